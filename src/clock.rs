@@ -1,0 +1,275 @@
+//! Now and sleep, real or simulated. Nothing else in the engine asks for the time.
+//!
+//! Inside [`simulate`] a thread's time stands still until every future waits, then jumps to the next
+//! instant at which one of them wakes: exact to the nanosecond, deterministic, and as fast as the
+//! processor allows. (tokio's paused clock rounds each sleep up to a millisecond, which is too coarse
+//! for parts of a few milliseconds.) Elsewhere time is tokio's and the operating system's.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// A point in time: nanoseconds since the process first asked (real) or since the simulation began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// Time from `earlier` to here; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Time from here until now.
+    pub fn elapsed(self) -> Duration {
+        now().since(self)
+    }
+}
+
+impl std::ops::Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(nanoseconds(duration)))
+    }
+}
+
+/// 584 years fit; what is longer is as good as for ever.
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+thread_local! {
+    static SIMULATION: RefCell<Option<Rc<Simulation>>> = const { RefCell::new(None) };
+}
+
+/// One origin for all threads, so that their instants compare.
+static ORIGIN: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+
+/// The present.
+pub fn now() -> Instant {
+    SIMULATION.with_borrow(|simulation| match simulation {
+        Some(simulation) => Instant(simulation.now.get()),
+        None => Instant(nanoseconds(ORIGIN.elapsed())),
+    })
+}
+
+/// Waits for `duration`.
+pub fn sleep(duration: Duration) -> Sleep {
+    SIMULATION.with_borrow(|simulation| match simulation {
+        Some(simulation) => Sleep::Simulated(SimulatedSleep {
+            until: simulation.now.get().saturating_add(nanoseconds(duration)),
+            alarm: None,
+        }),
+        None => Sleep::Real(Box::pin(tokio::time::sleep(duration))),
+    })
+}
+
+/// The future of [`sleep`].
+pub enum Sleep {
+    /// On tokio's timer.
+    Real(Pin<Box<tokio::time::Sleep>>),
+    /// On the simulation's heap.
+    Simulated(SimulatedSleep),
+}
+
+/// A place on the simulation's heap.
+pub struct SimulatedSleep {
+    until: u64,
+    alarm: Option<Rc<Alarm>>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match &mut *self {
+            Self::Real(sleep) => sleep.as_mut().poll(context),
+            Self::Simulated(sleep) => SIMULATION.with_borrow(|simulation| {
+                let simulation =
+                    simulation.as_ref().expect("a simulated sleep is polled inside `simulate`");
+                simulation.poll_sleep(sleep, context)
+            }),
+        }
+    }
+}
+
+impl Drop for SimulatedSleep {
+    fn drop(&mut self) {
+        // The heap's entry stays and finds nobody to wake: cheaper than searching for it.
+        if let Some(alarm) = &self.alarm {
+            alarm.waker.take();
+        }
+    }
+}
+
+struct Simulation {
+    now: Cell<u64>,
+    alarms_set: Cell<u64>,
+    alarms: RefCell<BinaryHeap<Reverse<Entry>>>,
+}
+
+struct Alarm {
+    waker: Cell<Option<Waker>>,
+}
+
+/// Ordered by time, then by the order in which they were set.
+struct Entry {
+    at: (u64, u64),
+    alarm: Rc<Alarm>,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl Simulation {
+    fn poll_sleep(&self, sleep: &mut SimulatedSleep, context: &Context<'_>) -> Poll<()> {
+        if self.now.get() >= sleep.until {
+            return Poll::Ready(());
+        }
+        let waker = Cell::new(Some(context.waker().clone()));
+        match &sleep.alarm {
+            Some(alarm) => alarm.waker.swap(&waker),
+            None => {
+                let alarm = Rc::new(Alarm { waker });
+                let order = self.alarms_set.replace(self.alarms_set.get() + 1);
+                let entry = Entry { at: (sleep.until, order), alarm: Rc::clone(&alarm) };
+                self.alarms.borrow_mut().push(Reverse(entry));
+                sleep.alarm = Some(alarm);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Goes to the next instant at which somebody still waits and wakes all who wait for it.
+    fn advance(&self) -> bool {
+        let mut woken = false;
+        loop {
+            let mut alarms = self.alarms.borrow_mut();
+            let Some(Reverse(next)) = alarms.peek() else { return woken };
+            let time = next.at.0;
+            if woken && time > self.now.get() {
+                return true;
+            }
+            let waker = alarms.pop().and_then(|Reverse(entry)| entry.alarm.waker.take());
+            drop(alarms);
+            if let Some(waker) = waker {
+                self.now.set(time);
+                waker.wake();
+                woken = true;
+            }
+        }
+    }
+}
+
+struct WokenFlag(AtomicBool);
+
+impl Wake for WokenFlag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs `future` to its end in simulated time, on this thread.
+///
+/// # Panics
+/// If the future waits for something other than simulated time (a socket, another thread): that
+/// would never come. Also if simulations are nested.
+pub fn simulate<F: Future>(future: F) -> F::Output {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            SIMULATION.set(None);
+        }
+    }
+    let simulation = Rc::new(Simulation {
+        now: Cell::new(0),
+        alarms_set: Cell::new(0),
+        alarms: RefCell::default(),
+    });
+    let outer = SIMULATION.replace(Some(Rc::clone(&simulation)));
+    assert!(outer.is_none(), "simulations do not nest");
+    let leave = Leave;
+
+    let woken = Arc::new(WokenFlag(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        while woken.0.swap(false, Ordering::Relaxed) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                drop(leave);
+                return output;
+            }
+        }
+        assert!(simulation.advance(), "nobody waits for a time: the simulation would never end");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt;
+    use futures::stream::FuturesUnordered;
+
+    #[test]
+    fn simulated_sleep_is_exact_to_the_nanosecond() {
+        let duration = Duration::from_nanos(1_250_000_001);
+        let slept = simulate(async {
+            let start = now();
+            sleep(duration).await;
+            start.elapsed()
+        });
+        assert_eq!(slept, duration);
+    }
+
+    #[test]
+    fn sleepers_wake_in_order_of_time_then_of_arrival() {
+        let order = simulate(async {
+            let sleeper = |name: u32, ms: u64| async move {
+                sleep(Duration::from_millis(ms)).await;
+                name
+            };
+            let sleepers: FuturesUnordered<_> =
+                [sleeper(1, 30), sleeper(2, 10), sleeper(3, 30), sleeper(4, 20)]
+                    .into_iter()
+                    .collect();
+            sleepers.collect::<Vec<_>>().await
+        });
+        assert_eq!(order, [2, 4, 1, 3]);
+    }
+
+    #[test]
+    fn a_dropped_sleep_does_not_move_the_clock() {
+        let end = simulate(async {
+            let long = sleep(Duration::from_secs(3600));
+            let short = sleep(Duration::from_secs(1));
+            futures::future::select(long, short).await;
+            now()
+        });
+        assert_eq!(end, Instant::default() + Duration::from_secs(1));
+    }
+}

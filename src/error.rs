@@ -1,0 +1,73 @@
+//! What a user is told when something cannot be done: one sentence, what to do next, and the exit code.
+
+use std::fmt;
+
+/// Why the program stops, in the words of its exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The work was done and the answer is "no": a file failed, a check failed.
+    AnswerIsNo,
+    /// The request or the surroundings are at fault: usage, credentials, network, disk.
+    Environment,
+    /// The user pressed Ctrl-C.
+    Interrupted,
+}
+
+/// An error with a sentence for the user and, where there is one, the next step.
+#[derive(Clone, Debug, thiserror::Error)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+}
+
+/// The result of everything that can stop the program.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A fault in the request or the surroundings (exit code 2).
+    pub fn environment(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Environment, message: message.into(), hint: None }
+    }
+
+    /// The work is done and the answer is "no" (exit code 1).
+    pub fn answer_is_no(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::AnswerIsNo, message: message.into(), hint: None }
+    }
+
+    /// The user interrupted (exit code 130).
+    pub fn interrupted() -> Self {
+        Self { kind: ErrorKind::Interrupted, message: "interrupted".into(), hint: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Why the program stops.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            ErrorKind::AnswerIsNo => 1,
+            ErrorKind::Environment => 2,
+            ErrorKind::Interrupted => 130,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}

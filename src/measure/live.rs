@@ -1,0 +1,34 @@
+//! Counters that all threads share while a trial runs: for the progress line, the markers and the stop rule.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Plain atomics; nothing is decided from two of them at once.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Body bytes that passed the sockets.
+    pub wire_bytes: AtomicU64,
+    /// Files that arrived.
+    pub files_done: AtomicU64,
+    /// Bytes of files that arrived.
+    pub bytes_done: AtomicU64,
+    /// Files that did not.
+    pub files_failed: AtomicU64,
+    /// Failed attempts.
+    pub failed_attempts: AtomicU64,
+    /// Movers that have finished their first request with payload.
+    pub movers_warm: AtomicU64,
+    /// Nanoseconds that movers waited for the source, all added up.
+    pub source_wait_ns: AtomicU64,
+}
+
+impl Live {
+    /// Adds to a counter.
+    pub fn add(counter: &AtomicU64, amount: u64) {
+        counter.fetch_add(amount, Relaxed);
+    }
+
+    /// Reads a counter.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Relaxed)
+    }
+}

@@ -1,0 +1,132 @@
+//! What happened: every attempt of every request, counted and timed.
+
+mod live;
+mod probe;
+mod recorder;
+mod series;
+mod usage;
+
+pub use live::Live;
+pub use probe::{Connecting, Probe};
+pub use recorder::{OperationRecord, Recorder};
+pub use series::{BIN, Series};
+pub use usage::{Usage, cores, host};
+
+/// The S3 operations tidegate uses. Names are those of the result document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// CreateMultipartUpload.
+    Create,
+    /// UploadPart.
+    Part,
+    /// CompleteMultipartUpload.
+    Complete,
+    /// AbortMultipartUpload.
+    Abort,
+    /// PutObject.
+    Put,
+    /// GetObject.
+    Get,
+    /// HeadObject.
+    Head,
+    /// ListObjectsV2 and ListMultipartUploads.
+    List,
+    /// DeleteObjects.
+    Delete,
+    /// GetBucketLocation.
+    Location,
+}
+
+impl Operation {
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Create,
+        Self::Part,
+        Self::Complete,
+        Self::Abort,
+        Self::Put,
+        Self::Get,
+        Self::Head,
+        Self::List,
+        Self::Delete,
+        Self::Location,
+    ];
+
+    /// The name in the result document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Part => "part",
+            Self::Complete => "complete",
+            Self::Abort => "abort",
+            Self::Put => "put",
+            Self::Get => "get",
+            Self::Head => "head",
+            Self::List => "list",
+            Self::Delete => "delete",
+            Self::Location => "location",
+        }
+    }
+
+    /// Whether it carries payload.
+    pub fn moves_data(self) -> bool {
+        matches!(self, Self::Part | Self::Put | Self::Get)
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureClass {
+    /// 429, or 503 SlowDown.
+    Throttled,
+    /// No answer, or no progress, in time.
+    Timeout,
+    /// The connection could not be made or broke.
+    Connection,
+    /// The bytes were not the right ones.
+    Checksum,
+    /// Other 5xx.
+    Server,
+    /// Other 4xx, an answer we cannot read, and faults on our own side.
+    Client,
+}
+
+impl FailureClass {
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; 6] = [
+        Self::Throttled,
+        Self::Timeout,
+        Self::Connection,
+        Self::Checksum,
+        Self::Server,
+        Self::Client,
+    ];
+
+    /// Whether the same request may succeed later.
+    pub fn can_be_retried(self) -> bool {
+        self != Self::Client
+    }
+
+    /// The name in the result document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::Checksum => "checksum",
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer is whole and says yes.
+    Ok,
+    /// It says no, or there is none.
+    Failed(FailureClass),
+    /// We stopped waiting because the trial was over.
+    Cut,
+}

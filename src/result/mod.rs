@@ -1,0 +1,404 @@
+//! The result document, schema `tidegate.result/1`, as plain types.
+//!
+//! Other programs rely on it: fields are added, never renamed, and every number carries its unit in its name.
+//! A value that was not measured is `null`, never zero.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The `schema` field of every document this version writes.
+pub const SCHEMA: &str = "tidegate.result/1";
+
+/// One run of `tune` or `run`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Unique name of the run; also the name of its directory and of its prefix in the bucket.
+    pub id: String,
+    /// Start of the run, RFC 3339, UTC.
+    pub started: String,
+    /// The command line, without secrets.
+    pub command: Vec<String>,
+    /// What measured.
+    pub tool: Tool,
+    /// Where it ran.
+    pub host: Host,
+    /// What was measured.
+    pub target: Target,
+    /// The scenario with every default filled in.
+    pub scenario: BTreeMap<String, serde_json::Value>,
+    /// What the numbers rest on without a source.
+    pub assumptions: Vec<String>,
+    /// All trials, in the order in which they ran.
+    pub trials: Vec<Trial>,
+    /// What the trials say; only `tune` recommends.
+    pub recommendation: Option<Recommendation>,
+}
+
+/// Name and version of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Always `tidegate`.
+    pub name: String,
+    /// Cargo version.
+    pub version: String,
+}
+
+/// The machine that measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Host name.
+    pub name: String,
+    /// Operating system and release.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// Logical processors available to the process.
+    pub cores: u32,
+    /// Physical memory; `None` where the platform does not say.
+    pub memory_bytes: Option<u64>,
+}
+
+/// The bucket or the embedded gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Base URL of the S3 endpoint.
+    pub endpoint: String,
+    /// Bucket name.
+    pub bucket: String,
+    /// What answered.
+    pub kind: TargetKind,
+}
+
+/// What answered the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    /// tidegate's own gateway, started for this run on this machine: a demonstration.
+    Embedded,
+    /// An S3 endpoint that somebody runs.
+    Endpoint,
+}
+
+/// The three numbers a gateway is tuned by. `streams = concurrency x parts_in_flight`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Settings {
+    /// Bytes of a multipart part; on the way down the size of a ranged GET.
+    pub part_size_bytes: u64,
+    /// Files in flight, exactly Globus's term.
+    pub concurrency: u32,
+    /// Parts of one file in flight; 1 is what an in-order connector does.
+    pub parts_in_flight: u32,
+}
+
+impl Settings {
+    /// Requests that can carry data at the same time.
+    pub fn streams(&self) -> u32 {
+        self.concurrency * self.parts_in_flight
+    }
+}
+
+/// Which way the data went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To the bucket.
+    Up,
+    /// From the bucket.
+    Down,
+}
+
+/// One measured run of one settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Position in the run, from 0.
+    pub id: u32,
+    /// What the trial was for.
+    pub phase: Phase,
+    /// Number of the block of trials it belongs to; `None` outside the race.
+    pub block: Option<u32>,
+    /// What was set.
+    pub settings: Settings,
+    /// Which way.
+    pub direction: Direction,
+    /// When it was measured.
+    pub window: Window,
+    /// Bytes that passed the sockets inside the window in attempts that in the end succeeded, per second.
+    pub goodput_bytes_per_second: f64,
+    /// 95 % interval of the goodput; `None` where one trial cannot give one.
+    pub goodput_interval_95: Option<[f64; 2]>,
+    /// All body bytes that passed the sockets inside the window, retries included, per second.
+    pub wire_bytes_per_second: f64,
+    /// Payload bytes moved by successful requests over the whole trial.
+    pub bytes: u64,
+    /// Objects moved whole over the whole trial.
+    pub objects: u64,
+    /// Requests by operation: `create`, `part`, `complete`, `abort`, `put`, `get`, `head`, `list`, `delete`, `location`.
+    pub requests: BTreeMap<String, OperationSummary>,
+    /// Failed attempts by class over the whole trial.
+    pub errors: ErrorCounts,
+    /// Attempts that were still under way when the drain ended: not errors, not counted as goodput.
+    pub cut: u64,
+    /// What the measuring process itself used.
+    pub client: ClientUse,
+    /// What held the rate down.
+    pub limited_by: LimitedBy,
+    /// The numbers behind `limited_by`, in one sentence.
+    pub evidence: String,
+    /// What a reader must know before relying on the trial.
+    pub warnings: Vec<String>,
+    /// The whole task, when the trial moved a whole dataset.
+    pub task: Option<TaskSummary>,
+}
+
+/// What a trial was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Doubling the concurrency to find the knee.
+    Ramp,
+    /// A member of a randomised complete block.
+    Race,
+    /// `tidegate run`.
+    Run,
+}
+
+/// The part of a trial that was measured; seconds since the trial began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Opens.
+    pub start_s: f64,
+    /// Closes.
+    pub end_s: f64,
+    /// Whether the rule found a steady state; `None` when the rule does not judge it.
+    pub steady: Option<bool>,
+    /// The rule that chose the window.
+    pub rule: String,
+}
+
+/// All requests of one S3 operation in a trial.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperationSummary {
+    /// Logical requests.
+    pub count: u64,
+    /// HTTP tries.
+    pub attempts: u64,
+    /// `attempts` beyond the first of each request.
+    pub retries: u64,
+    /// Time from an attempt's start to its last byte, successful attempts that ended in the window.
+    pub service_time_us: Percentiles,
+    /// Time from an attempt's start to the first byte of its answer, same attempts.
+    pub ttfb_us: Percentiles,
+}
+
+/// A distribution by its percentiles, from merged histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Samples; with none, every other field is 0 and means nothing.
+    pub samples: u64,
+    /// Median.
+    pub p50: u64,
+    /// 90th percentile.
+    pub p90: u64,
+    /// 99th percentile.
+    pub p99: u64,
+    /// 99.9th percentile.
+    pub p999: u64,
+    /// Largest.
+    pub max: u64,
+    /// Arithmetic mean.
+    pub mean: f64,
+}
+
+/// Failed attempts by class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorCounts {
+    /// 429 and 503 SlowDown.
+    pub throttled: u64,
+    /// No answer, or no progress, in time.
+    pub timeout: u64,
+    /// The connection could not be made or broke.
+    pub connection: u64,
+    /// The bytes were not the right ones.
+    pub checksum: u64,
+    /// Other 5xx.
+    pub server: u64,
+    /// Other 4xx and faults on our side.
+    pub client: u64,
+}
+
+impl ErrorCounts {
+    /// All failed attempts.
+    pub fn total(&self) -> u64 {
+        self.throttled + self.timeout + self.connection + self.checksum + self.server + self.client
+    }
+}
+
+/// What the measuring process used during a trial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientUse {
+    /// User and system time of the process.
+    pub cpu_seconds: f64,
+    /// The same per 10^9 payload bytes; `None` when nothing was moved.
+    pub cpu_seconds_per_gb: Option<f64>,
+    /// Highest resident set since the process began; `None` where the platform does not say.
+    pub rss_peak_bytes: Option<u64>,
+}
+
+/// What held the rate of a trial down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedBy {
+    /// This program's own processor time.
+    ClientCpu,
+    /// The network interface.
+    Nic,
+    /// Reading the source.
+    Source,
+    /// 429 and 503 SlowDown.
+    Throttled,
+    /// Other failures.
+    Errors,
+    /// None of the above: the gateway or the network.
+    GatewayOrNetwork,
+    /// The evidence does not say.
+    Unknown,
+}
+
+/// A whole dataset moved in one direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskSummary {
+    /// From the first request to the last, verification included.
+    pub duration_s: f64,
+    /// Files in the dataset.
+    pub files: u64,
+    /// Files that arrived (and, if asked, were verified).
+    pub files_done: u64,
+    /// Bytes of the files that arrived.
+    pub bytes_done: u64,
+    /// Bytes of completed (and, if asked, verified) objects over the task's time.
+    pub goodput_bytes_per_second: f64,
+    /// As Globus reports a task: dataset bytes over the whole task time, checksumming and retries included.
+    pub effective_speed_bytes_per_second: f64,
+    /// Whether every object was read back and compared.
+    pub verified: bool,
+    /// Files that did not arrive, by name, and why.
+    pub failures: Vec<FileFailure>,
+}
+
+/// A file that did not arrive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFailure {
+    /// Its path in the dataset.
+    pub path: String,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
+/// What `tune` recommends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    /// The settings to use.
+    pub settings: Settings,
+    /// For which direction.
+    pub direction: Direction,
+    /// Geometric mean over the blocks of trials.
+    pub goodput_bytes_per_second: f64,
+    /// 95 % interval over the blocks of trials.
+    pub interval_95: [f64; 2],
+    /// How sure.
+    pub verdict: Verdict,
+    /// The lower 95 % bound of its ratio to the leader is at least 0.95.
+    pub within_margin_shown: bool,
+    /// The lower 95 % bound of its ratio to the current default is above 1.
+    pub better_than_default_shown: bool,
+    /// Smallest ratio minus one that these trials could have shown, 80 % power at the 5 % level.
+    pub smallest_difference_seen: Option<f64>,
+    /// Why, in a sentence or two.
+    pub why: String,
+    /// The recommended settings against each other candidate, paired over blocks.
+    pub compared_with: Vec<Comparison>,
+    /// Commands ready to paste.
+    pub commands: Commands,
+}
+
+/// How sure a recommendation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Within the margin of the best and better than the default: both shown.
+    Clear,
+    /// The trials do not tell the candidates apart.
+    Indistinguishable,
+    /// Too few trials reached a steady state.
+    NotSteady,
+    /// Something other than the settings held the rate down.
+    Limited,
+}
+
+/// The recommended settings against another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The other.
+    pub settings: Settings,
+    /// Goodput of the recommended over goodput of the other.
+    pub ratio: f64,
+    /// 95 % interval of the ratio; `None` with fewer than two common blocks.
+    pub interval_95: Option<[f64; 2]>,
+}
+
+/// Commands that set what was recommended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commands {
+    /// Globus Connect Server, this storage gateway only.
+    pub gcs_storage_gateway: String,
+    /// Globus Connect Server, the whole endpoint.
+    pub gcs_endpoint: String,
+    /// Undoes both.
+    pub gcs_revert: String,
+    /// rclone flags.
+    pub rclone: String,
+    /// AWS CLI configuration.
+    pub aws: String,
+    /// s5cmd flags.
+    pub s5cmd: String,
+}
+
+impl Document {
+    /// Writes the document as pretty JSON; a crash leaves the previous one whole.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let fail = |error: &dyn std::fmt::Display| {
+            Error::environment(format!("cannot write {}: {error}", path.display()))
+                .hint("choose another directory with --results DIR")
+        };
+        let mut text = serde_json::to_string_pretty(self).map_err(|error| fail(&error))?;
+        text.push('\n');
+        let temporary = path.with_extension("json.tmp");
+        std::fs::write(&temporary, text).map_err(|error| fail(&error))?;
+        std::fs::rename(&temporary, path).map_err(|error| fail(&error))
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is not a document of this schema.
+    pub fn load(path: &Path) -> Result<Self> {
+        let fail = |error: &dyn std::fmt::Display| {
+            Error::environment(format!("{} is not a {SCHEMA} document: {error}", path.display()))
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
+        let document: Self = serde_json::from_str(&text).map_err(|error| fail(&error))?;
+        if document.schema != SCHEMA {
+            return Err(fail(&format!("its schema is {}", document.schema)));
+        }
+        Ok(document)
+    }
+}

@@ -1,0 +1,169 @@
+//! Where objects are: an S3 endpoint ([`s3`]), or a model in this process ([`model`]).
+//!
+//! A store tries each operation exactly once: retries belong to the engine, which counts them. No
+//! method is `Send` and nothing is spawned: one thread, one future, one store.
+
+pub mod model;
+pub mod s3;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::LocalBoxStream;
+
+use crate::dataset::Payload;
+use crate::measure::{FailureClass, Probe};
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What kind of failure.
+    pub class: FailureClass,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// S3 error code, if the answer had one.
+    pub code: Option<String>,
+    /// One line for a person.
+    pub message: String,
+    /// How long the server asked us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl StoreError {
+    /// A failure without an answer.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, status: None, code: None, message: message.into(), retry_after: None }
+    }
+
+    /// Whether the answer had this S3 error code.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+/// A multipart upload that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Upload {
+    /// The object's key.
+    pub key: String,
+    /// The id the server gave.
+    pub id: String,
+}
+
+/// A part that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From 1.
+    pub number: u32,
+    /// As the server gave it, quotes included.
+    pub etag: String,
+}
+
+/// An object as a listing or a HEAD shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The key.
+    pub key: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// As the server gave it, if it did.
+    pub etag: Option<String>,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The objects, in order of key.
+    pub objects: Vec<ObjectInfo>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// The body of an object on its way down.
+pub struct Download {
+    /// Bytes to come.
+    pub size_bytes: u64,
+    /// The bytes, in order.
+    pub body: LocalBoxStream<'static, Result<Bytes, StoreError>>,
+}
+
+/// The S3 operations a Globus connector makes, each tried once.
+///
+/// Every method fills `probe`: the connection, the request sent, the first byte, and each payload
+/// byte when it passes the socket. Keys are whole object keys within the store's bucket.
+#[allow(async_fn_in_trait, reason = "nothing is spawned: no caller needs a Send bound")]
+pub trait Store {
+    /// GetBucketLocation, the first call of a connector: is there such a bucket, and may we ask?
+    async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError>;
+
+    /// PutObject.
+    async fn put_object(
+        &self,
+        key: &str,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError>;
+
+    /// CreateMultipartUpload.
+    async fn create_upload(&self, key: &str, probe: &Arc<Probe>) -> Result<Upload, StoreError>;
+
+    /// UploadPart.
+    async fn upload_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<Part, StoreError>;
+
+    /// CompleteMultipartUpload. `parts` in ascending order of number.
+    async fn complete_upload(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError>;
+
+    /// AbortMultipartUpload. An upload that is gone already counts as aborted.
+    async fn abort_upload(&self, upload: &Upload, probe: &Arc<Probe>) -> Result<(), StoreError>;
+
+    /// ListMultipartUploads under a prefix, all pages.
+    async fn list_uploads(
+        &self,
+        prefix: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<Upload>, StoreError>;
+
+    /// HeadObject; `None` when there is no such object.
+    async fn head_object(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<ObjectInfo>, StoreError>;
+
+    /// GetObject, whole or a range of bytes. The range must not be empty.
+    async fn get_object(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        probe: &Arc<Probe>,
+    ) -> Result<Download, StoreError>;
+
+    /// One page of ListObjectsV2; `after` is the `next` of the page before.
+    async fn list_objects(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        probe: &Arc<Probe>,
+    ) -> Result<Page, StoreError>;
+
+    /// DeleteObjects, at most 1,000 keys. Answers with the keys that could not be deleted, and why.
+    async fn delete_objects(
+        &self,
+        keys: &[String],
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<(String, String)>, StoreError>;
+}

@@ -1,0 +1,1 @@
+//! An S3 endpoint through aws-sdk-s3 over our own HTTP client.
