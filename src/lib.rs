@@ -9,6 +9,7 @@ pub mod clock;
 pub mod dataset;
 pub mod error;
 pub mod gateway;
+pub mod interrupt;
 pub mod measure;
 pub mod report;
 pub mod result;

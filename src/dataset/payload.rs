@@ -81,7 +81,7 @@ impl FileReader {
     ///
     /// # Errors
     /// If the file cannot be read or is too short.
-    pub async fn fill(&self, _range: Range<u64>) -> Result<Payload, SourceError> {
+    pub async fn fill(&self, _range: Range<u64>) -> Result<Vec<Bytes>, SourceError> {
         todo!()
     }
 

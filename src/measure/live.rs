@@ -17,6 +17,8 @@ pub struct Live {
     pub failed_attempts: AtomicU64,
     /// Movers that have finished their first request with payload.
     pub movers_warm: AtomicU64,
+    /// Longest time that a successful request with payload took, in nanoseconds.
+    pub slowest_ns: AtomicU64,
     /// Nanoseconds that movers waited for the source, all added up.
     pub source_wait_ns: AtomicU64,
 }

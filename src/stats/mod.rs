@@ -1,1 +1,11 @@
-//! (stats)
+//! Pure functions on measured numbers. Each cites its source.
+//!
+//! A replicate is a trial, never a second of one trial: the seconds of a trial depend on each other
+//! (A. Abedi, T. Brecht, "Conducting Repeatable Experiments in Highly Variable Cloud Computing
+//! Environments", ICPE 2017, 10.1145/3030207.3030229).
+
+mod ratio;
+mod student;
+
+pub use ratio::{LogMean, geometric_mean, log_mean};
+pub use student::{quantile, smallest_difference};

@@ -1,1 +1,74 @@
-//! (transfer)
+//! The Globus way of moving a dataset: movers, blocks that fill parts, retries, verification.
+//!
+//! A mover takes one file at a time, as a GridFTP process does. The engine of a thread is one future,
+//! its movers futures within it: nothing is spawned, nothing needs `Send`, and time comes only from
+//! [`crate::clock`], so that the same engine runs on sockets and in simulated time.
+
+mod control;
+mod download;
+mod mover;
+mod request;
+mod retry;
+mod sink;
+mod source;
+mod upload;
+mod worker;
+
+pub use control::{Control, Stage};
+pub use retry::RetryPolicy;
+pub use sink::{Sink, check_destination};
+pub use worker::{Worker, WorkerReport};
+
+use std::time::Duration;
+
+use crate::dataset::{Dataset, Pattern};
+use crate::result::{Direction, Settings};
+
+/// How an object is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum GetMode {
+    /// One GetObject for the whole object. ASSUMPTION: what Globus's connector does is not documented.
+    #[default]
+    Whole,
+    /// Ranges of the part size, `parts_in_flight` at a time.
+    Ranged,
+}
+
+/// Which files a job moves, and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Each file once; then the job is done.
+    Once,
+    /// Round and round, each time under a new name, until the job is told to stop.
+    ForEver,
+}
+
+/// Everything the threads of one trial or task share and do not change.
+#[derive(Debug)]
+pub struct Job {
+    /// What to move.
+    pub dataset: Dataset,
+    /// Which way.
+    pub direction: Direction,
+    /// Part size, files and parts in flight.
+    pub settings: Settings,
+    /// What every key begins with; ends in `/` unless it is empty.
+    pub prefix: String,
+    /// Where synthetic bytes come from.
+    pub pattern: Pattern,
+    /// Where downloaded bytes go.
+    pub sink: Sink,
+    /// How objects are fetched.
+    pub get: GetMode,
+    /// Whether each object is read back (up) or compared (down, synthetic) before it counts.
+    pub verify: bool,
+    /// When a failed attempt is tried again.
+    pub retry: RetryPolicy,
+    /// Which files, and until when.
+    pub order: Order,
+    /// Movers begin one after the other over this time. Parts of equal size that begin together
+    /// stay in step, and a short window would catch more or fewer of them than is fair.
+    pub spread: Duration,
+    /// Seed of the retries' jitter.
+    pub seed: u64,
+}

@@ -1,0 +1,111 @@
+//! A mover: one file at a time, from the next index to the last.
+
+use std::cell::Cell;
+
+use super::{Order, Worker};
+use crate::clock;
+use crate::dataset::FileSpec;
+use crate::measure::Live;
+use crate::result::{Direction, FileFailure};
+use crate::store::{Store, StoreError};
+
+/// One file in flight; Globus: one GridFTP process.
+pub(super) struct Mover<'a, S> {
+    pub(super) worker: &'a Worker<'a, S>,
+    warm: Cell<bool>,
+}
+
+/// Why a file did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    /// The job drains: nobody's fault.
+    #[error("the trial was over")]
+    Stopped,
+    /// For this reason.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<StoreError> for FileError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.message)
+    }
+}
+
+impl From<crate::dataset::SourceError> for FileError {
+    fn from(error: crate::dataset::SourceError) -> Self {
+        Self::Failed(error.0)
+    }
+}
+
+impl<'a, S: Store> Mover<'a, S> {
+    pub(super) fn new(worker: &'a Worker<'a, S>) -> Self {
+        Self { worker, warm: Cell::new(false) }
+    }
+
+    /// Moves files until there is none left or the job drains.
+    pub(super) async fn run(self, number: u32) {
+        let job = self.worker.job;
+        let share = f64::from(number) / f64::from(job.settings.concurrency);
+        clock::sleep(job.spread.mul_f64(share)).await;
+        while !self.worker.control.is_draining()
+            && let Some((key, file)) = self.next_file()
+        {
+            let moved = match job.direction {
+                Direction::Up => self.upload_file(&key, &file).await,
+                Direction::Down => self.download_file(&key, &file).await,
+            };
+            self.account(&file, moved);
+        }
+    }
+
+    fn next_file(&self) -> Option<(String, FileSpec)> {
+        let job = self.worker.job;
+        let index = self.worker.control.take_file();
+        let files = job.dataset.files();
+        let round = index.checked_div(files)?;
+        match (job.order, job.direction) {
+            (Order::Once, _) if round > 0 => None,
+            // Each upload has a key of its own: Storj allows one write a second for each key.
+            (Order::ForEver, Direction::Up) => {
+                let file = job.dataset.file(index % files);
+                Some((format!("{}{round}/{}", job.prefix, file.path), file))
+            }
+            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
+                let file = job.dataset.file(index % files);
+                Some((format!("{}{}", job.prefix, file.path), file))
+            }
+        }
+    }
+
+    fn account(&self, file: &FileSpec, moved: Result<(), FileError>) {
+        let live = &self.worker.control.live;
+        match moved {
+            Ok(()) => {
+                Live::add(&live.files_done, 1);
+                Live::add(&live.bytes_done, file.size_bytes);
+            }
+            Err(FileError::Stopped) => {}
+            Err(FileError::Failed(reason)) => {
+                Live::add(&live.files_failed, 1);
+                let path = file.path.clone();
+                self.worker.failures.borrow_mut().push(FileFailure { path, reason });
+            }
+        }
+    }
+
+    /// Notes that this mover has moved data: the warm-up waits for every mover's first.
+    pub(super) fn has_moved_data(&self) {
+        if !self.warm.replace(true) {
+            Live::add(&self.worker.control.live.movers_warm, 1);
+        }
+    }
+
+    /// Stops a file half-way when the job drains.
+    pub(super) fn go_on(&self) -> Result<(), FileError> {
+        match self.worker.control.is_draining() {
+            true => Err(FileError::Stopped),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A file on its way up: one PutObject, or Create, parts in order, Complete.
+
+use std::ops::Range;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::mover::{FileError, Mover};
+use super::source::{PartSource, Source};
+use crate::dataset::FileSpec;
+use crate::measure::{FailureClass, Operation};
+use crate::store::{Part, Store, StoreError, Upload};
+
+impl<S: Store> Mover<'_, S> {
+    /// Uploads a file and, if asked, reads it back. What does not match is deleted again.
+    pub(super) async fn upload_file(&self, key: &str, file: &FileSpec) -> Result<(), FileError> {
+        let (job, control) = (self.worker.job, self.worker.control);
+        let source = Source::open(&job.dataset, &job.pattern, key, file, &control.live).await?;
+        if file.size_bytes <= job.settings.part_size_bytes {
+            self.put(key, file, &source).await?;
+        } else {
+            self.upload_in_parts(key, file, &source).await?;
+        }
+        if job.verify {
+            let verified = self.read_back(key, file, &source).await;
+            self.keep_if(key, verified).await?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, key: &str, file: &FileSpec, source: &Source<'_>) -> Result<(), FileError> {
+        let whole = PartSource::Streamed(0..file.size_bytes);
+        let store = self.worker.store;
+        self.request(Operation::Put, async |probe| {
+            store.put_object(key, source.payload(&whole), probe).await
+        })
+        .await?;
+        let unchanged = source.unchanged().await.map_err(FileError::from);
+        self.keep_if(key, unchanged).await
+    }
+
+    async fn upload_in_parts(
+        &self,
+        key: &str,
+        file: &FileSpec,
+        source: &Source<'_>,
+    ) -> Result<(), FileError> {
+        let store = self.worker.store;
+        let create = async |probe: &_| store.create_upload(key, probe).await;
+        let upload = self.request(Operation::Create, create).await?;
+        self.worker.open_uploads.borrow_mut().insert(upload.clone());
+        let sent = match self.send_parts(&upload, file, source).await {
+            Ok(parts) => self.complete(&upload, &parts, file.size_bytes).await,
+            Err(error) => Err(error),
+        };
+        // An upload that could not be aborted stays in the list of open ones, for the clean-up.
+        let abort = async |probe: &_| store.abort_upload(&upload, probe).await;
+        if sent.is_ok() || self.request(Operation::Abort, abort).await.is_ok() {
+            self.worker.open_uploads.borrow_mut().remove(&upload);
+        }
+        sent
+    }
+
+    /// Sends the parts, begun in order, `parts_in_flight` at a time.
+    async fn send_parts(
+        &self,
+        upload: &Upload,
+        file: &FileSpec,
+        source: &Source<'_>,
+    ) -> Result<Vec<Part>, FileError> {
+        let settings = self.worker.job.settings;
+        let parts_in_flight = settings.parts_in_flight;
+        let ready = stream::iter((1..).zip(ranges(file.size_bytes, settings.part_size_bytes)))
+            .then(async |(number, range)| {
+                self.go_on()?;
+                Ok::<_, FileError>((number, source.part(range, parts_in_flight).await?))
+            });
+        let mut parts: Vec<Part> = ready
+            .map_ok(async |(number, part)| self.send_part(upload, number, source, &part).await)
+            .try_buffer_unordered(parts_in_flight as usize)
+            .try_collect()
+            .await?;
+        parts.sort_unstable_by_key(|part| part.number);
+        source.unchanged().await?;
+        Ok(parts)
+    }
+
+    async fn send_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        source: &Source<'_>,
+        part: &PartSource,
+    ) -> Result<Part, FileError> {
+        let store = self.worker.store;
+        let send =
+            async |probe: &_| store.upload_part(upload, number, source.payload(part), probe).await;
+        Ok(self.request(Operation::Part, send).await?)
+    }
+
+    /// Completes an upload. When the answer is lost the upload may be complete all the same, and
+    /// asking again is answered 404: then HeadObject settles it.
+    async fn complete(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        size_bytes: u64,
+    ) -> Result<(), FileError> {
+        let store = self.worker.store;
+        let mut answer_lost = false;
+        let complete = async |probe: &_| match store.complete_upload(upload, parts, probe).await {
+            Ok(_) => Ok(()),
+            Err(error) if answer_lost && is_gone(&error) => Ok(()),
+            Err(error) => {
+                answer_lost |= leaves_open_what_happened(&error);
+                Err(error)
+            }
+        };
+        let completed = self.request(Operation::Complete, complete).await;
+        if answer_lost {
+            return self.settle(&upload.key, size_bytes, completed).await;
+        }
+        Ok(completed?)
+    }
+
+    async fn settle(
+        &self,
+        key: &str,
+        size_bytes: u64,
+        completed: Result<(), StoreError>,
+    ) -> Result<(), FileError> {
+        let store = self.worker.store;
+        let head = async |probe: &_| store.head_object(key, probe).await;
+        match self.request(Operation::Head, head).await? {
+            Some(object) if object.size_bytes == size_bytes => Ok(()),
+            _ => Err(match completed {
+                Err(error) => error.into(),
+                Ok(()) => FileError::Failed(format!("{key}: gone after CompleteMultipartUpload")),
+            }),
+        }
+    }
+
+    /// Deletes the object again unless `checked` says it is good.
+    async fn keep_if(&self, key: &str, checked: Result<(), FileError>) -> Result<(), FileError> {
+        if checked.is_err() {
+            let store = self.worker.store;
+            let keys = [key.to_owned()];
+            let delete = async |probe: &_| store.delete_objects(&keys, probe).await;
+            self.request(Operation::Delete, delete).await?;
+        }
+        checked
+    }
+}
+
+fn leaves_open_what_happened(error: &StoreError) -> bool {
+    matches!(error.class, FailureClass::Timeout | FailureClass::Connection | FailureClass::Server)
+}
+
+/// Storj answers a second Complete with NoSuchKey, others with NoSuchUpload.
+fn is_gone(error: &StoreError) -> bool {
+    error.has_code("NoSuchKey") || error.has_code("NoSuchUpload")
+}
+
+/// The ranges of the parts of a file.
+pub(super) fn ranges(size_bytes: u64, part_size_bytes: u64) -> impl Iterator<Item = Range<u64>> {
+    (0..size_bytes.div_ceil(part_size_bytes)).map(move |part| {
+        let start = part * part_size_bytes;
+        start..size_bytes.min(start + part_size_bytes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn parts_cover_a_file_without_gap_or_overlap(size in 1_u64..10_000, part in 1_u64..2_000) {
+            let mut end = 0;
+            for range in ranges(size, part) {
+                prop_assert_eq!(range.start, end);
+                prop_assert!(range.end - range.start <= part);
+                prop_assert!(range.end == size || range.end - range.start == part);
+                end = range.end;
+            }
+            prop_assert_eq!(end, size);
+        }
+    }
+}

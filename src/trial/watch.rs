@@ -1,0 +1,163 @@
+//! Leads a trial through its stages: warm-up, window, drain; stops it when the user interrupts.
+
+use std::time::Duration;
+
+use super::threads::Threads;
+use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, Load, WARM_UP_MAX, is_timed, since_start};
+use crate::clock;
+use crate::interrupt::Interrupt;
+use crate::measure::{BIN, Live, Usage};
+use crate::transfer::Stage;
+
+/// How often the counters are looked at.
+const TICK: Duration = BIN;
+
+/// A trial in progress, for the eyes of the user.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Since the trial began.
+    pub elapsed: Duration,
+    /// Where it is.
+    pub stage: Stage,
+    /// Body bytes that passed the sockets.
+    pub wire_bytes: u64,
+    /// Files that arrived.
+    pub files_done: u64,
+    /// Files that did not.
+    pub files_failed: u64,
+    /// Files in the dataset, when it is moved once.
+    pub files: Option<u64>,
+    /// Failed attempts.
+    pub failed_attempts: u64,
+}
+
+/// What the watch saw.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// The window opened, since the start.
+    pub(super) opened: Duration,
+    /// The window closed.
+    pub(super) closed: Duration,
+    /// Processor time of this process within the window.
+    pub(super) cpu_in_window: Duration,
+    /// Worker threads.
+    pub(super) threads: usize,
+    pub(super) interrupted: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Watches a trial until all movers have stopped, the drain is over, or the user interrupts.
+pub(super) async fn until_over(
+    threads: &Threads,
+    load: Load,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(&Snapshot),
+) -> Watched {
+    let mut watch = Watch { threads, progress, seen: Watched::default() };
+    watch.seen.threads = threads.count();
+    let interrupted = tokio::select! {
+        biased;
+        () = interrupt.asked() => true,
+        () = watch.lead(load) => false,
+    };
+    let mut seen = watch.seen;
+    if interrupted {
+        threads.control().enter(Stage::Draining);
+        seen.interrupted = true;
+        seen.closed = since_start(&threads.control());
+        seen.opened = seen.opened.min(seen.closed);
+    }
+    seen
+}
+
+struct Watch<'a> {
+    threads: &'a Threads,
+    progress: &'a mut dyn FnMut(&Snapshot),
+    seen: Watched,
+}
+
+impl Watch<'_> {
+    async fn lead(&mut self, load: Load) {
+        let cpu_at = |_: &Self| Usage::now().cpu;
+        match load {
+            Load::WholeTask => {
+                let cpu = cpu_at(self);
+                while !self.tick().await {}
+                self.seen.closed = since_start(&self.threads.control());
+                self.seen.cpu_in_window = cpu_at(self) - cpu;
+            }
+            Load::Timed { warm_up, window } => {
+                self.warm_up(warm_up).await;
+                let cpu = cpu_at(self);
+                self.seen.opened = self.enter(Stage::Measuring);
+                self.until(self.seen.opened + window).await;
+                self.seen.closed = self.enter(Stage::Draining);
+                self.seen.cpu_in_window = cpu_at(self) - cpu;
+                self.drain().await;
+            }
+        }
+    }
+
+    /// Until the time is over and every mover has moved something.
+    async fn warm_up(&mut self, warm_up: Duration) {
+        self.until(warm_up).await;
+        let control = self.threads.control();
+        let movers = u64::from(self.threads.job().settings.concurrency);
+        while Live::get(&control.live.movers_warm) < movers {
+            if since_start(&control) > warm_up * WARM_UP_MAX {
+                let warm = Live::get(&control.live.movers_warm);
+                self.seen.warnings.push(format!(
+                    "the window opened although only {warm} of {movers} movers had moved any data: measure longer"
+                ));
+                return;
+            }
+            if self.tick().await {
+                return;
+            }
+        }
+    }
+
+    /// What is under way may end; most of it does within twice the slowest request so far.
+    async fn drain(&mut self) {
+        let control = self.threads.control();
+        let began = since_start(&control);
+        let slowest = Duration::from_nanos(Live::get(&control.live.slowest_ns));
+        let limit = DRAIN_MIN.max(slowest * DRAIN_OF_SLOWEST);
+        while !self.tick().await && since_start(&control) - began < limit {}
+    }
+
+    async fn until(&mut self, end: Duration) {
+        while since_start(&self.threads.control()) < end && !self.tick().await {}
+    }
+
+    /// Enters a stage and says when.
+    fn enter(&self, stage: Stage) -> Duration {
+        let control = self.threads.control();
+        control.enter(stage);
+        // On the border of a bin, so that the bins of the window are whole.
+        let now = since_start(&control);
+        let bins = now.as_nanos().div_ceil(BIN.as_nanos()) as u32;
+        BIN * bins
+    }
+
+    /// Waits a little and shows the progress. Whether all movers have stopped.
+    async fn tick(&mut self) -> bool {
+        let stopped = tokio::select! {
+            biased;
+            () = self.threads.done() => true,
+            () = clock::sleep(TICK) => false,
+        };
+        let (control, job) = (self.threads.control(), self.threads.job());
+        let live = &control.live;
+        (self.progress)(&Snapshot {
+            elapsed: since_start(&control),
+            stage: control.stage(),
+            wire_bytes: Live::get(&live.wire_bytes),
+            files_done: Live::get(&live.files_done),
+            files_failed: Live::get(&live.files_failed),
+            files: (!is_timed(&job)).then(|| job.dataset.files()),
+            failed_attempts: Live::get(&live.failed_attempts),
+        });
+        stopped
+    }
+}

@@ -1,0 +1,160 @@
+//! A recommendation in the words of GCS, rclone, the AWS CLI and s5cmd.
+
+use std::collections::BTreeSet;
+
+use super::decide::MARGIN;
+use super::search::Search;
+use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
+use crate::result::{Commands, Settings};
+use crate::stats::geometric_mean;
+use crate::units::MIB;
+
+/// What the GCS command depends on beside the measurements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcsOptions {
+    /// Part size of the S3 connector, if known.
+    pub connector_part_size_bytes: Option<u64>,
+    /// Caps the printed number; never the search.
+    pub dtn_cores: Option<u32>,
+    /// Preferred and highest concurrency of the other endpoint, if known.
+    pub peer: Option<(u32, u32)>,
+    /// Preferred and highest parallelism as they are now; GCS's `normal` otherwise.
+    pub parallelism: Option<(u32, u32)>,
+}
+
+/// The concurrency for a connector whose part size we cannot set: at its part size if that is
+/// known and was measured, otherwise the one that loses least in the worst case over the part
+/// sizes measured; of those within the margin of that, the smallest.
+///
+/// `None` before the race, or where parts of one file were in flight together: a connector sends
+/// its blocks in order.
+pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
+    let mut goodputs: Vec<(Settings, f64)> = Vec::new();
+    for (settings, outcomes) in search.blocks() {
+        let values: Vec<f64> = outcomes.values().map(|outcome| outcome.goodput).collect();
+        if settings.parts_in_flight == 1
+            && let Some(goodput) = geometric_mean(&values)
+        {
+            goodputs.push((settings, goodput));
+        }
+    }
+    let measured: BTreeSet<u64> = goodputs.iter().map(|(s, _)| s.part_size_bytes).collect();
+    let connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
+    let part_sizes = connector.map_or(measured, |size| BTreeSet::from([size]));
+
+    let best = |part_size: u64| {
+        let same = goodputs.iter().filter(|(s, _)| s.part_size_bytes == part_size);
+        same.map(|(_, goodput)| *goodput).fold(0.0, f64::max)
+    };
+    let share = |concurrency: u32, part_size: u64| {
+        let is_it = |s: &Settings| (s.concurrency, s.part_size_bytes) == (concurrency, part_size);
+        let found = goodputs.iter().find(|(settings, _)| is_it(settings));
+        found.map(|(_, goodput)| goodput / best(part_size))
+    };
+    let worst = |concurrency: u32| {
+        let shares = part_sizes.iter().map(|part_size| share(concurrency, *part_size));
+        shares.collect::<Option<Vec<f64>>>().map(|shares| shares.into_iter().fold(1.0, f64::min))
+    };
+    let concurrencies: BTreeSet<u32> = goodputs.iter().map(|(s, _)| s.concurrency).collect();
+    let worst: Vec<(u32, f64)> =
+        concurrencies.into_iter().filter_map(|n| Some((n, worst(n)?))).collect();
+    let least_loss = worst.iter().map(|(_, share)| *share).fold(0.0, f64::max);
+    worst.iter().find(|(_, share)| *share >= least_loss * (1.0 - MARGIN)).map(|(n, _)| *n)
+}
+
+/// Commands that set a recommendation. `concurrency` is that of [`gcs_concurrency`].
+pub fn commands(settings: Settings, concurrency: u32, options: &GcsOptions) -> Commands {
+    let printed = options.dtn_cores.map_or(concurrency, |cores| concurrency.min(cores));
+    let gcs = |object: &str| gcs(object, printed, options);
+    let mut gcs_storage_gateway = String::new();
+    if printed < concurrency {
+        gcs_storage_gateway +=
+            &format!("# {concurrency} measured best; {printed} is the number of the DTN's cores\n");
+    }
+    if let Some((preferred, max)) = options.peer {
+        // From memory of Globus's documentation (ASSUMPTION): the larger of both preferred values,
+        // held down by the smaller of both limits.
+        let effective = printed.max(preferred).min(printed.min(max));
+        gcs_storage_gateway += &format!(
+            "# with a peer of {preferred} preferred / {max} max a transfer gets {effective} (ASSUMPTION)\n"
+        );
+    }
+    gcs_storage_gateway += &gcs("storage-gateway update s3 STORAGE_GATEWAY_ID");
+    let gcs_endpoint = gcs("endpoint update");
+    let undo = "--network-use normal";
+    let gcs_revert = format!(
+        "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID {undo}\nglobus-connect-server endpoint update {undo}"
+    );
+    let part_mib = settings.part_size_bytes / MIB;
+    let Settings { concurrency: files, parts_in_flight: parts, .. } = settings;
+    Commands {
+        gcs_storage_gateway,
+        gcs_endpoint,
+        gcs_revert,
+        rclone: format!(
+            "--transfers {files} --s3-chunk-size {part_mib}Mi --s3-upload-cutoff {part_mib}Mi --s3-upload-concurrency {parts}"
+        ),
+        aws: format!(
+            "aws configure set default.s3.multipart_chunksize {part_mib}MB\naws configure set default.s3.multipart_threshold {part_mib}MB\naws configure set default.s3.max_concurrent_requests {}",
+            settings.streams()
+        ),
+        s5cmd: format!(
+            "s5cmd --numworkers {files} cp --concurrency {parts} --part-size {part_mib}"
+        ),
+    }
+}
+
+/// `network_use: custom` needs all four numbers (GCS Endpoint and StorageGateway 1.3.0 schemas).
+/// That the storage gateway's options are named as the endpoint's is an ASSUMPTION.
+fn gcs(object: &str, concurrency: u32, options: &GcsOptions) -> String {
+    let (parallelism, parallelism_max) = options.parallelism.unwrap_or(GCS_NORMAL_PARALLELISM);
+    format!(
+        "globus-connect-server {object} --network-use custom --max-concurrency {concurrency} --preferred-concurrency {concurrency} --max-parallelism {parallelism_max} --preferred-parallelism {parallelism}"
+    )
+}
+
+/// The settings a transfer has before anybody tunes: GCS's `normal`.
+pub fn untuned(part_size_bytes: u64) -> Settings {
+    Settings { part_size_bytes, concurrency: GCS_NORMAL_CONCURRENCY.0, parts_in_flight: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings { part_size_bytes: 64 * MIB, concurrency: 8, parts_in_flight: 1 }
+    }
+
+    #[test]
+    fn the_gcs_commands_carry_all_four_numbers() {
+        let commands = commands(settings(), 8, &GcsOptions::default());
+        for command in [commands.gcs_storage_gateway, commands.gcs_endpoint] {
+            for flag in [
+                "--network-use custom",
+                "--max-concurrency 8",
+                "--preferred-concurrency 8",
+                "--max-parallelism 8",
+                "--preferred-parallelism 4",
+            ] {
+                assert!(command.contains(flag), "{flag} is missing in {command}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_cores_cap_the_printed_number_and_the_measured_one_stands_beside_it() {
+        let options = GcsOptions { dtn_cores: Some(4), ..GcsOptions::default() };
+        let commands = commands(settings(), 8, &options);
+        assert!(commands.gcs_endpoint.contains("--max-concurrency 4 "));
+        assert!(commands.gcs_storage_gateway.starts_with("# 8 measured best; 4 is"));
+        assert!(commands.rclone.contains("--transfers 8 "));
+    }
+
+    #[test]
+    fn a_normal_peer_holds_the_number_down() {
+        let options = GcsOptions { peer: Some((2, 4)), ..GcsOptions::default() };
+        let commands = commands(settings(), 16, &options);
+        assert!(commands.gcs_storage_gateway.contains("a transfer gets 4"));
+    }
+}

@@ -1,0 +1,154 @@
+//! Which settings to recommend, and how sure that is.
+
+use super::search::{Blocks, Outcome, Search};
+use crate::result::{
+    Commands, Comparison, Direction, LimitedBy, Recommendation, Settings, Verdict,
+};
+use crate::stats::{LogMean, log_mean, smallest_difference};
+use crate::units::ByteSize;
+
+/// What may be lost against the best for the sake of cheaper settings.
+pub const MARGIN: f64 = 0.05;
+
+/// The recommendation of a search; `None` when no candidate has a goodput in any block.
+pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation> {
+    let blocks = search.blocks();
+    let leader = leader(&blocks)?;
+    let chosen = cheapest_within_margin(&blocks, leader);
+    let goodputs: Vec<f64> = blocks[&chosen].values().map(|outcome| outcome.goodput).collect();
+    let mean = log_mean(&goodputs)?;
+
+    let others = blocks.keys().filter(|settings| **settings != chosen);
+    let compared_with: Vec<Comparison> =
+        others.filter_map(|other| compare(&blocks, chosen, *other)).collect();
+    let against = |settings: Settings| {
+        compared_with.iter().find(|comparison| comparison.settings == settings).copied()
+    };
+    let lower_bound = |comparison: Comparison| comparison.interval_95.map(|[low, _]| low);
+
+    let within_margin_shown = match against(leader) {
+        Some(comparison) => lower_bound(comparison).is_some_and(|low| low >= 1.0 - MARGIN),
+        None => mean.interval_95.is_some(),
+    };
+    let current = search.config().current;
+    let better_than_default_shown =
+        against(current).and_then(lower_bound).is_some_and(|low| low > 1.0);
+    let verdict = verdict(&blocks[&chosen], within_margin_shown && better_than_default_shown);
+    let sd = paired_sd(&blocks, chosen);
+    let smallest_difference_seen =
+        sd.and_then(|sd| smallest_difference(sd, goodputs.len())).map(|log| log.exp() - 1.0);
+
+    let basis = Basis { chosen, leader, current, against_current: against(current) };
+    Some(Recommendation {
+        settings: chosen,
+        direction,
+        goodput_bytes_per_second: mean.mean,
+        interval_95: mean.interval_95.unwrap_or([mean.mean, mean.mean]),
+        verdict,
+        within_margin_shown,
+        better_than_default_shown,
+        smallest_difference_seen,
+        why: basis.why(verdict, goodputs.len(), smallest_difference_seen),
+        compared_with,
+        commands: Commands::default(),
+    })
+}
+
+/// The settings with the highest geometric mean.
+fn leader(blocks: &Blocks) -> Option<Settings> {
+    let mean = |outcomes: &std::collections::BTreeMap<u32, Outcome>| {
+        let goodputs: Vec<f64> = outcomes.values().map(|outcome| outcome.goodput).collect();
+        log_mean(&goodputs).map(|mean| mean.mean)
+    };
+    let means = blocks.iter().filter_map(|(settings, outcomes)| Some((*settings, mean(outcomes)?)));
+    means.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(settings, _)| settings)
+}
+
+/// Fewest streams, then the smallest parts (the least memory), of those shown to be close enough.
+fn cheapest_within_margin(blocks: &Blocks, leader: Settings) -> Settings {
+    let close = |settings: &&Settings| {
+        compare(blocks, **settings, leader)
+            .and_then(|comparison| comparison.interval_95)
+            .is_some_and(|[low, _]| low >= 1.0 - MARGIN)
+    };
+    let cost = |settings: &&Settings| (settings.streams(), settings.part_size_bytes);
+    blocks.keys().filter(close).min_by_key(cost).copied().unwrap_or(leader)
+}
+
+/// Paired over common blocks.
+fn paired(blocks: &Blocks, one: Settings, other: Settings) -> Option<LogMean> {
+    let (one, other) = (blocks.get(&one)?, blocks.get(&other)?);
+    let ratio =
+        |(block, outcome): (&u32, &Outcome)| Some(outcome.goodput / other.get(block)?.goodput);
+    log_mean(&one.iter().filter_map(ratio).collect::<Vec<f64>>())
+}
+
+fn compare(blocks: &Blocks, one: Settings, other: Settings) -> Option<Comparison> {
+    let ratio = paired(blocks, one, other)?;
+    Some(Comparison { settings: other, ratio: ratio.mean, interval_95: ratio.interval_95 })
+}
+
+/// The median standard deviation of the chosen settings' paired log-ratios.
+fn paired_sd(blocks: &Blocks, chosen: Settings) -> Option<f64> {
+    let others = blocks.keys().filter(|settings| **settings != chosen);
+    let mut sds: Vec<f64> = others.filter_map(|other| paired(blocks, chosen, *other)?.sd).collect();
+    sds.sort_unstable_by(f64::total_cmp);
+    sds.get(sds.len() / 2).copied()
+}
+
+/// A limit of the client, the source or the server's patience is not an optimum of the settings.
+fn verdict(outcomes: &std::collections::BTreeMap<u32, Outcome>, shown: bool) -> Verdict {
+    let limited = outcomes.values().filter(|outcome| {
+        !matches!(outcome.limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
+    });
+    match (limited.count() * 2 > outcomes.len(), shown) {
+        (true, _) => Verdict::Limited,
+        (false, true) => Verdict::Clear,
+        (false, false) => Verdict::Indistinguishable,
+    }
+}
+
+struct Basis {
+    chosen: Settings,
+    leader: Settings,
+    current: Settings,
+    against_current: Option<Comparison>,
+}
+
+impl Basis {
+    fn why(&self, verdict: Verdict, blocks: usize, smallest: Option<f64>) -> String {
+        let chosen = if self.chosen == self.leader {
+            "the highest goodput, and nothing cheaper is shown to come within 5 % of it".to_owned()
+        } else {
+            let leader = describe(self.leader);
+            format!(
+                "the cheapest settings shown to be within 5 % of the highest goodput ({leader})"
+            )
+        };
+        let current = match self.against_current {
+            _ if self.chosen == self.current => "; it is what is set now".to_owned(),
+            Some(comparison) => {
+                let ratio = comparison.ratio;
+                format!("; {ratio:.2} x the current default ({})", describe(self.current))
+            }
+            None => String::new(),
+        };
+        let caution = match verdict {
+            Verdict::Limited => "; but something other than these settings held the rate down",
+            Verdict::Indistinguishable => "; not all of this is shown",
+            Verdict::Clear | Verdict::NotSteady => "",
+        };
+        let shows = smallest.map_or(String::new(), |smallest| {
+            format!(" ({blocks} blocks show differences from {:.1} %)", 100.0 * smallest)
+        });
+        format!("{chosen}{current}{caution}{shows}")
+    }
+}
+
+fn describe(settings: Settings) -> String {
+    let part_size = ByteSize(settings.part_size_bytes);
+    match settings.parts_in_flight {
+        1 => format!("{part_size} x {}", settings.concurrency),
+        parts => format!("{part_size} x {} x {parts}", settings.concurrency),
+    }
+}

@@ -1,0 +1,77 @@
+//! What S3 and the machine's memory allow.
+
+use crate::error::{Error, Result};
+use crate::result::Settings;
+use crate::units::{ByteSize, GIB, MIB};
+
+/// Least size of a part but the last (S3; Storj satellite/metainfo/config.go).
+pub const PART_SIZE_MIN_BYTES: u64 = 5 * MIB;
+
+/// Largest part (S3; Storj).
+pub const PART_SIZE_MAX_BYTES: u64 = 5 * GIB;
+
+/// Parts of one object (S3; Storj).
+pub const PART_COUNT_MAX: u64 = 10_000;
+
+/// Checks settings against what S3 allows for the largest file.
+///
+/// # Errors
+/// Says which limit is broken and the nearest part size that keeps it.
+pub fn feasible(settings: Settings, largest_file_bytes: u64) -> Result<()> {
+    let part_size = settings.part_size_bytes;
+    if settings.concurrency == 0 || settings.parts_in_flight == 0 {
+        return Err(Error::environment("concurrency and parts in flight begin at 1"));
+    }
+    if part_size < PART_SIZE_MIN_BYTES {
+        let message = format!("a part of {} is too small for S3", ByteSize(part_size));
+        return Err(Error::environment(message).hint("choose a part size of at least 5MiB"));
+    }
+    if part_size > PART_SIZE_MAX_BYTES {
+        let message = format!("a part of {} is too large for S3", ByteSize(part_size));
+        return Err(Error::environment(message).hint("choose a part size of at most 5GiB"));
+    }
+    if largest_file_bytes.div_ceil(part_size) > PART_COUNT_MAX {
+        let least = largest_file_bytes.div_ceil(PART_COUNT_MAX).next_multiple_of(64 * MIB);
+        let message = format!(
+            "a file of {} has more than {PART_COUNT_MAX} parts of {}",
+            ByteSize(largest_file_bytes),
+            ByteSize(part_size)
+        );
+        return Err(Error::environment(message)
+            .hint(format!("choose a part size of at least {}MiB", least / MIB)));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn settings(part_size_bytes: u64) -> Settings {
+        Settings { part_size_bytes, concurrency: 1, parts_in_flight: 1 }
+    }
+
+    #[test]
+    fn parts_below_5_mib_are_refused() {
+        assert!(feasible(settings(PART_SIZE_MIN_BYTES), 1).is_ok());
+        let refused = feasible(settings(PART_SIZE_MIN_BYTES - 1), 1).unwrap_err();
+        assert!(refused.to_string().contains("at least 5MiB"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_of_ten_thousand_parts_fits_and_one_byte_more_does_not() {
+        let part = 64 * MIB;
+        assert!(feasible(settings(part), part * PART_COUNT_MAX).is_ok());
+        let refused = feasible(settings(part), part * PART_COUNT_MAX + 1).unwrap_err();
+        assert!(refused.to_string().contains("at least 128MiB"), "{refused}");
+    }
+
+    proptest! {
+        #[test]
+        fn the_part_size_of_the_hint_is_feasible(largest in 1_u64..5 << 40) {
+            let least = largest.div_ceil(PART_COUNT_MAX).next_multiple_of(64 * MIB);
+            prop_assert!(feasible(settings(least.max(PART_SIZE_MIN_BYTES)), largest).is_ok());
+        }
+    }
+}

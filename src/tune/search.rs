@@ -1,0 +1,234 @@
+//! The search as an ask/tell object.
+
+use std::collections::BTreeMap;
+
+use super::Config;
+use super::ramp::Ramp;
+use crate::result::{LimitedBy, Phase, Settings};
+
+/// Candidates around the knee for each part size: half of it, the knee, twice of it.
+pub(super) const CANDIDATES_PER_PART_SIZE: usize = 3;
+
+/// With fewer blocks there is no interval: candidates are dropped until this many fit.
+pub(super) const BLOCKS_MIN: u32 = 2;
+
+/// Blocks for which candidates are dropped rather than raced less often.
+const BLOCKS_WANTED: u32 = 3;
+
+/// More blocks than this bring little and cost much.
+const BLOCKS_MAX: u32 = 16;
+
+/// A trial to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// What to set.
+    pub settings: Settings,
+    /// What it is for.
+    pub phase: Phase,
+    /// Which block of trials.
+    pub block: Option<u32>,
+}
+
+/// A trial that was run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Bytes per second.
+    pub goodput: f64,
+    /// What held it down.
+    pub limited_by: LimitedBy,
+}
+
+/// Blocks by settings: goodput by number of block.
+pub(super) type Blocks = BTreeMap<Settings, BTreeMap<u32, Outcome>>;
+
+/// A search under way.
+#[derive(Debug)]
+pub struct Search {
+    config: Config,
+    ramp: Ramp,
+    race: Option<Race>,
+    random: fastrand::Rng,
+}
+
+#[derive(Debug)]
+struct Race {
+    candidates: Vec<Settings>,
+    /// Of the current block, last first.
+    to_run: Vec<Settings>,
+    block: u32,
+    blocks: Blocks,
+}
+
+impl Search {
+    /// A search that has asked for nothing yet.
+    pub fn new(mut config: Config) -> Self {
+        config.part_sizes_bytes.sort_unstable();
+        config.part_sizes_bytes.dedup();
+        let random = fastrand::Rng::with_seed(config.seed);
+        Self { config, ramp: Ramp::default(), race: None, random }
+    }
+
+    /// The next trial, when `affordable` more fit the budget; `None` when the search is over.
+    ///
+    /// A block is begun only if it can be finished: half a block compares nothing.
+    pub fn ask(&mut self, affordable: u32) -> Option<Next> {
+        if self.race.is_none() {
+            let reserved = BLOCKS_MIN * self.config.part_sizes_bytes.len() as u32;
+            let next = self.ramp.next(self.config.concurrency_max);
+            if let Some(concurrency) = next.filter(|_| affordable > reserved) {
+                let settings = self.settings(self.ramp_part_size(), concurrency);
+                return Some(Next { settings, phase: Phase::Ramp, block: None });
+            }
+            let candidates = self.candidates(affordable);
+            self.race = Some(Race { candidates, to_run: vec![], block: 0, blocks: Blocks::new() });
+        }
+        let race = self.race.as_mut()?;
+        if race.to_run.is_empty() {
+            let affords = affordable >= race.candidates.len() as u32;
+            if race.candidates.is_empty() || !affords || race.block >= BLOCKS_MAX {
+                return None;
+            }
+            race.block += 1;
+            race.to_run = race.candidates.clone();
+            self.random.shuffle(&mut race.to_run);
+        }
+        let settings = *race.to_run.last()?;
+        Some(Next { settings, phase: Phase::Race, block: Some(race.block) })
+    }
+
+    /// What the trial last asked for brought.
+    pub fn tell(&mut self, next: Next, outcome: Outcome) {
+        match (next.phase, &mut self.race) {
+            (Phase::Race, Some(race)) => {
+                race.to_run.pop();
+                race.blocks.entry(next.settings).or_default().insert(race.block, outcome);
+            }
+            _ => self.ramp.tell(next.settings.concurrency, outcome.goodput),
+        }
+    }
+
+    /// The blocks so far; empty before the race.
+    pub(super) fn blocks(&self) -> Blocks {
+        self.race.as_ref().map(|race| race.blocks.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn settings(&self, part_size_bytes: u64, concurrency: u32) -> Settings {
+        Settings { part_size_bytes, concurrency, parts_in_flight: self.config.parts_in_flight }
+    }
+
+    /// The largest part size has the fewest requests, so its knee is where the link's is.
+    fn ramp_part_size(&self) -> u64 {
+        self.config.part_sizes_bytes.last().copied().unwrap_or_default()
+    }
+
+    /// All part sizes x concurrencies around the knee, and what is set now; fewer concurrencies
+    /// where the budget is short, never fewer part sizes.
+    fn candidates(&self, affordable: u32) -> Vec<Settings> {
+        let knee = self.ramp.knee();
+        let in_order_of_worth =
+            [knee, (knee / 2).max(1), (knee * 2).min(self.config.concurrency_max)];
+        let mut candidates = Vec::new();
+        for concurrency in in_order_of_worth {
+            let mut more: Vec<Settings> = (self.config.part_sizes_bytes.iter())
+                .map(|part_size| self.settings(*part_size, concurrency))
+                .filter(|settings| !candidates.contains(settings))
+                .collect();
+            let count = (candidates.len() + more.len()) as u32;
+            let wanted = if candidates.is_empty() { BLOCKS_MIN } else { BLOCKS_WANTED };
+            if count * wanted <= affordable {
+                candidates.append(&mut more);
+            }
+        }
+        let current = self.config.current;
+        let affords_current = (candidates.len() as u32 + 1) * BLOCKS_WANTED <= affordable;
+        if affords_current && !candidates.contains(&current) {
+            candidates.push(current);
+        }
+        candidates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::recommend;
+    use super::*;
+    use crate::result::Direction;
+    use crate::units::MIB;
+
+    /// A link that carries `knee` streams of parts of the best size, less with each part's cost.
+    fn goodput(settings: Settings, knee: u32, part_cost_bytes: f64) -> f64 {
+        let part = settings.part_size_bytes as f64;
+        let stream = part / (part + part_cost_bytes);
+        let best = 64.0 * MIB as f64 / (64.0 * MIB as f64 + part_cost_bytes);
+        (f64::from(settings.streams()) * stream).min(f64::from(knee) * best * 0.98)
+    }
+
+    fn search(knee: u32, part_cost_bytes: f64, noise: f64, seed: u64) -> Search {
+        let sizes = vec![16 * MIB, 64 * MIB];
+        let current = Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 };
+        let config = Config {
+            part_sizes_bytes: sizes,
+            concurrency_max: 128,
+            parts_in_flight: 1,
+            current,
+            seed,
+        };
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut search = Search::new(config);
+        let mut affordable = 60;
+        while let Some(next) = search.ask(affordable) {
+            let factor = 1.0 + noise * (random.f64() + random.f64() - 1.0);
+            let goodput = factor * goodput(next.settings, knee, part_cost_bytes);
+            search.tell(next, Outcome { goodput, limited_by: LimitedBy::GatewayOrNetwork });
+            affordable -= 1;
+        }
+        search
+    }
+
+    #[test]
+    fn the_recommendation_moves_with_the_knee_and_the_cost_of_a_part() {
+        for knee in [2, 8, 32] {
+            for (part_cost, part_size) in [(0.0, 16 * MIB), (16.0 * MIB as f64, 64 * MIB)] {
+                let search = search(knee, part_cost, 0.01, 7);
+                let chosen = recommend(&search, Direction::Up).unwrap().settings;
+                assert_eq!((chosen.part_size_bytes, chosen.concurrency), (part_size, knee));
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_holds_every_candidate_once() {
+        let search = search(8, 1e6, 0.01, 3);
+        let blocks = search.blocks();
+        let counts: Vec<usize> = blocks.values().map(BTreeMap::len).collect();
+        assert!(counts.len() >= 6, "{} candidates", counts.len());
+        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
+    }
+
+    #[test]
+    fn a_search_never_asks_for_more_than_it_can_afford() {
+        let sizes = vec![16 * MIB, 64 * MIB];
+        let current = Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 };
+        for budget in 0..80_u32 {
+            let config = Config {
+                part_sizes_bytes: sizes.clone(),
+                concurrency_max: 128,
+                parts_in_flight: 1,
+                current,
+                seed: 1,
+            };
+            let mut search = Search::new(config);
+            let mut left = budget;
+            while let Some(next) = search.ask(left) {
+                assert!(left > 0, "asked for trial {budget} + 1");
+                left -= 1;
+                let goodput = goodput(next.settings, 8, 1e6);
+                search.tell(next, Outcome { goodput, limited_by: LimitedBy::Unknown });
+            }
+        }
+    }
+}
