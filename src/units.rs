@@ -85,7 +85,8 @@ impl FromStr for Rate {
 impl fmt::Display for ByteSize {
     /// Binary units when the number is a whole number of them (part sizes), else decimal (amounts of data).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = BINARY.iter().rev().find(|(_, unit)| self.0 >= *unit && self.0 % unit == 0);
+        let whole =
+            BINARY.iter().rev().find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
         if let Some((name, unit)) = whole {
             return f.pad(&format!("{} {name}", self.0 / unit));
         }

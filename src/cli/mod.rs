@@ -1,6 +1,12 @@
 //! The command line: one file per verb, and the options that verbs share.
+//!
+//! Data goes to standard output, everything else to standard error.
 
 pub mod serve;
+
+mod options;
+mod run;
+mod tune;
 
 use clap::{Parser, Subcommand};
 
@@ -9,7 +15,7 @@ use crate::error::Result;
 /// Measure and tune the transfer of large research datasets to and from Storj, driven the way a
 /// Globus S3 storage gateway drives them.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version)]
+#[command(name = "tidegate", version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -17,6 +23,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Find the part size and concurrency to set; without TARGET a one-minute demonstration on this machine.
+    Tune(tune::Args),
+    /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
+    Run(run::Args),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
 }
@@ -27,6 +37,8 @@ enum Verb {
 /// What the user is told; its kind decides the exit code.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.verb {
+        Verb::Tune(args) => tune::run(args),
+        Verb::Run(args) => run::run(args),
         Verb::Serve(args) => serve::run(args),
     }
 }

@@ -1,1 +1,30 @@
-//! (session)
+//! What a verb does from beginning to end: finds the target, claims a prefix, runs trials, saves each,
+//! cleans up after itself, also after Ctrl-C.
+
+mod bucket;
+mod claim;
+mod embedded;
+mod limits;
+mod progress;
+mod record;
+mod run;
+mod target;
+mod tune;
+
+pub use progress::Progress;
+pub use run::{RunOptions, Upwards, run};
+pub use target::{TargetOptions, TargetUrl};
+pub use tune::{TuneOptions, tune};
+
+use std::path::PathBuf;
+
+use crate::result::Document;
+
+/// A finished session: its document and where its files are.
+#[derive(Debug)]
+pub struct Finished {
+    /// The result.
+    pub document: Document,
+    /// `results/<run>`.
+    pub directory: PathBuf,
+}

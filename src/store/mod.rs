@@ -1,9 +1,8 @@
-//! Where objects are: an S3 endpoint ([`s3`]), or a model in this process ([`model`]).
+//! Where objects are: an S3 endpoint ([`s3`]).
 //!
 //! A store tries each operation exactly once: retries belong to the engine, which counts them. No
 //! method is `Send` and nothing is spawned: one thread, one future, one store.
 
-pub mod model;
 pub mod s3;
 
 use std::ops::Range;

@@ -11,6 +11,8 @@ mod request;
 mod retry;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 mod upload;
 mod worker;
 

@@ -31,7 +31,7 @@ impl<S: Store> Mover<'_, S> {
                 }
                 Err(error) => error,
             };
-            let random = &mut *worker.random.borrow_mut();
+            let random = &mut worker.random.borrow_mut().fork();
             let delay = worker.job.retry.delay_after(attempts_made, &error, random);
             match delay {
                 Some(delay) if !worker.control.is_draining() => clock::sleep(delay).await,

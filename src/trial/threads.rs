@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use futures::future::{Either, select};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
@@ -103,10 +102,11 @@ impl Seat {
             let store = S3Store::connect(&self.connection);
             let worker = Worker::new(&store, &self.job, &self.control, u64::from(self.number));
             let movers = (self.number..self.job.settings.concurrency).step_by(self.count as usize);
-            let driven = std::pin::pin!(worker.drive(movers));
-            let cut = std::pin::pin!(self.cut.wait_for(|cut| *cut));
-            match select(driven, cut).await {
-                Either::Left(((), _)) | Either::Right((_, _)) => {}
+            tokio::select! {
+                biased;
+                () = worker.drive(movers) => {}
+                // Also when the sender is gone: nobody waits for this thread any more.
+                _ = self.cut.wait_for(|cut| *cut) => {}
             }
             worker.report()
         })

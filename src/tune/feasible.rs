@@ -26,6 +26,11 @@ pub fn feasible(settings: Settings, largest_file_bytes: u64) -> Result<()> {
         let message = format!("a part of {} is too small for S3", ByteSize(part_size));
         return Err(Error::environment(message).hint("choose a part size of at least 5MiB"));
     }
+    if !part_size.is_multiple_of(MIB) {
+        // rclone, the AWS CLI and s5cmd are told part sizes in MiB.
+        let message = format!("a part size of {part_size} bytes is not a whole number of MiB");
+        return Err(Error::environment(message).hint("choose for example 64MiB"));
+    }
     if part_size > PART_SIZE_MAX_BYTES {
         let message = format!("a part of {} is too large for S3", ByteSize(part_size));
         return Err(Error::environment(message).hint("choose a part size of at most 5GiB"));

@@ -18,7 +18,7 @@ mod search;
 pub use commands::{GcsOptions, commands, gcs_concurrency, untuned};
 pub use decide::{MARGIN, recommend};
 pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible};
-pub use plan::Forecast;
+pub use plan::{Forecast, SD_ASSUMED};
 pub use search::{Next, Outcome, Search};
 
 use crate::result::Settings;

@@ -1,0 +1,177 @@
+//! Options that several verbs share, and what they have in common when they run.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::dataset::Scale;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::report;
+use crate::result;
+use crate::session::{Finished, Progress, TargetOptions, TargetUrl, Upwards};
+use crate::units::ByteSize;
+
+/// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
+const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
+
+/// The target and how to talk to it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Target")]
+pub(super) struct Target {
+    /// Bucket and prefix, s3://bucket/prefix; without it the embedded gateway is started on this machine
+    pub(super) target: Option<TargetUrl>,
+    /// Base URL of the S3 endpoint
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3", default_value = STORJ_ENDPOINT)]
+    endpoint: String,
+    /// Profile of the AWS configuration files; otherwise AWS_PROFILE, or the keys in the environment
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Signing region; Storj accepts any
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    region: String,
+    /// Certificate authorities in PEM, beside those of the system
+    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE")]
+    ca_bundle: Option<PathBuf>,
+    /// Accept any certificate
+    #[arg(long)]
+    insecure: bool,
+    /// Send requests unsigned
+    #[arg(long)]
+    no_sign_request: bool,
+    /// Link of the embedded gateway (TOML, as for `serve --model`); only without TARGET
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    model: Option<PathBuf>,
+}
+
+/// What is moved.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Dataset")]
+pub(super) struct Dataset {
+    /// Named synthetic dataset: esnet-5MB, esnet-5GB, esnet-50GB, esnet-500GB, climate, genomics, cryo-em, detector, many-small
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub(super) dataset: Option<String>,
+    /// Bytes of the synthetic dataset in all, such as 10GB
+    #[arg(long, conflicts_with = "from")]
+    size: Option<ByteSize>,
+    /// Number of files of the synthetic dataset
+    #[arg(long, value_name = "N", conflicts_with = "from")]
+    files: Option<u64>,
+    /// Upload the files below this directory instead
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+}
+
+/// What comes out, and where.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// Print the result document as JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// Directory below which each run gets its own
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(super) results: PathBuf,
+    /// No progress, only the result
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Direction {
+    /// To the bucket
+    Up,
+    /// From the bucket
+    Down,
+}
+
+impl From<Direction> for result::Direction {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Up => Self::Up,
+            Direction::Down => Self::Down,
+        }
+    }
+}
+
+impl Target {
+    pub(super) fn is_embedded(&self) -> bool {
+        self.target.is_none()
+    }
+
+    pub(super) fn resolve(self) -> TargetOptions {
+        TargetOptions {
+            url: self.target,
+            endpoint: self.endpoint,
+            region: self.region,
+            profile: self.profile,
+            ca_bundle: self.ca_bundle,
+            insecure: self.insecure,
+            no_sign_request: self.no_sign_request,
+            model: self.model,
+        }
+    }
+}
+
+impl Dataset {
+    /// Whether the user named any.
+    pub(super) fn is_named(&self) -> bool {
+        self.from.is_some() || self.dataset.is_some() || self.size.is_some() || self.files.is_some()
+    }
+
+    /// What to move; `default_name` and `default_scale` where the user said nothing.
+    pub(super) fn resolve(self, default_name: &str, default_scale: Scale) -> Upwards {
+        if let Some(root) = self.from {
+            return Upwards::Directory(root);
+        }
+        let said = Scale { size: self.size, files: self.files };
+        let scale = match (&self.dataset, said) {
+            (None, Scale { size: None, files: None }) => default_scale,
+            _ => said,
+        };
+        Upwards::Synthetic { name: self.dataset.unwrap_or_else(|| default_name.into()), scale }
+    }
+}
+
+impl Output {
+    /// Runs a session and prints its result.
+    pub(super) fn session<F>(self, start: impl FnOnce(Interrupt, Progress) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<Finished>>,
+    {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::environment(format!("cannot start: {error}")))?;
+        let finished = runtime.block_on(async {
+            let interrupt = Interrupt::install()?;
+            start(interrupt, Progress::new(self.quiet)).await
+        })?;
+        self.print(&finished)?;
+        let failures = finished.document.trials.iter().filter_map(|trial| trial.task.as_ref());
+        match failures.map(|task| task.failures.len()).sum::<usize>() {
+            0 => Ok(()),
+            failed => Err(Error::answer_is_no(format!("{failed} files did not arrive"))
+                .hint(format!("result.json in {} names them all", finished.directory.display()))),
+        }
+    }
+
+    fn print(&self, finished: &Finished) -> Result<()> {
+        if self.json {
+            let json = serde_json::to_string_pretty(&finished.document);
+            let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
+            print_data(&json);
+        } else {
+            print_data(report::summary(&finished.document, &finished.directory).trim_end());
+        }
+        Ok(())
+    }
+}
+
+/// The one place that writes to standard output. A reader that has gone away is not our fault.
+fn print_data(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}

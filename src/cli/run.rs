@@ -1,0 +1,100 @@
+//! `tidegate run`: one dataset, one direction, one setting.
+
+use std::path::PathBuf;
+
+use super::options::{self, Dataset, Output, Target};
+use crate::dataset::Scale;
+use crate::error::{Error, Result};
+use crate::result::{Direction, Settings};
+use crate::session::{self, RunOptions};
+use crate::transfer::GetMode;
+use crate::units::ByteSize;
+
+/// Moved when the user names no dataset: seconds on the embedded gateway, cents at an endpoint.
+const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
+
+/// Options of `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Which way the data goes
+    #[arg(long, value_enum, default_value = "up", help_heading = "Transfer")]
+    direction: options::Direction,
+    /// Bytes of a multipart part, and of a range with --get ranged
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Transfer")]
+    part_size: ByteSize,
+    /// Files in flight, Globus's concurrency
+    #[arg(long, short = 'c', value_name = "N", default_value_t = 4, help_heading = "Transfer")]
+    concurrency: u32,
+    /// Parts of one file in flight; an in-order connector has 1
+    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Transfer")]
+    parts_in_flight: u32,
+    /// How objects are fetched
+    #[arg(long, value_enum, default_value_t, help_heading = "Transfer")]
+    get: GetMode,
+    /// Read each object back and compare it; the default for uploads with --from
+    #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
+    verify: bool,
+    /// Do not
+    #[arg(long, help_heading = "Transfer")]
+    no_verify: bool,
+    /// Leave the uploaded objects at TARGET, whose prefix must be empty
+    #[arg(long, help_heading = "Transfer")]
+    keep: bool,
+    /// Write downloads into this empty or new directory; otherwise the bytes are discarded
+    #[arg(long, value_name = "DIR", help_heading = "Transfer")]
+    to: Option<PathBuf>,
+    #[command(flatten)]
+    dataset: Dataset,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let direction = Direction::from(args.direction);
+    refuse_contradictions(&args, direction)?;
+    let existing =
+        direction == Direction::Down && !args.target.is_embedded() && !args.dataset.is_named();
+    let dataset = (!existing).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
+    let options = RunOptions {
+        target: args.target.resolve(),
+        direction,
+        dataset,
+        settings: Settings {
+            part_size_bytes: args.part_size.0,
+            concurrency: args.concurrency,
+            parts_in_flight: args.parts_in_flight,
+        },
+        get: args.get,
+        verify: match (args.verify, args.no_verify) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        },
+        keep: args.keep,
+        to: args.to,
+        results: args.output.results.clone(),
+    };
+    args.output.session(async |interrupt, mut progress| {
+        let finished = session::run(&options, &interrupt, &mut progress).await;
+        progress.end();
+        finished
+    })
+}
+
+fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
+    let refuse = |what: &str, hint: &str| Err(Error::environment(what).hint(hint));
+    match direction {
+        Direction::Up if args.to.is_some() => {
+            refuse("--to is for downloads", "add --direction down, or leave --to out")
+        }
+        Direction::Down if args.keep => {
+            refuse("--keep is for uploads", "a download leaves existing objects as they are")
+        }
+        Direction::Up if args.keep && args.target.is_embedded() => {
+            refuse("--keep needs a target", "the embedded gateway ends with the run")
+        }
+        _ => Ok(()),
+    }
+}

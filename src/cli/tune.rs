@@ -1,0 +1,144 @@
+//! `tidegate tune`: which part size and concurrency to set.
+
+use std::time::Duration;
+
+use clap::value_parser;
+
+use super::options::{self, Dataset, Output, Target};
+use crate::dataset::Scale;
+use crate::error::{Error, Result};
+use crate::session::{self, TuneOptions};
+use crate::transfer::GetMode;
+use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions};
+use crate::units::ByteSize;
+
+/// Prepared for downloads when the user names no dataset; uploads go round and round in it.
+const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
+
+/// Times of a demonstration on the embedded gateway: about a minute in all.
+const DEMONSTRATION: Times = Times {
+    budget: Duration::from_secs(60),
+    warm_up: Duration::from_millis(600),
+    window: Duration::from_millis(1500),
+};
+
+/// Times at a real endpoint.
+const ENDPOINT: Times = Times {
+    budget: Duration::from_secs(600),
+    warm_up: Duration::from_secs(3),
+    window: Duration::from_secs(8),
+};
+
+struct Times {
+    budget: Duration,
+    warm_up: Duration,
+    window: Duration,
+}
+
+/// Options of `tune`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Which way to tune
+    #[arg(long, value_enum, default_value = "up", help_heading = "Search")]
+    direction: options::Direction,
+    /// Part sizes to try
+    #[arg(long, value_name = "SIZE,...", value_delimiter = ',', default_values = ["16MiB", "64MiB"], help_heading = "Search")]
+    part_sizes: Vec<ByteSize>,
+    /// Highest number of files in flight to try
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
+    max_concurrency: u32,
+    /// Parts of one file in flight; an in-order connector has 1
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
+    parts_in_flight: u32,
+    /// Concurrency that is set now, to compare with; GCS's normal is 2
+    #[arg(long, value_name = "N", default_value_t = GCS_NORMAL_CONCURRENCY.0, value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
+    current_concurrency: u32,
+    /// Time for all trials, such as 10m [default: 10m; 1m without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    budget: Option<Duration>,
+    /// Least warm-up of a trial [default: 3s; 600ms without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    warm_up: Option<Duration>,
+    /// Measured time of a trial [default: 8s; 1500ms without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    window: Option<Duration>,
+    /// How objects are fetched
+    #[arg(long, value_enum, default_value_t, help_heading = "Search")]
+    get: GetMode,
+    /// Seed of the order of the trials
+    #[arg(long, default_value_t = 1, help_heading = "Search")]
+    seed: u64,
+    #[command(flatten)]
+    dataset: Dataset,
+    #[command(flatten)]
+    gcs: Gcs,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What the Globus Connect Server commands depend on; the measurements do not.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Globus commands")]
+struct Gcs {
+    /// Part size of the S3 connector, if you know it
+    #[arg(long, value_name = "SIZE")]
+    connector_part_size: Option<ByteSize>,
+    /// Cores of the DTN: caps the number that is printed
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    dtn_cores: Option<u32>,
+    /// Preferred concurrency of the other endpoint
+    #[arg(long, value_name = "N", requires = "peer_max")]
+    peer_preferred: Option<u32>,
+    /// Highest concurrency of the other endpoint
+    #[arg(long, value_name = "N", requires = "peer_preferred")]
+    peer_max: Option<u32>,
+    /// Preferred parallelism as it is now [default: 4, GCS's normal]
+    #[arg(long, value_name = "N", requires = "max_parallelism")]
+    preferred_parallelism: Option<u32>,
+    /// Highest parallelism as it is now [default: 8, GCS's normal]
+    #[arg(long, value_name = "N", requires = "preferred_parallelism")]
+    max_parallelism: Option<u32>,
+}
+
+impl Gcs {
+    fn resolve(self) -> GcsOptions {
+        GcsOptions {
+            connector_part_size_bytes: self.connector_part_size.map(|size| size.0),
+            dtn_cores: self.dtn_cores,
+            peer: self.peer_preferred.zip(self.peer_max),
+            parallelism: self.preferred_parallelism.zip(self.max_parallelism),
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let times = if args.target.is_embedded() { DEMONSTRATION } else { ENDPOINT };
+    let window = args.window.unwrap_or(times.window);
+    if window < Duration::from_millis(500) {
+        return Err(Error::environment("a window of less than half a second measures nothing")
+            .hint("give --window 2s or more"));
+    }
+    let options = TuneOptions {
+        target: args.target.resolve(),
+        direction: args.direction.into(),
+        dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
+        part_sizes_bytes: args.part_sizes.iter().map(|size| size.0).collect(),
+        concurrency_max: args.max_concurrency,
+        parts_in_flight: args.parts_in_flight,
+        current_concurrency: args.current_concurrency,
+        get: args.get,
+        budget: args.budget.unwrap_or(times.budget),
+        warm_up: args.warm_up.unwrap_or(times.warm_up),
+        window,
+        gcs: args.gcs.resolve(),
+        seed: args.seed,
+        results: args.output.results.clone(),
+    };
+    args.output.session(async |interrupt, mut progress| {
+        let finished = session::tune(&options, &interrupt, &mut progress).await;
+        progress.end();
+        finished
+    })
+}

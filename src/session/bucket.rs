@@ -1,0 +1,149 @@
+//! Housekeeping in the bucket: look, write the marker, abort, delete. Outside of any measurement.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock;
+use crate::dataset::{FileSpec, Payload};
+use crate::error::{Error, Result};
+use crate::measure::{FailureClass, Live, Probe};
+use crate::store::s3::{Connection, S3Store};
+use crate::store::{Store, StoreError, Upload};
+use crate::transfer::RetryPolicy;
+
+/// Keys of one DeleteObjects request (S3).
+const KEYS_PER_DELETE: usize = 1000;
+
+/// One bucket, asked with patience.
+pub(super) struct Bucket {
+    store: S3Store,
+    name: String,
+    endpoint: String,
+    retry: RetryPolicy,
+}
+
+impl Bucket {
+    pub(super) fn open(connection: &Connection) -> Self {
+        Self {
+            store: S3Store::connect(connection),
+            name: connection.bucket().to_owned(),
+            endpoint: connection.endpoint().to_owned(),
+            // A person waits: four attempts are over within a few seconds.
+            retry: RetryPolicy { attempts_max: 4, ..RetryPolicy::default() },
+        }
+    }
+
+    /// The first call of a connector: is there such a bucket, and may we use it?
+    pub(super) async fn check(&self) -> Result<()> {
+        match self.call(async |probe| self.store.locate_bucket(probe).await).await {
+            // Keys may be denied this call and still be good for objects.
+            Err(error) if error.has_code("AccessDenied") => Ok(()),
+            located => located.map_err(|error| self.explain("reach", &error)),
+        }
+    }
+
+    /// All objects below a prefix, with paths relative to it.
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<FileSpec>> {
+        let mut files = Vec::new();
+        let mut after = None;
+        loop {
+            let list =
+                async |probe: &_| self.store.list_objects(prefix, after.as_deref(), probe).await;
+            let page = self.call(list).await.map_err(|error| self.explain("list", &error))?;
+            files.extend(page.objects.into_iter().filter_map(|object| {
+                let path = object.key.strip_prefix(prefix)?.to_owned();
+                Some(FileSpec { path, size_bytes: object.size_bytes })
+            }));
+            after = page.next;
+            if after.is_none() {
+                return Ok(files);
+            }
+        }
+    }
+
+    /// All multipart uploads below a prefix.
+    pub(super) async fn uploads(&self, prefix: &str) -> Result<Vec<Upload>> {
+        let list = async |probe: &_| self.store.list_uploads(prefix, probe).await;
+        self.call(list).await.map_err(|error| self.explain("list the uploads of", &error))
+    }
+
+    /// Writes a small object.
+    pub(super) async fn put(&self, key: &str, content: &str) -> Result<()> {
+        let content = Bytes::copy_from_slice(content.as_bytes());
+        let put = async |probe: &_| {
+            self.store.put_object(key, Payload::from(vec![content.clone()]), probe).await
+        };
+        self.call(put).await.map(|_| ()).map_err(|error| self.explain("write to", &error))
+    }
+
+    /// Aborts uploads.
+    pub(super) async fn abort(&self, uploads: &BTreeSet<Upload>) -> Result<()> {
+        for upload in uploads {
+            let abort = async |probe: &_| self.store.abort_upload(upload, probe).await;
+            self.call(abort).await.map_err(|error| self.explain("abort an upload in", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes objects.
+    pub(super) async fn delete(&self, keys: &[String]) -> Result<()> {
+        for keys in keys.chunks(KEYS_PER_DELETE) {
+            let delete = async |probe: &_| self.store.delete_objects(keys, probe).await;
+            let refused =
+                self.call(delete).await.map_err(|error| self.explain("delete from", &error))?;
+            if let Some((key, reason)) = refused.first() {
+                let message = format!(
+                    "{} of our objects could not be deleted, first {key}: {reason}",
+                    refused.len()
+                );
+                return Err(Error::environment(message));
+            }
+        }
+        Ok(())
+    }
+
+    async fn call<T>(
+        &self,
+        mut operation: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let live = Arc::new(Live::default());
+        let mut attempts_made = 0;
+        loop {
+            let error = match operation(&Probe::begin(&live, clock::now())).await {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            attempts_made += 1;
+            let mut random = fastrand::Rng::new();
+            match self.retry.delay_after(attempts_made, &error, &mut random) {
+                Some(delay) => clock::sleep(delay).await,
+                None => return Err(error),
+            }
+        }
+    }
+
+    /// One sentence and what to do next, for what a user meets first.
+    fn explain(&self, doing: &str, error: &StoreError) -> Error {
+        let Self { name, endpoint, .. } = self;
+        let sentence =
+            Error::environment(format!("cannot {doing} bucket {name} at {endpoint}: {error}"));
+        let hint = match (error.code.as_deref(), error.class) {
+            (Some("NoSuchBucket"), _) => "create the bucket first, or mend its name",
+            (Some("SignatureDoesNotMatch"), _) => {
+                "the secret key does not belong to this access key"
+            }
+            (Some("InvalidAccessKeyId"), _) => "the endpoint does not know this access key",
+            (Some("AccessDenied"), _) => {
+                "these keys may not do this: they need read, write, list and delete"
+            }
+            (_, FailureClass::Connection | FailureClass::Timeout) => {
+                "see that the endpoint's name, port and scheme are right and that it can be reached from here"
+            }
+            (_, FailureClass::Throttled) => "the endpoint asks to slow down: try again later",
+            _ => return sentence,
+        };
+        sentence.hint(hint)
+    }
+}

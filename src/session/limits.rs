@@ -1,0 +1,77 @@
+//! What the machine must be able to hold before a run begins: memory and open files.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::measure;
+use crate::result::Settings;
+use crate::units::{ByteSize, MIB};
+
+/// Memory of a stream: the client's buffers and the kernel's (256 KiB to send, 64 KiB to read, and
+/// what the kernel adds), and four blocks of a file.
+const STREAM_BYTES: u64 = 2 * MIB;
+
+/// Files that are open beside the connections and the data: libraries, logs, the runtime's own.
+const FILES_BESIDE: u64 = 64;
+
+/// Sees that the settings fit this machine; raises the limit of open files as far as allowed.
+///
+/// # Errors
+/// Says what is missing and how much would fit.
+pub(super) fn check(settings: Settings, dataset: &Dataset) -> Result<()> {
+    let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
+    check_memory(settings, streams, dataset)?;
+    check_open_files(2 * streams + FILES_BESIDE)
+}
+
+fn check_memory(settings: Settings, streams: u64, dataset: &Dataset) -> Result<()> {
+    // An in-order source fills a part while the others are in flight.
+    let buffers_parts =
+        matches!(dataset, Dataset::Directory { .. }) && settings.parts_in_flight > 1;
+    let parts = u64::from(settings.concurrency) * (u64::from(settings.parts_in_flight) + 1);
+    let part_bytes = settings.part_size_bytes.min(dataset.largest_bytes());
+    let filled = if buffers_parts { parts.saturating_mul(part_bytes) } else { 0 };
+    let needed = filled.saturating_add(streams.saturating_mul(STREAM_BYTES));
+    let Some(present) = measure::host().memory_bytes else { return Ok(()) };
+    if needed <= present {
+        return Ok(());
+    }
+    let message = format!(
+        "these settings need about {} of memory and this machine has {}",
+        ByteSize(needed),
+        ByteSize(present)
+    );
+    Err(Error::environment(message).hint("lower --concurrency, --parts-in-flight or --part-size"))
+}
+
+fn check_open_files(needed: u64) -> Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = maximum.map_or(needed, |maximum| maximum.min(needed));
+    let allowed = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum });
+    if raised == needed && allowed.is_ok() {
+        return Ok(());
+    }
+    let message = format!("these settings need {needed} open files and {raised} are allowed");
+    Err(Error::environment(message).hint("raise the limit (ulimit -n) or lower --concurrency"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Scale, Synthetic};
+
+    #[test]
+    fn settings_that_no_memory_holds_are_refused() {
+        let scale = Scale { files: Some(1), ..Scale::default() };
+        let dataset = Dataset::Synthetic(Synthetic::new("climate", scale).unwrap());
+        let settings =
+            |concurrency| Settings { part_size_bytes: 64 * MIB, concurrency, parts_in_flight: 1 };
+        assert!(check(settings(4), &dataset).is_ok());
+        let refused = check(settings(100_000_000), &dataset).unwrap_err();
+        assert!(refused.to_string().contains("of memory"), "{refused}");
+    }
+}

@@ -1,0 +1,89 @@
+//! A run's directory and document: saved after each trial, so that a later failure loses nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+use crate::error::{Error, Result};
+use crate::measure;
+use crate::result::{Document, SCHEMA, Target, Tool, Trial};
+
+/// The document of a run while it grows.
+pub(super) struct Record {
+    pub(super) document: Document,
+    directory: PathBuf,
+}
+
+/// What a run starts from.
+pub(super) struct Beginning {
+    pub(super) id: String,
+    pub(super) results: PathBuf,
+    pub(super) target: Target,
+    pub(super) scenario: BTreeMap<String, Value>,
+    pub(super) assumptions: Vec<String>,
+}
+
+impl Record {
+    /// Makes `results/<run>`.
+    pub(super) fn begin(beginning: Beginning) -> Result<Self> {
+        let directory = beginning.results.join(&beginning.id);
+        std::fs::create_dir_all(&directory).map_err(|error| {
+            Error::environment(format!("cannot make {}: {error}", directory.display()))
+                .hint("choose another directory with --results DIR")
+        })?;
+        let document = Document {
+            schema: SCHEMA.into(),
+            id: beginning.id,
+            started: now_rfc3339(),
+            command: std::env::args().collect(),
+            tool: Tool { name: "tidegate".into(), version: env!("CARGO_PKG_VERSION").into() },
+            host: measure::host(),
+            target: beginning.target,
+            scenario: beginning.scenario,
+            assumptions: beginning.assumptions,
+            trials: Vec::new(),
+            recommendation: None,
+        };
+        Ok(Self { document, directory })
+    }
+
+    /// Adds a trial and saves.
+    pub(super) fn add(&mut self, trial: Trial) -> Result<()> {
+        self.document.trials.push(trial);
+        self.save()
+    }
+
+    /// Writes `result.json`.
+    pub(super) fn save(&self) -> Result<()> {
+        self.document.save(&self.directory.join("result.json"))
+    }
+
+    /// Where the run's files are.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Saves, writes the report beside it, and ends.
+    pub(super) fn finish(self) -> Result<super::Finished> {
+        self.save()?;
+        crate::report::write_all(&self.document, &self.directory)?;
+        Ok(super::Finished { document: self.document, directory: self.directory })
+    }
+}
+
+/// A unique name for a run: its start and four random hexadecimal digits.
+pub(super) fn new_id() -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let time = OffsetDateTime::now_utc().format(format).expect("a date has all these components");
+    format!("{time}-{:04x}", fastrand::u16(..))
+}
+
+/// The present, RFC 3339.
+pub(super) fn now_rfc3339() -> String {
+    let now = OffsetDateTime::now_utc().replace_nanosecond(0).expect("zero is a nanosecond");
+    now.format(&Rfc3339).expect("a date has all these components")
+}

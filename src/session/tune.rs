@@ -1,0 +1,343 @@
+//! `tidegate tune`: a search driven over a store, each trial saved before the next.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::bucket::Bucket;
+use super::claim::Claim;
+use super::progress::Progress;
+use super::record::{Beginning, Record, new_id};
+use super::run::{PATTERN_SEED, Upwards, assumptions, local_dataset};
+use super::target::{Open, TargetOptions, needs_target};
+use super::{Finished, limits};
+use crate::dataset::{Dataset, Pattern};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::result::{Direction, Phase, Settings, Trial};
+use crate::transfer::{GetMode, Job, Order, RetryPolicy, Sink};
+use crate::trial::{self, Label, Load, Snapshot};
+use crate::tune::{self, Forecast, GcsOptions, Next, Outcome, Search};
+use crate::units::{ByteSize, Rate};
+
+/// What `tune` was asked to do.
+#[derive(Clone, Debug)]
+pub struct TuneOptions {
+    /// Where.
+    pub target: TargetOptions,
+    /// Which way.
+    pub direction: Direction,
+    /// The files that are moved round and round.
+    pub dataset: Upwards,
+    /// Part sizes to try.
+    pub part_sizes_bytes: Vec<u64>,
+    /// Highest concurrency to try.
+    pub concurrency_max: u32,
+    /// Parts of one file in flight.
+    pub parts_in_flight: u32,
+    /// What is set now.
+    pub current_concurrency: u32,
+    /// How objects are fetched.
+    pub get: GetMode,
+    /// Time for all trials.
+    pub budget: Duration,
+    /// Least warm-up of a trial.
+    pub warm_up: Duration,
+    /// Window of a trial.
+    pub window: Duration,
+    /// What the GCS command depends on.
+    pub gcs: GcsOptions,
+    /// Seed of the order of trials.
+    pub seed: u64,
+    /// Directory of results.
+    pub results: PathBuf,
+}
+
+/// Part of a trial's time that is neither warm-up nor window, until trials have been seen (ASSUMPTION).
+const DRAIN_SHARE: f64 = 0.35;
+
+/// Searches for settings and recommends some.
+///
+/// # Errors
+/// If the target cannot be used, the budget is too small, nothing could be measured, or the user
+/// interrupts.
+pub async fn tune(
+    options: &TuneOptions,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<Finished> {
+    let dataset = dataset(options)?;
+    for part_size_bytes in &options.part_sizes_bytes {
+        let settings = |concurrency| Settings {
+            part_size_bytes: *part_size_bytes,
+            concurrency,
+            parts_in_flight: options.parts_in_flight,
+        };
+        tune::feasible(settings(options.concurrency_max), dataset.largest_bytes())?;
+        limits::check(settings(options.concurrency_max), &dataset)?;
+    }
+    announce(options, progress)?;
+    let open = options.target.open().await?;
+    let bucket = Bucket::open(&open.connection);
+    bucket.check().await?;
+    let record = Record::begin(Beginning {
+        id: new_id(),
+        results: options.results.clone(),
+        target: open.result.clone(),
+        scenario: scenario(options),
+        assumptions: assumptions(options.direction, options.get),
+    })?;
+    let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
+    let mut tuning = Tuning { options, open: &open, claim: &claim, interrupt, progress, record };
+    let searched = tokio::select! {
+        biased;
+        searched = tuning.search() => searched,
+        () = claim.keep_beating() => unreachable!("a claim beats for ever"),
+    };
+    let record = tuning.record;
+    claim.release().await.and(searched)?;
+    if record.document.recommendation.is_none() {
+        record.save()?;
+        return Err(Error::answer_is_no(
+            "no settings could be recommended: no block of trials was finished",
+        )
+        .hint(format!("look at {} and give a larger --budget", record.directory().display())));
+    }
+    record.finish()
+}
+
+/// Says before anything is spent what the budget affords and what it can show.
+fn announce(options: &TuneOptions, progress: &Progress) -> Result<()> {
+    let part_sizes = options.part_sizes_bytes.len();
+    let trial = expected_trial(options);
+    let forecast = Forecast::new(options.budget, trial, part_sizes, options.concurrency_max);
+    let least = Forecast::trials_min(part_sizes);
+    if forecast.trials < least {
+        let needed = humantime::format_duration(Duration::from_secs(
+            (trial * least).as_secs_f64().ceil() as u64,
+        ));
+        let message =
+            format!("the budget affords {} trials and {least} are the least", forecast.trials);
+        return Err(Error::environment(message).hint(format!("give --budget {needed} or more")));
+    }
+    let shows = forecast.smallest_difference.map_or("no differences at all".into(), |smallest| {
+        let percent = 100.0 * smallest;
+        let sd = 100.0 * tune::SD_ASSUMED;
+        format!("differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)")
+    });
+    progress.note(&format!(
+        "budget {}: about {} trials of {:.0} s; after a ramp to {} files in flight {} blocks remain, which show {shows}",
+        humantime::format_duration(options.budget),
+        forecast.trials,
+        trial.as_secs_f64(),
+        options.concurrency_max,
+        forecast.blocks,
+    ));
+    Ok(())
+}
+
+fn expected_trial(options: &TuneOptions) -> Duration {
+    (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
+}
+
+fn dataset(options: &TuneOptions) -> Result<Dataset> {
+    let (dataset, _) = local_dataset(Some(&options.dataset))?;
+    dataset.ok_or_else(|| needs_target("tuning without a dataset"))
+}
+
+fn scenario(options: &TuneOptions) -> BTreeMap<String, Value> {
+    let dataset = match &options.dataset {
+        Upwards::Synthetic { name, .. } => json!(name),
+        Upwards::Directory(root) => json!({ "from": root }),
+    };
+    BTreeMap::from([
+        ("budget_s".into(), json!(options.budget.as_secs_f64())),
+        ("concurrency_max".into(), json!(options.concurrency_max)),
+        ("current_concurrency".into(), json!(options.current_concurrency)),
+        ("dataset".into(), dataset),
+        ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
+        ("part_sizes_bytes".into(), json!(options.part_sizes_bytes)),
+        ("parts_in_flight".into(), json!(options.parts_in_flight)),
+        ("seed".into(), json!(options.seed)),
+        ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
+        ("window_s".into(), json!(options.window.as_secs_f64())),
+    ])
+}
+
+struct Tuning<'a> {
+    options: &'a TuneOptions,
+    open: &'a Open,
+    claim: &'a Claim<'a>,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+    record: Record,
+}
+
+impl Tuning<'_> {
+    async fn search(&mut self) -> Result<()> {
+        let options = self.options;
+        if options.direction == Direction::Down {
+            self.prepare().await?;
+        }
+        let largest = options.part_sizes_bytes.iter().max().copied().unwrap_or_default();
+        let current =
+            Settings { concurrency: options.current_concurrency, ..tune::untuned(largest) };
+        let mut search = Search::new(tune::Config {
+            part_sizes_bytes: options.part_sizes_bytes.clone(),
+            concurrency_max: options.concurrency_max,
+            parts_in_flight: options.parts_in_flight,
+            current,
+            seed: options.seed,
+        });
+        let started = Instant::now();
+        let mut spent = Spent::default();
+        while let Some(next) = search.ask(spent.affordable(options, started)) {
+            let began = Instant::now();
+            let left = options.budget.saturating_sub(started.elapsed());
+            let trial = self.trial(next, left).await?;
+            search.tell(
+                next,
+                Outcome { goodput: trial.goodput_bytes_per_second, limited_by: trial.limited_by },
+            );
+            self.progress.note(&line(&trial));
+            self.record.add(trial)?;
+            spent.add(began.elapsed());
+        }
+        self.recommend(&search);
+        Ok(())
+    }
+
+    fn recommend(&mut self, search: &Search) {
+        let Some(mut recommendation) = tune::recommend(search, self.options.direction) else {
+            return;
+        };
+        let settings = recommendation.settings;
+        let gcs = tune::gcs_concurrency(search, &self.options.gcs);
+        recommendation.commands =
+            tune::commands(settings, gcs.unwrap_or(settings.concurrency), &self.options.gcs);
+        self.record.document.recommendation = Some(recommendation);
+    }
+
+    /// One trial; its objects are gone before the next.
+    async fn trial(&mut self, next: Next, left: Duration) -> Result<Trial> {
+        let id = self.record.document.trials.len() as u32;
+        let options = self.options;
+        let below = match options.direction {
+            Direction::Up => format!("t{id}/"),
+            Direction::Down => String::from("objects/"),
+        };
+        let job = self.job(next.settings, options.direction, &below)?;
+        let load = Load::Timed { warm_up: options.warm_up, window: options.window };
+        let label = Label { id, phase: next.phase, block: next.block };
+        let what = format!("trial {}: {}", id + 1, describe(next.settings));
+        self.progress.trial_begins();
+        let progress = &mut *self.progress;
+        let mut show = |snapshot: &Snapshot| {
+            progress.show(&what, snapshot, Some(left.saturating_sub(snapshot.elapsed)));
+        };
+        let finished =
+            trial::run(job, load, label, &self.open.connection, self.interrupt, &mut show).await?;
+        if finished.interrupted {
+            return Err(Error::interrupted());
+        }
+        if options.direction == Direction::Up {
+            self.claim.clear(&below).await?;
+        }
+        Ok(finished.trial)
+    }
+
+    /// Uploads the objects that are downloaded in every trial.
+    async fn prepare(&mut self) -> Result<()> {
+        self.progress.note("preparing the objects to download");
+        let settings = Settings {
+            part_size_bytes: self.options.part_sizes_bytes.first().copied().unwrap_or_default(),
+            concurrency: self.options.current_concurrency,
+            parts_in_flight: 1,
+        };
+        let job = Job { order: Order::Once, ..self.job(settings, Direction::Up, "objects/")? };
+        let label = Label { id: 0, phase: Phase::Run, block: None };
+        let progress = &mut *self.progress;
+        let mut show = |snapshot: &Snapshot| progress.show("preparing", snapshot, None);
+        let connection = &self.open.connection;
+        let prepared =
+            trial::run(job, Load::WholeTask, label, connection, self.interrupt, &mut show).await?;
+        if prepared.interrupted {
+            return Err(Error::interrupted());
+        }
+        match prepared.trial.task.and_then(|task| task.failures.into_iter().next()) {
+            Some(failure) => Err(Error::environment(format!(
+                "cannot prepare {}: {}",
+                failure.path, failure.reason
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn job(&self, settings: Settings, direction: Direction, below: &str) -> Result<Job> {
+        Ok(Job {
+            dataset: dataset(self.options)?,
+            direction,
+            settings,
+            prefix: format!("{}{below}", self.claim.prefix()),
+            pattern: Pattern::new(PATTERN_SEED),
+            sink: Sink::Discard,
+            get: self.options.get,
+            verify: false,
+            retry: RetryPolicy::default(),
+            order: Order::ForEver,
+            spread: self.options.warm_up.mul_f64(0.5),
+            seed: self.options.seed,
+        })
+    }
+}
+
+/// What trials have cost so far.
+#[derive(Default)]
+struct Spent {
+    trials: u32,
+    time: Duration,
+}
+
+impl Spent {
+    fn add(&mut self, time: Duration) {
+        self.trials += 1;
+        self.time += time;
+    }
+
+    /// Trials that still fit the budget, at the mean time of those seen.
+    fn affordable(&self, options: &TuneOptions, started: Instant) -> u32 {
+        let trial = match self.trials {
+            0 => expected_trial(options),
+            trials => self.time / trials,
+        };
+        let left = options.budget.saturating_sub(started.elapsed());
+        (left.as_secs_f64() / trial.as_secs_f64().max(1e-3)) as u32
+    }
+}
+
+fn describe(settings: Settings) -> String {
+    let part_size = ByteSize(settings.part_size_bytes);
+    format!("{part_size} parts, {} files in flight", settings.concurrency)
+}
+
+/// One line for a finished trial.
+fn line(trial: &Trial) -> String {
+    let why = match trial.phase {
+        Phase::Ramp => "ramp".to_owned(),
+        Phase::Race => format!("block {}", trial.block.unwrap_or_default()),
+        Phase::Run => "run".to_owned(),
+    };
+    let parts =
+        trial.requests.get("part").or(trial.requests.get("put")).or(trial.requests.get("get"));
+    let p50 = parts.map_or(0.0, |parts| parts.service_time_us.p50 as f64 / 1e3);
+    format!(
+        "trial {:>3}  {why:<8}  {:>8} parts x {:>3} files  {:>10}  p50 {p50:>6.0} ms  {} failed",
+        trial.id + 1,
+        ByteSize(trial.settings.part_size_bytes).to_string(),
+        trial.settings.concurrency,
+        Rate(trial.goodput_bytes_per_second).to_string(),
+        trial.errors.total(),
+    )
+}

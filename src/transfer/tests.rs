@@ -1,0 +1,379 @@
+//! The engine in simulated time on a store in memory whose answers are scripted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+
+use super::*;
+use crate::clock::{self, Instant};
+use crate::dataset::{Payload, Scale, Synthetic};
+use crate::measure::{FailureClass, Live, Probe};
+use crate::store::{Download, ObjectInfo, Page, Part, Store, StoreError, Upload};
+use crate::units::{ByteSize, MIB};
+
+/// What the next attempt of an operation meets.
+#[derive(Clone)]
+enum Fault {
+    /// The store does nothing and says this.
+    Refuse(StoreError),
+    /// The store does it, and the answer is lost.
+    LoseAnswer,
+}
+
+/// Objects as sizes; every operation takes a millisecond and a part a second.
+#[derive(Default)]
+struct Scripted {
+    objects: RefCell<BTreeMap<String, u64>>,
+    uploads: RefCell<BTreeMap<String, BTreeMap<u32, u64>>>,
+    faults: RefCell<BTreeMap<&'static str, VecDeque<Fault>>>,
+    attempts: RefCell<Vec<(&'static str, Instant)>>,
+    parts_in_flight: Cell<u32>,
+    parts_in_flight_max: Cell<u32>,
+}
+
+impl Scripted {
+    fn with_faults(operation: &'static str, faults: impl IntoIterator<Item = Fault>) -> Self {
+        let store = Self::default();
+        store.faults.borrow_mut().insert(operation, faults.into_iter().collect());
+        store
+    }
+
+    /// Does `work` unless the script says otherwise.
+    async fn attempt<T>(
+        &self,
+        operation: &'static str,
+        takes: Duration,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.attempts.borrow_mut().push((operation, clock::now()));
+        clock::sleep(takes).await;
+        let fault = self.faults.borrow_mut().get_mut(operation).and_then(VecDeque::pop_front);
+        match fault {
+            Some(Fault::Refuse(error)) => Err(error),
+            Some(Fault::LoseAnswer) => {
+                work()?;
+                Err(StoreError::new(FailureClass::Connection, "the answer was lost"))
+            }
+            None => work(),
+        }
+    }
+
+    fn count(&self, operation: &str) -> usize {
+        self.attempts.borrow().iter().filter(|(name, _)| *name == operation).count()
+    }
+
+    fn times(&self, operation: &str) -> Vec<Instant> {
+        let attempts = self.attempts.borrow();
+        attempts.iter().filter(|(name, _)| *name == operation).map(|(_, at)| *at).collect()
+    }
+}
+
+const QUICK: Duration = Duration::from_millis(1);
+const PART: Duration = Duration::from_secs(1);
+
+fn refusal(class: FailureClass, code: &str) -> StoreError {
+    StoreError { code: Some(code.into()), ..StoreError::new(class, code) }
+}
+
+impl Store for Scripted {
+    async fn locate_bucket(&self, _: &Arc<Probe>) -> Result<(), StoreError> {
+        self.attempt("location", QUICK, || Ok(())).await
+    }
+
+    async fn put_object(
+        &self,
+        key: &str,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError> {
+        let size = payload.len();
+        self.attempt("put", PART, || {
+            probe.payload_passed(size);
+            self.objects.borrow_mut().insert(key.into(), size);
+            Ok("etag".into())
+        })
+        .await
+    }
+
+    async fn create_upload(&self, key: &str, _: &Arc<Probe>) -> Result<Upload, StoreError> {
+        self.attempt("create", QUICK, || {
+            let id = format!("{key}#{}", self.uploads.borrow().len());
+            self.uploads.borrow_mut().insert(id.clone(), BTreeMap::new());
+            Ok(Upload { key: key.into(), id })
+        })
+        .await
+    }
+
+    async fn upload_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<Part, StoreError> {
+        let size = payload.len();
+        self.parts_in_flight.set(self.parts_in_flight.get() + 1);
+        self.parts_in_flight_max
+            .set(self.parts_in_flight_max.get().max(self.parts_in_flight.get()));
+        let part = self
+            .attempt("part", PART, || {
+                probe.payload_passed(size);
+                let mut uploads = self.uploads.borrow_mut();
+                let parts = uploads
+                    .get_mut(&upload.id)
+                    .ok_or(refusal(FailureClass::Client, "NoSuchUpload"))?;
+                parts.insert(number, size);
+                Ok(Part { number, etag: format!("etag-{number}") })
+            })
+            .await;
+        self.parts_in_flight.set(self.parts_in_flight.get() - 1);
+        part
+    }
+
+    async fn complete_upload(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        _: &Arc<Probe>,
+    ) -> Result<String, StoreError> {
+        self.attempt("complete", QUICK, || {
+            let gone = refusal(FailureClass::Client, "NoSuchKey");
+            let stored = self.uploads.borrow_mut().remove(&upload.id).ok_or(gone)?;
+            assert!(parts.iter().map(|part| part.number).eq(stored.keys().copied()));
+            self.objects.borrow_mut().insert(upload.key.clone(), stored.values().sum());
+            Ok("etag".into())
+        })
+        .await
+    }
+
+    async fn abort_upload(&self, upload: &Upload, _: &Arc<Probe>) -> Result<(), StoreError> {
+        self.attempt("abort", QUICK, || {
+            self.uploads.borrow_mut().remove(&upload.id);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list_uploads(&self, _: &str, _: &Arc<Probe>) -> Result<Vec<Upload>, StoreError> {
+        unreachable!("the engine does not list")
+    }
+
+    async fn head_object(
+        &self,
+        key: &str,
+        _: &Arc<Probe>,
+    ) -> Result<Option<ObjectInfo>, StoreError> {
+        self.attempt("head", QUICK, || {
+            let size = self.objects.borrow().get(key).copied();
+            Ok(size.map(|size_bytes| ObjectInfo { key: key.into(), size_bytes, etag: None }))
+        })
+        .await
+    }
+
+    async fn get_object(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        probe: &Arc<Probe>,
+    ) -> Result<Download, StoreError> {
+        let range = match range {
+            Some(range) => range,
+            None => 0..self.objects.borrow()[key],
+        };
+        let length = range.end - range.start;
+        self.attempt("get", PART, || {
+            probe.payload_passed(length);
+            let payload = Pattern::new(7).payload(key, range.start, length);
+            let frames = http_body_util::BodyStream::new(payload).map(|frame| {
+                Ok(frame.expect("a pattern never fails").into_data().expect("only data"))
+            });
+            Ok(Download { size_bytes: length, body: frames.boxed_local() })
+        })
+        .await
+    }
+
+    async fn list_objects(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        _: &Arc<Probe>,
+    ) -> Result<Page, StoreError> {
+        unreachable!("the engine does not list")
+    }
+
+    async fn delete_objects(
+        &self,
+        keys: &[String],
+        _: &Arc<Probe>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.attempt("delete", QUICK, || {
+            self.objects.borrow_mut().retain(|key, _| !keys.contains(key));
+            Ok(Vec::new())
+        })
+        .await
+    }
+}
+
+fn job(files: u64, size: u64) -> Job {
+    let scale = Scale { files: Some(files), size: Some(ByteSize(size)) };
+    Job {
+        dataset: Dataset::Synthetic(Synthetic::new("climate", scale).unwrap()),
+        direction: Direction::Up,
+        settings: Settings { part_size_bytes: 5 * MIB, concurrency: 1, parts_in_flight: 1 },
+        prefix: "p/".into(),
+        pattern: Pattern::new(7),
+        sink: Sink::Discard,
+        get: GetMode::Whole,
+        verify: false,
+        retry: RetryPolicy::default(),
+        order: Order::Once,
+        spread: Duration::ZERO,
+        seed: 1,
+    }
+}
+
+/// Runs a job to its end in simulated time.
+fn drive(store: &Scripted, job: &Job) -> (WorkerReport, Duration) {
+    clock::simulate(async {
+        let control = Control::new(Stage::Measuring);
+        let worker = Worker::new(store, job, &control, 0);
+        worker.drive(0..job.settings.concurrency).await;
+        let elapsed = control.origin.elapsed();
+        let report = worker.report();
+        assert_eq!(
+            Live::get(&control.live.files_done) + report.failures.len() as u64,
+            job.dataset.files()
+        );
+        (report, elapsed)
+    })
+}
+
+#[test]
+fn parts_of_a_file_go_one_after_the_other_unless_more_are_asked_for() {
+    for (parts_in_flight, seconds) in [(1, 4), (2, 2), (4, 1)] {
+        let store = Scripted::default();
+        let mut job = job(1, 20 * MIB);
+        job.settings.parts_in_flight = parts_in_flight;
+        let (_, elapsed) = drive(&store, &job);
+        assert_eq!(store.parts_in_flight_max.get(), parts_in_flight);
+        assert_eq!(elapsed, PART * seconds + QUICK * 2, "create, parts, complete");
+    }
+}
+
+#[test]
+fn concurrency_is_the_number_of_files_in_flight() {
+    let store = Scripted::default();
+    let mut job = job(12, 12 * 8 * MIB);
+    job.settings.concurrency = 3;
+    drive(&store, &job);
+    assert_eq!(store.parts_in_flight_max.get(), 3);
+    assert_eq!(store.objects.borrow().values().sum::<u64>(), 12 * 8 * MIB);
+}
+
+#[test]
+fn a_file_of_the_part_size_is_one_put() {
+    let store = Scripted::default();
+    drive(&store, &job(1, 5 * MIB));
+    assert_eq!((store.count("put"), store.count("create")), (1, 0));
+}
+
+#[test]
+fn retry_after_is_honoured() {
+    let wait = Duration::from_secs(12);
+    let slow_down =
+        StoreError { retry_after: Some(wait), ..refusal(FailureClass::Throttled, "SlowDown") };
+    let store = Scripted::with_faults("put", [Fault::Refuse(slow_down)]);
+    let (report, _) = drive(&store, &job(1, MIB));
+    let times = store.times("put");
+    assert!(times[1].since(times[0]) >= PART + wait);
+    assert_eq!(report.recorder.errors().throttled, 1);
+    assert_eq!(report.failures, []);
+}
+
+#[test]
+fn a_lost_answer_to_complete_is_settled_with_head_object() {
+    let store = Scripted::with_faults("complete", [Fault::LoseAnswer]);
+    let (report, _) = drive(&store, &job(1, 20 * MIB));
+    assert_eq!(report.failures, []);
+    assert_eq!((store.count("head"), store.count("abort")), (1, 0));
+}
+
+#[test]
+fn an_upload_that_fails_is_aborted_and_reported_by_name() {
+    let refused = Fault::Refuse(refusal(FailureClass::Client, "AccessDenied"));
+    let store = Scripted::with_faults("part", [refused]);
+    let (report, _) = drive(&store, &job(2, 40 * MIB));
+    assert_eq!(report.failures.len(), 1);
+    assert_eq!(report.failures[0].reason, "AccessDenied");
+    assert!(store.uploads.borrow().is_empty());
+    assert!(report.open_uploads.is_empty());
+    assert_eq!(store.objects.borrow().len(), 1, "the other file went on");
+}
+
+#[test]
+fn an_upload_that_cannot_be_aborted_is_handed_to_the_clean_up() {
+    let refused = || Fault::Refuse(refusal(FailureClass::Client, "AccessDenied"));
+    let store = Scripted::with_faults("part", [refused()]);
+    store.faults.borrow_mut().insert("abort", [refused()].into());
+    let (report, _) = drive(&store, &job(1, 20 * MIB));
+    assert_eq!(report.open_uploads.len(), 1);
+    assert_eq!(report.failures[0].reason, "AccessDenied");
+}
+
+#[test]
+fn wire_and_goodput_differ_by_the_bytes_sent_in_vain() {
+    let store = Scripted::with_faults("part", [Fault::LoseAnswer, Fault::LoseAnswer]);
+    let (report, _) = drive(&store, &job(1, 20 * MIB));
+    let all = usize::MAX;
+    let lost = report.recorder.wire_bytes(0, all) - report.recorder.good_bytes(0, all);
+    assert_eq!(lost, 2 * 5 * MIB);
+    assert_eq!(report.recorder.good_bytes(0, all), 20 * MIB);
+    assert_eq!(report.recorder.errors().connection, 2);
+}
+
+#[test]
+fn a_verified_upload_is_read_back() {
+    let store = Scripted::default();
+    let (report, _) = drive(&store, &Job { verify: true, ..job(1, 20 * MIB) });
+    assert_eq!((store.count("get"), report.failures.len()), (1, 0));
+}
+
+#[test]
+fn an_upload_with_other_bytes_than_its_source_fails_and_is_deleted() {
+    let store = Scripted::default();
+    let other = Job { verify: true, pattern: Pattern::new(8), ..job(1, 20 * MIB) };
+    let (report, _) = drive(&store, &other);
+    assert_eq!(report.recorder.errors().checksum, 2, "read twice before it is called wrong");
+    assert_eq!(report.failures.len(), 1);
+    assert!(store.objects.borrow().is_empty());
+}
+
+#[test]
+fn ranged_downloads_fetch_every_byte_once_in_part_size_ranges() {
+    let store = Scripted::default();
+    let mut job = job(2, 40 * MIB);
+    drive(&store, &job);
+    job.direction = Direction::Down;
+    job.get = GetMode::Ranged;
+    job.verify = true;
+    job.settings.parts_in_flight = 4;
+    let (report, elapsed) = drive(&store, &job);
+    assert_eq!((store.count("get"), report.failures.len()), (8, 0));
+    assert_eq!(report.recorder.payload_bytes(), 40 * MIB);
+    assert_eq!(elapsed, PART * 2, "four ranges at a time");
+}
+
+#[test]
+fn a_file_that_shrank_since_the_listing_fails() {
+    let store = Scripted::default();
+    let mut job = job(1, 4 * MIB);
+    drive(&store, &job);
+    store.objects.borrow_mut().values_mut().for_each(|size| *size -= 1);
+    job.direction = Direction::Down;
+    let (report, _) = drive(&store, &job);
+    assert!(report.failures[0].reason.contains("bytes came where"), "{:?}", report.failures);
+}
