@@ -5,6 +5,8 @@
 //! processor allows. (tokio's paused clock rounds each sleep up to a millisecond, which is too coarse
 //! for parts of a few milliseconds.) Elsewhere time is tokio's and the operating system's.
 
+#![allow(clippy::disallowed_methods, reason = "this is where time comes from")]
+
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,5 +1,62 @@
 //! tidegate measures and tunes the transfer of large research datasets to and from Storj, driven the
 //! way a Globus S3 storage gateway drives them.
+//!
+//! The administrator of a Globus data transfer node (DTN) asks: which concurrency do I set, at which
+//! part size, how sure is that, and what limits me? This page is the design; the words are Globus's,
+//! S3's and Storj's own.
+//!
+//! # The rooms: imports point down only
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`cli`] | one file per verb, and the options that verbs share |
+//! | [`session`] | a verb from beginning to end: target, claim, trials, saving, clean-up |
+//! | [`report`] | a result as terminal text, HTML and charts |
+//! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
+//! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
+//! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
+//! | [`store`] | the S3 operations of a connector, each tried once: aws-sdk-s3 over our own HTTP client |
+//! | [`gateway`] | the embedded S3 server: hyper outside (connections, pacing, log), s3s inside |
+//! | [`storj`] | Storj as one state machine, and the model of the link to it |
+//! | [`dataset`] | profiles, directories, verifiable payload |
+//! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
+//! | [`stats`] | pure functions; every one cites its source |
+//! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
+//! | [`clock`], [`interrupt`], [`units`], [`error`] | now and sleep; Ctrl-C; bytes and rates; what a user is told |
+//!
+//! # Rules that keep it simple
+//!
+//! 1. **Load shapes are values** ([`trial::Load`], [`transfer::Order`]): one engine loop, never a
+//!    function per combination.
+//! 2. **One engine, two clocks.** The engine of a thread is one future: movers in a
+//!    `FuturesUnordered`, no spawn, no `Send`. Real runs have one thread per core, each with a
+//!    current_thread runtime, an SDK client and a connection pool. Time comes only from [`clock`]
+//!    (clippy refuses other sources), so the same engine runs in simulated time, as its tests do.
+//! 3. **Failure is data.** An attempt ends in one [`measure::Outcome`]; nothing is dropped or averaged
+//!    away. Retries are ours and counted; the SDK's are off.
+//! 4. **No shared locks on the hot path.** A thread owns its recorder; recorders are merged at the
+//!    end. Live counters are plain atomics.
+//! 5. **Percentiles come from merged histograms** of the window, never from averages of percentiles.
+//! 6. **Decisions are pure**: [`tune`] and [`stats`] do no I/O and are tested on synthetic surfaces.
+//! 7. **Every constant of the outside world carries its source** or the word ASSUMPTION.
+//! 8. **Results survive**: each finished trial is on disk before the next begins.
+//! 9. **Leave nothing behind, touch nothing else.** A run writes only below its own prefix, whose
+//!    marker object comes first; on success, error and Ctrl-C it aborts its own uploads and deletes its
+//!    own keys.
+//!
+//! # Decisions that are not obvious
+//!
+//! * **The window is chosen from bytes, not from parts.** Each attempt keeps the bytes that passed its
+//!   socket by bins of 100 ms. Goodput is what all attempts sent in the window less what the failed and
+//!   the cut ones sent, settled after the drain: a 64 MiB part that straddles the window's edge counts
+//!   for exactly what was sent inside it.
+//! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
+//!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
+//! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal
+//!   size that begin together stay in step, and a short window would catch whole cycles of them.
+//! * **A real file with several parts in flight is read in order and each part filled before the next
+//!   begins**, because a GridFTP server hands its connector one in-order stream of blocks. With one
+//!   part in flight the blocks are sent while they are read, and memory is bounded by four blocks.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use super::record::{Beginning, Record, new_id};
 use super::run::{PATTERN_SEED, Upwards, assumptions, local_dataset};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
+use crate::clock::{self, Instant};
 use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -191,10 +192,10 @@ impl Tuning<'_> {
             current,
             seed: options.seed,
         });
-        let started = Instant::now();
+        let started = clock::now();
         let mut spent = Spent::default();
         while let Some(next) = search.ask(spent.affordable(options, started)) {
-            let began = Instant::now();
+            let began = clock::now();
             let left = options.budget.saturating_sub(started.elapsed());
             let trial = self.trial(next, left).await?;
             search.tell(
