@@ -3,14 +3,18 @@
 //! A dataset hands out its files by index, so that millions of synthetic files need no list.
 
 mod directory;
+mod file;
 mod pattern;
 mod payload;
 mod profile;
+mod synthetic;
 
 pub use directory::{Scan, Skipped, scan};
+pub use file::FileReader;
 pub use pattern::Pattern;
-pub use payload::{BLOCK_BYTES, FileReader, Payload, SourceError};
-pub use profile::{PROFILES, Profile, Scale, Synthetic};
+pub use payload::{BLOCK_BYTES, Payload, SourceError};
+pub use profile::{PROFILES, Profile};
+pub use synthetic::{Scale, Synthetic};
 
 use std::path::PathBuf;
 
