@@ -1,7 +1,7 @@
 //! A result document as something to read: terminal text, charts and one HTML page.
 //!
 //! The document is the only input: nothing is measured here and no network is used, so that any result,
-//! however old, can be reported again. [`digest`] works out what all three forms say; the forms only say it.
+//! however old, can be reported again. `digest` works out what all three forms say; the forms only say it.
 
 mod chart;
 mod digest;
