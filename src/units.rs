@@ -32,6 +32,9 @@ const BINARY: [(&str, u64); 5] =
     [("KiB", KIB), ("MiB", MIB), ("GiB", GIB), ("TiB", GIB << 10), ("PiB", GIB << 20)];
 const BITS: [(&str, f64); 4] = [("kbit", 1e3), ("Mbit", 1e6), ("Gbit", 1e9), ("Tbit", 1e12)];
 
+/// Numbers from here on are not read at a glance.
+const LONG_NUMBER: u64 = 10_000;
+
 /// Splits `64MiB` into the number and the unit's text.
 fn split_number(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
@@ -83,10 +86,12 @@ impl FromStr for Rate {
 }
 
 impl fmt::Display for ByteSize {
-    /// Binary units when the number is a whole number of them (part sizes), else decimal (amounts of data).
+    /// Binary units when the number is a whole and short number of them (part sizes), else decimal (amounts
+    /// of data).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole =
-            BINARY.iter().rev().find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
+        let whole = BINARY.iter().rev().find(|(_, unit)| {
+            self.0.is_multiple_of(*unit) && (1..LONG_NUMBER).contains(&(self.0 / unit))
+        });
         if let Some((name, unit)) = whole {
             return f.pad(&format!("{} {name}", self.0 / unit));
         }
@@ -145,6 +150,7 @@ mod tests {
     fn numbers_are_shown_with_three_digits() {
         assert_eq!(ByteSize(64 * MIB).to_string(), "64 MiB");
         assert_eq!(ByteSize(1_234_567).to_string(), "1.23 MB");
+        assert_eq!(ByteSize(4_986_000_000_000).to_string(), "4.99 TB");
         assert_eq!(ByteSize(512).to_string(), "512 B");
         assert_eq!(Rate(812.4e6).to_string(), "812 MB/s");
         assert_eq!(Rate(999.7e6).to_string(), "1.00 GB/s");

@@ -57,8 +57,8 @@ impl FileReader {
     ///
     /// # Errors
     /// If the file cannot be read or is too short.
-    pub async fn fill(&self, range: Range<u64>) -> Result<Payload, SourceError> {
-        self.waited_for(move |file| file.read_blocks(range)).await.map(Payload::from)
+    pub async fn fill(&self, range: Range<u64>) -> Result<Vec<Bytes>, SourceError> {
+        self.waited_for(move |file| file.read_blocks(range)).await
     }
 
     /// Whether the file holds `bytes` at `offset`.

@@ -1,0 +1,309 @@
+//! Documents with known contents for the tests of this room.
+
+use std::collections::BTreeMap;
+
+use crate::result::{
+    ClientUse, Commands, Comparison, Direction, Document, ErrorCounts, FileFailure, Host,
+    LimitedBy, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Settings, Target,
+    TargetKind, TaskSummary, Tool, Trial, Verdict, Window,
+};
+use crate::units::MIB;
+
+const BLOCKS: u32 = 4;
+
+/// Every sample with a name.
+pub fn all() -> Vec<(&'static str, Document)> {
+    vec![
+        ("tune", tune()),
+        ("embedded", embedded()),
+        ("many-shapes", many_shapes()),
+        ("run-with-failures", run_with_failures()),
+        ("hostile", hostile()),
+        ("timed-run", timed_run()),
+        ("unfinished", unfinished()),
+        ("nothing-moved", nothing_moved()),
+        ("no-trials", document("run", Vec::new())),
+        ("tiny-rate", scaled(1e-9)),
+        ("huge-rate", scaled(1e5)),
+    ]
+}
+
+/// Two part sizes, three concurrencies, four blocks, and the ramp before them.
+pub fn tune() -> Document {
+    let ramp = [1, 2, 4, 8, 16, 32].map(|files| trial(settings(64, files, 1), Phase::Ramp, None));
+    let race = (0..BLOCKS).flat_map(|block| {
+        let of_size = move |size| [8, 16, 32].map(|files| racer(settings(size, files, 1), block));
+        [8, 64].into_iter().flat_map(of_size)
+    });
+    let mut document = document("tune", ramp.into_iter().chain(race).collect());
+    document.recommendation = Some(recommendation(settings(64, 16, 1)));
+    document
+}
+
+/// The same on the embedded gateway.
+pub fn embedded() -> Document {
+    let mut document = tune();
+    document.target.kind = TargetKind::Embedded;
+    document.target.endpoint = "http://127.0.0.1:40123".into();
+    document
+}
+
+/// As many lines as there are markers and more, and streams close to each other.
+fn many_shapes() -> Document {
+    let mut trials = Vec::new();
+    for block in 0..BLOCKS {
+        for size in [5, 16, 64, 128, 256] {
+            for (files, parts) in [(1, 1), (3, 1), (10, 1), (11, 1), (12, 1), (100, 1), (8, 8)] {
+                trials.push(racer(settings(size, files, parts), block));
+            }
+        }
+    }
+    let mut document = document("tune", trials);
+    document.recommendation = Some(recommendation(settings(128, 12, 1)));
+    document
+}
+
+/// A dataset of which some files did not arrive.
+pub fn run_with_failures() -> Document {
+    let mut trial = trial(settings(64, 16, 1), Phase::Run, None);
+    trial.errors = ErrorCounts { throttled: 41, connection: 2, ..ErrorCounts::default() };
+    trial.warnings = vec!["1.4 % of the attempts were retries".into()];
+    trial.task = Some(TaskSummary {
+        duration_s: 3783.4,
+        files: 1875,
+        files_done: 1870,
+        bytes_done: 4_986_000_000_000,
+        goodput_bytes_per_second: 1.3179e9,
+        effective_speed_bytes_per_second: 1.3214e9,
+        verified: true,
+        failures: (0..5).map(failure).collect(),
+    });
+    document("run", vec![trial])
+}
+
+/// Names that would be markup if they were not escaped.
+pub fn hostile() -> Document {
+    let mut document = run_with_failures();
+    document.target.bucket = r#"<b>&"</b><script>alert(1)</script>"#.into();
+    document.command.push("--name=<i>\u{1b}[31m".into());
+    document.host.name = "h<h1>".into();
+    document.assumptions.push("a < b && c > d".into());
+    document.scenario.insert("<k>".into(), serde_json::json!({"<v>": ["</pre>"]}));
+    let trial = &mut document.trials[0];
+    trial.evidence = "</p><img src=x>".into();
+    trial.warnings.push("<svg onload=x>".into());
+    trial.window.rule = "</td>".into();
+    let part = trial.requests.remove("part").expect("parts were moved");
+    trial.requests.insert("put".into(), part);
+    let task = trial.task.as_mut().expect("a run of a dataset");
+    task.failures[0].path = "</code><script>".into();
+    document
+}
+
+/// One settings for some seconds, without a dataset.
+fn timed_run() -> Document {
+    let mut trial = trial(settings(64, 16, 4), Phase::Run, None);
+    trial.direction = Direction::Down;
+    let part = trial.requests.remove("part").expect("parts were moved");
+    trial.requests = BTreeMap::from([("get".into(), part)]);
+    document("run", vec![trial])
+}
+
+/// A search that stopped before it could recommend.
+fn unfinished() -> Document {
+    let mut document = tune();
+    document.recommendation = None;
+    document.trials.truncate(3);
+    document
+}
+
+/// Every request failed.
+pub fn nothing_moved() -> Document {
+    let mut document = tune();
+    for trial in &mut document.trials {
+        trial.goodput_bytes_per_second = 0.0;
+        trial.wire_bytes_per_second = 0.0;
+        trial.requests.values_mut().for_each(|operation| {
+            operation.service_time_us = Percentiles::default();
+            operation.ttfb_us = Percentiles::default();
+        });
+    }
+    document
+}
+
+fn scaled(factor: f64) -> Document {
+    let mut document = tune();
+    for trial in &mut document.trials {
+        trial.goodput_bytes_per_second *= factor;
+        for operation in trial.requests.values_mut() {
+            let times = &mut operation.service_time_us;
+            for time in [&mut times.p50, &mut times.p90, &mut times.p99, &mut times.p999] {
+                *time = (*time as f64 / factor) as u64;
+            }
+            times.max = times.p999;
+        }
+    }
+    let found = document.recommendation.as_mut().expect("tune recommends");
+    found.goodput_bytes_per_second *= factor;
+    found.interval_95 = found.interval_95.map(|rate| rate * factor);
+    document
+}
+
+fn settings(part_size_mib: u64, concurrency: u32, parts_in_flight: u32) -> Settings {
+    Settings { part_size_bytes: part_size_mib * MIB, concurrency, parts_in_flight }
+}
+
+/// Rises with the streams to a limit, the sooner the larger the parts.
+fn rate(settings: Settings) -> f64 {
+    let streams = f64::from(settings.streams());
+    let size = settings.part_size_bytes as f64 / MIB as f64;
+    900e6 * (size / (size + 8.0)) * streams / (streams + 1.2)
+}
+
+fn racer(settings: Settings, block: u32) -> Trial {
+    trial(settings, Phase::Race, Some(block))
+}
+
+fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
+    let noise = 1.0 + 0.03 * f64::from(block.unwrap_or(1)) - 0.04;
+    let goodput = rate(settings) * noise;
+    Trial {
+        id: 0,
+        phase,
+        block,
+        settings,
+        direction: Direction::Up,
+        window: Window { start_s: 5.0, end_s: 25.0, steady: Some(true), rule: "MSER-5".into() },
+        goodput_bytes_per_second: goodput,
+        goodput_interval_95: None,
+        wire_bytes_per_second: goodput * 1.01,
+        bytes: (goodput * 25.0) as u64,
+        objects: 48,
+        requests: requests(settings),
+        errors: ErrorCounts { throttled: 2, ..ErrorCounts::default() },
+        cut: 3,
+        client: ClientUse {
+            cpu_seconds: 4.2,
+            cpu_seconds_per_gb: Some(0.21),
+            rss_peak_bytes: Some(412 * MIB),
+        },
+        limited_by: LimitedBy::GatewayOrNetwork,
+        evidence: "processor 21 % busy, interface at 8 % of 10 Gbit/s, 0.3 % retries".into(),
+        warnings: Vec::new(),
+        task: None,
+    }
+}
+
+fn requests(settings: Settings) -> BTreeMap<String, OperationSummary> {
+    let part_us = settings.part_size_bytes as f64 / rate(settings) * 1e6;
+    let part_us = part_us * f64::from(settings.streams());
+    BTreeMap::from([
+        ("create".into(), operation(48, 0, 31_000.0)),
+        ("part".into(), operation(12_345, 37, part_us)),
+        ("complete".into(), operation(45, 0, 190_000.0)),
+        ("list".into(), operation(1, 0, 25_000.0)),
+    ])
+}
+
+fn operation(count: u64, retries: u64, median_us: f64) -> OperationSummary {
+    let of = |factor: f64| (median_us * factor) as u64;
+    let times = |scale: f64| Percentiles {
+        samples: count,
+        p50: of(scale),
+        p90: of(scale * 1.4),
+        p99: of(scale * 2.6),
+        p999: of(scale * 4.1),
+        max: of(scale * 6.0),
+        mean: median_us * scale * 1.1,
+    };
+    OperationSummary {
+        count,
+        attempts: count + retries,
+        retries,
+        service_time_us: times(1.0),
+        ttfb_us: times(0.9),
+    }
+}
+
+fn failure(index: u32) -> FileFailure {
+    FileFailure {
+        path: format!("run-7/shot-{index:04}/detector.h5"),
+        reason: "503 SlowDown after 8 attempts".into(),
+    }
+}
+
+fn recommendation(best: Settings) -> Recommendation {
+    let goodput = rate(best) * 1.005;
+    let others = [settings(8, 8, 1), settings(64, 8, 1), settings(64, 32, 1)];
+    let against = |other: Settings| {
+        let ratio = rate(best) / rate(other);
+        Comparison { settings: other, ratio, interval_95: Some([ratio * 0.98, ratio * 1.02]) }
+    };
+    Recommendation {
+        settings: best,
+        direction: Direction::Up,
+        goodput_bytes_per_second: goodput,
+        interval_95: [goodput * 0.94, goodput * 1.06],
+        verdict: Verdict::Clear,
+        within_margin_shown: true,
+        better_than_default_shown: true,
+        smallest_difference_seen: Some(0.058),
+        why: "Within 5 % of the fastest candidate, faster than the current default, and cheaper \
+              than both neighbours."
+            .into(),
+        compared_with: others.map(against).to_vec(),
+        commands: commands(best.concurrency),
+    }
+}
+
+fn commands(concurrency: u32) -> Commands {
+    let network_use = format!(
+        "--network-use custom \\\n  --max-concurrency {concurrency} --preferred-concurrency \
+         {concurrency} \\\n  --max-parallelism 8 --preferred-parallelism 4"
+    );
+    let gcs = "globus-connect-server";
+    Commands {
+        gcs_storage_gateway: format!("{gcs} storage-gateway update s3 GATEWAY_ID {network_use}"),
+        gcs_endpoint: format!("{gcs} endpoint update {network_use}"),
+        gcs_revert: format!("{gcs} endpoint update --network-use normal"),
+        rclone: format!("rclone copy --transfers {concurrency} --s3-chunk-size 64Mi"),
+        aws: format!("aws configure set default.s3.max_concurrent_requests {concurrency}"),
+        s5cmd: format!("s5cmd --numworkers {concurrency} cp --concurrency 1 --part-size 64"),
+    }
+}
+
+fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
+    for (id, trial) in (0..).zip(&mut trials) {
+        trial.id = id;
+    }
+    let words = ["tidegate", verb, "s3://lab-data/tune", "--profile", "storj"];
+    Document {
+        schema: SCHEMA.into(),
+        id: format!("{verb}-20261123-101500-7f3a"),
+        started: "2026-11-23T10:15:00Z".into(),
+        command: words.map(String::from).to_vec(),
+        tool: Tool { name: "tidegate".into(), version: "0.1.0".into() },
+        host: Host {
+            name: "dtn1".into(),
+            os: "Linux 6.12".into(),
+            arch: "x86_64".into(),
+            cores: 16,
+            memory_bytes: Some(64 << 30),
+        },
+        target: Target {
+            endpoint: "https://gateway.storjshare.io".into(),
+            bucket: "lab-data".into(),
+            kind: TargetKind::Endpoint,
+        },
+        scenario: BTreeMap::from([
+            ("max_concurrency".into(), serde_json::json!(32)),
+            ("part_sizes_bytes".into(), serde_json::json!([8 * MIB, 64 * MIB])),
+        ]),
+        assumptions: vec![
+            "A `normal` peer endpoint may hold the concurrency to 4.".into(),
+            "The connector keeps one part of a file in flight.".into(),
+        ],
+        trials,
+        recommendation: None,
+    }
+}

@@ -1,0 +1,172 @@
+//! The few lines that a terminal shows when a run is over.
+
+use std::path::Path;
+
+use super::digest::{Answer, Digest};
+use super::{PAGE, wording};
+use crate::result::{Document, Recommendation, TargetKind, TaskSummary, Trial};
+use crate::units::ByteSize;
+
+/// More failures than this are counted, not named.
+const FAILURES_NAMED: usize = 3;
+
+/// What was found, in at most 15 lines (if the Globus command is at most seven), with where the rest is.
+pub fn summary(document: &Document, results_dir: &Path) -> String {
+    let digest = Digest::of(document);
+    let mut lines = Lines::default();
+    match &digest.answer {
+        Answer::Settings(recommendation) => recommended(&mut lines, &digest, recommendation),
+        Answer::Task(trial, task) => task_done(&mut lines, &digest, trial, task),
+        Answer::Trials => trials_only(&mut lines, &digest),
+    }
+    if document.target.kind == TargetKind::Embedded {
+        lines.add("note", wording::DEMONSTRATION);
+    }
+    lines.add("report", results_dir.join(PAGE).display());
+    lines.0
+}
+
+fn recommended(lines: &mut Lines, digest: &Digest, found: &Recommendation) {
+    lines.add("target", wording::journey(found.direction, &digest.document.target));
+    lines.add("recommended", wording::settings(found.settings));
+    let goodput = wording::rate(found.goodput_bytes_per_second);
+    let interval = wording::rate_interval(found.interval_95);
+    lines.add("goodput", format!("{goodput} (95 % interval {interval})"));
+    lines.add("verdict", format!("{}: {}", wording::verdict(found.verdict), found.why));
+    limit(lines, digest);
+    warnings(lines, digest);
+    if !found.commands.gcs_storage_gateway.is_empty() {
+        lines.add("Globus", &found.commands.gcs_storage_gateway);
+    }
+}
+
+fn task_done(lines: &mut Lines, digest: &Digest, trial: &Trial, task: &TaskSummary) {
+    lines.add("target", wording::journey(trial.direction, &digest.document.target));
+    lines.add("settings", wording::settings(trial.settings));
+    lines.add("moved", moved(task));
+    lines.add("speed", speeds(task));
+    lines.add("errors", errors(trial));
+    lines.add("verified", if task.verified { "every object, read back" } else { "no" });
+    limit(lines, digest);
+    warnings(lines, digest);
+    for failure in task.failures.iter().take(FAILURES_NAMED) {
+        lines.add("failed", format!("{}: {}", failure.path, failure.reason));
+    }
+    let unnamed = task.failures.len().saturating_sub(FAILURES_NAMED);
+    if unnamed > 0 {
+        lines.add("failed", format!("and {unnamed} more, see result.json"));
+    }
+}
+
+fn trials_only(lines: &mut Lines, digest: &Digest) {
+    let Some(shown) = digest.shown else {
+        lines.add("result", "no trial was finished");
+        return;
+    };
+    let trial = shown.trial;
+    lines.add("target", wording::journey(trial.direction, &digest.document.target));
+    lines.add("settings", wording::settings(trial.settings));
+    lines.add("goodput", wording::rate(trial.goodput_bytes_per_second));
+    if shown.of > 1 {
+        lines.add("trial", format!("{}, of median goodput among {}", trial.id, shown.of));
+    }
+    lines.add("errors", errors(trial));
+    limit(lines, digest);
+    warnings(lines, digest);
+}
+
+/// `1,873 of 1,875 files, 4.99 GB in 1m 2s`.
+pub fn moved(task: &TaskSummary) -> String {
+    format!(
+        "{} of {} files, {} in {}",
+        wording::count(task.files_done),
+        wording::count(task.files),
+        ByteSize(task.bytes_done),
+        wording::duration(task.duration_s)
+    )
+}
+
+fn speeds(task: &TaskSummary) -> String {
+    let effective = wording::rate(task.effective_speed_bytes_per_second);
+    let goodput = wording::rate(task.goodput_bytes_per_second);
+    format!("{effective} effective (as Globus reports it), {goodput} goodput")
+}
+
+fn errors(trial: &Trial) -> String {
+    let retries = trial.requests.values().map(|operation| operation.retries).sum();
+    format!("{}, retries {}", wording::errors(&trial.errors), wording::count(retries))
+}
+
+fn limit(lines: &mut Lines, digest: &Digest) {
+    if let Some(shown) = digest.shown {
+        let limit = wording::limited_by(shown.trial.limited_by);
+        lines.add("limited by", format!("{limit}: {}", shown.trial.evidence));
+    }
+}
+
+fn warnings(lines: &mut Lines, digest: &Digest) {
+    let warnings = digest.warnings().len();
+    if warnings > 0 {
+        lines.add("warnings", format!("{warnings}, see the report"));
+    }
+}
+
+/// Lines of a label and what it says.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    /// Adds a line; further lines of `what` are indented like the first.
+    fn add(&mut self, label: &str, what: impl ToString) {
+        let mut label = label;
+        for line in what.to_string().lines() {
+            // A file name may hold escape sequences that would steer the terminal.
+            let line = line.replace(char::is_control, "\u{fffd}");
+            self.0.push_str(format!("{label:<12} {line}").trim_end());
+            self.0.push('\n');
+            label = "";
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    fn summary_of(document: &Document) -> String {
+        summary(document, Path::new("results/sample"))
+    }
+
+    #[test]
+    fn tune_is_summed_up_for_a_terminal() {
+        insta::assert_snapshot!(summary_of(&samples::tune()));
+    }
+
+    #[test]
+    fn a_run_is_summed_up_for_a_terminal() {
+        insta::assert_snapshot!(summary_of(&samples::run_with_failures()));
+    }
+
+    #[test]
+    fn a_demonstration_says_that_it_is_one() {
+        insta::assert_snapshot!(summary_of(&samples::embedded()));
+    }
+
+    #[test]
+    fn no_summary_is_longer_than_fifteen_lines() {
+        for (name, document) in samples::all() {
+            let text = summary_of(&document);
+            assert!(text.lines().count() <= 15, "{name}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_cannot_steer_the_terminal() {
+        let mut document = samples::run_with_failures();
+        let task = document.trials[0].task.as_mut().expect("a run of a dataset");
+        task.failures[0].path = "\u{1b}[2Jgone".into();
+        let text = summary_of(&document);
+        assert!(!text.contains('\u{1b}') && text.contains("gone"), "{text}");
+    }
+}

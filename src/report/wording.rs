@@ -1,0 +1,202 @@
+//! How numbers and states are said, alike in the terminal, in the page and in the charts.
+
+use std::time::Duration;
+
+use crate::result::{
+    Comparison, Direction, Document, ErrorCounts, LimitedBy, Phase, Settings, Target, TargetKind,
+    Verdict,
+};
+use crate::units::{ByteSize, Rate};
+
+/// Said wherever a result of the embedded gateway is shown.
+pub const DEMONSTRATION: &str =
+    "A demonstration on a modelled link on this machine, not a measurement of Storj.";
+
+/// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
+pub fn settings(settings: Settings) -> String {
+    let size = ByteSize(settings.part_size_bytes);
+    let files = settings.concurrency;
+    match settings.parts_in_flight {
+        1 => format!("{size} parts, concurrency {files}"),
+        parts => format!("{size} parts, concurrency {files}, {parts} parts in flight"),
+    }
+}
+
+/// `up to s3://bucket at https://gateway`.
+pub fn journey(direction: Direction, target: &Target) -> String {
+    let preposition = match direction {
+        Direction::Up => "up to",
+        Direction::Down => "down from",
+    };
+    format!("{preposition} {}", place(target))
+}
+
+/// `s3://bucket at https://gateway`.
+pub fn place(target: &Target) -> String {
+    match target.kind {
+        TargetKind::Embedded => format!("s3://{} on the embedded gateway", target.bucket),
+        TargetKind::Endpoint => format!("s3://{} at {}", target.bucket, target.endpoint),
+    }
+}
+
+/// `up` or `down`.
+pub fn direction(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    }
+}
+
+/// The phase in the words of the document.
+pub fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Ramp => "ramp",
+        Phase::Race => "race",
+        Phase::Run => "run",
+    }
+}
+
+/// A rate; what is not a number was not measured.
+pub fn rate(bytes_per_second: f64) -> String {
+    if bytes_per_second.is_finite() {
+        Rate(bytes_per_second).to_string()
+    } else {
+        "not measured".into()
+    }
+}
+
+/// `790 MB/s to 830 MB/s`.
+pub fn rate_interval([low, high]: [f64; 2]) -> String {
+    format!("{} to {}", rate(low), rate(high))
+}
+
+/// `1.03 (0.98 to 1.09)`: how many times as fast, and the interval where there is one.
+pub fn ratio(comparison: &Comparison) -> String {
+    match comparison.interval_95 {
+        Some([low, high]) => format!("{:.2} ({low:.2} to {high:.2})", comparison.ratio),
+        None => format!("{:.2}", comparison.ratio),
+    }
+}
+
+/// `4.2 %`.
+pub fn percent(fraction: f64) -> String {
+    format!("{:.1} %", fraction * 100.0)
+}
+
+/// `12,345`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `9.53 s`, from a minute on `1h 3m 3s`.
+pub fn duration(seconds: f64) -> String {
+    match Duration::try_from_secs_f64(seconds.round()) {
+        Ok(whole) if seconds >= 59.995 => humantime::format_duration(whole).to_string(),
+        _ => format!("{seconds:.2} s"),
+    }
+}
+
+/// `3 (2 throttled, 1 timeout)`.
+pub fn errors(errors: &ErrorCounts) -> String {
+    let named = error_classes(errors).into_iter().filter(|(_, number)| *number > 0);
+    let named: Vec<_> = named.map(|(class, number)| format!("{} {class}", count(number))).collect();
+    if named.is_empty() {
+        return "0".into();
+    }
+    format!("{} ({})", count(errors.total()), named.join(", "))
+}
+
+/// Every class of error with its number, in the order of the document.
+pub fn error_classes(errors: &ErrorCounts) -> [(&'static str, u64); 6] {
+    [
+        ("throttled", errors.throttled),
+        ("timeout", errors.timeout),
+        ("connection", errors.connection),
+        ("checksum", errors.checksum),
+        ("server", errors.server),
+        ("client", errors.client),
+    ]
+}
+
+/// How sure a recommendation is.
+pub fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Clear => "clear",
+        Verdict::Indistinguishable => "indistinguishable",
+        Verdict::NotSteady => "not steady",
+        Verdict::Limited => "limited",
+    }
+}
+
+/// What held the rate down.
+pub fn limited_by(limit: LimitedBy) -> &'static str {
+    match limit {
+        LimitedBy::ClientCpu => "the processor of this client",
+        LimitedBy::Nic => "the network interface",
+        LimitedBy::Source => "reading the source",
+        LimitedBy::Throttled => "throttling (429 or 503 SlowDown)",
+        LimitedBy::Errors => "errors",
+        LimitedBy::GatewayOrNetwork => "the gateway or the network",
+        LimitedBy::Unknown => "not known",
+    }
+}
+
+/// The command line as one would type it again.
+pub fn command(document: &Document) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
+    let quoted = document.command.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_change_their_form_at_a_minute() {
+        assert_eq!(duration(9.534), "9.53 s");
+        assert_eq!(duration(59.999), "1m");
+        assert_eq!(duration(3783.2), "1h 3m 3s");
+        assert_eq!(duration(f64::INFINITY), "inf s");
+    }
+
+    #[test]
+    fn only_errors_that_happened_are_named() {
+        assert_eq!(errors(&ErrorCounts::default()), "0");
+        let some = ErrorCounts { throttled: 1200, timeout: 1, ..ErrorCounts::default() };
+        assert_eq!(errors(&some), "1,201 (1,200 throttled, 1 timeout)");
+    }
+
+    #[test]
+    fn a_word_with_a_space_or_a_quote_is_quoted_for_the_shell() {
+        let mut document = samples::tune();
+        document.command = ["tidegate", "run", "a b", "it's", ""].map(String::from).to_vec();
+        assert_eq!(command(&document), r"tidegate run 'a b' 'it'\''s' ''");
+    }
+
+    proptest! {
+        #[test]
+        fn a_count_reads_back_without_its_commas(number: u64) {
+            let text = count(number);
+            prop_assert_eq!(text.replace(',', "").parse(), Ok(number));
+            let groups: Vec<_> = text.split(',').map(str::len).collect();
+            prop_assert!((1..=3).contains(&groups[0]) && groups[1..].iter().all(|len| *len == 3));
+        }
+    }
+}
