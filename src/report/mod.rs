@@ -1,13 +1,3 @@
-<<<<<<< HEAD
-//! stub
-/// x
-pub fn write_all(_: &crate::result::Document, _: &std::path::Path) -> crate::error::Result<()> {
-    todo!()
-}
-/// x
-pub fn summary(_: &crate::result::Document, _: &std::path::Path) -> String {
-    todo!()
-=======
 //! A result document as something to read: terminal text, charts and one HTML page.
 //!
 //! The document is the only input: nothing is measured here and no network is used, so that any result,
@@ -96,5 +86,4 @@ mod tests {
         assert!(error.to_string().contains("absent"), "{error}");
         assert!(error.to_string().contains("hint: "), "{error}");
     }
->>>>>>> report
 }
