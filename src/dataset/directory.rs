@@ -80,7 +80,10 @@ impl Walk {
         for entry in listed {
             match entry {
                 Ok(entry) => self.add(&entry, path),
-                Err(error) => self.skip(format!("{path}/"), not_listed(&error)),
+                Err(error) => {
+                    let path = if path.is_empty() { "." } else { path };
+                    self.skip(path.to_owned(), not_listed(&error));
+                }
             }
         }
     }
