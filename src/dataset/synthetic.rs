@@ -91,13 +91,13 @@ impl Synthetic {
     ) -> Self {
         let scale = |size: &u64| {
             let scaled = u128::from(*size) * u128::from(bytes) / u128::from(natural_bytes);
-            // A file is not larger than all of them: this fits, except for those of the cycle
-            // beyond the last file, which nobody asks for.
+            // No file is larger than all together: only sizes of the cycle beyond the last file,
+            // for which nobody asks, do not fit.
             u64::try_from(scaled).unwrap_or(u64::MAX)
         };
         let cycle: Vec<u64> = cycle.iter().map(scale).collect();
-        // Each file lost less than one byte to rounding.
-        let rounded_bytes = total(&cycle, files).unwrap_or(bytes);
+        let rounded_bytes = total(&cycle, files).expect("rounded down, they are at most `bytes`");
+        // Each file lost less than one byte, so that there are enough files to give them back to.
         Self::build(profile, cycle, files, bytes, Fit::OneMore(bytes - rounded_bytes))
     }
 
