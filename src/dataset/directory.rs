@@ -51,13 +51,13 @@ pub fn scan(root: &Path) -> Result<Scan> {
             Err(error) => walk.skip(path, not_listed(&error)),
         }
     }
-    let Scan { mut files, mut skipped } = walk.scan;
-    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    if files.is_empty() {
-        return Err(nothing_to_move(root, &skipped));
+    let mut scan = walk.scan;
+    if scan.files.is_empty() {
+        return Err(nothing_to_move(root, &scan.skipped));
     }
-    Ok(Scan { files, skipped })
+    scan.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    scan.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(scan)
 }
 
 /// A scan under way.
@@ -80,7 +80,10 @@ impl Walk {
         for entry in listed {
             match entry {
                 Ok(entry) => self.add(&entry, path),
-                Err(error) => self.skip(format!("{path}/"), not_listed(&error)),
+                Err(error) => {
+                    let path = if path.is_empty() { "." } else { path };
+                    self.skip(path.to_owned(), not_listed(&error));
+                }
             }
         }
     }
@@ -103,6 +106,7 @@ impl Walk {
     }
 }
 
+/// What can be gone into or moved.
 enum Kind {
     Directory,
     File { size_bytes: u64 },

@@ -195,7 +195,7 @@ impl OpenFile {
     fn read_blocks(&self, range: Range<u64>) -> Result<Vec<Bytes>, SourceError> {
         let end = range.end;
         let read_block = |start: u64| {
-            let mut block = vec![0; BLOCK_BYTES.min((end - start) as usize)];
+            let mut block = vec![0; (end - start).min(BLOCK_BYTES as u64) as usize];
             self.read_exact(&mut block, start)?;
             Ok(Bytes::from(block))
         };
@@ -277,6 +277,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use http_body::Body;
     use http_body_util::BodyExt;
     use proptest::prelude::*;
     use tempfile::NamedTempFile;
@@ -310,7 +311,7 @@ mod tests {
         FileReader::open(file.path(), size_bytes, &Arc::default()).await.expect("it opens")
     }
 
-    async fn frames(mut payload: Payload) -> Result<Vec<Bytes>, SourceError> {
+    async fn frames(payload: &mut Payload) -> Result<Vec<Bytes>, SourceError> {
         let mut frames = Vec::new();
         while let Some(frame) = payload.frame().await {
             frames.push(frame?.into_data().expect("there are no trailers"));
@@ -326,51 +327,51 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+            #![proptest_config(ProptestConfig::with_cases(40))]
 
-        #[test]
-        fn streamed_or_filled_a_range_holds_the_bytes_of_the_file(
-            len in 0..6 * BLOCK,
-            cut in any::<[prop::sample::Index; 2]>(),
-        ) {
-            let bytes = content(len);
-            let file = file_of(&bytes);
-            let mut cut = cut.map(|cut| cut.index(bytes.len() + 1));
-            cut.sort_unstable();
-            let [start, end] = cut.map(|cut| cut as u64);
-            let (streamed, filled) = runtime().block_on(async {
-                let reader = open(&file).await;
-                let blocks = reader.fill(start..end).await.expect("the file is as it was");
-                let filled = Payload::from(blocks);
-                let streamed = reader.stream(start..end);
-                assert_eq!((filled.len(), streamed.len()), (end - start, end - start));
-                (frames(streamed).await, frames(filled).await)
-            });
-            let streamed = streamed.expect("the file is as it was");
-            prop_assert!(streamed.iter().all(|block| block.len() <= BLOCK_BYTES));
-            prop_assert!(streamed.concat() == bytes[cut[0]..cut[1]]);
-            prop_assert!(filled.expect("it is in memory").concat() == bytes[cut[0]..cut[1]]);
-        }
+            #[test]
+            fn streamed_or_filled_a_range_holds_the_bytes_of_the_file(
+                len in 0..6 * BLOCK,
+                cut in any::<[prop::sample::Index; 2]>(),
+            ) {
+                let bytes = content(len);
+                let file = file_of(&bytes);
+                let mut cut = cut.map(|cut| cut.index(bytes.len() + 1));
+                cut.sort_unstable();
+                let [start, end] = cut.map(|cut| cut as u64);
+                let (streamed, filled) = runtime().block_on(async {
+                    let reader = open(&file).await;
+    let blocks = reader.fill(start..end).await.expect("the file is as it was");
+                    let mut filled = Payload::from(blocks);
+                    let mut streamed = reader.stream(start..end);
+                    assert_eq!((filled.len(), streamed.len()), (end - start, end - start));
+                    (frames(&mut streamed).await, frames(&mut filled).await)
+                });
+                let streamed = streamed.expect("the file is as it was");
+                prop_assert!(streamed.iter().all(|block| block.len() <= BLOCK_BYTES));
+                prop_assert!(streamed.concat() == bytes[cut[0]..cut[1]]);
+                prop_assert!(filled.expect("it is in memory").concat() == bytes[cut[0]..cut[1]]);
+            }
 
-        #[test]
-        fn a_byte_that_differs_from_the_file_is_found(
-            offset in 0_u64..1000,
-            len in 1..2 * BLOCK,
-            at in any::<prop::sample::Index>(),
-            flip in 1_u8..,
-        ) {
-            let bytes = content(offset + len);
-            let file = file_of(&bytes);
-            let right = Bytes::from(bytes).slice(offset as usize..);
-            let mut wrong = right.to_vec();
-            wrong[at.index(right.len())] ^= flip;
-            let (right, wrong) = runtime().block_on(async {
-                let reader = open(&file).await;
-                (reader.matches(offset, right).await, reader.matches(offset, wrong.into()).await)
-            });
-            prop_assert_eq!((right, wrong), (Ok(true), Ok(false)));
+            #[test]
+            fn a_byte_that_differs_from_the_file_is_found(
+                offset in 0_u64..1000,
+                len in 1..2 * BLOCK,
+                at in any::<prop::sample::Index>(),
+                flip in 1_u8..,
+            ) {
+                let bytes = content(offset + len);
+                let file = file_of(&bytes);
+                let right = Bytes::from(bytes).slice(offset as usize..);
+                let mut wrong = right.to_vec();
+                wrong[at.index(right.len())] ^= flip;
+                let (right, wrong) = runtime().block_on(async {
+                    let reader = open(&file).await;
+                    (reader.matches(offset, right).await, reader.matches(offset, wrong.into()).await)
+                });
+                prop_assert_eq!((right, wrong), (Ok(true), Ok(false)));
+            }
         }
-    }
 
     #[tokio::test]
     async fn bytes_beyond_the_end_of_the_file_do_not_match() {
@@ -444,11 +445,21 @@ mod tests {
         let reader = open(&file).await;
         set_len(&file, 5 * BLOCK + 1);
         let how = format!("it ends before byte {}", 6 * BLOCK);
-        assert_names(frames(reader.stream(0..8 * BLOCK)).await, &file, &how);
+        assert_names(frames(&mut reader.stream(0..8 * BLOCK)).await, &file, &how);
         assert_names(reader.fill(0..8 * BLOCK).await, &file, &how);
         let zeros = Bytes::from(vec![0; BLOCK_BYTES]);
         assert_names(reader.matches(5 * BLOCK, zeros).await, &file, &how);
         assert_names(reader.unchanged().await, &file, "now is");
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_after_an_error() {
+        let file = file_of(&content(8 * BLOCK));
+        let mut payload = open(&file).await.stream(0..8 * BLOCK);
+        set_len(&file, BLOCK);
+        assert!(frames(&mut payload).await.is_err());
+        assert!(payload.is_end_stream());
+        assert!(payload.frame().await.is_none());
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 //! the size of any number of files.
 
 /// Groups after which the sizes repeat.
-pub(super) const CYCLE_GROUPS: u64 = 1000;
+const CYCLE_GROUPS: u64 = 1000;
 
 /// Coprime to [`CYCLE_GROUPS`] and near its golden section: neighbours get sizes far apart.
 const STRIDE: u64 = 617;
@@ -23,12 +23,12 @@ pub struct Profile {
     /// How the paths of a group begin.
     stem: fn(u64) -> String,
     /// The files of a group.
-    pub(super) kinds: &'static [Kind],
+    kinds: &'static [Kind],
 }
 
 /// A kind of file.
 #[derive(Debug)]
-pub(super) struct Kind {
+struct Kind {
     /// How its path ends.
     suffix: &'static str,
     size: Size,
@@ -41,7 +41,7 @@ enum Size {
     /// Evenly spread within 20 % of the mean. ASSUMPTION wherever only a mean is known.
     Around(u64),
     Between(u64, u64),
-    /// From 1 KiB to 1 MiB, each octave as frequent as the other, evenly spread within one.
+    /// From 1 KiB to 1 MiB, as many in each octave, evenly spread within it.
     TenOctavesFromKib,
 }
 

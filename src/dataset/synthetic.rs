@@ -91,13 +91,13 @@ impl Synthetic {
     ) -> Self {
         let scale = |size: &u64| {
             let scaled = u128::from(*size) * u128::from(bytes) / u128::from(natural_bytes);
-            // A file is not larger than all of them: this fits, except for those of the cycle
-            // beyond the last file, which nobody asks for.
+            // No file is larger than all together: only sizes of the cycle beyond the last file,
+            // for which nobody asks, do not fit.
             u64::try_from(scaled).unwrap_or(u64::MAX)
         };
         let cycle: Vec<u64> = cycle.iter().map(scale).collect();
-        // Each file lost less than one byte to rounding.
-        let rounded_bytes = total(&cycle, files).unwrap_or(bytes);
+        let rounded_bytes = total(&cycle, files).expect("rounded down, they are at most `bytes`");
+        // Each file lost less than one byte, so that there are enough files to give them back to.
         Self::build(profile, cycle, files, bytes, Fit::OneMore(bytes - rounded_bytes))
     }
 
@@ -243,8 +243,8 @@ mod tests {
         #[test]
         fn a_size_is_met_exactly_by_whole_files_and_one_cut(
             name in any_profile(),
-            files in 1_u64..9_000,
-            cut in 0.0..1.0,
+            files in prop_oneof![Just(3_000), Just(4_000), 1_u64..9_000],
+            cut in prop_oneof![Just(0.0), 0.0..1.0],
         ) {
             let whole = make(name, Some(files), None);
             let last = whole.file(files - 1).size_bytes;
