@@ -75,6 +75,14 @@ impl<C> Bucket<C> {
         Ok(self.objects.insert(key.to_owned(), Arc::new(object)))
     }
 
+    /// Takes back a [`Bucket::put`] whose outcome could not be recorded.
+    pub fn restore(&mut self, key: &str, replaced: Option<Arc<Object<C>>>) {
+        match replaced {
+            Some(object) => self.objects.insert(key.to_owned(), object),
+            None => self.objects.remove(key),
+        };
+    }
+
     /// DeleteObject; answers with the object. That there is none is no error.
     pub fn remove(&mut self, key: &str) -> Option<Arc<Object<C>>> {
         self.objects.remove(key)
@@ -110,6 +118,18 @@ mod tests {
         assert_eq!(bucket.put("k", object(1), Overwrite::Refused), Ok(None));
         let second = bucket.put("k", object(2), Overwrite::Refused);
         assert_eq!(second, Err(Refusal::PreconditionFailed));
+        assert_eq!(**bucket.object("k").unwrap(), object(1));
+    }
+
+    #[test]
+    fn a_put_can_be_taken_back() {
+        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        let replaced = bucket.put("k", object(1), Overwrite::Allowed).unwrap();
+        bucket.restore("k", replaced);
+        assert!(bucket.is_empty());
+        bucket.put("k", object(1), Overwrite::Allowed).unwrap();
+        let replaced = bucket.put("k", object(2), Overwrite::Allowed).unwrap();
+        bucket.restore("k", replaced);
         assert_eq!(**bucket.object("k").unwrap(), object(1));
     }
 
