@@ -1,15 +1,220 @@
 //! `tidegate serve`: the embedded S3 gateway.
 
-use crate::error::Result;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{Error, Result};
+use crate::gateway::{Backend, Config, Gateway, Keys, Retain, Upstream};
+use crate::storj::Model;
+use crate::units::{ByteSize, Rate};
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+
+    /// What becomes of the bytes: `discard`, `memory`, or a directory that keeps them.
+    #[arg(long, value_name = "WHERE", default_value = "memory")]
+    retain: Retain,
+
+    /// A bucket that exists; repeat for more. Without any, every bucket exists.
+    #[arg(long = "bucket", value_name = "NAME")]
+    buckets: Vec<String>,
+
+    /// Seed of the synthetic bytes that discarded objects answer with.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// Write a line of JSON for each request to this file.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+
+    /// Model the link in front of another S3 server, e.g. http://127.0.0.1:7070.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["retain", "buckets", "seed"])]
+    upstream: Option<Upstream>,
+
+    #[command(flatten)]
+    link: LinkArgs,
+
+    /// Stop when standard input ends, and leave Ctrl-C to the parent process.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+/// The link to model. Without any of these it costs nothing.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "The modelled link")]
+struct LinkArgs {
+    /// Read the model from a TOML file; the options below override it.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+
+    /// Round trip time, e.g. 20ms.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    round_trip: Option<Duration>,
+
+    /// What one connection carries, each way, e.g. 100MB/s.
+    #[arg(long, value_name = "RATE")]
+    connection_rate: Option<Rate>,
+
+    /// What all connections carry together, each way, e.g. 1GB/s.
+    #[arg(long, value_name = "RATE")]
+    shared_rate: Option<Rate>,
+
+    /// What each part costs once, e.g. 50ms.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    part_overhead: Option<Duration>,
+
+    /// What each segment of a part after the first costs, e.g. 50ms.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    segment_overhead: Option<Duration>,
+
+    /// Size of a full segment, e.g. 64MiB.
+    #[arg(long, value_name = "SIZE", value_parser = segment_size)]
+    segment_size: Option<ByteSize>,
+}
+
+fn segment_size(text: &str) -> std::result::Result<ByteSize, String> {
+    match text.parse() {
+        Ok(ByteSize(0)) => Err("a segment has at least one byte".into()),
+        Ok(size) => Ok(size),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+impl LinkArgs {
+    fn resolve(&self) -> Result<Model> {
+        let file = self.model.as_deref().map_or_else(|| Ok(Model::default()), read_model)?;
+        Ok(Model {
+            round_trip: self.round_trip.unwrap_or(file.round_trip),
+            connection_rate: self.connection_rate.or(file.connection_rate),
+            shared_rate: self.shared_rate.or(file.shared_rate),
+            part_overhead: self.part_overhead.unwrap_or(file.part_overhead),
+            segment_overhead: self.segment_overhead.unwrap_or(file.segment_overhead),
+            segment_size: self.segment_size.unwrap_or(file.segment_size),
+        })
+    }
+}
+
+fn read_model(path: &Path) -> Result<Model> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::environment(format!("cannot read the model {}: {error}", path.display()))
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        Error::environment(format!("the model {} is not valid: {error}", path.display()))
+    })
+}
+
+impl Args {
+    fn config(self) -> Result<Config> {
+        let model = self.link.resolve()?;
+        let backend = match self.upstream {
+            Some(upstream) => Backend::Upstream(upstream),
+            None => Backend::Embedded {
+                retain: self.retain,
+                buckets: self.buckets,
+                keys: keys_from_environment()?,
+                seed: self.seed,
+            },
+        };
+        Ok(Config { listen: self.listen, backend, model, log: self.log })
+    }
+}
+
+/// Keys come from the environment only: everybody can read a command line.
+fn keys_from_environment() -> Result<Option<Keys>> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (variable("TIDEGATE_ACCESS_KEY"), variable("TIDEGATE_SECRET_KEY")) {
+        (Some(access_key), Some(secret_key)) => Ok(Some(Keys { access_key, secret_key })),
+        (None, None) => Ok(None),
+        _ => Err(Error::environment(
+            "only one of TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY is set",
+        )
+        .hint("set both to verify signatures, or none to accept every request")),
+    }
+}
 
 /// Serves until it is told to stop.
 ///
 /// # Errors
-/// If the address or the directory cannot be used.
-pub fn run(_args: Args) -> Result<()> {
-    todo!()
+/// If the address, the directory, the log or the model cannot be used.
+pub fn run(args: Args) -> Result<()> {
+    log_to_stderr();
+    let until_stdin_closes = args.until_stdin_closes;
+    let config = args.config()?;
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Error::environment(format!("cannot start the threads: {error}")))?;
+    runtime.block_on(async {
+        let gateway = Gateway::bind(config).await?;
+        if until_stdin_closes {
+            let stop = stdin_closed()?;
+            announce(gateway.address());
+            gateway.serve(stop).await;
+        } else {
+            let stop = told_to_stop()?;
+            announce(gateway.address());
+            gateway.serve(stop).await;
+        }
+        Ok(())
+    })
+}
+
+/// A parent process reads this line.
+fn announce(address: SocketAddr) {
+    println!("listening on http://{address}");
+}
+
+fn log_to_stderr() {
+    // s3s logs every refusal as an error; the client is told already.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    let logging =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).try_init();
+    // It was set up before: then it stays as it is.
+    drop(logging);
+}
+
+/// SIGINT or SIGTERM.
+fn told_to_stop() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_watch_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_watch_signals)?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// The end of standard input, or SIGTERM. Ctrl-C goes to the parent as well, which needs the gateway
+/// to clean up.
+fn stdin_closed() -> Result<impl Future<Output = ()>> {
+    let ignored = signal(SignalKind::interrupt()).map_err(cannot_watch_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_watch_signals)?;
+    let (closed, mut is_closed) = oneshot::channel();
+    std::thread::spawn(move || {
+        // An error is an end, too. Nobody listens any more if SIGTERM came first.
+        drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
+        drop(closed.send(()));
+    });
+    Ok(async move {
+        tokio::select! {
+            _ = &mut is_closed => {}
+            _ = terminate.recv() => {}
+        }
+        drop(ignored);
+    })
+}
+
+fn cannot_watch_signals(error: io::Error) -> Error {
+    Error::environment(format!("cannot watch for signals: {error}"))
 }

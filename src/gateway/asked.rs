@@ -1,0 +1,233 @@
+//! What a request asks for, read from its first line and headers: enough for the model of the link
+//! and for the log, before anything answers and whatever will.
+
+use http::{HeaderMap, Method, Request, Uri};
+
+use crate::storj::Direction;
+
+/// What a request asks for. Requests are path-style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// S3's name of the operation; `Other` for those the embedded gateway does not know.
+    pub operation: &'static str,
+    /// First component of the path.
+    pub bucket: Option<String>,
+    /// Rest of the path, percent-decoded.
+    pub key: Option<String>,
+    /// Query parameter `uploadId`.
+    pub upload_id: Option<String>,
+    /// Query parameter `partNumber`.
+    pub part_number: Option<i64>,
+    /// Header `Range`.
+    pub range: Option<String>,
+}
+
+/// Query parameters that name an aspect of a bucket or object which the embedded gateway does not have.
+const OTHER_ASPECTS: [&str; 16] = [
+    "accelerate",
+    "acl",
+    "attributes",
+    "cors",
+    "encryption",
+    "legal-hold",
+    "lifecycle",
+    "notification",
+    "object-lock",
+    "policy",
+    "replication",
+    "retention",
+    "tagging",
+    "versioning",
+    "versions",
+    "website",
+];
+
+impl Asked {
+    /// Reads it from a request.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        let (bucket, key) = bucket_and_key(request.uri());
+        let query = Query::of(request.uri());
+        let target = match (&bucket, &key) {
+            (None, _) => Target::Service,
+            (Some(_), None) => Target::Bucket,
+            (Some(_), Some(_)) => Target::Object,
+        };
+        Self {
+            operation: operation(target, request.method(), &query, request.headers()),
+            bucket,
+            key,
+            upload_id: query.value("uploadId"),
+            part_number: query.value("partNumber").and_then(|number| number.parse().ok()),
+            range: header_text(request.headers(), http::header::RANGE),
+        }
+    }
+
+    /// Which way the bytes of a part flow, if this operation carries a part.
+    pub fn part(&self) -> Option<Direction> {
+        match self.operation {
+            "PutObject" | "UploadPart" => Some(Direction::Up),
+            "GetObject" => Some(Direction::Down),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Service,
+    Bucket,
+    Object,
+}
+
+fn operation(target: Target, method: &Method, query: &Query, headers: &HeaderMap) -> &'static str {
+    if OTHER_ASPECTS.iter().any(|aspect| query.has(aspect)) {
+        return "Other";
+    }
+    let copies = headers.contains_key("x-amz-copy-source");
+    match (target, method.as_str()) {
+        (Target::Service, "GET") => "ListBuckets",
+        (Target::Bucket, "HEAD") => "HeadBucket",
+        (Target::Bucket, "PUT") => "CreateBucket",
+        (Target::Bucket, "DELETE") => "DeleteBucket",
+        (Target::Bucket, "POST") if query.has("delete") => "DeleteObjects",
+        (Target::Bucket, "GET") if query.has("location") => "GetBucketLocation",
+        (Target::Bucket, "GET") if query.has("uploads") => "ListMultipartUploads",
+        (Target::Bucket, "GET") if query.has("list-type") => "ListObjectsV2",
+        (Target::Bucket, "GET") => "ListObjects",
+        (Target::Object, "HEAD") => "HeadObject",
+        (Target::Object, "GET") if query.has("uploadId") => "ListParts",
+        (Target::Object, "GET") => "GetObject",
+        (Target::Object, "PUT") if query.has("uploadId") && copies => "UploadPartCopy",
+        (Target::Object, "PUT") if query.has("uploadId") => "UploadPart",
+        (Target::Object, "PUT") if copies => "CopyObject",
+        (Target::Object, "PUT") => "PutObject",
+        (Target::Object, "POST") if query.has("uploads") => "CreateMultipartUpload",
+        (Target::Object, "POST") if query.has("uploadId") => "CompleteMultipartUpload",
+        (Target::Object, "DELETE") if query.has("uploadId") => "AbortMultipartUpload",
+        (Target::Object, "DELETE") => "DeleteObject",
+        _ => "Other",
+    }
+}
+
+fn bucket_and_key(uri: &Uri) -> (Option<String>, Option<String>) {
+    let path = uri.path().strip_prefix('/').unwrap_or_default();
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+    let named = |text: &str| (!text.is_empty()).then(|| percent_decoded(text));
+    (named(bucket), named(key))
+}
+
+fn header_text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// The parameters of a query.
+struct Query<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Query<'a> {
+    fn of(uri: &'a Uri) -> Self {
+        let pairs = uri.query().unwrap_or_default().split('&');
+        Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(this, _)| *this == name)
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let (_, value) = self.0.iter().find(|(this, _)| *this == name)?;
+        Some(percent_decoded(value))
+    }
+}
+
+/// `%2F` as `/`, and so on; what is no valid escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = match rest {
+            [b'%', high, low, ..] => hex_digit(*high).zip(hex_digit(*low)),
+            _ => None,
+        };
+        if let Some((high, low)) = escaped {
+            bytes.push(high << 4 | low);
+            rest = &rest[3..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn asked(method: &str, uri: &str) -> Asked {
+        Asked::of(&Request::builder().method(method).uri(uri).body(()).unwrap())
+    }
+
+    #[test]
+    fn operations_are_told_apart() {
+        for (method, uri, operation) in [
+            ("GET", "/", "ListBuckets"),
+            ("PUT", "/b", "CreateBucket"),
+            ("PUT", "/b/", "CreateBucket"),
+            ("GET", "/b?location", "GetBucketLocation"),
+            ("GET", "/b?uploads=&prefix=p", "ListMultipartUploads"),
+            ("GET", "/b?list-type=2&prefix=", "ListObjectsV2"),
+            ("GET", "/b?prefix=", "ListObjects"),
+            ("POST", "/b?delete", "DeleteObjects"),
+            ("GET", "/b/k", "GetObject"),
+            ("GET", "/b/k?tagging", "Other"),
+            ("GET", "/b/k?uploadId=1", "ListParts"),
+            ("PUT", "/b/k", "PutObject"),
+            ("PUT", "/b/k?partNumber=1&uploadId=1", "UploadPart"),
+            ("POST", "/b/k?uploads", "CreateMultipartUpload"),
+            ("POST", "/b/k?uploadId=1", "CompleteMultipartUpload"),
+            ("DELETE", "/b/k?uploadId=1", "AbortMultipartUpload"),
+            ("DELETE", "/b/k", "DeleteObject"),
+            ("PATCH", "/b/k", "Other"),
+        ] {
+            assert_eq!(asked(method, uri).operation, operation, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_not_a_part() {
+        let request =
+            Request::builder().method("PUT").uri("/b/k").header("x-amz-copy-source", "/b/a");
+        let asked = Asked::of(&request.body(()).unwrap());
+        assert_eq!((asked.operation, asked.part()), ("CopyObject", None));
+    }
+
+    #[test]
+    fn the_address_of_a_part_is_read_whole() {
+        let asked = asked("PUT", "/b/a%20b//c+d%25?partNumber=17&uploadId=u%2Fv");
+        assert_eq!(asked.bucket.as_deref(), Some("b"));
+        assert_eq!(asked.key.as_deref(), Some("a b//c+d%"));
+        assert_eq!(asked.part_number, Some(17));
+        assert_eq!(asked.upload_id.as_deref(), Some("u/v"));
+        assert_eq!(asked.part(), Some(Direction::Up));
+    }
+
+    #[test]
+    fn what_is_no_escape_stays_as_it_is() {
+        assert_eq!(percent_decoded("100%"), "100%");
+        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
+        assert_eq!(percent_decoded("%C3%A9%2f"), "é/");
+    }
+
+    proptest! {
+        #[test]
+        fn every_escaped_text_is_decoded(text in ".{0,40}") {
+            let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            prop_assert_eq!(percent_decoded(&escaped), text);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What answers the requests behind the modelled link.
+
+use http::{Request, Response};
+use s3s::{Body, StdError};
+
+use super::contents::Retain;
+use super::embedded::Service;
+use super::forward::{Forwarder, Upstream};
+use super::signature::Keys;
+use crate::error::Result;
+
+/// What answers.
+#[derive(Debug)]
+pub enum Backend {
+    /// The embedded S3.
+    Embedded {
+        /// What becomes of the bytes.
+        retain: Retain,
+        /// The buckets that exist; without any, every bucket does.
+        buckets: Vec<String>,
+        /// Whose signatures are accepted; without keys, every request is.
+        keys: Option<Keys>,
+        /// Seed of the synthetic bytes that discarded objects answer with.
+        seed: u64,
+    },
+    /// Another S3 server.
+    Upstream(Upstream),
+}
+
+impl Backend {
+    /// Opens what it needs.
+    ///
+    /// # Errors
+    /// If the directory cannot be used.
+    pub fn open(self) -> Result<OpenBackend> {
+        match self {
+            Self::Embedded { retain, buckets, keys, seed } => {
+                Service::open(retain, &buckets, keys, seed).map(OpenBackend::Embedded)
+            }
+            Self::Upstream(upstream) => Ok(OpenBackend::Upstream(upstream)),
+        }
+    }
+}
+
+/// What answers, ready to.
+pub enum OpenBackend {
+    /// The embedded S3.
+    Embedded(Service),
+    /// Another S3 server.
+    Upstream(Upstream),
+}
+
+impl OpenBackend {
+    /// What answers a new connection.
+    pub fn connect(&self) -> Peer {
+        match self {
+            Self::Embedded(service) => Peer::Embedded(service.clone()),
+            Self::Upstream(upstream) => Peer::Upstream(Forwarder::new(upstream.clone())),
+        }
+    }
+}
+
+/// What answers the requests of one connection.
+pub enum Peer {
+    /// The embedded S3.
+    Embedded(Service),
+    /// A connection to another S3 server.
+    Upstream(Forwarder),
+}
+
+impl Peer {
+    /// The answer. An error cuts the client's connection.
+    pub async fn call(
+        &self,
+        request: Request<Body>,
+        request_id: &str,
+    ) -> std::result::Result<Response<Body>, StdError> {
+        match self {
+            Self::Embedded(service) => service.call(request, request_id).await,
+            Self::Upstream(forwarder) => Ok(forwarder.call(request).await),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Listings of objects, uploads and parts.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use s3s::dto::{
+    self, Bucket, CommonPrefix, EncodingType, ListBucketsOutput, ListMultipartUploadsInput,
+    ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, ObjectStorageClass,
+};
+use s3s::{S3Result, s3_error};
+
+use super::objects::etag;
+use super::uploads::upload_id;
+use super::{Content, Embedded};
+use crate::storj::{Listing, Object, Query};
+
+/// Most keys on a page (Amazon S3 API Reference, ListObjectsV2).
+const MOST_KEYS: i32 = 1000;
+/// Most uploads, and most parts, on a page, as Storj answers.
+const MOST_UPLOADS_OR_PARTS: i32 = 10_000;
+
+impl Embedded {
+    pub(super) fn list_buckets(&self) -> ListBucketsOutput {
+        let buckets = self.lock();
+        let bucket = |(name, created): (&str, SystemTime)| Bucket {
+            name: Some(name.to_owned()),
+            creation_date: Some(created.into()),
+            ..Default::default()
+        };
+        let buckets = buckets.names().map(bucket).collect();
+        ListBucketsOutput { buckets: Some(buckets), ..Default::default() }
+    }
+
+    pub(super) fn list_objects(&self, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
+        let limit = limit(input.max_keys, MOST_KEYS)?;
+        let encoding = Encoding::of(input.encoding_type.as_ref());
+        let query = Query {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+            after: input.marker.as_deref().unwrap_or_default(),
+            limit: limit as usize,
+        };
+        let page = self.page(&input.bucket, query, encoding)?;
+        Ok(ListObjectsOutput {
+            name: Some(input.bucket),
+            prefix: Some(encoding.encode(query.prefix)),
+            marker: Some(encoding.encode(query.after)),
+            max_keys: Some(limit),
+            is_truncated: Some(page.next.is_some()),
+            contents: Some(page.objects),
+            common_prefixes: Some(page.prefixes),
+            delimiter: query.delimiter.map(|delimiter| encoding.encode(delimiter)),
+            next_marker: page.next.map(|next| encoding.encode(&next)),
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        })
+    }
+
+    pub(super) fn list_objects_v2(
+        &self,
+        input: ListObjectsV2Input,
+    ) -> S3Result<ListObjectsV2Output> {
+        let limit = limit(input.max_keys, MOST_KEYS)?;
+        let encoding = Encoding::of(input.encoding_type.as_ref());
+        let continued = input.continuation_token.as_deref().map(key_of_token).transpose()?;
+        let after = continued.as_deref().or(input.start_after.as_deref());
+        let query = Query {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+            after: after.unwrap_or_default(),
+            limit: limit as usize,
+        };
+        let page = self.page(&input.bucket, query, encoding)?;
+        Ok(ListObjectsV2Output {
+            name: Some(input.bucket),
+            prefix: Some(encoding.encode(query.prefix)),
+            max_keys: Some(limit),
+            key_count: Some((page.objects.len() + page.prefixes.len()) as i32),
+            is_truncated: Some(page.next.is_some()),
+            contents: Some(page.objects),
+            common_prefixes: Some(page.prefixes),
+            delimiter: query.delimiter.map(|delimiter| encoding.encode(delimiter)),
+            next_continuation_token: page.next.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key)),
+            start_after: input.start_after.as_deref().map(|after| encoding.encode(after)),
+            continuation_token: input.continuation_token,
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        })
+    }
+
+    fn page(&self, bucket: &str, query: Query<'_>, encoding: Encoding) -> S3Result<Page> {
+        self.bucket(bucket, |bucket| Ok(Page::of(bucket.list(query), encoding)))
+    }
+
+    pub(super) fn list_uploads(
+        &self,
+        input: ListMultipartUploadsInput,
+    ) -> S3Result<ListMultipartUploadsOutput> {
+        let limit = limit(input.max_uploads, MOST_UPLOADS_OR_PARTS)?;
+        let encoding = Encoding::of(input.encoding_type.as_ref());
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let after = (
+            input.key_marker.as_deref().unwrap_or_default(),
+            input.upload_id_marker.as_deref().unwrap_or_default(),
+        );
+        let mut uploads: Vec<(String, String, SystemTime)> =
+            self.bucket(&input.bucket, |bucket| {
+                let uploads = bucket.uploads(prefix).into_iter();
+                Ok(uploads
+                    .map(|(id, upload)| (upload.key.clone(), id.to_string(), upload.begun))
+                    .filter(|(key, id, _)| is_behind(after, key, id))
+                    .collect())
+            })?;
+        let is_truncated = uploads.len() > limit as usize;
+        uploads.truncate(limit as usize);
+        let last = uploads.last().filter(|_| is_truncated);
+        Ok(ListMultipartUploadsOutput {
+            bucket: Some(input.bucket),
+            prefix: Some(encoding.encode(prefix)),
+            max_uploads: Some(limit),
+            is_truncated: Some(is_truncated),
+            next_key_marker: last.map(|(key, _, _)| encoding.encode(key)),
+            next_upload_id_marker: last.map(|(_, id, _)| id.clone()),
+            uploads: Some(
+                uploads.into_iter().map(|upload| multipart_upload(upload, encoding)).collect(),
+            ),
+            key_marker: input.key_marker,
+            upload_id_marker: input.upload_id_marker,
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        })
+    }
+
+    pub(super) fn list_parts(&self, input: ListPartsInput) -> S3Result<ListPartsOutput> {
+        let limit = limit(input.max_parts, MOST_UPLOADS_OR_PARTS)?;
+        let id = upload_id(&input.upload_id)?;
+        let after = input.part_number_marker.unwrap_or(0);
+        let mut parts: Vec<dto::Part> = self.bucket(&input.bucket, |bucket| {
+            let parts = &bucket.upload(&input.key, id)?.parts;
+            let behind = parts.iter().filter(|(number, _)| i32::from(number.get()) > after);
+            Ok(behind
+                .map(|(number, part)| dto::Part {
+                    part_number: Some(number.get().into()),
+                    e_tag: Some(etag(&part.tag.to_string())),
+                    size: Some(part.piece.size_bytes as i64),
+                    last_modified: Some(part.modified.into()),
+                    ..Default::default()
+                })
+                .collect())
+        })?;
+        let is_truncated = parts.len() > limit as usize;
+        parts.truncate(limit as usize);
+        let last = parts.last().filter(|_| is_truncated);
+        Ok(ListPartsOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            upload_id: Some(input.upload_id),
+            max_parts: Some(limit),
+            is_truncated: Some(is_truncated),
+            next_part_number_marker: last.and_then(|part| part.part_number),
+            part_number_marker: input.part_number_marker,
+            parts: Some(parts),
+            ..Default::default()
+        })
+    }
+}
+
+/// A page of objects, as both versions of ListObjects answer it.
+struct Page {
+    objects: Vec<dto::Object>,
+    prefixes: Vec<CommonPrefix>,
+    next: Option<String>,
+}
+
+impl Page {
+    fn of(listing: Listing<'_, Content>, encoding: Encoding) -> Self {
+        let object = |(key, object): (&str, &Arc<Object<Content>>)| dto::Object {
+            key: Some(encoding.encode(key)),
+            e_tag: Some(etag(&object.etag)),
+            size: Some(object.size_bytes() as i64),
+            last_modified: Some(object.modified.into()),
+            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+            ..Default::default()
+        };
+        let prefix = |prefix| CommonPrefix { prefix: Some(encoding.encode(prefix)) };
+        Self {
+            objects: listing.objects.into_iter().map(object).collect(),
+            prefixes: listing.prefixes.into_iter().map(prefix).collect(),
+            next: listing.next,
+        }
+    }
+}
+
+/// Whether an upload comes after the one that the markers name.
+fn is_behind(after: (&str, &str), key: &str, id: &str) -> bool {
+    match after {
+        (marker, "") => key > marker,
+        marker => (key, id) > marker,
+    }
+}
+
+fn multipart_upload(
+    (key, id, begun): (String, String, SystemTime),
+    encoding: Encoding,
+) -> MultipartUpload {
+    MultipartUpload {
+        key: Some(encoding.encode(&key)),
+        upload_id: Some(id),
+        initiated: Some(begun.into()),
+        ..Default::default()
+    }
+}
+
+/// The number asked for, but not more than `most`.
+fn limit(asked: Option<i32>, most: i32) -> S3Result<i32> {
+    match asked {
+        None => Ok(most),
+        Some(asked) if asked < 0 => Err(s3_error!(InvalidArgument, "a limit is below zero")),
+        Some(asked) => Ok(asked.min(most)),
+    }
+}
+
+fn key_of_token(token: &str) -> S3Result<String> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| s3_error!(InvalidArgument, "the continuation token is not one of ours"))
+}
+
+/// How keys stand in a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// As they are.
+    Plain,
+    /// Percent-encoded, so that characters which XML 1.0 does not have survive.
+    Url,
+}
+
+impl Encoding {
+    fn of(encoding: Option<&EncodingType>) -> Self {
+        match encoding.map(EncodingType::as_str) {
+            Some(EncodingType::URL) => Self::Url,
+            _ => Self::Plain,
+        }
+    }
+
+    fn encode(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Url => percent_encoded(text),
+        }
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                encoded.push(byte.into());
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_percent_encoded_on_request() {
+        assert_eq!(Encoding::Url.encode("a b/+%é"), "a%20b/%2B%25%C3%A9");
+        assert_eq!(Encoding::Plain.encode("a b/+%é"), "a b/+%é");
+    }
+
+    #[test]
+    fn uploads_of_the_marked_key_are_behind_a_marker_with_an_id_only() {
+        assert!(!is_behind(("k", ""), "k", "2"));
+        assert!(is_behind(("k", "1"), "k", "2"));
+        assert!(!is_behind(("k", "2"), "k", "2"));
+        assert!(is_behind(("k", "2"), "l", "1"));
+        assert!(is_behind(("", ""), "k", "1"));
+    }
+}

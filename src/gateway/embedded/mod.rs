@@ -1,0 +1,199 @@
+//! S3 itself: s3s parses requests and writes answers, [`crate::storj`] decides, [`super::contents`]
+//! keeps the bytes.
+
+mod listings;
+mod objects;
+mod operations;
+mod refused;
+mod uploads;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use http::{HeaderValue, Request, Response};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::validation::NameValidation;
+use s3s::{Body, S3Result, StdError, s3_error};
+
+pub use refused::cannot_keep;
+
+use super::contents::{Content, Contents, Retain};
+use super::signature::{Keys, has_trailer, unsigned};
+use crate::error::{Error, Result};
+use crate::storj::{Admission, Bucket, Buckets, Object, Refusal};
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Those whose signature s3s verifies.
+    Signed,
+    /// Everybody.
+    Open,
+}
+
+/// The embedded S3, shared by all connections.
+#[derive(Clone)]
+pub struct Service {
+    s3: S3Service,
+    access: Access,
+}
+
+impl Service {
+    /// Opens what it needs.
+    ///
+    /// # Errors
+    /// If the directory or a bucket's name cannot be used.
+    pub fn open(retain: Retain, buckets: &[String], keys: Option<Keys>, seed: u64) -> Result<Self> {
+        let mut builder = S3ServiceBuilder::new(Embedded::open(retain, buckets, seed)?);
+        builder.set_validation(BucketNames);
+        let access = if keys.is_some() { Access::Signed } else { Access::Open };
+        if let Some(keys) = keys {
+            builder.set_auth(keys);
+        }
+        Ok(Self { s3: builder.build(), access })
+    }
+
+    /// The answer, with the headers that every answer of Storj has.
+    ///
+    /// # Errors
+    /// If there is none; the connection is then cut.
+    pub async fn call(
+        &self,
+        request: Request<Body>,
+        request_id: &str,
+    ) -> std::result::Result<Response<Body>, StdError> {
+        let mut response = if has_trailer(request.headers()) {
+            s3_error!(MissingContentLength).to_http_response()?
+        } else {
+            let request = match self.access {
+                Access::Signed => request,
+                Access::Open => unsigned(request),
+            };
+            self.s3.call(request).await.map_err(StdError::from)?
+        };
+        let headers = response.headers_mut();
+        headers.insert("server", HeaderValue::from_static("Storj"));
+        headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+        headers.insert("x-amz-request-id", HeaderValue::from_str(request_id)?);
+        Ok(response)
+    }
+}
+
+/// Bucket names as of AWS and Storj, but down to one character: short names are handy in tests.
+struct BucketNames;
+
+impl NameValidation for BucketNames {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let bytes = name.as_bytes();
+        bytes.len() <= 63
+            && bytes.first().is_some_and(letter)
+            && bytes.last().is_some_and(letter)
+            && bytes.iter().all(|byte| letter(byte) || matches!(byte, b'-' | b'.'))
+    }
+}
+
+/// The state behind the operations.
+struct Embedded {
+    buckets: Mutex<Buckets<Content>>,
+    contents: Contents,
+}
+
+impl Embedded {
+    fn open(retain: Retain, names: &[String], seed: u64) -> Result<Self> {
+        let admission = if names.is_empty() { Admission::Any } else { Admission::Created };
+        let mut buckets = Buckets::new(admission);
+        let contents = Contents::open(retain, seed, &mut buckets)?;
+        for name in names {
+            if !BucketNames.validate_bucket_name(name) {
+                return Err(Error::environment(format!("`{name}` cannot be the name of a bucket"))
+                    .hint("use 1 to 63 lower-case letters, digits, dots and hyphens"));
+            }
+            // It may exist in the directory already.
+            if buckets.create(name, SystemTime::now()).is_ok() {
+                contents.record_bucket(name).map_err(|error| {
+                    Error::environment(format!("cannot make the bucket {name}: {error}"))
+                })?;
+            }
+        }
+        Ok(Self { buckets: Mutex::new(buckets), contents })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buckets<Content>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks or changes a bucket.
+    fn bucket<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Bucket<Content>) -> std::result::Result<T, Refusal>,
+    ) -> S3Result<T> {
+        let mut buckets = self.lock();
+        let bucket = buckets.bucket(name, SystemTime::now()).map_err(refused::answer)?;
+        act(bucket).map_err(refused::answer)
+    }
+
+    /// Makes an object visible by `change`, which answers with the object that was replaced, and
+    /// records it. The record is small and is written under the lock, so that records and objects
+    /// change in the same order.
+    fn publish(
+        &self,
+        name: &str,
+        key: &str,
+        change: impl FnOnce(&mut Bucket<Content>) -> std::result::Result<Replaced, Refusal>,
+    ) -> S3Result<Arc<Object<Content>>> {
+        self.bucket(name, |bucket| {
+            let replaced = change(bucket)?;
+            let object = Arc::clone(bucket.object(key)?);
+            let recorded = self.contents.record(name, key, &object);
+            match (&recorded, replaced) {
+                (Ok(()), Some(replaced)) => self.contents.release(&replaced),
+                (Ok(()), None) => {}
+                (Err(_), replaced) => bucket.restore(key, replaced),
+            }
+            Ok(recorded.map(|()| object))
+        })?
+        .map_err(|error| cannot_keep(&error))
+    }
+
+    fn create_bucket(&self, name: &str) -> S3Result<()> {
+        let mut buckets = self.lock();
+        buckets.create(name, SystemTime::now()).map_err(refused::answer)?;
+        self.contents.record_bucket(name).map_err(|error| cannot_keep(&error))
+    }
+
+    fn delete_bucket(&self, name: &str) -> S3Result<()> {
+        let mut buckets = self.lock();
+        buckets.delete(name).map_err(refused::answer)?;
+        self.contents.erase_bucket(name).map_err(|error| cannot_keep(&error))
+    }
+
+    /// Deletes an object, if there is one.
+    fn remove(&self, name: &str, key: &str) -> S3Result<()> {
+        let erased = self.bucket(name, |bucket| {
+            let removed = bucket.remove(key);
+            Ok(removed.map_or(Ok(()), |object| self.contents.erase(name, key, &object)))
+        })?;
+        erased.map_err(|error: io::Error| cannot_keep(&error))
+    }
+}
+
+/// The object that was replaced by another, if there was one.
+type Replaced = Option<Arc<Object<Content>>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names_are_safe_as_names_of_directories() {
+        for good in ["a", "0", "a-b.c", &"x".repeat(63)] {
+            assert!(BucketNames.validate_bucket_name(good), "{good} was refused");
+        }
+        for bad in ["", ".", "..", "a/b", "A", "-a", "a.", "a_b", "é", &"x".repeat(64)] {
+            assert!(!BucketNames.validate_bucket_name(bad), "{bad} was accepted");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Bodies on their way: held back by the model of the link, and counted for the log.
+//!
+//! A body is held back frame by frame, so its frames must be quanta (at most
+//! [`crate::storj::QUANTUM_BYTES`]): hyper's read buffer and the blocks of our own answers are.
+//! Every frame is paid for before it is passed on, the last one included; otherwise the last quantum
+//! would be free.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, StreamBody};
+
+use super::log::{Entry, Traffic};
+use crate::clock::{Instant, now};
+use crate::storj::Flow;
+
+/// Waits in real time, and not at all for nothing.
+pub async fn pause(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+async fn pause_until(due: Instant) {
+    pause(due.since(now())).await;
+}
+
+/// `body`, not faster than its flow allows.
+pub fn paced<B>(body: B, flow: Flow) -> impl Body<Data = Bytes, Error = B::Error> + Send
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+    B::Error: Send,
+{
+    let frames = stream::unfold((body, flow), |(mut body, mut flow)| async move {
+        let frame = body.frame().await?;
+        if let Ok(frame) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            let bytes = data.len() as u64;
+            pause_until(flow.pause(now(), bytes)).await;
+            pause_until(flow.carry(now(), bytes)).await;
+        }
+        Some((frame, (body, flow)))
+    });
+    StreamBody::new(Box::pin(frames.fuse()))
+}
+
+/// The body of a request, counted as it comes in.
+pub struct Received<B> {
+    body: B,
+    traffic: Arc<Traffic>,
+}
+
+impl<B> Received<B> {
+    /// Counts `body` into `traffic`.
+    pub fn new(body: B, traffic: Arc<Traffic>) -> Self {
+        Self { body, traffic }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                self.traffic.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+            }
+            Some(Err(_)) => self.traffic.client_gone.store(true, Ordering::Relaxed),
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer, counted as it goes out. It holds the request's entry in the log, whose line
+/// is written when the body is dropped.
+pub struct Sent<B> {
+    body: B,
+    /// Bytes to come, if they were announced: hyper stops asking when it has them.
+    announced: Option<u64>,
+    entry: Entry,
+}
+
+impl<B> Sent<B> {
+    /// Counts `body`, of which so many bytes are announced, into `entry`.
+    pub fn new(body: B, announced: Option<u64>, entry: Entry) -> Self {
+        Self { body, announced, entry }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.entry.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
+                if self.announced == Some(self.entry.bytes_out) {
+                    self.entry.sent();
+                }
+            }
+            Some(Err(_)) => {}
+            None => self.entry.sent(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

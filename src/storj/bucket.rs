@@ -1,0 +1,142 @@
+//! One bucket: its objects, and its open multipart uploads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::object::Object;
+use super::refusal::Refusal;
+use super::upload::{Upload, UploadId};
+
+/// Whether an upload may replace an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwrite {
+    /// Yes.
+    Allowed,
+    /// No: the request said `If-None-Match: *`, the only form that Storj supports.
+    Refused,
+}
+
+/// One bucket.
+#[derive(Debug)]
+pub struct Bucket<C> {
+    created: SystemTime,
+    pub(super) objects: BTreeMap<String, Arc<Object<C>>>,
+    pub(super) uploads: BTreeMap<UploadId, Upload<C>>,
+}
+
+impl<C> Bucket<C> {
+    pub(super) fn new(created: SystemTime) -> Self {
+        Self { created, objects: BTreeMap::new(), uploads: BTreeMap::new() }
+    }
+
+    /// When it was created.
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// Whether it has neither objects nor open uploads.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.uploads.is_empty()
+    }
+
+    /// The object of this key.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchKey`].
+    pub fn object(&self, key: &str) -> Result<&Arc<Object<C>>, Refusal> {
+        self.objects.get(key).ok_or(Refusal::NoSuchKey)
+    }
+
+    /// Whether an object of this key may be uploaded.
+    ///
+    /// # Errors
+    /// [`Refusal::PreconditionFailed`].
+    pub fn check_overwrite(&self, key: &str, overwrite: Overwrite) -> Result<(), Refusal> {
+        match overwrite {
+            Overwrite::Refused if self.objects.contains_key(key) => {
+                Err(Refusal::PreconditionFailed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// PutObject; answers with the object that was replaced.
+    ///
+    /// # Errors
+    /// [`Refusal::PreconditionFailed`].
+    pub fn put(
+        &mut self,
+        key: &str,
+        object: Object<C>,
+        overwrite: Overwrite,
+    ) -> Result<Option<Arc<Object<C>>>, Refusal> {
+        self.check_overwrite(key, overwrite)?;
+        Ok(self.objects.insert(key.to_owned(), Arc::new(object)))
+    }
+
+    /// Takes back a [`Bucket::put`] whose outcome could not be recorded.
+    pub fn restore(&mut self, key: &str, replaced: Option<Arc<Object<C>>>) {
+        match replaced {
+            Some(object) => self.objects.insert(key.to_owned(), object),
+            None => self.objects.remove(key),
+        };
+    }
+
+    /// DeleteObject; answers with the object. That there is none is no error.
+    pub fn remove(&mut self, key: &str) -> Option<Arc<Object<C>>> {
+        self.objects.remove(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storj::{Attributes, Piece};
+
+    fn object(content: u8) -> Object<u8> {
+        Object {
+            etag: content.to_string(),
+            modified: SystemTime::UNIX_EPOCH,
+            attributes: Attributes::default(),
+            pieces: vec![Piece { size_bytes: 1, content }],
+        }
+    }
+
+    #[test]
+    fn the_last_put_wins_and_hands_back_what_it_replaced() {
+        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        assert_eq!(bucket.put("k", object(1), Overwrite::Allowed), Ok(None));
+        let replaced = bucket.put("k", object(2), Overwrite::Allowed).unwrap().unwrap();
+        assert_eq!(*replaced, object(1));
+        assert_eq!(**bucket.object("k").unwrap(), object(2));
+    }
+
+    #[test]
+    fn an_object_is_not_replaced_when_the_client_forbids_it() {
+        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        assert_eq!(bucket.put("k", object(1), Overwrite::Refused), Ok(None));
+        let second = bucket.put("k", object(2), Overwrite::Refused);
+        assert_eq!(second, Err(Refusal::PreconditionFailed));
+        assert_eq!(**bucket.object("k").unwrap(), object(1));
+    }
+
+    #[test]
+    fn a_put_can_be_taken_back() {
+        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        let replaced = bucket.put("k", object(1), Overwrite::Allowed).unwrap();
+        bucket.restore("k", replaced);
+        assert!(bucket.is_empty());
+        bucket.put("k", object(1), Overwrite::Allowed).unwrap();
+        let replaced = bucket.put("k", object(2), Overwrite::Allowed).unwrap();
+        bucket.restore("k", replaced);
+        assert_eq!(**bucket.object("k").unwrap(), object(1));
+    }
+
+    #[test]
+    fn a_missing_key_can_be_deleted_but_not_read() {
+        let mut bucket = Bucket::<u8>::new(SystemTime::UNIX_EPOCH);
+        assert_eq!(bucket.remove("k"), None);
+        assert_eq!(bucket.object("k"), Err(Refusal::NoSuchKey));
+    }
+}

@@ -1,0 +1,42 @@
+//! Objects: pieces of content in order, and what is known about the whole.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+/// The bytes of one PutObject or one part. `C` is where they are: Storj's rules do not ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece<C> {
+    /// Number of bytes.
+    pub size_bytes: u64,
+    /// Where they are.
+    pub content: C,
+}
+
+/// What a client says about an object when it begins to upload it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `x-amz-meta-*`, without the prefix.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A complete object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object<C> {
+    /// Unquoted.
+    pub etag: String,
+    /// When it became visible.
+    pub modified: SystemTime,
+    /// What its client said about it.
+    pub attributes: Attributes,
+    /// Its content, in order.
+    pub pieces: Vec<Piece<C>>,
+}
+
+impl<C> Object<C> {
+    /// Number of bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.size_bytes).sum()
+    }
+}

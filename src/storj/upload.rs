@@ -1,0 +1,345 @@
+//! Multipart uploads. Storj's Complete is stricter than AWS's: it must list every uploaded part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::bucket::{Bucket, Overwrite};
+use super::object::{Attributes, Object, Piece};
+use super::refusal::Refusal;
+use super::tag::Tag;
+use crate::units::MIB;
+
+/// Smallest part other than the last (`storj/storj` satellite/metainfo/config.go, MinPartSize).
+const SMALLEST_PART_BYTES: u64 = 5 * MIB;
+/// Most parts of an upload (`storj/storj` satellite/metainfo/config.go, MaxNumberOfParts).
+const MOST_PARTS: u16 = 10_000;
+
+/// Names an open upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UploadId(u128);
+
+impl UploadId {
+    /// An id from a number that no other upload has.
+    pub fn new(number: u128) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for UploadId {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let number = u128::from_str_radix(text, 16).map_err(|_| Refusal::NoSuchUpload)?;
+        let id = Self(number);
+        if id.to_string() == text { Ok(id) } else { Err(Refusal::NoSuchUpload) }
+    }
+}
+
+/// 1 to 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartNumber(u16);
+
+impl PartNumber {
+    /// The number as an integer.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<i32> for PartNumber {
+    type Error = Refusal;
+
+    fn try_from(number: i32) -> Result<Self, Refusal> {
+        match u16::try_from(number) {
+            Ok(number @ 1..=MOST_PARTS) => Ok(Self(number)),
+            _ => Err(Refusal::InvalidPartNumber),
+        }
+    }
+}
+
+/// A part that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<C> {
+    /// Its bytes.
+    pub piece: Piece<C>,
+    /// What identifies them.
+    pub tag: Tag,
+    /// When it was there.
+    pub modified: SystemTime,
+}
+
+/// A part as a Complete lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPart {
+    /// Its number, whatever the client wrote.
+    pub number: i32,
+    /// Its ETag, unquoted.
+    pub etag: String,
+}
+
+/// An open upload.
+#[derive(Debug)]
+pub struct Upload<C> {
+    /// Key of the object to be.
+    pub key: String,
+    /// When it was begun.
+    pub begun: SystemTime,
+    /// The parts that arrived, in order of number.
+    pub parts: BTreeMap<PartNumber, Part<C>>,
+    attributes: Attributes,
+}
+
+impl<C> Upload<C> {
+    fn check_listed(&self, listed: &[ListedPart]) -> Result<(), Refusal> {
+        if listed.is_empty() {
+            return Err(Refusal::NoPartsListed);
+        }
+        if !listed.is_sorted_by(|one, next| one.number < next.number) {
+            return Err(Refusal::InvalidPartOrder);
+        }
+        let same = listed.len() == self.parts.len()
+            && listed.iter().zip(&self.parts).all(|(listed, (number, part))| {
+                listed.number == i32::from(number.get()) && listed.etag == part.tag.to_string()
+            });
+        if !same {
+            return Err(Refusal::InvalidPart);
+        }
+        let mut all_but_last = self.parts.values().rev().skip(1);
+        if all_but_last.any(|part| part.piece.size_bytes < SMALLEST_PART_BYTES) {
+            return Err(Refusal::EntityTooSmall);
+        }
+        Ok(())
+    }
+
+    fn into_object(self, now: SystemTime) -> Object<C> {
+        let tags: Vec<Tag> = self.parts.values().map(|part| part.tag).collect();
+        Object {
+            etag: Tag::of_parts(&tags),
+            modified: now,
+            attributes: self.attributes,
+            pieces: self.parts.into_values().map(|part| part.piece).collect(),
+        }
+    }
+}
+
+impl<C> Bucket<C> {
+    /// CreateMultipartUpload.
+    pub fn create_upload(
+        &mut self,
+        key: &str,
+        id: UploadId,
+        attributes: Attributes,
+        now: SystemTime,
+    ) {
+        let upload = Upload { key: key.to_owned(), begun: now, parts: BTreeMap::new(), attributes };
+        self.uploads.insert(id, upload);
+    }
+
+    /// The open upload of this id and key.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchUpload`].
+    pub fn upload(&self, key: &str, id: UploadId) -> Result<&Upload<C>, Refusal> {
+        self.uploads.get(&id).filter(|upload| upload.key == key).ok_or(Refusal::NoSuchUpload)
+    }
+
+    /// UploadPart; answers with the part that was replaced.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchUpload`], also when the upload ended while the part was on its way.
+    pub fn put_part(
+        &mut self,
+        key: &str,
+        id: UploadId,
+        number: PartNumber,
+        part: Part<C>,
+    ) -> Result<Option<Part<C>>, Refusal> {
+        let upload = self.uploads.get_mut(&id).filter(|upload| upload.key == key);
+        Ok(upload.ok_or(Refusal::NoSuchUpload)?.parts.insert(number, part))
+    }
+
+    /// CompleteMultipartUpload; answers with the object that was replaced.
+    ///
+    /// # Errors
+    /// If the list is not exactly that of the parts; then the upload stays open. A second Complete
+    /// finds [`Refusal::NoSuchKey`].
+    pub fn complete_upload(
+        &mut self,
+        key: &str,
+        id: UploadId,
+        listed: &[ListedPart],
+        overwrite: Overwrite,
+        now: SystemTime,
+    ) -> Result<Option<Arc<Object<C>>>, Refusal> {
+        self.upload(key, id).map_err(|_| Refusal::NoSuchKey)?.check_listed(listed)?;
+        self.check_overwrite(key, overwrite)?;
+        let upload = self.uploads.remove(&id).ok_or(Refusal::NoSuchKey)?;
+        self.put(key, upload.into_object(now), Overwrite::Allowed)
+    }
+
+    /// AbortMultipartUpload; answers with the upload. That there is none is no error.
+    pub fn abort_upload(&mut self, key: &str, id: UploadId) -> Option<Upload<C>> {
+        self.upload(key, id).ok()?;
+        self.uploads.remove(&id)
+    }
+
+    /// Open uploads whose keys begin with `prefix`, in order of key and id.
+    pub fn uploads(&self, prefix: &str) -> Vec<(UploadId, &Upload<C>)> {
+        let mut uploads: Vec<_> = self
+            .uploads
+            .iter()
+            .filter(|(_, upload)| upload.key.starts_with(prefix))
+            .map(|(id, upload)| (*id, upload))
+            .collect();
+        uploads.sort_by(|(id, upload), (other_id, other)| {
+            (&upload.key, id).cmp(&(&other.key, other_id))
+        });
+        uploads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const ID: UploadId = UploadId(7);
+
+    fn number(number: i32) -> PartNumber {
+        PartNumber::try_from(number).unwrap()
+    }
+
+    fn part(size_bytes: u64, content: u64) -> Part<u64> {
+        Part { piece: Piece { size_bytes, content }, tag: Tag::Discarded(content), modified: NOW }
+    }
+
+    fn listed(number: i32, content: u64) -> ListedPart {
+        ListedPart { number, etag: Tag::Discarded(content).to_string() }
+    }
+
+    /// A bucket with one upload of the key `k` whose part of number n has content n.
+    fn uploading(parts: &[(i32, u64)]) -> Bucket<u64> {
+        let mut bucket = Bucket::new(NOW);
+        bucket.create_upload("k", ID, Attributes::default(), NOW);
+        for (n, size_bytes) in parts {
+            bucket.put_part("k", ID, number(*n), part(*size_bytes, *n as u64)).unwrap();
+        }
+        bucket
+    }
+
+    fn complete(bucket: &mut Bucket<u64>, listed: &[ListedPart]) -> Result<(), Refusal> {
+        bucket.complete_upload("k", ID, listed, Overwrite::Allowed, NOW).map(drop)
+    }
+
+    #[test]
+    fn an_object_is_its_parts_in_order_of_number_whatever_their_order_of_arrival() {
+        let mut bucket = uploading(&[(3, 9), (1, 5 * MIB)]);
+        assert_eq!(bucket.object("k"), Err(Refusal::NoSuchKey));
+        complete(&mut bucket, &[listed(1, 1), listed(3, 3)]).unwrap();
+        let object = bucket.object("k").unwrap();
+        assert_eq!(object.size_bytes(), 5 * MIB + 9);
+        assert_eq!(object.pieces.iter().map(|piece| piece.content).collect::<Vec<_>>(), [1, 3]);
+        assert!(object.etag.ends_with("-2"));
+    }
+
+    #[test]
+    fn a_part_sent_again_replaces_the_first() {
+        let mut bucket = uploading(&[(1, 10)]);
+        let replaced = bucket.put_part("k", ID, number(1), part(20, 99)).unwrap();
+        assert_eq!(replaced, Some(part(10, 1)));
+        assert_eq!(complete(&mut bucket, &[listed(1, 1)]), Err(Refusal::InvalidPart));
+        assert_eq!(complete(&mut bucket, &[listed(1, 99)]), Ok(()));
+    }
+
+    #[test]
+    fn a_complete_must_list_exactly_the_uploaded_parts_in_order() {
+        let mut bucket = uploading(&[(1, 5 * MIB), (2, 5 * MIB), (4, 1)]);
+        let (one, two, four) = (listed(1, 1), listed(2, 2), listed(4, 4));
+        let mut refused = |parts: &[&ListedPart]| {
+            let parts: Vec<_> = parts.iter().map(|part| (*part).clone()).collect();
+            complete(&mut bucket, &parts).unwrap_err()
+        };
+        assert_eq!(refused(&[]), Refusal::NoPartsListed);
+        assert_eq!(refused(&[&one, &two]), Refusal::InvalidPart);
+        assert_eq!(refused(&[&one, &two, &listed(3, 4)]), Refusal::InvalidPart);
+        assert_eq!(refused(&[&one, &two, &listed(4, 5)]), Refusal::InvalidPart);
+        assert_eq!(refused(&[&two, &one, &four]), Refusal::InvalidPartOrder);
+        assert_eq!(refused(&[&one, &one, &two, &four]), Refusal::InvalidPartOrder);
+        assert_eq!(complete(&mut bucket, &[one, two, four]), Ok(()));
+    }
+
+    #[test]
+    fn only_the_last_part_may_be_smaller_than_5_mib() {
+        let mut bucket = uploading(&[(1, 5 * MIB - 1), (2, 5 * MIB)]);
+        let parts = [listed(1, 1), listed(2, 2)];
+        assert_eq!(complete(&mut bucket, &parts), Err(Refusal::EntityTooSmall));
+        bucket.put_part("k", ID, number(1), part(5 * MIB, 1)).unwrap();
+        assert_eq!(complete(&mut bucket, &parts), Ok(()));
+    }
+
+    #[test]
+    fn a_complete_upload_is_gone() {
+        let mut bucket = uploading(&[(1, 1)]);
+        complete(&mut bucket, &[listed(1, 1)]).unwrap();
+        assert_eq!(complete(&mut bucket, &[listed(1, 1)]), Err(Refusal::NoSuchKey));
+        let late = bucket.put_part("k", ID, number(2), part(1, 2));
+        assert_eq!(late, Err(Refusal::NoSuchUpload));
+        assert!(bucket.abort_upload("k", ID).is_none());
+        assert!(bucket.object("k").is_ok());
+    }
+
+    #[test]
+    fn an_aborted_upload_hands_back_its_parts_and_leaves_no_object() {
+        let mut bucket = uploading(&[(1, 1), (2, 2)]);
+        assert_eq!(bucket.abort_upload("k", ID).unwrap().parts.len(), 2);
+        assert!(bucket.is_empty());
+    }
+
+    #[test]
+    fn an_upload_belongs_to_its_key() {
+        let mut bucket = uploading(&[(1, 1)]);
+        let elsewhere = bucket.put_part("other", ID, number(2), part(1, 2));
+        assert_eq!(elsewhere, Err(Refusal::NoSuchUpload));
+        assert!(bucket.abort_upload("other", ID).is_none());
+        assert!(bucket.upload("k", ID).is_ok());
+    }
+
+    #[test]
+    fn part_numbers_are_1_to_10000() {
+        assert!(PartNumber::try_from(1).is_ok() && PartNumber::try_from(10_000).is_ok());
+        for outside in [i32::MIN, -1, 0, 10_001, 65_537, i32::MAX] {
+            assert_eq!(PartNumber::try_from(outside), Err(Refusal::InvalidPartNumber));
+        }
+    }
+
+    #[test]
+    fn uploads_are_listed_in_order_of_key_and_id() {
+        let mut bucket = Bucket::<u64>::new(NOW);
+        for (key, id) in [("b", 1), ("a", 3), ("a", 2), ("c", 0)] {
+            bucket.create_upload(key, UploadId(id), Attributes::default(), NOW);
+        }
+        let ids = |prefix| bucket.uploads(prefix).iter().map(|(id, _)| id.0).collect::<Vec<_>>();
+        assert_eq!(ids(""), [2, 3, 1, 0]);
+        assert_eq!(ids("a"), [2, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn an_upload_id_reads_back_and_nothing_else_reads(id: u128, noise in ".{0,40}") {
+            prop_assert_eq!(UploadId(id).to_string().parse(), Ok(UploadId(id)));
+            if let Ok(read) = noise.parse::<UploadId>() {
+                prop_assert_eq!(read.to_string(), noise);
+            }
+        }
+    }
+}
