@@ -22,12 +22,14 @@ pub struct SourceError(pub String);
 
 /// The body of one PutObject or UploadPart: its frames are blocks.
 #[derive(Debug)]
-pub struct Payload {}
+pub struct Payload {
+    blocks: std::collections::VecDeque<Bytes>,
+}
 
 impl Payload {
     /// Bytes in all.
     pub fn len(&self) -> u64 {
-        todo!()
+        self.blocks.iter().map(|block| block.len() as u64).sum()
     }
 
     /// Whether there are none.
@@ -38,8 +40,8 @@ impl Payload {
 
 impl From<Vec<Bytes>> for Payload {
     /// Blocks that lie in memory.
-    fn from(_blocks: Vec<Bytes>) -> Self {
-        todo!()
+    fn from(blocks: Vec<Bytes>) -> Self {
+        Self { blocks: blocks.into() }
     }
 }
 
@@ -48,10 +50,18 @@ impl http_body::Body for Payload {
     type Error = SourceError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, SourceError>>> {
-        todo!()
+        Poll::Ready(self.blocks.pop_front().map(|block| Ok(Frame::data(block))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.len())
     }
 }
 
