@@ -204,7 +204,7 @@ fn stdin_closed() -> Result<impl Future<Output = ()>> {
     std::thread::spawn(move || {
         // An error is an end, too. Nobody listens any more if SIGTERM came first.
         drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
-        drop(closed.send(()));
+        let _ = closed.send(());
     });
     Ok(async move {
         tokio::select! {

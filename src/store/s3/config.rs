@@ -1,0 +1,186 @@
+//! Which endpoint, which bucket, with which key, over which sockets.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+
+use super::credentials::{self, Credentials};
+use super::http_client::{Sockets, Trust, client_config};
+use crate::error::{Error, Result};
+
+/// Longest time without progress before an attempt counts as dead. ASSUMPTION: no gateway that works
+/// is silent for a minute, also while it completes a large upload.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// SO_SNDBUF. The kernel's default made uploads over loopback slow or fast by chance; 256 KiB moved
+/// twice the bytes per CPU second.
+pub const SEND_BUFFER_BYTES: u32 = 256 << 10;
+
+/// What the user says about an S3 target.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// URL, or a host, which means `https` unless it is this machine.
+    pub endpoint: String,
+    /// The bucket. It goes into the path, never into the host name.
+    pub bucket: String,
+    /// Signing region; Storj accepts any.
+    pub region: String,
+    /// Where the key comes from.
+    pub credentials: Credentials,
+    /// Profile in the shared AWS files; names the only source of the key if given.
+    pub profile: Option<String>,
+    /// PEM file with certificate authorities to trust beside the system's.
+    pub ca_bundle: Option<PathBuf>,
+    /// Accept any certificate.
+    pub insecure: bool,
+    /// Longest time without progress in an attempt.
+    pub stall_timeout: Duration,
+    /// SO_SNDBUF.
+    pub send_buffer_bytes: u32,
+    /// SO_RCVBUF; `None` leaves it to the kernel.
+    pub receive_buffer_bytes: Option<u32>,
+}
+
+/// All that is needed to connect: no file is read and no name is asked for after this.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub(super) endpoint: String,
+    pub(super) bucket: String,
+    pub(super) region: String,
+    /// `None`: requests are not signed.
+    pub(super) key: Option<aws_credential_types::Credentials>,
+    pub(super) sockets: Sockets,
+    pub(super) stall_timeout: Duration,
+}
+
+impl Config {
+    /// A target with the defaults for all else.
+    pub fn new(endpoint: &str, bucket: &str, region: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+            credentials: Credentials::Chain,
+            profile: None,
+            ca_bundle: None,
+            insecure: false,
+            stall_timeout: STALL_TIMEOUT,
+            send_buffer_bytes: SEND_BUFFER_BYTES,
+            receive_buffer_bytes: None,
+        }
+    }
+
+    /// Finds the key and the certificate authorities. Nothing is sent to the endpoint.
+    ///
+    /// # Errors
+    /// If the endpoint is no URL, there is no key, or the CA bundle cannot be read.
+    pub async fn resolve(self) -> Result<Connection> {
+        let endpoint = endpoint_url(&self.endpoint)?;
+        let trust = match self.insecure {
+            true => Trust::Anybody,
+            false => Trust::Authorities { ca_bundle: self.ca_bundle },
+        };
+        let tls = match endpoint.starts_with("https:") {
+            true => Some(Arc::new(client_config(&trust)?)),
+            false => None,
+        };
+        let key = credentials::resolve(self.credentials, self.profile.as_deref()).await?;
+        let sockets = Sockets {
+            send_buffer_bytes: self.send_buffer_bytes,
+            receive_buffer_bytes: self.receive_buffer_bytes,
+            tls,
+        };
+        Ok(Connection {
+            endpoint,
+            bucket: self.bucket,
+            region: self.region,
+            key,
+            sockets,
+            stall_timeout: self.stall_timeout,
+        })
+    }
+}
+
+impl Connection {
+    /// The endpoint's URL, with its scheme.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The bucket.
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+}
+
+fn endpoint_url(text: &str) -> Result<String> {
+    let invalid = || {
+        Error::environment(format!("`{text}` is not the URL of an S3 endpoint"))
+            .hint("write it like https://gateway.storjshare.io")
+    };
+    let text = text.trim().trim_end_matches('/');
+    let given: Uri = text.parse().map_err(|_| invalid())?;
+    let url = match given.scheme_str() {
+        Some("http" | "https") => text.to_owned(),
+        Some(_) => return Err(invalid()),
+        None if is_this_machine(given.host().unwrap_or_default()) => format!("http://{text}"),
+        None => format!("https://{text}"),
+    };
+    let parsed: Uri = url.parse().map_err(|_| invalid())?;
+    match (parsed.host(), parsed.path(), parsed.query()) {
+        (Some(host), "/", None) if !host.is_empty() => Ok(url),
+        _ => Err(invalid()),
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_without_scheme_is_https_unless_it_is_this_machine() {
+        let cases = [
+            ("gateway.storjshare.io", "https://gateway.storjshare.io"),
+            ("gateway.storjshare.io:7777", "https://gateway.storjshare.io:7777"),
+            ("localhost:9000", "http://localhost:9000"),
+            ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("[::1]:9000", "http://[::1]:9000"),
+            ("http://10.0.0.7:9000/", "http://10.0.0.7:9000"),
+            ("https://localhost", "https://localhost"),
+        ];
+        for (text, url) in cases {
+            assert_eq!(endpoint_url(text).unwrap(), url, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_with_an_example() {
+        for text in ["", "https://", "ftp://host", "https://host/bucket", "two words", "/path"] {
+            let error = endpoint_url(text).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{text}");
+            assert!(error.to_string().contains("https://gateway.storjshare.io"), "{text}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_ca_bundle_that_is_no_pem_file_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bundle.pem");
+        std::fs::write(&path, "no certificate").unwrap();
+        let config = Config {
+            ca_bundle: Some(path),
+            credentials: Credentials::Anonymous,
+            ..Config::new("https://localhost", "bucket", "us-east-1")
+        };
+        let error = config.resolve().await.unwrap_err();
+        assert!(error.to_string().contains("bundle.pem"), "{error}");
+    }
+}

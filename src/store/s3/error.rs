@@ -1,0 +1,188 @@
+//! What went wrong, in the store's words: the class decides what the engine does about it.
+
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use http::StatusCode;
+
+use crate::dataset::SourceError;
+use crate::measure::FailureClass;
+use crate::store::StoreError;
+
+/// An operation and what it is about, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'a> {
+    /// As S3 names it.
+    pub(super) operation: &'static str,
+    /// A key, a prefix or the bucket.
+    pub(super) subject: &'a str,
+}
+
+impl fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.operation, self.subject)
+    }
+}
+
+impl Call<'_> {
+    /// The SDK gave up.
+    pub(super) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let answer = error.raw_response().filter(|_| is_refusal(error));
+        match answer {
+            Some(answer) => self.refused(answer, error.code(), error.message()),
+            None => self.broke(class_without_answer(error), error),
+        }
+    }
+
+    /// The answer came, but not to its end.
+    pub(super) fn broke(&self, class: FailureClass, error: &(dyn Error + 'static)) -> StoreError {
+        StoreError::new(class, format!("{self}: {}", root_cause(error)))
+    }
+
+    /// Nothing happened for too long.
+    pub(super) fn stalled(&self, stall_timeout: Duration) -> StoreError {
+        let message = format!("{self}: no progress for {} s", stall_timeout.as_secs_f64());
+        StoreError::new(FailureClass::Timeout, message)
+    }
+
+    /// The answer says yes but lacks what it must have.
+    pub(super) fn incomplete(&self, what: &str) -> StoreError {
+        StoreError::new(FailureClass::Client, format!("{self}: the answer has no {what}"))
+    }
+
+    fn refused(
+        &self,
+        answer: &HttpResponse,
+        code: Option<&str>,
+        explanation: Option<&str>,
+    ) -> StoreError {
+        let status = answer.status().as_u16();
+        let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let mut message = format!("{self}: {status} {}", code.or(reason).unwrap_or_default());
+        if let Some(explanation) = explanation {
+            // A server may write several lines; a message is one.
+            let words: Vec<_> = explanation.split_whitespace().collect();
+            message = format!("{message}: {}", words.join(" "));
+        }
+        StoreError {
+            class: class_of_answer(status, code),
+            status: Some(status),
+            code: code.map(str::to_owned),
+            message,
+            retry_after: answer.headers().get("retry-after").and_then(retry_after),
+        }
+    }
+}
+
+/// Whether the server said no: by its status, or by an error inside a 200 (CompleteMultipartUpload
+/// sends its status before it knows).
+fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let status = error.raw_response().map_or(0, |answer| answer.status().as_u16());
+    status >= 300 || matches!(error, SdkError::ServiceError(_))
+}
+
+/// The class of an answer that says no.
+fn class_of_answer(status: u16, code: Option<&str>) -> FailureClass {
+    match (status, code.unwrap_or_default()) {
+        (429, _) => FailureClass::Throttled,
+        (_, code) if code.starts_with("SlowDown") || code.starts_with("Throttling") => {
+            FailureClass::Throttled
+        }
+        (_, "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch") => {
+            FailureClass::Checksum
+        }
+        // S3 answers 400 RequestTimeout or IncompleteBody when the body did not arrive.
+        (408, _) | (_, "RequestTimeout") => FailureClass::Timeout,
+        (_, "IncompleteBody") => FailureClass::Connection,
+        (500.., _) => FailureClass::Server,
+        // An error inside a 200: S3 documents these as faults of its own, to be tried again.
+        (200..=299, _) => FailureClass::Server,
+        _ => FailureClass::Client,
+    }
+}
+
+fn class_without_answer<E>(error: &SdkError<E, HttpResponse>) -> FailureClass
+where
+    E: Error + 'static,
+{
+    if causes(error).any(|cause| cause.is::<SourceError>()) {
+        return FailureClass::Client;
+    }
+    match error {
+        SdkError::TimeoutError(_) => FailureClass::Timeout,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => FailureClass::Timeout,
+        SdkError::DispatchFailure(failure) if failure.is_user() => FailureClass::Client,
+        SdkError::DispatchFailure(_) => FailureClass::Connection,
+        // The head came; either the rest did not, or we cannot read it.
+        _ if causes(error).any(|cause| cause.is::<hyper::Error>()) => FailureClass::Connection,
+        _ => FailureClass::Client,
+    }
+}
+
+/// What an error says at its root; the layers above only repeat that something failed.
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&cause| cause.source())
+}
+
+/// Seconds or a date (RFC 9110, 10.2.3); a date in the past means now.
+fn retry_after(value: &str) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::from_str(value.trim(), Format::HttpDate).ok()?;
+    let date = SystemTime::try_from(date).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_class_follows_from_status_and_code() {
+        use FailureClass::{Checksum, Client, Connection, Server, Throttled, Timeout};
+        let cases = [
+            (429, None, Throttled),
+            (503, Some("SlowDown"), Throttled),
+            (503, Some("SlowDownWrite"), Throttled),
+            (400, Some("ThrottlingException"), Throttled),
+            (503, Some("ServiceUnavailable"), Server),
+            (502, None, Server),
+            (200, Some("InternalError"), Server),
+            (200, Some("SlowDown"), Throttled),
+            (400, Some("BadDigest"), Checksum),
+            (400, Some("XAmzContentSHA256Mismatch"), Checksum),
+            (400, Some("RequestTimeout"), Timeout),
+            (408, None, Timeout),
+            (400, Some("IncompleteBody"), Connection),
+            (403, Some("SignatureDoesNotMatch"), Client),
+            (404, Some("NoSuchBucket"), Client),
+            (301, Some("PermanentRedirect"), Client),
+        ];
+        for (status, code, class) in cases {
+            assert_eq!(class_of_answer(status, code), class, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
+        assert_eq!(retry_after("12"), Some(Duration::from_secs(12)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let century = retry_after("Sun, 06 Nov 2094 08:49:37 GMT").unwrap();
+        assert!(century > Duration::from_secs(365 * 24 * 3600), "{century:?}");
+        assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after("-1"), None);
+    }
+}

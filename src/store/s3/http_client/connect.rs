@@ -1,0 +1,155 @@
+//! From a name to a connection: look-up, TCP, TLS, each timed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use http::Uri;
+use http::uri::Scheme;
+use rustls_pki_types::ServerName;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::connection::HttpConnection;
+use crate::clock;
+use crate::measure::Connecting;
+
+/// Longest time from a name to a connection over which a request can go. ASSUMPTION: a gateway that
+/// needs longer cannot be measured meaningfully (the SDK's own limit is 3.1 s for TCP alone).
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How sockets are made.
+#[derive(Clone, Debug)]
+pub(in crate::store::s3) struct Sockets {
+    /// SO_SNDBUF; the kernel doubles it.
+    pub(in crate::store::s3) send_buffer_bytes: u32,
+    /// SO_RCVBUF; `None` leaves it to the kernel, which grows it as needed.
+    pub(in crate::store::s3) receive_buffer_bytes: Option<u32>,
+    /// For `https` origins.
+    pub(in crate::store::s3) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// Where a connection leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    security: Security,
+    /// A name or an address, IPv6 without brackets.
+    host: String,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Security {
+    Plain,
+    Tls,
+}
+
+impl Origin {
+    /// Where requests for this URI go.
+    pub(super) fn of(uri: &Uri) -> Result<Self, ConnectorError> {
+        let invalid = || ConnectorError::user(format!("`{uri}` names no http(s) host").into());
+        let host = uri.host().ok_or_else(invalid)?;
+        let (security, default_port) = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => (Security::Plain, 80),
+            Some(scheme) if *scheme == Scheme::HTTPS => (Security::Tls, 443),
+            _ => return Err(invalid()),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { security, host, port: uri.port_u16().unwrap_or(default_port) })
+    }
+}
+
+/// Makes a connection and says how long each step took.
+pub(super) async fn open(
+    origin: &Origin,
+    sockets: &Sockets,
+) -> Result<(HttpConnection, Connecting), ConnectorError> {
+    match timeout(CONNECT_TIMEOUT, open_without_limit(origin, sockets)).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            let (host, seconds) = (&origin.host, CONNECT_TIMEOUT.as_secs());
+            let message = format!("no connection to {host} within {seconds} s");
+            Err(ConnectorError::timeout(message.into()))
+        }
+    }
+}
+
+async fn open_without_limit(
+    origin: &Origin,
+    sockets: &Sockets,
+) -> Result<(HttpConnection, Connecting), ConnectorError> {
+    let began = clock::now();
+    let addresses: Vec<_> =
+        lookup_host((origin.host.as_str(), origin.port)).await.map_err(no_connection)?.collect();
+    let looked_up = clock::now();
+    let stream = connect_to_any(&addresses, sockets).await.map_err(no_connection)?;
+    let connected = clock::now();
+    let (connection, secured) = match origin.security {
+        Security::Plain => (HttpConnection::over(stream).await?, connected),
+        Security::Tls => {
+            let stream = secure(stream, origin, sockets).await?;
+            let secured = clock::now();
+            (HttpConnection::over(stream).await?, secured)
+        }
+    };
+    let connecting = Connecting::New {
+        dns: looked_up.since(began),
+        tcp: connected.since(looked_up),
+        tls: secured.since(connected),
+    };
+    Ok((connection, connecting))
+}
+
+/// The first address that answers. Each gets an equal share of the time, lest a dead one eat it all.
+async fn connect_to_any(addresses: &[SocketAddr], sockets: &Sockets) -> io::Result<TcpStream> {
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+    let mut failure = io::Error::other("the name has no address");
+    for address in addresses {
+        match timeout(share, connect_to(*address, sockets)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => failure = error,
+            Err(_) => failure = io::Error::new(io::ErrorKind::TimedOut, "no answer"),
+        }
+    }
+    Err(failure)
+}
+
+async fn connect_to(address: SocketAddr, sockets: &Sockets) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Before connecting: the window scale is agreed in the handshake.
+    socket.set_send_buffer_size(sockets.send_buffer_bytes)?;
+    if let Some(bytes) = sockets.receive_buffer_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    socket.set_nodelay(true)?;
+    socket.connect(address).await
+}
+
+async fn secure(
+    stream: TcpStream,
+    origin: &Origin,
+    sockets: &Sockets,
+) -> Result<TlsStream<TcpStream>, ConnectorError> {
+    let config = sockets.tls.clone();
+    let config = config.ok_or_else(|| ConnectorError::user("TLS is not set up".into()))?;
+    let name = ServerName::try_from(origin.host.clone())
+        .map_err(|error| ConnectorError::user(error.into()))?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(no_connection)
+}
+
+/// A certificate that is refused now will be refused again: that is no fault of the network.
+fn no_connection(error: io::Error) -> ConnectorError {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (tls, error.kind()) {
+        (Some(rustls::Error::InvalidCertificate(_)), _) => ConnectorError::user(error.into()),
+        (_, io::ErrorKind::TimedOut) => ConnectorError::timeout(error.into()),
+        _ => ConnectorError::io(error.into()),
+    }
+}

@@ -1,0 +1,89 @@
+//! One HTTP/1.1 connection: the sending end of hyper, its meter, and the task that drives the socket.
+
+use std::error::Error as _;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+
+use super::metered::{Meter, Metered};
+use super::observed::Observed;
+use crate::dataset::SourceError;
+
+/// Hyper's buffer for reading. Its default grows to 400 KiB; on loopback 64 KiB moved most bytes
+/// per CPU second.
+const READ_BUFFER_BYTES: usize = 64 << 10;
+
+/// A connection that is nobody else's. Dropped, it closes its socket at once, whatever it is doing.
+#[derive(Debug)]
+pub(super) struct HttpConnection {
+    sender: SendRequest<SdkBody>,
+    meter: Arc<Meter>,
+    driver: AbortHandle,
+}
+
+impl HttpConnection {
+    /// Speaks HTTP over a connected socket.
+    pub(super) async fn over<IO>(io: IO) -> Result<Self, ConnectorError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let meter = Arc::<Meter>::default();
+        let io = TokioIo::new(Metered::new(io, Arc::clone(&meter)));
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(READ_BUFFER_BYTES)
+            .writev(true)
+            .handshake(io)
+            .await
+            .map_err(|error| ConnectorError::io(error.into()))?;
+        // Its errors also reach the request under way; between requests they only mean "closed".
+        let driver = tokio::spawn(async move {
+            let _ = driver.await;
+        });
+        Ok(Self { sender, meter, driver: driver.abort_handle() })
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<SdkBody>,
+        observed: &Observed,
+    ) -> Result<Response<Incoming>, ConnectorError> {
+        self.meter.expect(observed, content_length(&request));
+        self.sender.send_request(request).await.map_err(|error| {
+            let source_failed = error.source().is_some_and(|source| source.is::<SourceError>());
+            match source_failed {
+                true => ConnectorError::user(error.into()),
+                false => ConnectorError::io(error.into()),
+            }
+        })
+    }
+
+    /// Waits until the exchange before is wound up; says whether another may follow.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// Whether the last request went out whole: if not, the server still waits for the rest of it.
+    pub(super) fn has_sent_all(&self) -> bool {
+        self.meter.all_sent()
+    }
+}
+
+impl Drop for HttpConnection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+fn content_length<B>(request: &Request<B>) -> u64 {
+    let value = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    value.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,117 @@
+//! Which servers are believed to be who they say.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::error::{Error, Result};
+
+/// Whom to trust.
+#[derive(Clone, Debug)]
+pub(in crate::store::s3) enum Trust {
+    /// The authorities this system trusts, and those of a PEM file.
+    Authorities { ca_bundle: Option<PathBuf> },
+    /// Anybody.
+    Anybody,
+}
+
+/// TLS as a client, 1.2 and 1.3, for HTTP/1.1.
+///
+/// # Errors
+/// If the PEM file cannot be read, or no authority is trusted at all.
+pub(in crate::store::s3) fn client_config(trust: &Trust) -> Result<ClientConfig> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::environment(format!("TLS cannot be set up: {error}")))?;
+    let builder = match trust {
+        Trust::Authorities { ca_bundle } => {
+            builder.with_root_certificates(roots(ca_bundle.as_deref())?)
+        }
+        Trust::Anybody => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate { provider })),
+    };
+    let mut config = builder.with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(ca_bundle: Option<&Path>) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    // Certificates of the system that cannot be parsed are of no use to us, but others may be.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_bundle {
+        for certificate in bundle(path)? {
+            roots.add(certificate).map_err(|error| unreadable(path, &error))?;
+        }
+    }
+    if roots.is_empty() {
+        return Err(Error::environment("this system trusts no certificate authority")
+            .hint("install the package ca-certificates, or name a PEM file with --ca-bundle"));
+    }
+    Ok(roots)
+}
+
+fn bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(path, &error))?;
+    match certificates.is_empty() {
+        true => Err(unreadable(path, &"there is no certificate in it")),
+        false => Ok(certificates),
+    }
+}
+
+fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> Error {
+    Error::environment(format!("cannot use the CA bundle {}: {why}", path.display()))
+        .hint("--ca-bundle takes a file with certificates in PEM format")
+}
+
+/// For `--insecure`: the certificate proves nothing, but the server must hold its key.
+#[derive(Debug)]
+struct AcceptAnyCertificate {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for AcceptAnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
