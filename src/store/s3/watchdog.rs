@@ -3,8 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
+use crate::clock::sleep;
 use crate::measure::Probe;
 
 /// An attempt without progress for longer than allowed.
@@ -53,22 +52,27 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(60);
 
-    #[tokio::test(start_paused = true)]
-    async fn an_attempt_in_which_nothing_moves_is_ended() {
-        let probe = Probe::begin(&Arc::default(), clock::now());
-        let ended = watch(&probe, LIMIT, std::future::pending::<()>()).await;
+    #[test]
+    fn an_attempt_in_which_nothing_moves_is_ended() {
+        let ended = clock::simulate(async {
+            let probe = Probe::begin(&Arc::default(), clock::now());
+            watch(&probe, LIMIT, std::future::pending::<()>()).await
+        });
         assert_eq!(ended, Err(Stalled));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_attempt_is_left_alone_while_bytes_pass() {
-        let probe = Probe::begin(&Arc::default(), clock::now());
-        let slow = async {
-            for _ in 0..100 {
-                sleep(LIMIT * 9 / 10).await;
-                probe.payload_passed(1);
-            }
-        };
-        assert_eq!(watch(&probe, LIMIT, slow).await, Ok(()));
+    #[test]
+    fn a_slow_attempt_is_left_alone_while_bytes_pass() {
+        let ended = clock::simulate(async {
+            let probe = Probe::begin(&Arc::default(), clock::now());
+            let slow = async {
+                for _ in 0..100 {
+                    sleep(LIMIT * 9 / 10).await;
+                    probe.payload_passed(1);
+                }
+            };
+            watch(&probe, LIMIT, slow).await
+        });
+        assert_eq!(ended, Ok(()));
     }
 }
