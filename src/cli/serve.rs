@@ -50,11 +50,14 @@ pub struct Args {
     until_stdin_closes: bool,
 }
 
+/// The model that comes with the program, by its name.
+const DEMONSTRATION: &str = "demonstration";
+
 /// The link to model. Without any of these it costs nothing.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The modelled link")]
 struct LinkArgs {
-    /// Read the model from a TOML file; the options below override it.
+    /// Read the model from a TOML file, or `demonstration`; the options below override it.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
@@ -106,7 +109,11 @@ impl LinkArgs {
 }
 
 fn read_model(path: &Path) -> Result<Model> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = match path.to_str() {
+        Some(DEMONSTRATION) => Ok(include_str!("../../scenarios/demonstration.toml").to_owned()),
+        _ => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| {
         Error::environment(format!("cannot read the model {}: {error}", path.display()))
     })?;
     toml::from_str(&text).map_err(|error| {

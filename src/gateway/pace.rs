@@ -21,6 +21,7 @@ use crate::clock::{Instant, now};
 use crate::storj::Flow;
 
 /// Waits in real time, and not at all for nothing.
+#[allow(clippy::disallowed_methods, reason = "a body of hyper must be Send; `clock::Sleep` is not")]
 pub async fn pause(duration: Duration) {
     if !duration.is_zero() {
         tokio::time::sleep(duration).await;

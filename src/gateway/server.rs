@@ -89,7 +89,7 @@ impl Gateway {
                     }
                     Err(error) => {
                         tracing::warn!("cannot accept a connection: {error}");
-                        tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                        super::pace::pause(ACCEPT_AGAIN_AFTER).await;
                     }
                 },
                 Some(_) = connections.join_next() => {}

@@ -10,8 +10,8 @@ use tokio::process::{Child, Command};
 use crate::error::{Error, Result};
 use crate::store::s3::Credentials;
 
-/// The link of the demonstration, unless `--model` names another.
-const DEMONSTRATION: &str = include_str!("../../scenarios/demonstration.toml");
+/// The link of `scenarios/demonstration.toml`, unless `--model` names another.
+const DEMONSTRATION: &str = "demonstration";
 
 /// A gateway takes milliseconds to start; after this it is not going to.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -33,11 +33,15 @@ impl Embedded {
         let key = || format!("{:032x}", fastrand::u128(..));
         let (access_key, secret_key) = (key(), key());
         let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"]);
-        match model {
-            Some(model) => command.arg("--model").arg(model),
-            None => command.args(["--model-text", DEMONSTRATION]),
-        };
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--retain",
+            "discard",
+            "--until-stdin-closes",
+        ]);
+        command.arg("--model").arg(model.unwrap_or(Path::new(DEMONSTRATION)));
         let mut child = command
             .env("TIDEGATE_ACCESS_KEY", &access_key)
             .env("TIDEGATE_SECRET_KEY", &secret_key)
