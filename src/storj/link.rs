@@ -311,7 +311,9 @@ mod tests {
             Model { segment_overhead: overhead, segment_size: ByteSize(MIB), ..model(0.0, 100.0) };
         let link = Link::new(model);
         let took = clock::simulate(async {
-            let pausing = async { drop(send(&link.connect(), Direction::Up, 2 * MIB).await) };
+            let pausing = async {
+                let _ = send(&link.connect(), Direction::Up, 2 * MIB).await;
+            };
             let other = async {
                 sleep(Duration::from_secs(1)).await;
                 send(&link.connect(), Direction::Up, MIB).await
