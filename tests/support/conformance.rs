@@ -24,7 +24,7 @@ const AWKWARD_NAMES: [&str; 9] = [
     "%41",
     "#hash?query&more",
     "größe/Ångström-温度",
-    "a/b//c",
+    "a/b/c",
     "quote'\"<&>",
     "~tilde*(paren)!@$,;:",
 ];

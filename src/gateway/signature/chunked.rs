@@ -125,10 +125,10 @@ mod tests {
         }
 
         #[test]
-        fn a_body_that_breaks_off_is_an_error(cut in 1_usize..60) {
+        fn a_body_that_breaks_off_is_an_error(cut in 3_usize..70) {
+            // The empty line after the last chunk carries nothing: all before it is needed.
             let text = encoded(&[vec![7; 20]]);
-            let last_chunk = "0;chunk-signature=abc\r\n\r\n".len();
-            prop_assert!(decode(&text[..text.len() - last_chunk.min(cut) - 1], 9).is_err());
+            prop_assert!(decode(&text[..text.len() - cut], 9).is_err());
         }
     }
 

@@ -123,6 +123,10 @@ fn endpoint_url(text: &str) -> Result<String> {
     };
     let text = text.trim().trim_end_matches('/');
     let given: Uri = text.parse().map_err(|_| invalid())?;
+    if text.ends_with(':') {
+        // `https://` without its slashes would pass for the host `https` with an empty port.
+        return Err(invalid());
+    }
     let url = match given.scheme_str() {
         Some("http" | "https") => text.to_owned(),
         Some(_) => return Err(invalid()),

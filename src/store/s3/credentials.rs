@@ -4,10 +4,16 @@ use std::fmt;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::profile::{self, ProfileFileCredentialsProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials as Key;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use crate::error::{Error, Result};
 
@@ -58,11 +64,11 @@ pub(super) async fn resolve(
 async fn find(profile: Option<&str>) -> Result<Key> {
     let found = match profile {
         Some(name) => {
-            let files = ProfileFileCredentialsProvider::builder().profile_name(name).build();
+            let files = profile_files().profile_name(name).build();
             files.provide_credentials().await
         }
         None => {
-            let files = ProfileFileCredentialsProvider::builder().build();
+            let files = profile_files().build();
             let environment = EnvironmentVariableCredentialsProvider::new();
             let chain = CredentialsProviderChain::first_try("environment", environment)
                 .or_else("profile", files);
@@ -70,6 +76,24 @@ async fn find(profile: Option<&str>) -> Result<Key> {
         }
     };
     found.map_err(|error| not_found(profile, &error))
+}
+
+/// A profile may name a source on the network; Storj's keys have none, and no other host is asked.
+fn profile_files() -> profile::credentials::Builder {
+    let offline = http_client_fn(|_, _| SharedHttpConnector::new(Offline));
+    let config = ProviderConfig::without_region().with_http_client(offline);
+    ProfileFileCredentialsProvider::builder().configure(&config)
+}
+
+/// An HTTP client that refuses.
+#[derive(Debug)]
+struct Offline;
+
+impl HttpConnector for Offline {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let refusal = "credentials are taken from the environment and from files only";
+        HttpConnectorFuture::ready(Err(ConnectorError::user(refusal.into())))
+    }
 }
 
 fn not_found(profile: Option<&str>, error: &CredentialsError) -> Error {
