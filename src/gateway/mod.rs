@@ -2,11 +2,11 @@
 //!
 //! In layers, from the socket inwards:
 //!
-//! - [`server`] accepts connections and serves HTTP/1.1 on them;
-//! - [`exchange`] carries one request to its answer: what is asked ([`asked`]), the waits of the
-//!   model of the link ([`pace`], [`crate::storj::Link`]), and a line in the request log ([`log`]);
-//! - [`backend`] answers: either S3 itself ([`embedded`], over [`crate::storj::Buckets`], bytes kept by
-//!   [`contents`]), or another S3 server behind the modelled link ([`forward`]).
+//! - `server` accepts connections and serves HTTP/1.1 on them;
+//! - `exchange` carries one request to its answer: what is asked (`asked`), the waits of the
+//!   model of the link (`pace`, [`crate::storj::Link`]), and a line in the request log (`log`);
+//! - `backend` answers: either S3 itself (`embedded`, over [`crate::storj::Buckets`], bytes kept by
+//!   `contents`), or another S3 server behind the modelled link (`forward`).
 //!
 //! The outer layers know nothing of what answers, so that the model of the link can be tested in
 //! front of a server that is not ours.
