@@ -1,0 +1,77 @@
+//! Ctrl-C in the middle of an upload leaves nothing behind.
+
+use std::process::Child;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tidegate::clock;
+use tidegate::dataset::Payload;
+use tidegate::measure::Probe;
+use tidegate::store::Store;
+use tidegate::store::s3::S3Store;
+
+use crate::support::SECRET_KEY;
+use crate::support::servers::{Serve, Versitygw, connection};
+use crate::support::tidegate::{Finished, Tidegate};
+
+/// Slow enough that no upload ends before it is interrupted.
+const SLOW: &[&str] = &["--connection-rate", "4MB/s"];
+
+#[tokio::test]
+async fn an_interrupted_upload_leaves_nothing_on_the_embedded_gateway() {
+    let serve = Serve::start(&[SLOW, &["--bucket", "bucket"]].concat());
+    interrupted_upload_leaves_nothing(&serve.endpoint(), &[]).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_upload_leaves_nothing_on_versitygw() {
+    let Some(versitygw) = Versitygw::start() else { return };
+    let serve = Serve::in_front_of(&versitygw.endpoint(), SLOW);
+    interrupted_upload_leaves_nothing(&serve.endpoint(), &[]).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_upload_to_keep_leaves_nothing_either() {
+    let serve = Serve::start(&[SLOW, &["--bucket", "bucket"]].concat());
+    interrupted_upload_leaves_nothing(&serve.endpoint(), &["--keep"]).await;
+}
+
+async fn interrupted_upload_leaves_nothing(endpoint: &str, options: &[&str]) {
+    let store = S3Store::connect(&connection(endpoint, "bucket", SECRET_KEY).await);
+    let bystander = "p-not-ours/object";
+    store.put_object(bystander, Payload::from(vec![]), &probe()).await.unwrap();
+
+    let upload = ["s3://bucket/p", "--size", "400MB", "--files", "4", "--part-size", "5MiB"];
+    let tidegate = Tidegate::at(endpoint);
+    let mut child = tidegate.start("run", &[&upload, options].concat());
+    wait_for_uploads(&store, 2, &mut child).await;
+    interrupt(&child);
+    let finished = Finished::from(child.wait_with_output().unwrap());
+
+    assert_eq!(finished.code, 130, "{}", finished.stderr);
+    assert_eq!(finished.stdout, "");
+    assert_eq!(store.list_uploads("", &probe()).await.unwrap(), []);
+    let left = store.list_objects("", None, &probe()).await.unwrap().objects;
+    let keys: Vec<_> = left.into_iter().map(|object| object.key).collect();
+    assert_eq!(keys, [bystander], "ours are gone, others' are not");
+}
+
+async fn wait_for_uploads(store: &impl Store, wanted: usize, child: &mut Child) {
+    loop {
+        let open = store.list_uploads("p/", &probe()).await.unwrap().len();
+        if open >= wanted {
+            return;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended before {wanted} uploads were open");
+        clock::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn interrupt(child: &Child) {
+    let pid = Pid::from_child(child);
+    kill_process(pid, Signal::INT).unwrap();
+}
+
+fn probe() -> std::sync::Arc<Probe> {
+    Probe::begin(&Default::default(), clock::now())
+}

@@ -1,0 +1,10 @@
+//! tidegate as its users meet it: the real binary, real sockets, and clients and servers that others
+//! wrote. One crate for all, so that the SDK is linked once.
+
+mod interrupt;
+mod mistakes;
+mod serve;
+mod store;
+mod support;
+mod transfer;
+mod tune;

@@ -1,0 +1,52 @@
+//! The S3 store against gateways that others wrote, and our own.
+
+use tidegate::clock;
+use tidegate::measure::{FailureClass, Probe};
+use tidegate::store::Store;
+use tidegate::store::s3::S3Store;
+
+use crate::support::SECRET_KEY;
+use crate::support::conformance::conformance;
+use crate::support::servers::{Serve, Versitygw, connection};
+
+#[tokio::test]
+async fn versitygw_passes_the_conformance_suite() {
+    let Some(versitygw) = Versitygw::start() else { return };
+    let connection = connection(&versitygw.endpoint(), "bucket", SECRET_KEY).await;
+    conformance(&S3Store::connect(&connection), "conformance/").await;
+}
+
+#[tokio::test]
+async fn the_embedded_gateway_passes_the_conformance_suite() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let connection = connection(&serve.endpoint(), "bucket", SECRET_KEY).await;
+    conformance(&S3Store::connect(&connection), "conformance/").await;
+}
+
+#[tokio::test]
+async fn a_server_behind_the_modelled_link_passes_the_conformance_suite() {
+    let Some(versitygw) = Versitygw::start() else { return };
+    let serve = Serve::in_front_of(&versitygw.endpoint(), &["--shared-rate", "1GB/s"]);
+    let connection = connection(&serve.endpoint(), "bucket", SECRET_KEY).await;
+    conformance(&S3Store::connect(&connection), "conformance/").await;
+}
+
+#[tokio::test]
+async fn what_a_user_gets_wrong_first_keeps_its_code() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let versitygw = Versitygw::start();
+    let others = versitygw.as_ref().map(Versitygw::endpoint);
+    for endpoint in [serve.endpoint()].into_iter().chain(others) {
+        for (bucket, secret_key, code) in [
+            ("no-such-bucket", SECRET_KEY, "NoSuchBucket"),
+            ("bucket", "not-the-secret", "SignatureDoesNotMatch"),
+        ] {
+            let store = S3Store::connect(&connection(&endpoint, bucket, secret_key).await);
+            let probe = Probe::begin(&Default::default(), clock::now());
+            let error = store.locate_bucket(&probe).await.unwrap_err();
+            assert!(error.has_code(code), "{error}");
+            assert_eq!(error.class, FailureClass::Client);
+            assert!(!error.to_string().contains(secret_key), "{error}");
+        }
+    }
+}

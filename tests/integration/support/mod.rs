@@ -1,0 +1,13 @@
+//! What the tests share.
+
+pub mod conformance;
+pub mod requests;
+pub mod servers;
+pub mod tidegate;
+pub mod tools;
+pub mod tree;
+
+/// Keys that the servers of the tests accept.
+pub const ACCESS_KEY: &str = "tidegate-test";
+/// The secret half.
+pub const SECRET_KEY: &str = "tidegate-test-secret";

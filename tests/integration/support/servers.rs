@@ -1,0 +1,141 @@
+//! Servers that start themselves on loopback and are gone with their values.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tidegate::store::s3::{Config, Connection, Credentials};
+
+use super::requests::Request;
+use super::tools;
+use super::{ACCESS_KEY, SECRET_KEY};
+
+/// `tidegate serve`, which checks signatures.
+pub struct Serve {
+    child: Child,
+    address: String,
+    directory: TempDir,
+}
+
+impl Serve {
+    /// Starts it with these options and a request log.
+    pub fn start(options: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes", "--log"])
+            .arg(log_in(&directory))
+            .args(options)
+            .env("TIDEGATE_ACCESS_KEY", ACCESS_KEY)
+            .env("TIDEGATE_SECRET_KEY", SECRET_KEY)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let announced = line.trim().strip_prefix("listening on http://");
+        let address = announced.unwrap_or_else(|| panic!("it said {line:?}")).to_owned();
+        Self { child, address, directory }
+    }
+
+    /// A link in front of another server.
+    pub fn in_front_of(endpoint: &str, options: &[&str]) -> Self {
+        Self::start(&[&["--upstream", endpoint], options].concat())
+    }
+
+    /// Its base URL.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends it, so that all it has to log is in the file, and reads that.
+    pub fn stop(mut self) -> Vec<Request> {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success(), "it ends in peace");
+        Request::read_all(&log_in(&self.directory))
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("requests.jsonl")
+}
+
+/// versitygw over a directory of its own, with one bucket named `bucket`.
+pub struct Versitygw {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Versitygw {
+    /// Starts one; `None` if this machine has none.
+    pub fn start() -> Option<Self> {
+        let program = tools::find("versitygw")?;
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("bucket")).unwrap();
+        let address = free_address();
+        let child = Command::new(program)
+            .args(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", &address.to_string()])
+            .arg("posix")
+            .arg(directory.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let gateway = Self { child, address, _directory: directory };
+        gateway.wait_until_it_listens();
+        Some(gateway)
+    }
+
+    /// Its base URL.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn wait_until_it_listens(&self) {
+        for _ in 0..600 {
+            if TcpStream::connect(self.address).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("versitygw does not listen on {}", self.address);
+    }
+}
+
+impl Drop for Versitygw {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An address that was free a moment ago: versitygw does not say which port it took.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// A connection of the store's to a bucket.
+pub async fn connection(endpoint: &str, bucket: &str, secret_key: &str) -> Connection {
+    let credentials = Credentials::Static {
+        access_key: ACCESS_KEY.to_owned(),
+        secret_key: secret_key.to_owned(),
+    };
+    let config = Config { credentials, ..Config::new(endpoint, bucket, "us-east-1") };
+    config.resolve().await.unwrap()
+}
+
+/// The text of a path, for a command line.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary directories have plain names")
+}

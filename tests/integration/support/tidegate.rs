@@ -1,0 +1,119 @@
+//! The program under test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{ACCESS_KEY, SECRET_KEY};
+
+/// `tidegate`, with keys in its environment and a directory for its results.
+pub struct Tidegate {
+    endpoint: Option<String>,
+    secret_key: String,
+    results: TempDir,
+}
+
+/// What came of it.
+pub struct Finished {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Tidegate {
+    /// Without a target.
+    pub fn embedded() -> Self {
+        let results = tempfile::tempdir().unwrap();
+        Self { endpoint: None, secret_key: SECRET_KEY.to_owned(), results }
+    }
+
+    /// For an endpoint.
+    pub fn at(endpoint: &str) -> Self {
+        Self { endpoint: Some(endpoint.to_owned()), ..Self::embedded() }
+    }
+
+    /// The same with another secret.
+    pub fn with_secret(self, secret_key: &str) -> Self {
+        Self { secret_key: secret_key.to_owned(), ..self }
+    }
+
+    /// Its command, not yet started. `verb` comes before all options.
+    fn command(&self, verb: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.arg(verb).args(arguments).arg("--results").arg(self.results.path());
+        if let Some(endpoint) = &self.endpoint {
+            command.args(["--endpoint", endpoint]);
+        }
+        command
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", &self.secret_key)
+            .env_remove("AWS_PROFILE")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end, whatever that is.
+    pub fn run(&self, verb: &str, arguments: &[&str]) -> Finished {
+        self.command(verb, arguments).output().expect("tidegate starts").into()
+    }
+
+    /// Runs it where no file can grow beyond `limit_kib`: a full disk that needs no rights to make.
+    pub fn run_with_small_disk(&self, verb: &str, arguments: &[&str], limit_kib: u32) -> Finished {
+        let command = self.command(verb, arguments);
+        // With the signal ignored, a write beyond the limit is an error like any other.
+        let script = format!("trap '' XFSZ; ulimit -f {limit_kib}; exec \"$0\" \"$@\"");
+        let mut limited = Command::new("bash");
+        limited.arg("-c").arg(script).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        limited.output().expect("bash starts").into()
+    }
+
+    /// Runs it and reads the result document that it prints; it must succeed.
+    pub fn json(&self, verb: &str, arguments: &[&str]) -> Value {
+        let finished = self.run(verb, &[arguments, &["--json", "--quiet"]].concat());
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        serde_json::from_str(&finished.stdout).expect("nothing but JSON on standard output")
+    }
+
+    /// Starts it and leaves it running.
+    pub fn start(&self, verb: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(verb, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tidegate starts")
+    }
+
+    /// The directories of the runs so far.
+    pub fn runs(&self) -> Vec<PathBuf> {
+        entries(self.results.path())
+    }
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("tidegate prints UTF-8");
+        Self {
+            code: output.status.code().expect("it ended by itself"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// What a directory holds, in order.
+pub fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}

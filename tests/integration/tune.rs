@@ -1,0 +1,169 @@
+//! `tune` finds what the modelled link makes best, and says it.
+
+use serde_json::Value;
+
+use crate::support::servers::{Serve, Versitygw};
+use crate::support::tidegate::{Tidegate, entries};
+
+#[test]
+fn without_a_target_tune_is_a_demonstration_with_a_report() {
+    let tidegate = Tidegate::embedded();
+    let short = ["--budget", "30s", "--warm-up", "300ms", "--window", "700ms"];
+    let finished = tidegate.run("tune", &short);
+    assert_eq!(finished.code, 0, "{}", finished.stderr);
+    for said in ["demonstration", "part size", "concurrency", "--max-concurrency"] {
+        assert!(finished.stdout.to_lowercase().contains(said), "no {said}: {}", finished.stdout);
+    }
+    assert!(finished.stdout.trim_end().lines().count() <= 15, "{}", finished.stdout);
+
+    let run = tidegate.runs().pop().unwrap();
+    let document = std::fs::read_to_string(run.join("result.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["schema"], "tidegate.result/1");
+    let recommended = &document["recommendation"];
+    let goodput = recommended["goodput_bytes_per_second"].as_f64().unwrap();
+    let interval = &recommended["interval_95"];
+    assert!(interval[0].as_f64().unwrap() <= goodput);
+    assert!(goodput <= interval[1].as_f64().unwrap());
+    let files = entries(&run);
+    for ending in ["report.html", ".svg", ".png"] {
+        let written = files.iter().any(|file| file.to_str().unwrap().ends_with(ending));
+        assert!(written, "no {ending} in {files:?}");
+    }
+}
+
+/// Which of the two part sizes that are tried is the better one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Better {
+    /// Each part costs something: fewer, larger parts pay.
+    Large,
+    /// Each segment of a part after the first costs something: parts of one segment pay.
+    Small,
+}
+
+/// A link whose best settings are known.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// Files in flight that just fill it, with parts of the better size.
+    knee: u32,
+    better: Better,
+    /// The larger of the part sizes; the smaller is a quarter of it.
+    large_mib: u32,
+    /// What all connections carry together.
+    shared_mb_per_s: f64,
+}
+
+impl Known {
+    /// `knee` streams could carry 12 % more than the link: half as many, or as many with the worse
+    /// part size (1.9 times slower), are far from filling it.
+    const HEADROOM: f64 = 1.12;
+
+    /// Time of a part of the larger size, if it is the better one and there are `knee` streams.
+    fn part_s(self) -> f64 {
+        let large_mb = f64::from(self.large_mib) * 1.048_576;
+        large_mb * f64::from(self.knee) / (Self::HEADROOM * self.shared_mb_per_s)
+    }
+
+    /// The link as options of `serve`.
+    fn link(self) -> Vec<String> {
+        let part_s = self.part_s();
+        let stream = Self::HEADROOM * self.shared_mb_per_s / f64::from(self.knee);
+        let rate = |mb_per_s: f64| format!("{}kB/s", (mb_per_s * 1000.0).round());
+        let ms = |seconds: f64| format!("{}ms", (seconds * 1000.0).round());
+        let mut options = vec!["--shared-rate".to_owned(), rate(self.shared_mb_per_s)];
+        options.extend(match self.better {
+            Better::Large => {
+                let connection = ["--connection-rate".to_owned(), rate(stream / 0.7)];
+                [connection, ["--part-overhead".to_owned(), ms(0.3 * part_s)]].concat()
+            }
+            Better::Small => {
+                let connection = ["--connection-rate".to_owned(), rate(stream)];
+                let segment = ["--segment-size".to_owned(), format!("{}MiB", self.large_mib / 4)];
+                let overhead = ["--segment-overhead".to_owned(), ms(0.3 * part_s)];
+                [connection, segment, overhead].concat()
+            }
+        });
+        options
+    }
+
+    /// What `tune` should recommend.
+    fn best(self) -> (u64, u32) {
+        let part_mib = match self.better {
+            Better::Large => self.large_mib,
+            Better::Small => self.large_mib / 4,
+        };
+        (u64::from(part_mib) << 20, self.knee)
+    }
+
+    fn assert_found_by(self, tidegate: &Tidegate) {
+        let seconds = |parts: f64| format!("{}ms", (1000.0 * parts * self.part_s()) as u32);
+        let part_sizes = format!("{}MiB,{}MiB", self.large_mib / 4, self.large_mib);
+        let (warm_up, window, budget) = (seconds(1.0), seconds(2.0), seconds(160.0));
+        let document = tidegate.json(
+            "tune",
+            &[
+                ["s3://bucket/p", "--part-sizes", &part_sizes],
+                ["--warm-up", &warm_up, "--window"],
+                [&window, "--budget", &budget],
+            ]
+            .concat(),
+        );
+        let recommended = &document["recommendation"];
+        let settings = &recommended["settings"];
+        let found = (
+            settings["part_size_bytes"].as_u64().unwrap(),
+            settings["concurrency"].as_u64().unwrap() as u32,
+        );
+        println!("{self:?}: {found:?}, {}: {}", recommended["verdict"], recommended["why"]);
+        assert_eq!(found, self.best(), "{recommended:#}");
+    }
+}
+
+fn found_on_the_embedded_gateway(known: Known) {
+    let link = known.link();
+    let mut options: Vec<&str> = link.iter().map(String::as_str).collect();
+    options.extend(["--retain", "discard", "--bucket", "bucket"]);
+    let serve = Serve::start(&options);
+    known.assert_found_by(&Tidegate::at(&serve.endpoint()));
+}
+
+fn found_on_versitygw(known: Known) {
+    let Some(versitygw) = Versitygw::start() else { return };
+    let link = known.link();
+    let options: Vec<&str> = link.iter().map(String::as_str).collect();
+    let serve = Serve::in_front_of(&versitygw.endpoint(), &options);
+    known.assert_found_by(&Tidegate::at(&serve.endpoint()));
+}
+
+#[test]
+fn two_files_and_large_parts_are_found() {
+    let (knee, better) = (2, Better::Large);
+    found_on_the_embedded_gateway(Known { knee, better, large_mib: 20, shared_mb_per_s: 80.0 });
+}
+
+#[test]
+fn eight_files_and_small_parts_are_found_on_versitygw() {
+    let (knee, better) = (8, Better::Small);
+    found_on_versitygw(Known { knee, better, large_mib: 20, shared_mb_per_s: 200.0 });
+}
+
+#[test]
+#[ignore = "takes ten minutes and both cores"]
+fn the_recommendation_follows_the_link_on_the_embedded_gateway() {
+    for_each_known(&mut found_on_the_embedded_gateway);
+}
+
+#[test]
+#[ignore = "takes fifteen minutes and both cores"]
+fn the_recommendation_follows_the_link_on_versitygw() {
+    for_each_known(&mut found_on_versitygw);
+}
+
+/// Knees at 2, 8 and 32 files in flight, parts of 16 and of 64 MiB.
+fn for_each_known(find: &mut dyn FnMut(Known)) {
+    for (knee, shared_mb_per_s) in [(2, 200.0), (8, 300.0), (32, 400.0)] {
+        for better in [Better::Large, Better::Small] {
+            find(Known { knee, better, large_mib: 64, shared_mb_per_s });
+        }
+    }
+}
