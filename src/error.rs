@@ -47,6 +47,14 @@ impl Error {
         self
     }
 
+    /// Adds what else went wrong, on the way out.
+    #[must_use]
+    pub fn followed_by(mut self, other: Self) -> Self {
+        self.message = format!("{}; then {}", self.message, other.message);
+        self.hint = other.hint.or(self.hint);
+        self
+    }
+
     /// Why the program stops.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,11 +1,15 @@
 //! Ctrl-C: the first stops the work and lets the clean-up run, the second ends the process at once.
+//! A terminal that goes away (SIGHUP) counts as a first one only: there is nobody to press it twice.
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::future::Future;
+use std::io::Write;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 
-/// Whether the user has asked to stop (SIGINT or SIGTERM).
+/// Whether the user has asked to stop (SIGINT, SIGTERM or SIGHUP).
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     asked: watch::Receiver<bool>,
@@ -17,19 +21,22 @@ impl Interrupt {
     /// # Errors
     /// If the system refuses the signal handlers.
     pub fn install() -> Result<Self> {
-        let refused = |error| Error::environment(format!("cannot listen for Ctrl-C: {error}"));
-        let mut interrupts = signal(SignalKind::interrupt()).map_err(refused)?;
-        let mut terminations = signal(SignalKind::terminate()).map_err(refused)?;
+        let (mut interrupts, mut terminations, mut hang_ups) = (
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        );
         let (ask, asked) = watch::channel(false);
         tokio::spawn(async move {
-            let mut next = async || {
-                tokio::select! { _ = interrupts.recv() => {}, _ = terminations.recv() => {} }
-            };
-            next().await;
-            eprintln!("tidegate: stopping and cleaning up; press Ctrl-C again to leave at once");
+            tokio::select! {
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
+                _ = hang_ups.recv() => {}
+            }
             ask.send_replace(true);
-            next().await;
-            eprintln!("tidegate: left without cleaning up");
+            say("stopping and cleaning up; press Ctrl-C again to leave at once");
+            tokio::select! { _ = interrupts.recv() => {}, _ = terminations.recv() => {} }
+            say("left without cleaning up");
             std::process::exit(130);
         });
         Ok(Self { asked })
@@ -43,8 +50,24 @@ impl Interrupt {
         }
     }
 
-    /// Whether the user has asked to stop.
-    pub fn is_asked(&self) -> bool {
-        *self.asked.borrow()
+    /// Does work that may be dropped half-way, unless the user asks to stop.
+    ///
+    /// # Errors
+    /// The work's, or that the user interrupted.
+    pub async fn unless_asked<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.asked() => Err(Error::interrupted()),
+            done = work => done,
+        }
     }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal> {
+    signal(kind).map_err(|error| Error::environment(format!("cannot listen for Ctrl-C: {error}")))
+}
+
+/// The pipe behind standard error may have gone with the same Ctrl-C: that must not stop the clean-up.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "tidegate: {text}");
 }

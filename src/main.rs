@@ -1,19 +1,17 @@
 //! The `tidegate` command: parse, dispatch, exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tidegate::cli::{self, Cli};
-use tidegate::error::ErrorKind;
 
 fn main() -> ExitCode {
     match cli::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            match error.kind() {
-                ErrorKind::Interrupted => eprintln!("tidegate: interrupted"),
-                _ => eprintln!("tidegate: {error}"),
-            }
+            // Whoever read it may be gone: the exit code says it too.
+            let _ = writeln!(std::io::stderr(), "tidegate: {error}");
             ExitCode::from(error.exit_code())
         }
     }

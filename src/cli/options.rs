@@ -116,6 +116,11 @@ impl Target {
 }
 
 impl Dataset {
+    /// Whether it is a real directory.
+    pub(super) fn is_directory(&self) -> bool {
+        self.from.is_some()
+    }
+
     /// Whether the user named any.
     pub(super) fn is_named(&self) -> bool {
         self.from.is_some() || self.dataset.is_some() || self.size.is_some() || self.files.is_some()
@@ -153,8 +158,11 @@ impl Output {
         let failures = finished.document.trials.iter().filter_map(|trial| trial.task.as_ref());
         match failures.map(|task| task.failures.len()).sum::<usize>() {
             0 => Ok(()),
-            failed => Err(Error::answer_is_no(format!("{failed} files did not arrive"))
-                .hint(format!("result.json in {} names them all", finished.directory.display()))),
+            failed => Err(Error::answer_is_no(match failed {
+                1 => "1 file did not arrive".to_owned(),
+                _ => format!("{failed} files did not arrive"),
+            })
+            .hint(format!("result.json in {} names them all", finished.directory.display()))),
         }
     }
 
@@ -171,7 +179,7 @@ impl Output {
 }
 
 /// The one place that writes to standard output. A reader that has gone away is not our fault.
-fn print_data(text: &str) {
+pub(super) fn print_data(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// How objects are fetched
     #[arg(long, value_enum, default_value_t, help_heading = "Transfer")]
     get: GetMode,
-    /// Read each object back and compare it; the default for uploads with --from
+    /// Compare each object with its source, read back after an upload; the default with --from
     #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
     verify: bool,
     /// Do not
@@ -91,6 +91,17 @@ fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
         }
         Direction::Down if args.keep => {
             refuse("--keep is for uploads", "a download leaves existing objects as they are")
+        }
+        Direction::Down if args.dataset.is_directory() => {
+            refuse("--from is for uploads", "a download takes what lies at TARGET, or a --dataset")
+        }
+        Direction::Down
+            if args.verify && !args.target.is_embedded() && !args.dataset.is_named() =>
+        {
+            refuse(
+                "there is nothing to compare existing objects with",
+                "leave --verify out, or download a --dataset, whose bytes are known",
+            )
         }
         Direction::Up if args.keep && args.target.is_embedded() => {
             refuse("--keep needs a target", "the embedded gateway ends with the run")

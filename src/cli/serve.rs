@@ -177,7 +177,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// A parent process reads this line.
 fn announce(address: SocketAddr) {
-    println!("listening on http://{address}");
+    super::options::print_data(&format!("listening on http://{address}"));
 }
 
 fn log_to_stderr() {

@@ -17,9 +17,9 @@ const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files:
 
 /// Times of a demonstration on the embedded gateway: about a minute in all.
 const DEMONSTRATION: Times = Times {
-    budget: Duration::from_secs(60),
-    warm_up: Duration::from_millis(600),
-    window: Duration::from_millis(1500),
+    budget: Duration::from_secs(75),
+    warm_up: Duration::from_millis(500),
+    window: Duration::from_millis(1200),
 };
 
 /// Times at a real endpoint.
@@ -55,13 +55,13 @@ pub(super) struct Args {
     /// Concurrency that is set now, to compare with; GCS's normal is 2
     #[arg(long, value_name = "N", default_value_t = GCS_NORMAL_CONCURRENCY.0, value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: u32,
-    /// Time for all trials, such as 10m [default: 10m; 1m without TARGET]
+    /// Time for all trials, such as 10m [default: 10m; 75s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     budget: Option<Duration>,
-    /// Least warm-up of a trial [default: 3s; 600ms without TARGET]
+    /// Least warm-up of a trial [default: 3s; 500ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     warm_up: Option<Duration>,
-    /// Measured time of a trial [default: 8s; 1500ms without TARGET]
+    /// Measured time of a trial [default: 8s; 1200ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     window: Option<Duration>,
     /// How objects are fetched
@@ -120,11 +120,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         return Err(Error::environment("a window of less than half a second measures nothing")
             .hint("give --window 2s or more"));
     }
+    let part_sizes_bytes = part_sizes(&args)?;
     let options = TuneOptions {
         target: args.target.resolve(),
         direction: args.direction.into(),
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
-        part_sizes_bytes: args.part_sizes.iter().map(|size| size.0).collect(),
+        part_sizes_bytes,
         concurrency_max: args.max_concurrency,
         parts_in_flight: args.parts_in_flight,
         current_concurrency: args.current_concurrency,
@@ -141,4 +142,21 @@ pub(super) fn run(args: Args) -> Result<()> {
         progress.end();
         finished
     })
+}
+
+/// The part sizes to try. Downloads of whole objects have no parts: one size stands for all.
+fn part_sizes(args: &Args) -> Result<Vec<u64>> {
+    let mut sizes: Vec<u64> = args.part_sizes.iter().map(|size| size.0).collect();
+    if let Some(connector) = args.gcs.connector_part_size
+        && !sizes.contains(&connector.0)
+    {
+        return Err(Error::environment(format!(
+            "--connector-part-size {connector} is not among the part sizes to try"
+        ))
+        .hint("add it to --part-sizes"));
+    }
+    if args.direction == options::Direction::Down && args.get == GetMode::Whole {
+        sizes = sizes.into_iter().max().into_iter().collect();
+    }
+    Ok(sizes)
 }

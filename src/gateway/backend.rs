@@ -6,6 +6,7 @@ use s3s::{Body, StdError};
 use super::contents::Retain;
 use super::embedded::Service;
 use super::forward::{Forwarder, Upstream};
+use super::log::Traffic;
 use super::signature::Keys;
 use crate::error::Result;
 
@@ -69,15 +70,16 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The answer. An error cuts the client's connection.
+    /// The answer to a request whose body counts in `traffic`. An error cuts the client's connection.
     pub async fn call(
         &self,
         request: Request<Body>,
         request_id: &str,
+        traffic: &Traffic,
     ) -> std::result::Result<Response<Body>, StdError> {
         match self {
             Self::Embedded(service) => service.call(request, request_id).await,
-            Self::Upstream(forwarder) => Ok(forwarder.call(request).await),
+            Self::Upstream(forwarder) => Ok(forwarder.call(request, traffic).await),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -11,7 +12,7 @@ use s3s::{Body, StdError};
 
 use super::asked::Asked;
 use super::backend::Peer;
-use super::log::{Entry, RequestLog};
+use super::log::{Entry, RequestLog, Traffic};
 use super::pace::{Received, Sent, paced, pause};
 use crate::clock::now;
 use crate::storj::{Direction, Lane};
@@ -40,13 +41,19 @@ impl Connection {
         let asked = Asked::of(&request);
         let part = asked.part();
         let heads_only = *request.method() == Method::HEAD;
-        let mut entry = self.log.as_ref().map(|log| log.begin(self.id, number, asked));
+        let traffic = Arc::<Traffic>::default();
+        let log = |log: &Arc<RequestLog>| log.begin(self.id, number, asked, Arc::clone(&traffic));
+        let mut entry = self.log.as_ref().map(log);
 
         pause(self.lane.model().round_trip).await;
-        let request = request.map(|body| self.receive(body, part, entry.as_ref()));
+        let request = request.map(|body| self.receive(body, part, &traffic));
         let request_id = format!("{:08X}{number:08X}", self.id);
-        let (response, error) =
-            with_error_code(self.peer.call(request, &request_id).await?).await?;
+        let response = self.peer.call(request, &request_id, &traffic).await?;
+        let (mut response, error) = with_error_code(response).await?;
+        if !traffic.ended.load(Ordering::Relaxed) {
+            // The rest of the body is in the way of a next request.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if part.is_some() && response.status().is_success() {
             pause(self.lane.model().part_overhead).await;
         }
@@ -57,12 +64,9 @@ impl Connection {
     }
 
     /// The body on its way up.
-    fn receive(&self, body: Incoming, part: Option<Direction>, entry: Option<&Entry>) -> Body {
-        let counted = match entry {
-            Some(entry) => Body::http_body(Received::new(body, entry.traffic())),
-            None => Body::from(body),
-        };
-        self.pace(counted, part, Direction::Up)
+    fn receive(&self, body: Incoming, part: Option<Direction>, traffic: &Arc<Traffic>) -> Body {
+        let received = Body::http_body(Received::new(body, Arc::clone(traffic)));
+        self.pace(received, part, Direction::Up)
     }
 
     /// The body on its way down.
@@ -74,7 +78,7 @@ impl Connection {
         entry: Option<Entry>,
     ) -> Response<Body> {
         let announced = announced_bytes(&response);
-        let empty = heads_only || response.body().is_end_stream();
+        let empty = heads_only || announced == Some(0) || response.body().is_end_stream();
         let response = match part {
             _ if empty => response,
             part if response.status().is_success() => {

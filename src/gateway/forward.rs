@@ -2,6 +2,7 @@
 //! stay valid, and its answers come back unchanged.
 
 use std::str::FromStr;
+use std::sync::atomic::Ordering;
 
 use http::{Request, Response, StatusCode, Uri};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -10,6 +11,7 @@ use s3s::{Body, StdError};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use super::log::Traffic;
 use crate::storj::QUANTUM_BYTES;
 
 /// The address of an S3 server, read from `http://host:port`.
@@ -46,9 +48,9 @@ impl Forwarder {
         Self { upstream, sender: Mutex::new(None) }
     }
 
-    /// The server's answer; 502 if there is none.
-    pub async fn call(&self, request: Request<Body>) -> Response<Body> {
-        match self.forward(request).await {
+    /// The server's answer; 502 if there is none. The request's body counts in `traffic`.
+    pub async fn call(&self, request: Request<Body>, traffic: &Traffic) -> Response<Body> {
+        match self.forward(request, traffic).await {
             Ok(response) => response,
             Err(error) => {
                 let Upstream { host, port } = &self.upstream;
@@ -60,14 +62,20 @@ impl Forwarder {
         }
     }
 
-    async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, StdError> {
+    async fn forward(
+        &self,
+        request: Request<Body>,
+        traffic: &Traffic,
+    ) -> Result<Response<Body>, StdError> {
         let mut slot = self.sender.lock().await;
         let mut sender = match reusable(slot.take()).await {
             Some(sender) => sender,
             None => self.connect().await?,
         };
         let response = sender.send_request(request).await?;
-        *slot = Some(sender);
+        // After an early answer hyper's client waits for ever for the server to read the rest
+        // (hyperium/hyper#4176): such a connection is given up.
+        *slot = traffic.ended.load(Ordering::Relaxed).then_some(sender);
         Ok(response.map(Body::from))
     }
 

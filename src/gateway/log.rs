@@ -26,14 +26,20 @@ impl RequestLog {
     }
 
     /// A request that begins now.
-    pub fn begin(self: &Arc<Self>, connection: u64, request: u64, asked: Asked) -> Entry {
+    pub fn begin(
+        self: &Arc<Self>,
+        connection: u64,
+        request: u64,
+        asked: Asked,
+        traffic: Arc<Traffic>,
+    ) -> Entry {
         Entry {
             log: Arc::clone(self),
             connection,
             request,
             asked,
             start: clock::now(),
-            traffic: Arc::default(),
+            traffic,
             bytes_out: 0,
             answer: Answer::None,
         }
@@ -81,6 +87,8 @@ struct Line<'a> {
 pub struct Traffic {
     /// Body bytes received.
     pub bytes_in: AtomicU64,
+    /// Whether the body was read to its end.
+    pub ended: AtomicBool,
     /// Whether the connection ended before the body did.
     pub client_gone: AtomicBool,
 }
@@ -112,11 +120,6 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where the request's body counts.
-    pub fn traffic(&self) -> Arc<Traffic> {
-        Arc::clone(&self.traffic)
-    }
-
     /// The head of the answer is made.
     pub fn answered(&mut self, status: u16, error: Option<String>) {
         self.answer = Answer::Begun { status, error };

@@ -60,7 +60,11 @@ pub struct Received<B> {
 
 impl<B> Received<B> {
     /// Counts `body` into `traffic`.
-    pub fn new(body: B, traffic: Arc<Traffic>) -> Self {
+    pub fn new(body: B, traffic: Arc<Traffic>) -> Self
+    where
+        B: Body,
+    {
+        traffic.ended.store(body.is_end_stream(), Ordering::Relaxed);
         Self { body, traffic }
     }
 }
@@ -81,6 +85,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
             }
             Some(Err(_)) => self.traffic.client_gone.store(true, Ordering::Relaxed),
             None => {}
+        }
+        if frame.is_none() || self.body.is_end_stream() {
+            self.traffic.ended.store(true, Ordering::Relaxed);
         }
         Poll::Ready(frame)
     }

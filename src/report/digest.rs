@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
-
 use crate::result::{
     Direction, Document, ErrorCounts, Phase, Recommendation, Settings, TaskSummary, Trial,
 };
+use crate::stats;
 
 /// A document and what follows from it.
 pub struct Digest<'a> {
@@ -151,22 +150,11 @@ pub fn goodput(trial: &Trial) -> f64 {
 }
 
 impl Estimate {
-    /// Student's t interval of the mean logarithm (rates vary by factors, not by amounts).
+    /// No progress in one trial is no progress: its logarithm has no mean.
     fn of(values: &[f64]) -> Self {
-        if values.iter().any(|value| *value <= 0.0) {
-            // A geometric mean with a zero is zero, and its logarithm has no interval.
-            return Self { mean: 0.0, interval_95: None };
-        }
-        let count = values.len() as f64;
-        let logs = values.iter().map(|value| value.ln());
-        let mean = logs.clone().sum::<f64>() / count;
-        let squares: f64 = logs.map(|log| (log - mean).powi(2)).sum();
-        let half_width = StudentsT::new(0.0, 1.0, count - 1.0)
-            .map(|t| t.inverse_cdf(0.975) * (squares / (count - 1.0) / count).sqrt());
-        Self {
-            mean: mean.exp(),
-            interval_95: half_width.ok().map(|half| [(mean - half).exp(), (mean + half).exp()]),
-        }
+        let none = Self { mean: 0.0, interval_95: None };
+        stats::log_mean(values)
+            .map_or(none, |mean| Self { mean: mean.mean, interval_95: mean.interval_95 })
     }
 }
 

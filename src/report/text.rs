@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::digest::{Answer, Digest};
 use super::{PAGE, wording};
-use crate::result::{Document, Recommendation, TargetKind, TaskSummary, Trial};
+use crate::result::{Direction, Document, Recommendation, TargetKind, TaskSummary, Trial};
 use crate::units::ByteSize;
 
 /// More failures than this are counted, not named.
@@ -46,7 +46,12 @@ fn task_done(lines: &mut Lines, digest: &Digest, trial: &Trial, task: &TaskSumma
     lines.add("moved", moved(task));
     lines.add("speed", speeds(task));
     lines.add("errors", errors(trial));
-    lines.add("verified", if task.verified { "every object, read back" } else { "no" });
+    let verified = match (task.verified, trial.direction) {
+        (false, _) => "no",
+        (true, Direction::Up) => "every object, read back",
+        (true, Direction::Down) => "every object, compared with what was uploaded",
+    };
+    lines.add("verified", verified);
     limit(lines, digest);
     warnings(lines, digest);
     for failure in task.failures.iter().take(FAILURES_NAMED) {

@@ -78,30 +78,30 @@ impl Bucket {
         self.call(put).await.map(|_| ()).map_err(|error| self.explain("write to", &error))
     }
 
-    /// Aborts uploads.
+    /// Aborts uploads: all that can be. The first error.
     pub(super) async fn abort(&self, uploads: &BTreeSet<Upload>) -> Result<()> {
+        let mut outcome = Ok(());
         for upload in uploads {
             let abort = async |probe: &_| self.store.abort_upload(upload, probe).await;
-            self.call(abort).await.map_err(|error| self.explain("abort an upload in", &error))?;
+            let aborted = self.call(abort).await;
+            outcome =
+                outcome.and(aborted.map_err(|error| self.explain("abort an upload in", &error)));
         }
-        Ok(())
+        outcome
     }
 
-    /// Deletes objects.
+    /// Deletes objects: all that can be. The first error.
     pub(super) async fn delete(&self, keys: &[String]) -> Result<()> {
+        let mut outcome = Ok(());
         for keys in keys.chunks(KEYS_PER_DELETE) {
             let delete = async |probe: &_| self.store.delete_objects(keys, probe).await;
-            let refused =
-                self.call(delete).await.map_err(|error| self.explain("delete from", &error))?;
-            if let Some((key, reason)) = refused.first() {
-                let message = format!(
-                    "{} of our objects could not be deleted, first {key}: {reason}",
-                    refused.len()
-                );
-                return Err(Error::environment(message));
-            }
+            let deleted = match self.call(delete).await {
+                Ok(refused) => none_refused(&refused),
+                Err(error) => Err(self.explain("delete from", &error)),
+            };
+            outcome = outcome.and(deleted);
         }
-        Ok(())
+        outcome
     }
 
     async fn call<T>(
@@ -146,4 +146,11 @@ impl Bucket {
         };
         sentence.hint(hint)
     }
+}
+
+fn none_refused(refused: &[(String, String)]) -> Result<()> {
+    let Some((key, reason)) = refused.first() else { return Ok(()) };
+    let count = refused.len();
+    let message = format!("{count} of our objects could not be deleted, first {key}: {reason}");
+    Err(Error::environment(message).hint("delete them by hand once these keys may"))
 }

@@ -3,9 +3,13 @@
 //! Everything a run writes is below its prefix, whose marker object is written first and says whose
 //! it is and when it last gave a sign of life. Nothing outside is ever written or deleted.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
+use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use serde::Serialize;
 
 use super::bucket::Bucket;
@@ -19,15 +23,14 @@ use crate::store::Upload;
 /// Name of the marker below a run's prefix.
 const MARKER: &str = ".tidegate-run.json";
 
-/// How often the marker is written anew. A clean-up spares runs with a younger sign of life than ten
-/// of these.
+/// How often the marker is written anew.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// Rounds of looking and deleting before giving up: a request that was cut off may still land.
-const CLEANING_ROUNDS: u32 = 5;
+/// Looks at what is left before giving up.
+const LOOKS_MAX: u32 = 8;
 
-/// Time between those rounds.
-const CLEANING_PAUSE: Duration = Duration::from_millis(500);
+/// Time between two looks: a request that was cut off may still land (ASSUMPTION: within a second).
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What a run may write to, and delete.
 pub(super) struct Claim<'a> {
@@ -35,6 +38,8 @@ pub(super) struct Claim<'a> {
     prefix: String,
     id: String,
     extent: Extent,
+    /// Uploads that trials could not end themselves.
+    open_uploads: RefCell<BTreeSet<Upload>>,
 }
 
 /// What below the prefix is ours.
@@ -43,6 +48,12 @@ enum Extent {
     Everything,
     /// The keys of this dataset, in a place that was empty: the user keeps them.
     Keys(HashSet<String>),
+}
+
+/// What a look found and removed.
+enum Removed {
+    Nothing,
+    Something,
 }
 
 #[derive(Serialize)]
@@ -57,9 +68,7 @@ impl<'a> Claim<'a> {
     /// A prefix of the run's own below the target's.
     pub(super) async fn unique(bucket: &'a Bucket, target_prefix: &str, id: &str) -> Result<Self> {
         let prefix = format!("{target_prefix}tidegate-{id}/");
-        let claim = Self { bucket, prefix, id: id.to_owned(), extent: Extent::Everything };
-        claim.beat().await?;
-        Ok(claim)
+        Self::begin(bucket, prefix, id, Extent::Everything).await
     }
 
     /// The target's prefix itself, for objects that stay. It must be empty: nothing is overwritten.
@@ -81,12 +90,12 @@ impl<'a> Claim<'a> {
         }
         let key = |file: FileSpec| format!("{target_prefix}{}", file.path);
         let keys = (0..dataset.files()).map(|index| key(dataset.file(index))).collect();
-        let claim = Self {
-            bucket,
-            prefix: target_prefix.to_owned(),
-            id: id.to_owned(),
-            extent: Extent::Keys(keys),
-        };
+        Self::begin(bucket, target_prefix.to_owned(), id, Extent::Keys(keys)).await
+    }
+
+    async fn begin(bucket: &'a Bucket, prefix: String, id: &str, extent: Extent) -> Result<Self> {
+        let open_uploads = RefCell::default();
+        let claim = Self { bucket, prefix, id: id.to_owned(), extent, open_uploads };
         claim.beat().await?;
         Ok(claim)
     }
@@ -96,15 +105,30 @@ impl<'a> Claim<'a> {
         &self.prefix
     }
 
-    /// Gives a sign of life now and then, for ever.
-    pub(super) async fn keep_beating(&self) {
+    /// Does the work and gives a sign of life now and then. A beat under way is never cut off: it
+    /// could land after the marker was taken away.
+    pub(super) async fn while_alive<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
         loop {
-            clock::sleep(HEARTBEAT).await;
-            // A beat that fails harms nobody yet, and the transfer's own requests will tell.
-            if let Err(error) = self.beat().await {
-                tracing::warn!("the marker of this run could not be renewed: {error}");
+            let pause = pin!(clock::sleep(HEARTBEAT));
+            if let Either::Left((done, _)) = select(work.as_mut(), pause).await {
+                return done;
+            }
+            match select(work.as_mut(), pin!(self.beat())).await {
+                Either::Left((done, beat)) => {
+                    // The run ends well or badly for other reasons.
+                    let _ = beat.await;
+                    return done;
+                }
+                // A beat that fails harms nobody yet, and the transfer's own requests will tell.
+                Either::Right(_) => {}
             }
         }
+    }
+
+    /// Notes uploads that a trial left open, so that they are aborted even if no listing shows them.
+    pub(super) fn leaves_open(&self, uploads: BTreeSet<Upload>) {
+        self.open_uploads.borrow_mut().extend(uploads);
     }
 
     /// Leaves the objects to the user, takes the marker away.
@@ -114,29 +138,61 @@ impl<'a> Claim<'a> {
         self.bucket.delete(&[self.marker_key()]).await
     }
 
-    /// Aborts and deletes what is ours below the prefix, the marker last.
+    /// Aborts and deletes what is ours below the prefix, the marker last. What was cut off may land
+    /// after a look, so two looks in a row must find nothing.
     pub(super) async fn release(self) -> Result<()> {
-        self.clear("").await?;
+        self.sweep("", 2).await?;
         self.bucket.delete(&[self.marker_key()]).await
     }
 
-    /// Aborts and deletes what is ours below `below` within the prefix, but for the marker, until
-    /// nothing is left.
+    /// Aborts and deletes what is ours below `below` within the prefix, but for the marker.
     pub(super) async fn clear(&self, below: &str) -> Result<()> {
-        for round in 0..CLEANING_ROUNDS {
-            let uploads = self.our_uploads(below).await?;
-            let keys = self.our_keys(below).await?;
-            if uploads.is_empty() && keys.is_empty() {
+        self.sweep(below, 1).await
+    }
+
+    /// Removes what is found until so many looks in a row find nothing. One thing that cannot be
+    /// removed stops nothing else.
+    async fn sweep(&self, below: &str, clean_looks: u32) -> Result<()> {
+        let mut clean = 0;
+        let mut trouble = None;
+        for look in 0..LOOKS_MAX {
+            if look > 1 || clean > 0 {
+                clock::sleep(LOOK_AGAIN_AFTER).await;
+            }
+            match self.remove(below).await {
+                Ok(Removed::Nothing) => clean += 1,
+                Ok(Removed::Something) => clean = 0,
+                Err(error) => trouble = Some(error),
+            }
+            if clean == clean_looks {
                 return Ok(());
             }
-            if round > 0 {
-                clock::sleep(CLEANING_PAUSE).await;
-            }
-            self.bucket.abort(&uploads).await?;
-            self.bucket.delete(&keys).await?;
         }
-        Err(Error::environment(format!("something is left below {}{below}", self.prefix))
-            .hint("look at it and delete it by hand once its requests have ended"))
+        let something_new = || {
+            Error::environment(format!("there is always more below {}{below}", self.prefix))
+                .hint("see whether something else writes there, and delete the rest by hand")
+        };
+        Err(trouble.unwrap_or_else(something_new))
+    }
+
+    /// One look, and everything is removed that it finds. The first error, after all was tried.
+    async fn remove(&self, below: &str) -> Result<Removed> {
+        let (uploads, keys) = (self.our_uploads(below).await, self.our_keys(below).await);
+        let mut open = self.open_uploads.take();
+        open.extend(uploads.as_ref().into_iter().flatten().cloned());
+        let removed = match (open.is_empty(), keys.as_deref()) {
+            (true, Ok([])) => Removed::Nothing,
+            _ => Removed::Something,
+        };
+        let aborted = self.bucket.abort(&open).await;
+        if aborted.is_err() {
+            self.leaves_open(open);
+        }
+        let deleted = match &keys {
+            Ok(keys) => self.bucket.delete(keys).await,
+            Err(_) => Ok(()),
+        };
+        uploads.and(keys).and(aborted).and(deleted).map(|()| removed)
     }
 
     async fn our_uploads(&self, below: &str) -> Result<BTreeSet<Upload>> {

@@ -1,6 +1,6 @@
 //! What the user sees while a run works: one living line on a terminal, plain lines in a pipe.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -38,10 +38,12 @@ impl Progress {
         Self { line, quiet, next_marker: MARKER_EVERY, last: None }
     }
 
-    /// A line that stays.
+    /// A line that stays. When nobody reads it any more the work goes on.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            self.line.suspend(|| eprintln!("{text}"));
+            self.line.suspend(|| {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            });
         }
     }
 

@@ -39,7 +39,7 @@ impl Record {
             schema: SCHEMA.into(),
             id: beginning.id,
             started: now_rfc3339(),
-            command: std::env::args().collect(),
+            command: command(),
             tool: Tool { name: "tidegate".into(), version: env!("CARGO_PKG_VERSION").into() },
             host: measure::host(),
             target: beginning.target,
@@ -73,6 +73,11 @@ impl Record {
         crate::report::write_all(&self.document, &self.directory)?;
         Ok(super::Finished { document: self.document, directory: self.directory })
     }
+}
+
+/// The command line, as far as it is text.
+fn command() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// A unique name for a run: its start and four random hexadecimal digits.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, FileFailure, Phase, Settings};
+use crate::store::s3::Connection;
 use crate::transfer::{GetMode, Job, Order, RetryPolicy, Sink, check_destination};
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -79,13 +81,10 @@ pub async fn run(
         tune::feasible(options.settings, dataset.largest_bytes())?;
         limits::check(options.settings, dataset)?;
     }
-    let open = options.target.open().await?;
-    let bucket = Bucket::open(&open.connection);
-    bucket.check().await?;
-
-    let id = new_id();
+    let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
-    let mut record = session.begin(id)?;
+    let mut record = session.begin(new_id())?;
+    let local = local.map(Arc::new);
     match (options.direction, local) {
         (Direction::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
         (Direction::Down, Some(dataset)) => {
@@ -93,9 +92,6 @@ pub async fn run(
         }
         (Direction::Down, None) => session.down_of_existing(&mut record, progress).await?,
         (Direction::Up, None) => return Err(needs_target("an upload without a dataset")),
-    }
-    if interrupt.is_asked() {
-        return Err(Error::interrupted());
     }
     let skipped = skipped.into_iter().map(|Skipped { path, reason }| FileFailure { path, reason });
     if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut()) {
@@ -141,7 +137,7 @@ impl Session<'_> {
         let options = self.options;
         let dataset = match &options.dataset {
             Some(Upwards::Synthetic { name, .. }) => json!(name),
-            Some(Upwards::Directory(root)) => json!({ "from": root }),
+            Some(Upwards::Directory(root)) => json!({ "from": root.to_string_lossy() }),
             None => json!({ "existing": self.open.describe() }),
         };
         BTreeMap::from([
@@ -159,7 +155,7 @@ impl Session<'_> {
 
     async fn up(
         &self,
-        dataset: Dataset,
+        dataset: Arc<Dataset>,
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<()> {
@@ -169,61 +165,48 @@ impl Session<'_> {
             false => Claim::unique(self.bucket, prefix, &id).await?,
         };
         let job = self.job(dataset, Direction::Up, claim.prefix());
-        let moved = self.task(job, &claim, record, progress).await;
-        if moved.is_ok() && self.options.keep && !self.interrupt.is_asked() {
-            return claim.keep().await;
-        }
-        claim.release().await.and(moved)
+        let moved = claim.while_alive(self.measure(job, progress)).await;
+        let moved = moved.inspect(|finished| claim.leaves_open(finished.open_uploads.clone()));
+        // Objects that arrived stay, whatever becomes of the result on this machine's disk.
+        let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
+        let ended = match self.options.keep && arrived {
+            true => claim.keep().await,
+            false => claim.release().await,
+        };
+        conclude(moved, ended, record)
     }
 
     /// Synthetic files are uploaded first, unmeasured; they go again at the end.
     async fn down_of_synthetic(
         &self,
-        dataset: Dataset,
+        dataset: Arc<Dataset>,
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<()> {
         let id = record.document.id.clone();
         let claim = Claim::unique(self.bucket, &self.open.prefix, &id).await?;
-        let moved = async {
-            let dataset = self.prepare(dataset, &claim, progress).await?;
-            let job = self.job(dataset, Direction::Down, claim.prefix());
-            self.task(job, &claim, record, progress).await
+        let work = async {
+            self.prepare(Arc::clone(&dataset), &claim, progress).await?;
+            self.measure(self.job(dataset, Direction::Down, claim.prefix()), progress).await
         };
-        let moved = moved.await;
-        claim.release().await.and(moved)
+        let moved = claim.while_alive(work).await;
+        conclude(moved, claim.release().await, record)
     }
 
     async fn prepare(
         &self,
-        dataset: Dataset,
+        dataset: Arc<Dataset>,
         claim: &Claim<'_>,
         progress: &mut Progress,
-    ) -> Result<Dataset> {
+    ) -> Result<()> {
         progress.note("preparing the objects to download");
-        let again = local_dataset(self.options.dataset.as_ref())?.0;
         let job = Job { verify: false, ..self.job(dataset, Direction::Up, claim.prefix()) };
-        let mut show = |snapshot: &trial::Snapshot| progress.show("preparing", snapshot, None);
-        let label = Label { id: 0, phase: Phase::Run, block: None };
-        let prepared = trial::run(
-            job,
-            Load::WholeTask,
-            label,
-            &self.open.connection,
-            self.interrupt,
-            &mut show,
-        );
-        let failures = prepared.await?.trial.task.map(|task| task.failures).unwrap_or_default();
-        match failures.first() {
-            Some(FileFailure { path, reason }) => {
-                Err(Error::environment(format!("cannot prepare {path}: {reason}")))
-            }
-            None => again.ok_or_else(|| needs_target("a download without a dataset")),
-        }
+        prepare(job, &self.open.connection, claim, self.interrupt, progress).await
     }
 
     async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
-        let objects = self.bucket.list(&self.open.prefix).await?;
+        let listed = self.bucket.list(&self.open.prefix);
+        let objects = self.interrupt.unless_asked(listed).await?;
         if objects.is_empty() {
             let message = format!("there are no objects at {}", self.open.describe());
             return Err(Error::environment(message)
@@ -232,11 +215,11 @@ impl Session<'_> {
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset)?;
-        let job = self.job(dataset, Direction::Down, &self.open.prefix);
-        self.measure(job, record, progress).await
+        let job = self.job(Arc::new(dataset), Direction::Down, &self.open.prefix);
+        conclude(self.measure(job, progress).await, Ok(()), record)
     }
 
-    fn job(&self, dataset: Dataset, direction: Direction, prefix: &str) -> Job {
+    fn job(&self, dataset: Arc<Dataset>, direction: Direction, prefix: &str) -> Job {
         let sink = self.options.to.clone().map_or(Sink::Discard, Sink::Directory);
         Job {
             dataset,
@@ -254,39 +237,56 @@ impl Session<'_> {
         }
     }
 
-    /// Measures while the claim gives its signs of life.
-    async fn task(
-        &self,
-        job: Job,
-        claim: &Claim<'_>,
-        record: &mut Record,
-        progress: &mut Progress,
-    ) -> Result<()> {
-        tokio::select! {
-            biased;
-            measured = self.measure(job, record, progress) => measured,
-            () = claim.keep_beating() => unreachable!("a claim beats for ever"),
-        }
-    }
-
-    async fn measure(&self, job: Job, record: &mut Record, progress: &mut Progress) -> Result<()> {
+    async fn measure(&self, job: Job, progress: &mut Progress) -> Result<trial::Finished> {
         progress.trial_begins();
         let mut show = |snapshot: &trial::Snapshot| {
             progress.marker(snapshot);
             progress.show("task", snapshot, None);
         };
-        let label = Label { id: 0, phase: Phase::Run, block: None };
-        let finished = trial::run(
-            job,
-            Load::WholeTask,
-            label,
-            &self.open.connection,
-            self.interrupt,
-            &mut show,
-        )
-        .await?;
-        record.add(finished.trial)
+        let connection = &self.open.connection;
+        trial::run(job, Load::WholeTask, UNCOUNTED, connection, self.interrupt, &mut show).await
     }
+}
+
+/// The label of a trial that is the only one.
+const UNCOUNTED: Label = Label { id: 0, phase: Phase::Run, block: None };
+
+/// Saves what was measured and says how it ended: the work, and the clean-up after it.
+fn conclude(moved: Result<trial::Finished>, ended: Result<()>, record: &mut Record) -> Result<()> {
+    let moved = moved.and_then(|finished| {
+        record.add(finished.trial)?;
+        if finished.interrupted { Err(Error::interrupted()) } else { Ok(()) }
+    });
+    both(moved, ended)
+}
+
+/// What went wrong first, and then.
+pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
+    match (work, cleaning) {
+        (Err(error), Err(other)) => Err(error.followed_by(other)),
+        (work, cleaning) => work.and(cleaning),
+    }
+}
+
+/// Uploads the objects that are to be downloaded; all must arrive.
+pub(super) async fn prepare(
+    job: Job,
+    connection: &Connection,
+    claim: &Claim<'_>,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<()> {
+    let mut show = |snapshot: &trial::Snapshot| progress.show("preparing", snapshot, None);
+    let prepared =
+        trial::run(job, Load::WholeTask, UNCOUNTED, connection, interrupt, &mut show).await?;
+    claim.leaves_open(prepared.open_uploads);
+    if prepared.interrupted {
+        return Err(Error::interrupted());
+    }
+    let failure = prepared.trial.task.and_then(|task| task.failures.into_iter().next());
+    failure.map_or(Ok(()), |FileFailure { path, reason }| {
+        Err(Error::environment(format!("cannot prepare {path}: {reason}")))
+    })
 }
 
 /// What the numbers rest on without a source.

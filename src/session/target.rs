@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::bucket::Bucket;
 use super::embedded::Embedded;
 use crate::error::{Error, Result};
 use crate::result::{Target, TargetKind};
@@ -65,8 +66,16 @@ impl FromStr for TargetUrl {
 }
 
 impl TargetOptions {
+    /// A bucket that was found to be there.
+    pub(super) async fn open_bucket(&self) -> Result<(Open, Bucket)> {
+        let open = self.open().await?;
+        let bucket = Bucket::open(&open.connection);
+        bucket.check().await?;
+        Ok((open, bucket))
+    }
+
     /// Resolves credentials, or starts the embedded gateway.
-    pub(super) async fn open(&self) -> Result<Open> {
+    async fn open(&self) -> Result<Open> {
         match &self.url {
             Some(url) => self.open_endpoint(url).await,
             None => self.open_embedded().await,

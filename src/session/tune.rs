@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::bucket::Bucket;
 use super::claim::Claim;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
-use super::run::{PATTERN_SEED, Upwards, assumptions, local_dataset};
-use super::target::{Open, TargetOptions, needs_target};
+use super::run::{PATTERN_SEED, Upwards, assumptions, both, local_dataset, prepare};
+use super::target::{TargetOptions, needs_target};
 use super::{Finished, limits};
 use crate::clock::{self, Instant};
-use crate::dataset::{Dataset, Pattern};
+use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, Phase, Settings, Trial};
+use crate::store::s3::Connection;
 use crate::transfer::{GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune::{self, Forecast, GcsOptions, Next, Outcome, Search};
@@ -69,20 +70,14 @@ pub async fn tune(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Finished> {
-    let dataset = dataset(options)?;
-    for part_size_bytes in &options.part_sizes_bytes {
-        let settings = |concurrency| Settings {
-            part_size_bytes: *part_size_bytes,
-            concurrency,
-            parts_in_flight: options.parts_in_flight,
-        };
-        tune::feasible(settings(options.concurrency_max), dataset.largest_bytes())?;
-        limits::check(settings(options.concurrency_max), &dataset)?;
+    let (dataset, skipped) = local_dataset(Some(&options.dataset))?;
+    let dataset = dataset.ok_or_else(|| needs_target("tuning without a dataset"))?;
+    for Skipped { path, reason } in &skipped {
+        progress.note(&format!("skipped {path}: {reason}"));
     }
+    check_settings(options, &dataset)?;
     announce(options, progress)?;
-    let open = options.target.open().await?;
-    let bucket = Bucket::open(&open.connection);
-    bucket.check().await?;
+    let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     let record = Record::begin(Beginning {
         id: new_id(),
         results: options.results.clone(),
@@ -91,14 +86,19 @@ pub async fn tune(
         assumptions: assumptions(options.direction, options.get),
     })?;
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
-    let mut tuning = Tuning { options, open: &open, claim: &claim, interrupt, progress, record };
-    let searched = tokio::select! {
-        biased;
-        searched = tuning.search() => searched,
-        () = claim.keep_beating() => unreachable!("a claim beats for ever"),
+    let mut tuning = Tuning {
+        options,
+        dataset: Arc::new(dataset),
+        pattern: Pattern::new(PATTERN_SEED),
+        connection: &open.connection,
+        claim: &claim,
+        interrupt,
+        progress,
+        record,
     };
+    let searched = claim.while_alive(tuning.search()).await;
     let record = tuning.record;
-    claim.release().await.and(searched)?;
+    both(searched, claim.release().await)?;
     if record.document.recommendation.is_none() {
         record.save()?;
         return Err(Error::answer_is_no(
@@ -107,6 +107,18 @@ pub async fn tune(
         .hint(format!("look at {} and give a larger --budget", record.directory().display())));
     }
     record.finish()
+}
+
+/// Sees that every settings that may be tried is possible.
+fn check_settings(options: &TuneOptions, dataset: &Dataset) -> Result<()> {
+    let concurrency = options.concurrency_max.max(options.current_concurrency);
+    for part_size_bytes in options.part_sizes_bytes.iter().copied() {
+        let parts_in_flight = options.parts_in_flight;
+        let settings = Settings { part_size_bytes, concurrency, parts_in_flight };
+        tune::feasible(settings, dataset.largest_bytes())?;
+        limits::check(settings, dataset)?;
+    }
+    Ok(())
 }
 
 /// Says before anything is spent what the budget affords and what it can show.
@@ -143,15 +155,10 @@ fn expected_trial(options: &TuneOptions) -> Duration {
     (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
 }
 
-fn dataset(options: &TuneOptions) -> Result<Dataset> {
-    let (dataset, _) = local_dataset(Some(&options.dataset))?;
-    dataset.ok_or_else(|| needs_target("tuning without a dataset"))
-}
-
 fn scenario(options: &TuneOptions) -> BTreeMap<String, Value> {
     let dataset = match &options.dataset {
         Upwards::Synthetic { name, .. } => json!(name),
-        Upwards::Directory(root) => json!({ "from": root }),
+        Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
     };
     BTreeMap::from([
         ("budget_s".into(), json!(options.budget.as_secs_f64())),
@@ -169,7 +176,9 @@ fn scenario(options: &TuneOptions) -> BTreeMap<String, Value> {
 
 struct Tuning<'a> {
     options: &'a TuneOptions,
-    open: &'a Open,
+    dataset: Arc<Dataset>,
+    pattern: Pattern,
+    connection: &'a Connection,
     claim: &'a Claim<'a>,
     interrupt: &'a Interrupt,
     progress: &'a mut Progress,
@@ -216,8 +225,7 @@ impl Tuning<'_> {
         };
         let settings = recommendation.settings;
         let gcs = tune::gcs_concurrency(search, &self.options.gcs);
-        recommendation.commands =
-            tune::commands(settings, gcs.unwrap_or(settings.concurrency), &self.options.gcs);
+        recommendation.commands = tune::commands(settings, gcs, &self.options.gcs);
         self.record.document.recommendation = Some(recommendation);
     }
 
@@ -229,7 +237,7 @@ impl Tuning<'_> {
             Direction::Up => format!("t{id}/"),
             Direction::Down => String::from("objects/"),
         };
-        let job = self.job(next.settings, options.direction, &below)?;
+        let job = self.job(next.settings, options.direction, &below);
         let load = Load::Timed { warm_up: options.warm_up, window: options.window };
         let label = Label { id, phase: next.phase, block: next.block };
         let what = format!("trial {}: {}", id + 1, describe(next.settings));
@@ -239,7 +247,8 @@ impl Tuning<'_> {
             progress.show(&what, snapshot, Some(left.saturating_sub(snapshot.elapsed)));
         };
         let finished =
-            trial::run(job, load, label, &self.open.connection, self.interrupt, &mut show).await?;
+            trial::run(job, load, label, self.connection, self.interrupt, &mut show).await?;
+        self.claim.leaves_open(finished.open_uploads);
         if finished.interrupted {
             return Err(Error::interrupted());
         }
@@ -257,32 +266,17 @@ impl Tuning<'_> {
             concurrency: self.options.current_concurrency,
             parts_in_flight: 1,
         };
-        let job = Job { order: Order::Once, ..self.job(settings, Direction::Up, "objects/")? };
-        let label = Label { id: 0, phase: Phase::Run, block: None };
-        let progress = &mut *self.progress;
-        let mut show = |snapshot: &Snapshot| progress.show("preparing", snapshot, None);
-        let connection = &self.open.connection;
-        let prepared =
-            trial::run(job, Load::WholeTask, label, connection, self.interrupt, &mut show).await?;
-        if prepared.interrupted {
-            return Err(Error::interrupted());
-        }
-        match prepared.trial.task.and_then(|task| task.failures.into_iter().next()) {
-            Some(failure) => Err(Error::environment(format!(
-                "cannot prepare {}: {}",
-                failure.path, failure.reason
-            ))),
-            None => Ok(()),
-        }
+        let job = Job { order: Order::Once, ..self.job(settings, Direction::Up, "objects/") };
+        prepare(job, self.connection, self.claim, self.interrupt, self.progress).await
     }
 
-    fn job(&self, settings: Settings, direction: Direction, below: &str) -> Result<Job> {
-        Ok(Job {
-            dataset: dataset(self.options)?,
+    fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {
+        Job {
+            dataset: Arc::clone(&self.dataset),
             direction,
             settings,
             prefix: format!("{}{below}", self.claim.prefix()),
-            pattern: Pattern::new(PATTERN_SEED),
+            pattern: self.pattern.clone(),
             sink: Sink::Discard,
             get: self.options.get,
             verify: false,
@@ -290,7 +284,7 @@ impl Tuning<'_> {
             order: Order::ForEver,
             spread: self.options.warm_up.mul_f64(0.5),
             seed: self.options.seed,
-        })
+        }
     }
 }
 
@@ -330,11 +324,11 @@ fn line(trial: &Trial) -> String {
         Phase::Race => format!("block {}", trial.block.unwrap_or_default()),
         Phase::Run => "run".to_owned(),
     };
-    let parts =
-        trial.requests.get("part").or(trial.requests.get("put")).or(trial.requests.get("get"));
-    let p50 = parts.map_or(0.0, |parts| parts.service_time_us.p50 as f64 / 1e3);
+    let moved = ["part", "put", "get"].into_iter().filter_map(|name| trial.requests.get(name));
+    let samples = moved.map(|requests| requests.service_time_us).find(|times| times.samples > 0);
+    let p50 = samples.map_or("-".into(), |times| format!("{:.0} ms", times.p50 as f64 / 1e3));
     format!(
-        "trial {:>3}  {why:<8}  {:>8} parts x {:>3} files  {:>10}  p50 {p50:>6.0} ms  {} failed",
+        "trial {:>3}  {why:<8}  {:>8} parts x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
         trial.id + 1,
         ByteSize(trial.settings.part_size_bytes).to_string(),
         trial.settings.concurrency,

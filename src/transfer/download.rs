@@ -61,7 +61,7 @@ impl<S: Store> Mover<'_, S> {
         let mut offset = expected.start;
         while let Some(bytes) = download.body.next().await {
             let bytes = bytes?;
-            let synthetic = matches!(job.dataset, Dataset::Synthetic(_));
+            let synthetic = matches!(*job.dataset, Dataset::Synthetic(_));
             if job.verify && synthetic && !job.pattern.matches(key, offset, &bytes) {
                 return Err(mismatch(key, offset));
             }
@@ -81,7 +81,7 @@ impl<S: Store> Mover<'_, S> {
         key: &str,
         file: &FileSpec,
         source: &Source<'_>,
-    ) -> Result<(), FileError> {
+    ) -> Result<(), StoreError> {
         let get = async |probe: &Arc<Probe>| {
             let mut download = self.worker.store.get_object(key, None, probe).await?;
             let mut offset = 0;
@@ -96,7 +96,7 @@ impl<S: Store> Mover<'_, S> {
             }
             whole(key, &(0..file.size_bytes), offset)
         };
-        Ok(self.request(Operation::Get, get).await?)
+        self.request(Operation::Get, get).await
     }
 }
 

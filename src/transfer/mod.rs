@@ -21,6 +21,7 @@ pub use retry::RetryPolicy;
 pub use sink::{Sink, check_destination};
 pub use worker::{Worker, WorkerReport};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataset::{Dataset, Pattern};
@@ -49,7 +50,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Job {
     /// What to move.
-    pub dataset: Dataset,
+    pub dataset: Arc<Dataset>,
     /// Which way.
     pub direction: Direction,
     /// Part size, files and parts in flight.

@@ -33,9 +33,12 @@ impl<S: Store> Mover<'_, S> {
             };
             let random = &mut worker.random.borrow_mut().fork();
             let delay = worker.job.retry.delay_after(attempts_made, &error, random);
-            match delay {
-                Some(delay) if !worker.control.is_draining() => clock::sleep(delay).await,
-                _ => return Err(error),
+            let Some(delay) = delay.filter(|_| !worker.control.is_draining()) else {
+                return Err(error);
+            };
+            clock::sleep(delay).await;
+            if worker.control.is_draining() {
+                return Err(error);
             }
         }
     }

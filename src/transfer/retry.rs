@@ -15,6 +15,8 @@ pub struct RetryPolicy {
     pub delay_first: Duration,
     /// Upper end of every delay (ASSUMPTION; the AWS SDKs stop at 20 s).
     pub delay_max: Duration,
+    /// A server that asks for more patience than this is asked no more (ASSUMPTION).
+    pub retry_after_max: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -23,6 +25,7 @@ impl Default for RetryPolicy {
             attempts_max: 10,
             delay_first: Duration::from_millis(200),
             delay_max: Duration::from_secs(20),
+            retry_after_max: Duration::from_secs(300),
         }
     }
 }
@@ -42,12 +45,13 @@ impl RetryPolicy {
             FailureClass::Checksum => self.attempts_max.min(2),
             _ => self.attempts_max,
         };
-        if attempts_made >= attempts_max {
+        let asked = error.retry_after.unwrap_or_default();
+        if attempts_made >= attempts_max || asked > self.retry_after_max {
             return None;
         }
         let doubled = self.delay_first.saturating_mul(1 << (attempts_made - 1).min(20));
         let jitter = doubled.min(self.delay_max).mul_f64(random.f64());
-        Some(error.retry_after.unwrap_or_default() + jitter)
+        Some(asked + jitter)
     }
 }
 
@@ -66,6 +70,13 @@ mod tests {
         let delay =
             RetryPolicy::default().delay_after(1, &refusal, &mut fastrand::Rng::with_seed(1));
         assert_eq!(delay, None);
+    }
+
+    #[test]
+    fn a_server_that_asks_for_a_day_is_not_waited_for() {
+        let error = throttled(Some(Duration::from_secs(86_400)));
+        let mut random = fastrand::Rng::with_seed(1);
+        assert_eq!(RetryPolicy::default().delay_after(1, &error, &mut random), None);
     }
 
     proptest! {

@@ -227,7 +227,7 @@ fn pattern(seed: u64) -> Pattern {
 fn job(files: u64, size: u64) -> Job {
     let scale = Scale { files: Some(files), size: Some(ByteSize(size)) };
     Job {
-        dataset: Dataset::Synthetic(Synthetic::new("climate", scale).unwrap()),
+        dataset: Arc::new(Dataset::Synthetic(Synthetic::new("climate", scale).unwrap())),
         direction: Direction::Up,
         settings: Settings { part_size_bytes: 5 * MIB, concurrency: 1, parts_in_flight: 1 },
         prefix: "p/".into(),

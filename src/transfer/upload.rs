@@ -11,7 +11,7 @@ use crate::measure::{FailureClass, Operation};
 use crate::store::{Part, Store, StoreError, Upload};
 
 impl<S: Store> Mover<'_, S> {
-    /// Uploads a file and, if asked, reads it back. What does not match is deleted again.
+    /// Uploads a file and, if asked, reads it back.
     pub(super) async fn upload_file(&self, key: &str, file: &FileSpec) -> Result<(), FileError> {
         let (job, control) = (self.worker.job, self.worker.control);
         let source = Source::open(&job.dataset, &job.pattern, key, file, &control.live).await?;
@@ -21,8 +21,7 @@ impl<S: Store> Mover<'_, S> {
             self.upload_in_parts(key, file, &source).await?;
         }
         if job.verify {
-            let verified = self.read_back(key, file, &source).await;
-            self.keep_if(key, verified).await?;
+            self.verify(key, file, &source).await?;
         }
         Ok(())
     }
@@ -30,12 +29,20 @@ impl<S: Store> Mover<'_, S> {
     async fn put(&self, key: &str, file: &FileSpec, source: &Source<'_>) -> Result<(), FileError> {
         let whole = PartSource::Streamed(0..file.size_bytes);
         let store = self.worker.store;
-        self.request(Operation::Put, async |probe| {
-            store.put_object(key, source.payload(&whole), probe).await
-        })
-        .await?;
-        let unchanged = source.unchanged().await.map_err(FileError::from);
-        self.keep_if(key, unchanged).await
+        let mut in_doubt = false;
+        let put = async |probe: &_| {
+            let put = store.put_object(key, source.payload(&whole), probe).await;
+            put.inspect_err(|error| in_doubt |= leaves_open_what_happened(error))
+        };
+        match self.request(Operation::Put, put).await {
+            Ok(_) => match source.unchanged().await {
+                Ok(()) => Ok(()),
+                Err(changed) => Err(self.take_back(key, changed.into()).await),
+            },
+            // An attempt whose answer was lost may have left the object, or an older state of it.
+            Err(error) if in_doubt => Err(self.take_back(key, error.into()).await),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn upload_in_parts(
@@ -130,24 +137,53 @@ impl<S: Store> Mover<'_, S> {
     ) -> Result<(), FileError> {
         let store = self.worker.store;
         let head = async |probe: &_| store.head_object(key, probe).await;
-        match self.request(Operation::Head, head).await? {
-            Some(object) if object.size_bytes == size_bytes => Ok(()),
-            _ => Err(match completed {
-                Err(error) => error.into(),
-                Ok(()) => FileError::Failed(format!("{key}: gone after CompleteMultipartUpload")),
-            }),
+        let found = self.request(Operation::Head, head).await;
+        match (found, completed) {
+            (Ok(Some(object)), _) if object.size_bytes == size_bytes => Ok(()),
+            (Ok(_), Err(error)) => Err(error.into()),
+            (Ok(_), Ok(())) => {
+                Err(FileError::Failed(format!("{key}: gone after CompleteMultipartUpload")))
+            }
+            (Err(error), _) => Err(FileError::Failed(format!(
+                "no answer to CompleteMultipartUpload, and whether {key} is there is unknown: {error}"
+            ))),
         }
     }
 
-    /// Deletes the object again unless `checked` says it is good.
-    async fn keep_if(&self, key: &str, checked: Result<(), FileError>) -> Result<(), FileError> {
-        if checked.is_err() {
-            let store = self.worker.store;
-            let keys = [key.to_owned()];
-            let delete = async |probe: &_| store.delete_objects(&keys, probe).await;
-            self.request(Operation::Delete, delete).await?;
+    /// Reads the object back. What does not match its source is deleted again; what could not be
+    /// read stays, for it may be good.
+    async fn verify(
+        &self,
+        key: &str,
+        file: &FileSpec,
+        source: &Source<'_>,
+    ) -> Result<(), FileError> {
+        match self.read_back(key, file, source).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.class == FailureClass::Checksum => {
+                Err(self.take_back(key, error.into()).await)
+            }
+            Err(error) => {
+                Err(FileError::Failed(format!("it arrived and could not be verified: {error}")))
+            }
         }
-        checked
+    }
+
+    /// Deletes the object again. The error, and whether the object is still there in spite of it.
+    async fn take_back(&self, key: &str, error: FileError) -> FileError {
+        let store = self.worker.store;
+        let keys = [key.to_owned()];
+        let delete = async |probe: &_| store.delete_objects(&keys, probe).await;
+        let reason = match self.request(Operation::Delete, delete).await {
+            Ok(refused) => refused.into_iter().next().map(|(_, reason)| reason),
+            Err(error) => Some(error.message),
+        };
+        match reason {
+            None => error,
+            Some(reason) => {
+                FileError::Failed(format!("{error}; its object could not be deleted: {reason}"))
+            }
+        }
     }
 }
 

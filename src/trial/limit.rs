@@ -35,15 +35,15 @@ pub(super) fn judge(job: &Job, control: &Control, watched: &Watched, recorder: &
 
     let limit = |limited_by, evidence| Limit { limited_by, evidence };
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-    if recorder.payload_bytes() == 0 {
-        return limit(LimitedBy::Unknown, "no request with payload succeeded".into());
-    }
     if throttled > FAILED_SHARE {
         let evidence = format!("{} of the attempts were told to slow down", percent(throttled));
         return limit(LimitedBy::Throttled, evidence);
     }
     if failed > FAILED_SHARE {
         return limit(LimitedBy::Errors, format!("{} of the attempts failed", percent(failed)));
+    }
+    if recorder.payload_bytes() == 0 {
+        return limit(LimitedBy::Unknown, "no request with payload ended".into());
     }
     if cpu > CPU_SHARE {
         let evidence = format!(

@@ -52,7 +52,7 @@ pub struct Label {
 pub struct Finished {
     /// What was measured.
     pub trial: Trial,
-    /// Uploads still open: the caller aborts them.
+    /// Uploads that were neither completed nor aborted: the caller's to abort.
     pub open_uploads: BTreeSet<Upload>,
     /// Whether the user interrupted.
     pub interrupted: bool,
@@ -64,7 +64,7 @@ const WARM_UP_MAX: u32 = 20;
 /// The drain lasts at most this many times the longest that a request with payload has taken.
 const DRAIN_OF_SLOWEST: u32 = 2;
 
-/// The drain's least limit: what was throttled with `Retry-After: 12` may still come.
+/// The drain's least limit, for trials without a slow request so far.
 const DRAIN_MIN: Duration = Duration::from_secs(2);
 
 /// Runs a job and measures it. `progress` is called about ten times a second.
@@ -87,7 +87,7 @@ pub async fn run(
     let threads = Threads::start(job, Control::new(first_stage), connection)?;
     let watched = watch::until_over(&threads, load, interrupt, progress).await;
     let (job, control) = (threads.job(), threads.control());
-    let worked = threads.join().await;
+    let worked = threads.join().await?;
 
     let mut recorder = Recorder::default();
     let (mut open_uploads, mut failures) = (BTreeSet::new(), Vec::new());

@@ -71,13 +71,15 @@ impl Threads {
     }
 
     /// Drops what is still under way and collects what was recorded.
-    pub(super) async fn join(self) -> Vec<WorkerReport> {
+    ///
+    /// # Errors
+    /// If a thread panicked; the caller still has a clean-up to do.
+    pub(super) async fn join(self) -> Result<Vec<WorkerReport>> {
         self.cut.send_replace(true);
         self.done().await;
-        let join = |handle: JoinHandle<WorkerReport>| match handle.join() {
-            Ok(report) => report,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
+        // The panic itself is on standard error already.
+        let panicked = |_| Error::environment("a thread that moves data panicked: this is a bug");
+        let join = |handle: JoinHandle<WorkerReport>| handle.join().map_err(panicked);
         self.handles.into_iter().map(join).collect()
     }
 }

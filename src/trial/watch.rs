@@ -89,9 +89,10 @@ impl Watch<'_> {
             Load::Timed { warm_up, window } => {
                 self.warm_up(warm_up).await;
                 let cpu = cpu_at(self);
-                self.seen.opened = self.enter(Stage::Measuring);
+                // On borders of bins, so that the bins of the window are whole and lie within it.
+                self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
                 self.until(self.seen.opened + window).await;
-                self.seen.closed = self.enter(Stage::Draining);
+                self.seen.closed = BIN * bins(self.enter(Stage::Draining));
                 self.seen.cpu_in_window = cpu_at(self) - cpu;
                 self.drain().await;
             }
@@ -134,10 +135,7 @@ impl Watch<'_> {
     fn enter(&self, stage: Stage) -> Duration {
         let control = self.threads.control();
         control.enter(stage);
-        // On the border of a bin, so that the bins of the window are whole.
-        let now = since_start(&control);
-        let bins = now.as_nanos().div_ceil(BIN.as_nanos()) as u32;
-        BIN * bins
+        since_start(&control)
     }
 
     /// Waits a little and shows the progress. Whether all movers have stopped.
@@ -160,4 +158,9 @@ impl Watch<'_> {
         });
         stopped
     }
+}
+
+/// Whole bins before `at`.
+fn bins(at: Duration) -> u32 {
+    (at.as_nanos() / BIN.as_nanos()) as u32
 }

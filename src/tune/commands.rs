@@ -26,17 +26,16 @@ pub struct GcsOptions {
 /// known and was measured, otherwise the one that loses least in the worst case over the part
 /// sizes measured; of those within the margin of that, the smallest.
 ///
-/// `None` before the race, or where parts of one file were in flight together: a connector sends
-/// its blocks in order.
+/// `None` before the race, and where several parts of one file were in flight: a connector sends its
+/// blocks in order.
 pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
+    if search.config().parts_in_flight > 1 {
+        return None;
+    }
     let mut goodputs: Vec<(Settings, f64)> = Vec::new();
     for (settings, outcomes) in search.blocks() {
         let values: Vec<f64> = outcomes.values().map(|outcome| outcome.goodput).collect();
-        if settings.parts_in_flight == 1
-            && let Some(goodput) = geometric_mean(&values)
-        {
-            goodputs.push((settings, goodput));
-        }
+        goodputs.extend(geometric_mean(&values).map(|goodput| (settings, goodput)));
     }
     let measured: BTreeSet<u64> = goodputs.iter().map(|(s, _)| s.part_size_bytes).collect();
     let connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
@@ -63,28 +62,11 @@ pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
 }
 
 /// Commands that set a recommendation. `concurrency` is that of [`gcs_concurrency`].
-pub fn commands(settings: Settings, concurrency: u32, options: &GcsOptions) -> Commands {
-    let printed = options.dtn_cores.map_or(concurrency, |cores| concurrency.min(cores));
-    let gcs = |object: &str| gcs(object, printed, options);
-    let mut gcs_storage_gateway = String::new();
-    if printed < concurrency {
-        gcs_storage_gateway +=
-            &format!("# {concurrency} measured best; {printed} is the number of the DTN's cores\n");
-    }
-    if let Some((preferred, max)) = options.peer {
-        // From memory of Globus's documentation (ASSUMPTION): the larger of both preferred values,
-        // held down by the smaller of both limits.
-        let effective = printed.max(preferred).min(printed.min(max));
-        gcs_storage_gateway += &format!(
-            "# with a peer of {preferred} preferred / {max} max a transfer gets {effective} (ASSUMPTION)\n"
-        );
-    }
-    gcs_storage_gateway += &gcs("storage-gateway update s3 STORAGE_GATEWAY_ID");
-    let gcs_endpoint = gcs("endpoint update");
-    let undo = "--network-use normal";
-    let gcs_revert = format!(
-        "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID {undo}\nglobus-connect-server endpoint update {undo}"
-    );
+pub fn commands(settings: Settings, concurrency: Option<u32>, options: &GcsOptions) -> Commands {
+    let [gcs_storage_gateway, gcs_endpoint, gcs_revert] = match concurrency {
+        Some(concurrency) => gcs_commands(concurrency, options),
+        None => [(); 3].map(|()| NOT_FOR_GCS.to_owned()),
+    };
     let part_mib = settings.part_size_bytes / MIB;
     let Settings { concurrency: files, parts_in_flight: parts, .. } = settings;
     Commands {
@@ -102,6 +84,34 @@ pub fn commands(settings: Settings, concurrency: u32, options: &GcsOptions) -> C
             "s5cmd --numworkers {files} cp --concurrency {parts} --part-size {part_mib}"
         ),
     }
+}
+
+/// Instead of commands for GCS.
+const NOT_FOR_GCS: &str = "# nothing for GCS: its connector has one part of a file in flight, and these trials had more (tune with --parts-in-flight 1)";
+
+/// For the storage gateway, for the endpoint, and to undo both.
+fn gcs_commands(concurrency: u32, options: &GcsOptions) -> [String; 3] {
+    let printed = options.dtn_cores.map_or(concurrency, |cores| concurrency.min(cores));
+    let mut remarks = String::new();
+    if printed < concurrency {
+        remarks +=
+            &format!("# {concurrency} measured best; {printed} is the number of the DTN's cores\n");
+    }
+    if let Some((preferred, max)) = options.peer {
+        // From memory of Globus's documentation (ASSUMPTION): the larger of both preferred values,
+        // held down by the smaller of both limits.
+        let effective = printed.max(preferred).min(printed.min(max));
+        remarks += &format!(
+            "# with a peer of {preferred} preferred / {max} max a transfer gets {effective} (ASSUMPTION)\n"
+        );
+    }
+    let storage_gateway = gcs("storage-gateway update s3 STORAGE_GATEWAY_ID", printed, options);
+    let endpoint = gcs("endpoint update", printed, options);
+    let undo = "--network-use normal";
+    let revert = format!(
+        "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID {undo}\nglobus-connect-server endpoint update {undo}"
+    );
+    [remarks + &storage_gateway, endpoint, revert]
 }
 
 /// `network_use: custom` needs all four numbers (GCS Endpoint and StorageGateway 1.3.0 schemas).
@@ -128,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_gcs_commands_carry_all_four_numbers() {
-        let commands = commands(settings(), 8, &GcsOptions::default());
+        let commands = commands(settings(), Some(8), &GcsOptions::default());
         for command in [commands.gcs_storage_gateway, commands.gcs_endpoint] {
             for flag in [
                 "--network-use custom",
@@ -143,9 +153,17 @@ mod tests {
     }
 
     #[test]
+    fn several_parts_of_a_file_in_flight_say_nothing_of_gcs() {
+        let commands = commands(settings(), None, &GcsOptions::default());
+        for command in [commands.gcs_storage_gateway, commands.gcs_endpoint, commands.gcs_revert] {
+            assert!(command.starts_with("# nothing for GCS"), "{command}");
+        }
+    }
+
+    #[test]
     fn the_cores_cap_the_printed_number_and_the_measured_one_stands_beside_it() {
         let options = GcsOptions { dtn_cores: Some(4), ..GcsOptions::default() };
-        let commands = commands(settings(), 8, &options);
+        let commands = commands(settings(), Some(8), &options);
         assert!(commands.gcs_endpoint.contains("--max-concurrency 4 "));
         assert!(commands.gcs_storage_gateway.starts_with("# 8 measured best; 4 is"));
         assert!(commands.rclone.contains("--transfers 8 "));
@@ -154,7 +172,7 @@ mod tests {
     #[test]
     fn a_normal_peer_holds_the_number_down() {
         let options = GcsOptions { peer: Some((2, 4)), ..GcsOptions::default() };
-        let commands = commands(settings(), 16, &options);
+        let commands = commands(settings(), Some(16), &options);
         assert!(commands.gcs_storage_gateway.contains("a transfer gets 4"));
     }
 }

@@ -1,4 +1,9 @@
 //! Which settings to recommend, and how sure that is.
+//!
+//! "Within 5 % of the best is shown" must hold against *every* other candidate, not only against the
+//! one that happened to come out first: the best of many noisy means looks better than it is. As all
+//! comparisons must succeed, none needs a correction for their number (intersection-union test,
+//! R. L. Berger, Technometrics 24, 1982, 295-300).
 
 use super::search::{Blocks, Outcome, Search};
 use crate::result::{
@@ -10,13 +15,14 @@ use crate::units::ByteSize;
 /// What may be lost against the best for the sake of cheaper settings.
 pub const MARGIN: f64 = 0.05;
 
-/// The recommendation of a search; `None` when no candidate has a goodput in any block.
+/// The recommendation of a search; `None` when no candidate has a goodput in two blocks.
 pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation> {
     let blocks = search.blocks();
     let leader = leader(&blocks)?;
     let chosen = cheapest_within_margin(&blocks, leader);
     let goodputs: Vec<f64> = blocks[&chosen].values().map(|outcome| outcome.goodput).collect();
     let mean = log_mean(&goodputs)?;
+    let interval_95 = mean.interval_95?;
 
     let others = blocks.keys().filter(|settings| **settings != chosen);
     let compared_with: Vec<Comparison> =
@@ -26,14 +32,13 @@ pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation
     };
     let lower_bound = |comparison: Comparison| comparison.interval_95.map(|[low, _]| low);
 
-    let within_margin_shown = match against(leader) {
-        Some(comparison) => lower_bound(comparison).is_some_and(|low| low >= 1.0 - MARGIN),
-        None => mean.interval_95.is_some(),
-    };
+    let within_margin_shown = is_within_margin(&blocks, chosen);
     let current = search.config().current;
     let better_than_default_shown =
         against(current).and_then(lower_bound).is_some_and(|low| low > 1.0);
-    let verdict = verdict(&blocks[&chosen], within_margin_shown && better_than_default_shown);
+    // What is set now need not be better than itself.
+    let shown = within_margin_shown && (better_than_default_shown || chosen == current);
+    let verdict = verdict(&blocks, chosen, shown);
     let sd = paired_sd(&blocks, chosen);
     let smallest_difference_seen =
         sd.and_then(|sd| smallest_difference(sd, goodputs.len())).map(|log| log.exp() - 1.0);
@@ -43,7 +48,7 @@ pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation
         settings: chosen,
         direction,
         goodput_bytes_per_second: mean.mean,
-        interval_95: mean.interval_95.unwrap_or([mean.mean, mean.mean]),
+        interval_95,
         verdict,
         within_margin_shown,
         better_than_default_shown,
@@ -66,13 +71,22 @@ fn leader(blocks: &Blocks) -> Option<Settings> {
 
 /// Fewest streams, then the smallest parts (the least memory), of those shown to be close enough.
 fn cheapest_within_margin(blocks: &Blocks, leader: Settings) -> Settings {
-    let close = |settings: &&Settings| {
-        compare(blocks, **settings, leader)
+    let close = blocks.keys().filter(|settings| is_within_margin(blocks, **settings));
+    close.min_by_key(|settings| cost(**settings)).copied().unwrap_or(leader)
+}
+
+fn cost(settings: Settings) -> (u32, u64) {
+    (settings.streams(), settings.part_size_bytes)
+}
+
+/// Whether it is shown that no other candidate is better by more than the margin.
+fn is_within_margin(blocks: &Blocks, settings: Settings) -> bool {
+    let mut others = blocks.keys().filter(|other| **other != settings);
+    others.all(|other| {
+        compare(blocks, settings, *other)
             .and_then(|comparison| comparison.interval_95)
             .is_some_and(|[low, _]| low >= 1.0 - MARGIN)
-    };
-    let cost = |settings: &&Settings| (settings.streams(), settings.part_size_bytes);
-    blocks.keys().filter(close).min_by_key(cost).copied().unwrap_or(leader)
+    })
 }
 
 /// Paired over common blocks.
@@ -96,16 +110,30 @@ fn paired_sd(blocks: &Blocks, chosen: Settings) -> Option<f64> {
     sds.get(sds.len() / 2).copied()
 }
 
-/// A limit of the client, the source or the server's patience is not an optimum of the settings.
-fn verdict(outcomes: &std::collections::BTreeMap<u32, Outcome>, shown: bool) -> Verdict {
-    let limited = outcomes.values().filter(|outcome| {
-        !matches!(outcome.limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
+/// A limit of the client, the source or the server's patience is not an optimum of the settings: not
+/// on the chosen ones, and not on those with more streams that might otherwise have been better.
+fn verdict(blocks: &Blocks, chosen: Settings, shown: bool) -> Verdict {
+    let might_be_better = |settings: Settings| {
+        settings == chosen
+            || settings.streams() > chosen.streams()
+                && compare(blocks, settings, chosen).is_some_and(|to| to.ratio >= 1.0 - MARGIN)
+    };
+    let is_limited = blocks.iter().any(|(settings, outcomes)| {
+        might_be_better(*settings) && mostly_limited(outcomes.values())
     });
-    match (limited.count() * 2 > outcomes.len(), shown) {
+    match (is_limited, shown) {
         (true, _) => Verdict::Limited,
         (false, true) => Verdict::Clear,
         (false, false) => Verdict::Indistinguishable,
     }
+}
+
+fn mostly_limited<'a>(outcomes: impl ExactSizeIterator<Item = &'a Outcome>) -> bool {
+    let trials = outcomes.len();
+    let limited = outcomes.filter(|outcome| {
+        !matches!(outcome.limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
+    });
+    limited.count() * 2 > trials
 }
 
 struct Basis {

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::requests::parts_of;
 use crate::support::servers::{Serve, text};
 use crate::support::tools::AwsCli;
-use crate::support::tree::{LARGE, Tree, contents};
+use crate::support::tree::{EMPTY, LARGE, Tree, contents};
 
 /// The CLI sends parts of 8 MiB, and files from 8 MiB on in parts.
 const TREE: Tree = Tree { small_files: 40, large_bytes: 20_000_000 };
@@ -16,8 +16,15 @@ fn the_aws_cli_brings_a_tree_up_and_down_and_deletes_it() {
     let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
     let (here, back) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     TREE.write(here.path());
+    // After an empty file on a connection, botocore 1.43 waits in vain for the answer to the next one
+    // there, with every server that, as Go's net/http and hyper, sends no 100 (Continue) for a body of
+    // length 0. So the empty file goes by itself.
+    fs::remove_file(here.path().join(EMPTY)).unwrap();
 
     aws.ok(["s3", "cp", "--quiet", "--recursive", text(here.path()), "s3://bucket/a tree/"]);
+    fs::write(here.path().join(EMPTY), "").unwrap();
+    let empty = here.path().join(EMPTY);
+    aws.ok(["s3", "cp", "--quiet", text(&empty), &format!("s3://bucket/a tree/{EMPTY}")]);
     aws.ok(["s3", "cp", "--quiet", "--recursive", "s3://bucket/a tree/", text(back.path())]);
     assert_eq!(contents(back.path()), contents(here.path()));
 
@@ -31,7 +38,9 @@ fn the_aws_cli_brings_a_tree_up_and_down_and_deletes_it() {
     let key = format!("a tree/{LARGE}");
     let sizes: Vec<u64> = parts_of(&requests, &key).values().map(|part| part.bytes_in).collect();
     assert_eq!(sizes, [8 << 20, 8 << 20, TREE.large_bytes - (16 << 20)]);
-    assert!(requests.iter().all(|request| request.status.is_some_and(|status| status < 400)));
+    for request in requests {
+        assert!(request.status.is_some_and(|status| status < 400), "{request:?}");
+    }
 }
 
 #[test]

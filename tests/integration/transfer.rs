@@ -9,7 +9,7 @@ use crate::support::tools::AwsCli;
 use crate::support::tree::{LARGE, Tree, contents};
 
 /// Each part is under way for so long that as many are in flight as are allowed.
-const LINK: &[&str] = &["--part-overhead", "30ms"];
+const LINK: &[&str] = &["--part-overhead", "20ms"];
 
 /// Files in flight, of which one part each.
 const FILES: usize = 3;

@@ -43,6 +43,8 @@ impl Decoder {
             self.begun = true;
             self.left = chunk_size(&self.line().await?)?;
             if self.left == 0 {
+                // Unread, the last line end would be taken for the next request.
+                while self.body.next().await.transpose()?.is_some() {}
                 return Ok(None);
             }
         }

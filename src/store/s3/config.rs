@@ -122,6 +122,11 @@ fn endpoint_url(text: &str) -> Result<String> {
             .hint("write it like https://gateway.storjshare.io")
     };
     let text = text.trim().trim_end_matches('/');
+    if text.contains('@') {
+        // Not repeated in the message: a password is in it.
+        return Err(Error::environment("the endpoint's URL holds a user or a password")
+            .hint("keys come from the environment or from --profile"));
+    }
     let given: Uri = text.parse().map_err(|_| invalid())?;
     if text.ends_with(':') {
         // `https://` without its slashes would pass for the host `https` with an empty port.
@@ -148,6 +153,12 @@ fn is_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_with_a_password_is_refused_without_repeating_it() {
+        let error = endpoint_url("https://user:secret@host").unwrap_err().to_string();
+        assert!(error.contains("password") && !error.contains("secret"), "{error}");
+    }
 
     #[test]
     fn an_endpoint_without_scheme_is_https_unless_it_is_this_machine() {

@@ -82,8 +82,10 @@ impl Tidegate {
 
     /// Runs it and reads the result document that it prints; it must succeed.
     pub fn json(&self, verb: &str, arguments: &[&str]) -> Value {
-        let finished = self.run(verb, &[arguments, &["--json", "--quiet"]].concat());
+        let finished = self.run(verb, &[arguments, &["--json"]].concat());
         assert_eq!(finished.code, 0, "{}", finished.stderr);
+        // Shown if the test fails.
+        eprintln!("{}", finished.stderr);
         serde_json::from_str(&finished.stdout).expect("nothing but JSON on standard output")
     }
 

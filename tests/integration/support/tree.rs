@@ -31,6 +31,9 @@ pub struct Tree {
     pub large_bytes: u64,
 }
 
+/// An empty file's name.
+pub const EMPTY: &str = "run 00/sample-00000.dat";
+
 /// The large file's name.
 pub const LARGE: &str = "large file.bin";
 
