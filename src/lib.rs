@@ -50,6 +50,9 @@
 //!   socket by bins of 100 ms. Goodput is what all attempts sent in the window less what the failed and
 //!   the cut ones sent, settled after the drain: a 64 MiB part that straddles the window's edge counts
 //!   for exactly what was sent inside it.
+//! * **Within the margin of every candidate, not of the leader.** The best of several noisy means looks
+//!   better than it is. So it must be shown of every other candidate that it is not better by more than
+//!   5 % ([`tune::recommend`]); what is set now is a candidate too.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal

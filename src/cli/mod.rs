@@ -23,7 +23,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Find the part size and concurrency to set; without TARGET a one-minute demonstration on this machine.
+    /// Find the part size and concurrency to set; without TARGET a short demonstration on this machine.
     Tune(tune::Args),
     /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
     Run(run::Args),

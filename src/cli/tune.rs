@@ -15,7 +15,7 @@ use crate::units::ByteSize;
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
 
-/// Times of a demonstration on the embedded gateway: about a minute in all.
+/// Times of a demonstration on the embedded gateway.
 const DEMONSTRATION: Times = Times {
     budget: Duration::from_secs(75),
     warm_up: Duration::from_millis(500),

@@ -138,6 +138,10 @@ impl Bucket {
             (Some("AccessDenied"), _) => {
                 "these keys may not do this: they need read, write, list and delete"
             }
+            // In the words of rustls.
+            _ if error.message.contains("invalid peer certificate") => {
+                "name the certificate of the endpoint's authority with --ca-bundle FILE"
+            }
             (_, FailureClass::Connection | FailureClass::Timeout) => {
                 "see that the endpoint's name, port and scheme are right and that it can be reached from here"
             }

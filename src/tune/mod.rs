@@ -5,8 +5,8 @@
 //!    proportional gain (the rule of AzCopy's tuner, `ste/concurrencyTuner.go`).
 //! 2. **Race**: candidates around the knee, for every part size, each once in every block and in
 //!    random order within it (randomised complete blocks), so that drift hits all alike.
-//! 3. **Decision** over the blocks: the cheapest settings whose lower 95 % bound on the ratio to the
-//!    leader is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
+//! 3. **Decision** over the blocks: the cheapest settings whose lower 95 % bound on the ratio to
+//!    every other candidate is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
 
 mod commands;
 mod decide;

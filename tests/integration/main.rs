@@ -6,5 +6,6 @@ mod mistakes;
 mod serve;
 mod store;
 mod support;
+mod tls;
 mod transfer;
 mod tune;

@@ -101,7 +101,7 @@ impl Known {
     fn assert_found_by(self, tidegate: &Tidegate) {
         let seconds = |parts: f64| format!("{}ms", (1000.0 * parts * self.part_s()) as u32);
         let part_sizes = format!("{}MiB,{}MiB", self.large_mib / 4, self.large_mib);
-        let (warm_up, window, budget) = (seconds(2.0), seconds(4.0), seconds(200.0));
+        let (warm_up, window, budget) = (seconds(2.0), seconds(4.0), seconds(300.0));
         let concurrency_max = self.concurrency_max.to_string();
         let search = [
             // One long file again and again: no part is shorter than the others.

@@ -51,6 +51,11 @@ impl Serve {
         format!("http://{}", self.address)
     }
 
+    /// Where it listens: host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Ends it, so that all it has to log is in the file, and reads that.
     pub fn stop(mut self) -> Vec<Request> {
         drop(self.child.stdin.take());
