@@ -4,8 +4,12 @@
 //! (A. Abedi, T. Brecht, "Conducting Repeatable Experiments in Highly Variable Cloud Computing
 //! Environments", ICPE 2017, 10.1145/3030207.3030229).
 
+mod batches;
 mod ratio;
+mod steady;
 mod student;
 
+pub use batches::mean_interval_95;
 pub use ratio::{LogMean, geometric_mean, log_mean};
+pub use steady::steady_from;
 pub use student::{quantile, smallest_difference};

@@ -28,7 +28,7 @@ fn settings(digest: &Digest, found: &Recommendation) -> Markup {
             ("goodput", format!("{goodput} (95 % interval {interval})").into()),
             ("direction", wording::direction(found.direction).into()),
             ("verdict", verdict(found)),
-            ("within 5 % of the fastest", shown(found.within_margin_shown).into()),
+            ("no other is 5 % better", shown(found.within_margin_shown).into()),
             ("faster than the current default", shown(found.better_than_default_shown).into()),
             ("smallest difference these trials could show", seen.into()),
             ("limited by", limit(digest.shown)),
