@@ -130,7 +130,8 @@ pub struct Trial {
     pub window: Window,
     /// Bytes that passed the sockets inside the window in attempts that in the end succeeded, per second.
     pub goodput_bytes_per_second: f64,
-    /// 95 % interval of the goodput; `None` where one trial cannot give one.
+    /// 95 % interval of the goodput from batch means of this trial's window: it excludes the variation
+    /// between trials. `None` where one trial cannot give one.
     pub goodput_interval_95: Option<[f64; 2]>,
     /// All body bytes that passed the sockets inside the window, retries included, per second.
     pub wire_bytes_per_second: f64,

@@ -209,7 +209,11 @@ impl Tuning<'_> {
             let trial = self.trial(next, left).await?;
             search.tell(
                 next,
-                Outcome { goodput: trial.goodput_bytes_per_second, limited_by: trial.limited_by },
+                Outcome {
+                    goodput: trial.goodput_bytes_per_second,
+                    limited_by: trial.limited_by,
+                    steady: trial.window.steady,
+                },
             );
             self.progress.note(&line(&trial));
             self.record.add(trial)?;

@@ -6,6 +6,7 @@
 mod limit;
 mod threads;
 mod watch;
+mod window;
 
 pub use watch::Snapshot;
 
@@ -15,12 +16,13 @@ use std::time::Duration;
 use crate::clock;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
-use crate::measure::{BIN, Live, Recorder, Usage};
+use crate::measure::{Live, Recorder, Usage};
 use crate::result::{ClientUse, FileFailure, Phase, TaskSummary, Trial, Window};
 use crate::store::Upload;
 use crate::store::s3::Connection;
 use crate::transfer::{Control, Job, Order, Stage};
 use threads::Threads;
+use window::Measurement;
 
 /// How long a trial warms up and is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +123,7 @@ struct Measured<'a> {
 
 impl Measured<'_> {
     fn trial(&self, load: Load, label: Label, failures: Vec<FileFailure>) -> Trial {
-        let (window, good, wire) = self.window(load);
+        let measured = self.measurement(load);
         let limit = limit::judge(self.job, self.control, self.watched, &self.recorder);
         let task = (load == Load::WholeTask).then(|| self.task(failures));
         Trial {
@@ -130,10 +132,10 @@ impl Measured<'_> {
             block: label.block,
             settings: self.job.settings,
             direction: self.job.direction,
-            window,
-            goodput_bytes_per_second: good,
-            goodput_interval_95: None,
-            wire_bytes_per_second: wire,
+            window: measured.window,
+            goodput_bytes_per_second: measured.goodput_bytes_per_second,
+            goodput_interval_95: measured.goodput_interval_95,
+            wire_bytes_per_second: measured.wire_bytes_per_second,
             bytes: self.recorder.payload_bytes(),
             objects: Live::get(&self.control.live.files_done),
             requests: self.recorder.summaries(),
@@ -147,33 +149,30 @@ impl Measured<'_> {
         }
     }
 
-    /// The window and, per second of it, good and all bytes.
-    fn window(&self, load: Load) -> (Window, f64, f64) {
+    fn measurement(&self, load: Load) -> Measurement {
+        match load {
+            Load::WholeTask => self.whole_task(),
+            Load::Timed { .. } => {
+                window::measure(&self.recorder, self.watched.opened, self.watched.closed)
+            }
+        }
+    }
+
+    fn whole_task(&self) -> Measurement {
         let (start, end) = (self.watched.opened, self.watched.closed);
         let seconds = (end - start).as_secs_f64();
         let per_second = |bytes: u64| if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
-        let (rule, good, wire) = match load {
-            Load::WholeTask => (
-                "the whole task",
-                per_second(Live::get(&self.control.live.bytes_done)),
-                per_second(self.recorder.wire_bytes(0, usize::MAX)),
-            ),
-            Load::Timed { .. } => {
-                let (from, to) = (bin(start), bin(end));
-                (
-                    "fixed window after the warm-up and every mover's first request with payload",
-                    per_second(self.recorder.good_bytes(from, to)),
-                    per_second(self.recorder.wire_bytes(from, to)),
-                )
-            }
-        };
-        let window = Window {
-            start_s: start.as_secs_f64(),
-            end_s: end.as_secs_f64(),
-            steady: None,
-            rule: rule.into(),
-        };
-        (window, good, wire)
+        Measurement {
+            window: Window {
+                start_s: start.as_secs_f64(),
+                end_s: end.as_secs_f64(),
+                steady: None,
+                rule: "the whole task".into(),
+            },
+            goodput_bytes_per_second: per_second(Live::get(&self.control.live.bytes_done)),
+            goodput_interval_95: None,
+            wire_bytes_per_second: per_second(self.recorder.wire_bytes(0, usize::MAX)),
+        }
     }
 
     fn task(&self, failures: Vec<FileFailure>) -> TaskSummary {
@@ -192,10 +191,6 @@ impl Measured<'_> {
             failures,
         }
     }
-}
-
-fn bin(at: Duration) -> usize {
-    (at.as_nanos() / BIN.as_nanos()) as usize
 }
 
 /// Whether files go round and round.

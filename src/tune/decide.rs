@@ -5,6 +5,8 @@
 //! comparisons must succeed, none needs a correction for their number (intersection-union test,
 //! R. L. Berger, Technometrics 24, 1982, 295-300).
 
+use std::collections::BTreeMap;
+
 use super::search::{Blocks, Outcome, Search};
 use crate::result::{
     Commands, Comparison, Direction, LimitedBy, Recommendation, Settings, Verdict,
@@ -61,7 +63,7 @@ pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation
 
 /// The settings with the highest geometric mean.
 fn leader(blocks: &Blocks) -> Option<Settings> {
-    let mean = |outcomes: &std::collections::BTreeMap<u32, Outcome>| {
+    let mean = |outcomes: &BTreeMap<u32, Outcome>| {
         let goodputs: Vec<f64> = outcomes.values().map(|outcome| outcome.goodput).collect();
         log_mean(&goodputs).map(|mean| mean.mean)
     };
@@ -118,22 +120,26 @@ fn verdict(blocks: &Blocks, chosen: Settings, shown: bool) -> Verdict {
             || settings.streams() > chosen.streams()
                 && compare(blocks, settings, chosen).is_some_and(|to| to.ratio >= 1.0 - MARGIN)
     };
-    let is_limited = blocks.iter().any(|(settings, outcomes)| {
-        might_be_better(*settings) && mostly_limited(outcomes.values())
-    });
-    match (is_limited, shown) {
-        (true, _) => Verdict::Limited,
-        (false, true) => Verdict::Clear,
-        (false, false) => Verdict::Indistinguishable,
+    let is_limited = blocks
+        .iter()
+        .any(|(settings, outcomes)| might_be_better(*settings) && mostly(outcomes, is_limited));
+    match shown {
+        _ if is_limited => Verdict::Limited,
+        _ if mostly(&blocks[&chosen], |outcome| outcome.steady == Some(false)) => {
+            Verdict::NotSteady
+        }
+        true => Verdict::Clear,
+        false => Verdict::Indistinguishable,
     }
 }
 
-fn mostly_limited<'a>(outcomes: impl ExactSizeIterator<Item = &'a Outcome>) -> bool {
-    let trials = outcomes.len();
-    let limited = outcomes.filter(|outcome| {
-        !matches!(outcome.limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
-    });
-    limited.count() * 2 > trials
+fn is_limited(outcome: &Outcome) -> bool {
+    !matches!(outcome.limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
+}
+
+/// Whether something holds for more than half of the trials of one settings.
+fn mostly(trials: &BTreeMap<u32, Outcome>, holds: impl Fn(&Outcome) -> bool) -> bool {
+    2 * trials.values().filter(|outcome| holds(outcome)).count() > trials.len()
 }
 
 struct Basis {
@@ -164,7 +170,8 @@ impl Basis {
         let caution = match verdict {
             Verdict::Limited => "; but something other than these settings held the rate down",
             Verdict::Indistinguishable => "; not all of this is shown",
-            Verdict::Clear | Verdict::NotSteady => "",
+            Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
+            Verdict::Clear => "",
         };
         let shows = smallest.map_or(String::new(), |smallest| {
             format!(" ({blocks} blocks show differences from {:.1} %)", 100.0 * smallest)

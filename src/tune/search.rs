@@ -36,6 +36,8 @@ pub struct Outcome {
     pub goodput: f64,
     /// What held it down.
     pub limited_by: LimitedBy,
+    /// Whether it was found to be steady; `None` if that was not judged.
+    pub steady: Option<bool>,
 }
 
 /// Blocks by settings: goodput by number of block.
@@ -156,7 +158,7 @@ impl Search {
 mod tests {
     use super::super::recommend;
     use super::*;
-    use crate::result::Direction;
+    use crate::result::{Direction, Verdict};
     use crate::units::MIB;
 
     /// A link that carries `knee` streams of parts of the best size, less with each part's cost.
@@ -167,7 +169,22 @@ mod tests {
         (f64::from(settings.streams()) * stream).min(f64::from(knee) * best * 0.98)
     }
 
+    fn outcome(goodput: f64, limited_by: LimitedBy) -> Outcome {
+        Outcome { goodput, limited_by, steady: None }
+    }
+
     fn search(knee: u32, part_cost_bytes: f64, noise: f64, seed: u64) -> Search {
+        let network = |_, goodput| outcome(goodput, LimitedBy::GatewayOrNetwork);
+        search_with(knee, part_cost_bytes, noise, seed, network)
+    }
+
+    fn search_with(
+        knee: u32,
+        part_cost_bytes: f64,
+        noise: f64,
+        seed: u64,
+        outcome: impl Fn(Settings, f64) -> Outcome,
+    ) -> Search {
         let sizes = vec![16 * MIB, 64 * MIB];
         let current = Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 };
         let config = Config {
@@ -183,7 +200,7 @@ mod tests {
         while let Some(next) = search.ask(affordable) {
             let factor = 1.0 + noise * (random.f64() + random.f64() - 1.0);
             let goodput = factor * goodput(next.settings, knee, part_cost_bytes);
-            search.tell(next, Outcome { goodput, limited_by: LimitedBy::GatewayOrNetwork });
+            search.tell(next, outcome(next.settings, goodput));
             affordable -= 1;
         }
         search
@@ -198,6 +215,36 @@ mod tests {
                 assert_eq!((chosen.part_size_bytes, chosen.concurrency), (part_size, knee));
             }
         }
+    }
+
+    #[test]
+    fn a_plateau_that_the_client_makes_is_not_an_optimum() {
+        // From the knee on it is the client's processor, not the link, that holds the rate down.
+        let search = search_with(8, 0.0, 0.01, 7, |settings, goodput| {
+            let busy = settings.concurrency > 8;
+            let limit = if busy { LimitedBy::ClientCpu } else { LimitedBy::GatewayOrNetwork };
+            outcome(goodput, limit)
+        });
+        let recommendation = recommend(&search, Direction::Up).unwrap();
+        assert_eq!(recommendation.settings.concurrency, 8);
+        assert_eq!(recommendation.verdict, Verdict::Limited);
+    }
+
+    #[test]
+    fn trials_that_had_not_become_steady_show_nothing() {
+        let search = search_with(8, 0.0, 0.01, 7, |_, goodput| Outcome {
+            steady: Some(false),
+            ..outcome(goodput, LimitedBy::GatewayOrNetwork)
+        });
+        assert_eq!(recommend(&search, Direction::Up).unwrap().verdict, Verdict::NotSteady);
+    }
+
+    #[test]
+    fn a_clear_case_is_called_clear() {
+        let search = search(8, 16.0 * MIB as f64, 0.01, 7);
+        let recommendation = recommend(&search, Direction::Up).unwrap();
+        assert_eq!(recommendation.verdict, Verdict::Clear, "{}", recommendation.why);
+        assert!(recommendation.within_margin_shown && recommendation.better_than_default_shown);
     }
 
     #[test]
@@ -227,7 +274,7 @@ mod tests {
                 assert!(left > 0, "asked for trial {budget} + 1");
                 left -= 1;
                 let goodput = goodput(next.settings, 8, 1e6);
-                search.tell(next, Outcome { goodput, limited_by: LimitedBy::Unknown });
+                search.tell(next, outcome(goodput, LimitedBy::Unknown));
             }
         }
     }

@@ -1,0 +1,127 @@
+//! Which part of a timed trial counts, by a stated rule, and what passed the sockets in it.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::measure::{BIN, Recorder};
+use crate::result::Window;
+use crate::stats::{mean_interval_95, steady_from};
+
+/// Windows of fewer bins are not judged: the rule needs some batches of five to go by.
+const BINS_JUDGED_MIN: usize = 50;
+
+/// What a window holds.
+#[derive(Debug)]
+pub(super) struct Measurement {
+    pub(super) window: Window,
+    pub(super) goodput_bytes_per_second: f64,
+    /// Within this trial; says nothing of how much another would differ.
+    pub(super) goodput_interval_95: Option<[f64; 2]>,
+    pub(super) wire_bytes_per_second: f64,
+}
+
+/// The window from `opened` to `closed`, less what of its beginning was not steady yet.
+pub(super) fn measure(recorder: &Recorder, opened: Duration, closed: Duration) -> Measurement {
+    let bins = bin(opened)..bin(closed);
+    let wire = per_second(recorder, &bins, Recorder::wire_bytes);
+    let (cut, steady, rule) = judge(&wire);
+    let bins = bins.start + cut..bins.end;
+    let good = per_second(recorder, &bins, Recorder::good_bytes);
+    Measurement {
+        window: Window {
+            start_s: (BIN * bins.start as u32).as_secs_f64(),
+            end_s: (BIN * bins.end as u32).as_secs_f64(),
+            steady,
+            rule: rule.into(),
+        },
+        goodput_bytes_per_second: mean(&good),
+        goodput_interval_95: mean_interval_95(&good),
+        wire_bytes_per_second: mean(&wire[cut..]),
+    }
+}
+
+/// How many bins to cut off, whether the rest is steady, and the rule that says so.
+fn judge(wire: &[f64]) -> (usize, Option<bool>, &'static str) {
+    if wire.len() < BINS_JUDGED_MIN {
+        let rule = "fixed: after the warm-up and every mover's first request with payload; too short to judge whether it is steady";
+        return (0, None, rule);
+    }
+    let rule = "MSER-5 on the wire bytes of 100 ms bins, after the warm-up and every mover's first request with payload";
+    match steady_from(wire) {
+        Some(cut) => (cut, Some(true), rule),
+        None => (0, Some(false), rule),
+    }
+}
+
+/// Bytes per second in each bin.
+fn per_second(
+    recorder: &Recorder,
+    bins: &Range<usize>,
+    bytes: impl Fn(&Recorder, usize, usize) -> u64,
+) -> Vec<f64> {
+    let rate = |bin| bytes(recorder, bin, bin + 1) as f64 / BIN.as_secs_f64();
+    bins.clone().map(rate).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    match values.len() {
+        0 => 0.0,
+        count => values.iter().sum::<f64>() / count as f64,
+    }
+}
+
+fn bin(at: Duration) -> usize {
+    (at.as_nanos() / BIN.as_nanos()) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::{self, now, sleep};
+    use crate::measure::{Live, Operation, Outcome, Probe};
+
+    /// One attempt that passes `bytes(bin)` in each of so many bins.
+    fn recorded(bins: u32, bytes: impl Fn(u32) -> u64) -> Recorder {
+        clock::simulate(async {
+            let mut recorder = Recorder::default();
+            let probe = Probe::begin(&Arc::new(Live::default()), now());
+            recorder.request_began(Operation::Part);
+            sleep(BIN / 2).await;
+            for bin in 0..bins {
+                probe.payload_passed(bytes(bin));
+                sleep(BIN).await;
+            }
+            recorder.attempt_ended(Operation::Part, &probe, Outcome::Ok, now(), true);
+            recorder
+        })
+    }
+
+    #[test]
+    fn a_rise_within_the_window_is_not_measured() {
+        let recorder = recorded(100, |bin| if bin < 30 { 0 } else { 1000 });
+        let found = measure(&recorder, BIN * 10, BIN * 100);
+        assert_eq!(found.window.steady, Some(true));
+        assert_eq!((found.window.start_s, found.window.end_s), (3.0, 10.0));
+        assert_eq!(found.goodput_bytes_per_second, 10_000.0);
+        assert_eq!(found.goodput_interval_95, Some([10_000.0, 10_000.0]));
+    }
+
+    #[test]
+    fn a_window_that_rises_to_its_end_is_called_not_steady_and_measured_whole() {
+        let recorder = recorded(100, |bin| u64::from(bin) * 10);
+        let found = measure(&recorder, BIN * 10, BIN * 100);
+        assert_eq!(found.window.steady, Some(false));
+        assert_eq!((found.window.start_s, found.window.end_s), (1.0, 10.0));
+        assert_eq!(found.goodput_bytes_per_second, 5450.0);
+    }
+
+    #[test]
+    fn a_short_window_is_not_judged() {
+        let recorder = recorded(30, u64::from);
+        let found = measure(&recorder, BIN * 10, BIN * 30);
+        assert_eq!((found.window.steady, found.goodput_interval_95), (None, None));
+        assert_eq!(found.goodput_bytes_per_second, 195.0);
+    }
+}
