@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::s3::Connection;
-use crate::transfer::{GetMode, Job, Order, RetryPolicy, Sink, check_destination};
+use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink, check_destination};
 use crate::trial::{self, Label, Load};
 use crate::tune;
 
@@ -232,6 +232,7 @@ impl Session<'_> {
             verify: self.verify(),
             retry: RetryPolicy::default(),
             order: Order::Once,
+            arrivals: Arrivals::Closed,
             spread: std::time::Duration::ZERO,
             seed: fastrand::u64(..),
         }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, Phase, Settings, Trial};
 use crate::store::s3::Connection;
-use crate::transfer::{GetMode, Job, Order, RetryPolicy, Sink};
+use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune::{self, Forecast, GcsOptions, Next, Outcome, Search};
 use crate::units::{ByteSize, Rate};
@@ -286,6 +286,7 @@ impl Tuning<'_> {
             verify: false,
             retry: RetryPolicy::default(),
             order: Order::ForEver,
+            arrivals: Arrivals::Closed,
             spread: self.options.warm_up.mul_f64(0.5),
             seed: self.options.seed,
         }

@@ -1,8 +1,10 @@
 //! What the threads of a job share while it runs: its stage, its counters, the next file.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::arrivals::{Arrivals, Schedule};
 use crate::clock::{self, Instant};
 use crate::measure::Live;
 
@@ -25,17 +27,34 @@ pub struct Control {
     /// Start of the job; bins of time count from here.
     pub origin: Instant,
     stage: AtomicU8,
-    next_file: AtomicU64,
+    /// Locked once a file, not on the way of the data.
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug)]
+struct Queue {
+    next_file: u64,
+    schedule: Schedule,
+}
+
+/// A file's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// 0, 1, 2, ... each once over all threads.
+    pub(super) index: u64,
+    /// When it arrives; `None` in a closed loop: at once.
+    pub(super) arrival: Option<Instant>,
 }
 
 impl Control {
-    /// A job that begins now.
-    pub fn new(stage: Stage) -> Self {
+    /// A job that begins now. The seed is that of the arrivals.
+    pub fn new(stage: Stage, arrivals: Arrivals, seed: u64) -> Self {
+        let schedule = Schedule::new(arrivals, seed);
         Self {
             live: Arc::default(),
             origin: clock::now(),
             stage: AtomicU8::new(stage as u8),
-            next_file: AtomicU64::new(0),
+            queue: Mutex::new(Queue { next_file: 0, schedule }),
         }
     }
 
@@ -58,13 +77,22 @@ impl Control {
         self.stage() == Stage::Draining
     }
 
-    /// Hands out the indices 0, 1, 2, ... each once over all threads.
-    pub fn take_file(&self) -> u64 {
-        self.next_file.fetch_add(1, Relaxed)
+    /// Hands out the next turn.
+    pub(super) fn take_turn(&self) -> Turn {
+        let mut queue = self.queue();
+        let index = queue.next_file;
+        queue.next_file += 1;
+        let arrival = queue.schedule.next().map(|since_start| self.origin + since_start);
+        Turn { index, arrival }
     }
 
-    /// How many indices were handed out.
-    pub fn files_taken(&self) -> u64 {
-        self.next_file.load(Relaxed)
+    /// How many files have arrived and wait for a mover; none in a closed loop.
+    pub fn backlog_files(&self) -> u64 {
+        let since_start: Duration = clock::now().since(self.origin);
+        self.queue().schedule.waiting(since_start)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,7 @@
 //! its movers futures within it: nothing is spawned, nothing needs `Send`, and time comes only from
 //! [`crate::clock`], so that the same engine runs on sockets and in simulated time.
 
+mod arrivals;
 mod control;
 mod download;
 mod mover;
@@ -16,6 +17,7 @@ mod tests;
 mod upload;
 mod worker;
 
+pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use retry::RetryPolicy;
 pub use sink::{Sink, check_destination};
@@ -69,9 +71,11 @@ pub struct Job {
     pub retry: RetryPolicy,
     /// Which files, and until when.
     pub order: Order,
+    /// When files begin.
+    pub arrivals: Arrivals,
     /// Movers begin one after the other over this time. Parts of equal size that begin together
     /// stay in step, and a short window would catch more or fewer of them than is fair.
     pub spread: Duration,
-    /// Seed of the retries' jitter.
+    /// Seed of the retries' jitter and of the arrivals.
     pub seed: u64,
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::control::Turn;
 use super::{Order, Worker};
 use crate::clock;
 use crate::dataset::FileSpec;
@@ -49,7 +50,7 @@ impl<'a, S: Store> Mover<'a, S> {
         let share = f64::from(number) / f64::from(job.settings.concurrency);
         clock::sleep(job.spread.mul_f64(share)).await;
         while !self.worker.control.is_draining()
-            && let Some((key, file)) = self.next_file()
+            && let Some((key, file)) = self.next_file().await
         {
             let moved = match job.direction {
                 Direction::Up => self.upload_file(&key, &file).await,
@@ -59,23 +60,28 @@ impl<'a, S: Store> Mover<'a, S> {
         }
     }
 
-    fn next_file(&self) -> Option<(String, FileSpec)> {
+    /// The next file and its key, once it has arrived.
+    async fn next_file(&self) -> Option<(String, FileSpec)> {
         let job = self.worker.job;
-        let index = self.worker.control.take_file();
+        let Turn { index, arrival } = self.worker.control.take_turn();
         let files = job.dataset.files();
         let round = index.checked_div(files)?;
-        match (job.order, job.direction) {
-            (Order::Once, _) if round > 0 => None,
-            // Each upload has a key of its own: Storj allows one write a second for each key.
-            (Order::ForEver, Direction::Up) => {
-                let file = job.dataset.file(index % files);
-                Some((format!("{}{round}/{}", job.prefix, file.path), file))
-            }
-            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
-                let file = job.dataset.file(index % files);
-                Some((format!("{}{}", job.prefix, file.path), file))
-            }
+        if job.order == Order::Once && round > 0 {
+            return None;
         }
+        if let Some(arrival) = arrival {
+            clock::sleep(arrival.since(clock::now())).await;
+            self.go_on().ok()?;
+        }
+        let file = job.dataset.file(index % files);
+        let key = match (job.order, job.direction) {
+            // Each upload has a key of its own: Storj allows one write a second for each key.
+            (Order::ForEver, Direction::Up) => format!("{}{round}/{}", job.prefix, file.path),
+            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
+                format!("{}{}", job.prefix, file.path)
+            }
+        };
+        Some((key, file))
     }
 
     fn account(&self, file: &FileSpec, moved: Result<(), FileError>) {

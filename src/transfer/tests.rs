@@ -237,6 +237,7 @@ fn job(files: u64, size: u64) -> Job {
         verify: false,
         retry: RetryPolicy::default(),
         order: Order::Once,
+        arrivals: Arrivals::Closed,
         spread: Duration::ZERO,
         seed: 1,
     }
@@ -245,7 +246,7 @@ fn job(files: u64, size: u64) -> Job {
 /// Runs a job to its end in simulated time.
 fn drive(store: &Scripted, job: &Job) -> (WorkerReport, Duration) {
     clock::simulate(async {
-        let control = Control::new(Stage::Measuring);
+        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
         let worker = Worker::new(store, job, &control, 0);
         worker.drive(0..job.settings.concurrency).await;
         let elapsed = control.origin.elapsed();
@@ -256,6 +257,34 @@ fn drive(store: &Scripted, job: &Job) -> (WorkerReport, Duration) {
         );
         (report, elapsed)
     })
+}
+
+#[test]
+fn in_an_open_loop_files_begin_when_they_arrive_and_not_before() {
+    let store = Scripted::default();
+    let arrivals = Arrivals::Constant { files_per_second: 0.5 };
+    let settings = Settings { concurrency: 4, ..job(1, 1).settings };
+    drive(&store, &Job { arrivals, settings, ..job(6, 6 * MIB) });
+    let seconds: Vec<u64> =
+        store.times("put").iter().map(|at| at.since(Instant::default()).as_secs()).collect();
+    assert_eq!(seconds, [0, 2, 4, 6, 8, 10]);
+}
+
+#[test]
+fn arrivals_that_find_no_free_mover_wait_and_are_counted() {
+    // A part takes a second, one arrives every half: each second one more waits.
+    let store = Scripted::default();
+    let arrivals = Arrivals::Constant { files_per_second: 2.0 };
+    let job = Job { arrivals, ..job(100, 100 * MIB) };
+    let backlog = clock::simulate(async {
+        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+        let worker = Worker::new(&store, &job, &control, 0);
+        let mut work = std::pin::pin!(worker.drive(0..1));
+        let pause = std::pin::pin!(clock::sleep(Duration::from_millis(10_100)));
+        futures::future::select(work.as_mut(), pause).await;
+        control.backlog_files()
+    });
+    assert_eq!(backlog, 21 - 11, "21 have arrived and 11 were begun");
 }
 
 #[test]

@@ -86,7 +86,8 @@ pub async fn run(
         Load::WholeTask => Stage::Measuring,
         Load::Timed { .. } => Stage::WarmUp,
     };
-    let threads = Threads::start(job, Control::new(first_stage), connection)?;
+    let control = Control::new(first_stage, job.arrivals, job.seed);
+    let threads = Threads::start(job, control, connection)?;
     let watched = watch::until_over(&threads, load, interrupt, progress).await;
     let (job, control) = (threads.job(), threads.control());
     let worked = threads.join().await?;
