@@ -1,13 +1,15 @@
 //! `tidegate run`: one dataset, one direction, one setting.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::options::{self, Dataset, Output, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::{Direction, Settings};
 use crate::session::{self, RunOptions};
-use crate::transfer::GetMode;
+use crate::transfer::{Arrivals, GetMode};
+use crate::trial::Load;
 use crate::units::ByteSize;
 
 /// Moved when the user names no dataset: seconds on the embedded gateway, cents at an endpoint.
@@ -33,6 +35,16 @@ pub(super) struct Args {
     /// How objects are fetched
     #[arg(long, value_enum, default_value_t, help_heading = "Transfer")]
     get: GetMode,
+    /// Move files round and round for this long, instead of the dataset once
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Load")]
+    duration: Option<Duration>,
+    /// Least warm-up before that time begins
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration, requires = "duration", help_heading = "Load")]
+    warm_up: Duration,
+    /// Let files arrive at times of their own, constant:RATE or poisson:RATE in files per second,
+    /// instead of when the one before is done (open loop)
+    #[arg(long, value_name = "RATE", help_heading = "Load")]
+    arrivals: Option<Arrivals>,
     /// Compare each object with its source, read back after an upload; the default with --from
     #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
     verify: bool,
@@ -67,6 +79,11 @@ pub(super) fn run(args: Args) -> Result<()> {
             parts_in_flight: args.parts_in_flight,
         },
         get: args.get,
+        load: match args.duration {
+            Some(window) => Load::Timed { warm_up: args.warm_up, window },
+            None => Load::WholeTask,
+        },
+        arrivals: args.arrivals.unwrap_or_default(),
         verify: match (args.verify, args.no_verify) {
             (true, _) => Some(true),
             (false, true) => Some(false),
@@ -85,6 +102,12 @@ pub(super) fn run(args: Args) -> Result<()> {
 
 fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
     let refuse = |what: &str, hint: &str| Err(Error::environment(what).hint(hint));
+    if args.duration.is_some() && (args.keep || args.to.is_some()) {
+        return refuse(
+            "--for moves the same files again and again",
+            "leave out --for to keep what arrives, or --keep and --to to measure",
+        );
+    }
     match direction {
         Direction::Up if args.to.is_some() => {
             refuse("--to is for downloads", "add --direction down, or leave --to out")

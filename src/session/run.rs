@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -51,6 +52,10 @@ pub struct RunOptions {
     pub settings: Settings,
     /// How objects are fetched.
     pub get: GetMode,
+    /// The whole dataset once, or round and round for a time.
+    pub load: Load,
+    /// When files begin.
+    pub arrivals: Arrivals,
     /// Whether each object is compared with its source; `None` is yes for uploads of real files.
     pub verify: Option<bool>,
     /// Whether uploaded objects stay.
@@ -141,6 +146,7 @@ impl Session<'_> {
             None => json!({ "existing": self.open.describe() }),
         };
         BTreeMap::from([
+            ("arrivals".into(), json!(format!("{:?}", options.arrivals))),
             ("dataset".into(), dataset),
             ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
             ("keep".into(), json!(options.keep)),
@@ -200,7 +206,12 @@ impl Session<'_> {
         progress: &mut Progress,
     ) -> Result<()> {
         progress.note("preparing the objects to download");
-        let job = Job { verify: false, ..self.job(dataset, Direction::Up, claim.prefix()) };
+        let job = Job {
+            verify: false,
+            order: Order::Once,
+            arrivals: Arrivals::Closed,
+            ..self.job(dataset, Direction::Up, claim.prefix())
+        };
         prepare(job, &self.open.connection, claim, self.interrupt, progress).await
     }
 
@@ -231,9 +242,12 @@ impl Session<'_> {
             get: self.options.get,
             verify: self.verify(),
             retry: RetryPolicy::default(),
-            order: Order::Once,
-            arrivals: Arrivals::Closed,
-            spread: std::time::Duration::ZERO,
+            order: match self.options.load {
+                Load::WholeTask => Order::Once,
+                Load::Timed { .. } => Order::ForEver,
+            },
+            arrivals: self.options.arrivals,
+            spread: Duration::ZERO,
             seed: fastrand::u64(..),
         }
     }
@@ -245,7 +259,8 @@ impl Session<'_> {
             progress.show("task", snapshot, None);
         };
         let connection = &self.open.connection;
-        trial::run(job, Load::WholeTask, UNCOUNTED, connection, self.interrupt, &mut show).await
+        let load = self.options.load;
+        trial::run(job, load, UNCOUNTED, connection, self.interrupt, &mut show).await
     }
 }
 

@@ -6,6 +6,7 @@
 //! (B. Schroeder, A. Wierman, M. Harchol-Balter, "Open Versus Closed: A Cautionary Tale", NSDI 2006).
 //! Movers bound how many are in flight; an arrival that finds none free waits, and the wait counts.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// When files begin.
@@ -24,6 +25,25 @@ pub enum Arrivals {
         /// Never 0.
         files_per_second: f64,
     },
+}
+
+impl FromStr for Arrivals {
+    type Err = &'static str;
+
+    /// `constant:20` or `poisson:20`, in files per second.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wanted = "write constant:20 or poisson:20 for 20 files a second";
+        let (distances, rate) = text.split_once(':').ok_or(wanted)?;
+        let files_per_second: f64 = rate.parse().map_err(|_| wanted)?;
+        if !(files_per_second > 0.0 && files_per_second.is_finite()) {
+            return Err(wanted);
+        }
+        match distances {
+            "constant" => Ok(Self::Constant { files_per_second }),
+            "poisson" => Ok(Self::Poisson { files_per_second }),
+            _ => Err(wanted),
+        }
+    }
 }
 
 /// The arrivals of one job, in order; the same for the same seed.
@@ -88,6 +108,15 @@ mod tests {
         assert!((mean / 0.1 - 1.0).abs() < 0.03, "{mean}");
         // Its standard deviation is its mean.
         assert!((variance.sqrt() / 0.1 - 1.0).abs() < 0.05, "{variance}");
+    }
+
+    #[test]
+    fn arrivals_are_read_from_a_command_line() {
+        assert_eq!("poisson:0.5".parse(), Ok(Arrivals::Poisson { files_per_second: 0.5 }));
+        assert_eq!("constant:20".parse(), Ok(Arrivals::Constant { files_per_second: 20.0 }));
+        for bad in ["20", "constant:", "constant:0", "poisson:-1", "poisson:inf", "burst:3"] {
+            assert!(bad.parse::<Arrivals>().is_err(), "{bad} was taken");
+        }
     }
 
     #[test]
