@@ -64,7 +64,7 @@ pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
 /// Commands that set a recommendation. `concurrency` is that of [`gcs_concurrency`].
 pub fn commands(settings: Settings, concurrency: Option<u32>, options: &GcsOptions) -> Commands {
     let [gcs_storage_gateway, gcs_endpoint, gcs_revert] = match concurrency {
-        Some(concurrency) => gcs_commands(concurrency, options),
+        Some(concurrency) => gcs_commands(concurrency, settings, options),
         None => [(); 3].map(|()| NOT_FOR_GCS.to_owned()),
     };
     let part_mib = settings.part_size_bytes / MIB;
@@ -90,9 +90,15 @@ pub fn commands(settings: Settings, concurrency: Option<u32>, options: &GcsOptio
 const NOT_FOR_GCS: &str = "# nothing for GCS: its connector has one part of a file in flight, and these trials had more (tune with --parts-in-flight 1)";
 
 /// For the storage gateway, for the endpoint, and to undo both.
-fn gcs_commands(concurrency: u32, options: &GcsOptions) -> [String; 3] {
+fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [String; 3] {
     let printed = options.dtn_cores.map_or(concurrency, |cores| concurrency.min(cores));
     let mut remarks = String::new();
+    if concurrency != best.concurrency {
+        remarks += &format!(
+            "# {concurrency} and not {}: the connector's part size is not known, and over those tried {concurrency} loses least (--connector-part-size)\n",
+            best.concurrency
+        );
+    }
     if printed < concurrency {
         remarks +=
             &format!("# {concurrency} measured best; {printed} is the number of the DTN's cores\n");
@@ -150,6 +156,14 @@ mod tests {
                 assert!(command.contains(flag), "{flag} is missing in {command}");
             }
         }
+    }
+
+    #[test]
+    fn a_number_other_than_the_recommended_is_explained() {
+        let same = commands(settings(), Some(8), &GcsOptions::default());
+        assert!(!same.gcs_storage_gateway.contains('#'), "{}", same.gcs_storage_gateway);
+        let other = commands(settings(), Some(16), &GcsOptions::default());
+        assert!(other.gcs_storage_gateway.starts_with("# 16 and not 8: the connector's part size"));
     }
 
     #[test]

@@ -101,7 +101,10 @@ impl Known {
     fn assert_found_by(self, tidegate: &Tidegate) {
         let seconds = |parts: f64| format!("{}ms", (1000.0 * parts * self.part_s()) as u32);
         let part_sizes = format!("{}MiB,{}MiB", self.large_mib / 4, self.large_mib);
-        let (warm_up, window, budget) = (seconds(2.0), seconds(4.0), seconds(300.0));
+        // Many streams average each other out.
+        let parts = if self.knee > 8 { 1.0 } else { 2.0 };
+        let (warm_up, window) = (seconds(parts), seconds(2.0 * parts));
+        let budget = seconds(150.0 * parts);
         let concurrency_max = self.concurrency_max.to_string();
         let search = [
             // One long file again and again: no part is shorter than the others.
@@ -166,15 +169,15 @@ fn eight_files_and_small_parts_are_found_on_versitygw() {
 }
 
 #[test]
-#[ignore = "takes ten minutes and both cores"]
+#[ignore = "takes a quarter of an hour and both cores"]
 fn the_recommendation_follows_the_link_on_the_embedded_gateway() {
     for_each_known([400.0, 600.0, 800.0], &mut found_on_the_embedded_gateway);
 }
 
 #[test]
-#[ignore = "takes fifteen minutes and both cores"]
+#[ignore = "takes half an hour, both cores and 10 GB of TMPDIR"]
 fn the_recommendation_follows_the_link_on_versitygw() {
-    for_each_known([300.0, 400.0, 400.0], &mut found_on_versitygw);
+    for_each_known([300.0, 400.0, 500.0], &mut found_on_versitygw);
 }
 
 /// Knees at 2, 8 and 32 files in flight, parts of 16 and of 64 MiB.
