@@ -140,6 +140,9 @@ pub struct Trial {
     pub objects: u64,
     /// Requests by operation: `create`, `part`, `complete`, `abort`, `put`, `get`, `head`, `list`, `delete`, `location`.
     pub requests: BTreeMap<String, OperationSummary>,
+    /// How long whole objects took that got so far in the window; absent when none did.
+    #[serde(default, skip_serializing_if = "ObjectTimes::is_empty")]
+    pub objects_us: ObjectTimes,
     /// Failed attempts by class over the whole trial.
     pub errors: ErrorCounts,
     /// Attempts that were still under way when the drain ended: not errors, not counted as goodput.
@@ -194,6 +197,24 @@ pub struct OperationSummary {
     pub service_time_us: Percentiles,
     /// Time from an attempt's start to the first byte of its answer, same attempts.
     pub ttfb_us: Percentiles,
+}
+
+/// Time of whole objects, from the moment when their mover began with the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ObjectTimes {
+    /// To the end of PutObject, CompleteMultipartUpload or the last GetObject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Percentiles>,
+    /// Until all of it was compared with its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Percentiles>,
+}
+
+impl ObjectTimes {
+    /// Whether no object got anywhere.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A distribution by its percentiles, from merged histograms.

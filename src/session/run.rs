@@ -57,6 +57,8 @@ pub struct RunOptions {
     pub keep: bool,
     /// Where downloads go.
     pub to: Option<PathBuf>,
+    /// Whether each attempt is kept and written.
+    pub attempts: bool,
     /// Directory of results.
     pub results: PathBuf,
 }
@@ -200,8 +202,12 @@ impl Session<'_> {
         progress: &mut Progress,
     ) -> Result<()> {
         progress.note("preparing the objects to download");
-        let job = Job { verify: false, ..self.job(dataset, Direction::Up, claim.prefix()) };
-        prepare(job, &self.open.connection, claim, self.interrupt, progress).await
+        let unrecorded = Job {
+            verify: false,
+            keep_attempts: false,
+            ..self.job(dataset, Direction::Up, claim.prefix())
+        };
+        prepare(unrecorded, &self.open.connection, claim, self.interrupt, progress).await
     }
 
     async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
@@ -234,6 +240,7 @@ impl Session<'_> {
             order: Order::Once,
             spread: std::time::Duration::ZERO,
             seed: fastrand::u64(..),
+            keep_attempts: self.options.attempts,
         }
     }
 
@@ -254,7 +261,7 @@ const UNCOUNTED: Label = Label { id: 0, phase: Phase::Run, block: None };
 /// Saves what was measured and says how it ended: the work, and the clean-up after it.
 fn conclude(moved: Result<trial::Finished>, ended: Result<()>, record: &mut Record) -> Result<()> {
     let moved = moved.and_then(|finished| {
-        record.add(finished.trial)?;
+        record.add(finished.trial, &finished.records)?;
         if finished.interrupted { Err(Error::interrupted()) } else { Ok(()) }
     });
     both(moved, ended)

@@ -2,16 +2,18 @@
 
 use std::cell::Cell;
 
-use super::{Order, Worker};
-use crate::clock;
+use super::{Stage, Worker};
+use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
-use crate::measure::Live;
+use crate::measure::{Live, Milestone};
 use crate::result::{Direction, FileFailure};
 use crate::store::{Store, StoreError};
 
 /// One file in flight; Globus: one GridFTP process.
 pub(super) struct Mover<'a, S> {
     pub(super) worker: &'a Worker<'a, S>,
+    /// Index of the file it is at.
+    pub(super) file: Cell<u64>,
     warm: Cell<bool>,
 }
 
@@ -40,7 +42,7 @@ impl From<crate::dataset::SourceError> for FileError {
 
 impl<'a, S: Store> Mover<'a, S> {
     pub(super) fn new(worker: &'a Worker<'a, S>) -> Self {
-        Self { worker, warm: Cell::new(false) }
+        Self { worker, file: Cell::new(0), warm: Cell::new(false) }
     }
 
     /// Moves files until there is none left or the job drains.
@@ -60,22 +62,9 @@ impl<'a, S: Store> Mover<'a, S> {
     }
 
     fn next_file(&self) -> Option<(String, FileSpec)> {
-        let job = self.worker.job;
         let index = self.worker.control.take_file();
-        let files = job.dataset.files();
-        let round = index.checked_div(files)?;
-        match (job.order, job.direction) {
-            (Order::Once, _) if round > 0 => None,
-            // Each upload has a key of its own: Storj allows one write a second for each key.
-            (Order::ForEver, Direction::Up) => {
-                let file = job.dataset.file(index % files);
-                Some((format!("{}{round}/{}", job.prefix, file.path), file))
-            }
-            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
-                let file = job.dataset.file(index % files);
-                Some((format!("{}{}", job.prefix, file.path), file))
-            }
-        }
+        self.file.set(index);
+        self.worker.job.object(index)
     }
 
     fn account(&self, file: &FileSpec, moved: Result<(), FileError>) {
@@ -98,6 +87,13 @@ impl<'a, S: Store> Mover<'a, S> {
     pub(super) fn has_moved_data(&self) {
         if !self.warm.replace(true) {
             Live::add(&self.worker.control.live.movers_warm, 1);
+        }
+    }
+
+    /// Notes that the file begun at `began` got so far.
+    pub(super) fn reached(&self, milestone: Milestone, began: Instant, at: Instant) {
+        if self.worker.control.stage() == Stage::Measuring {
+            self.worker.recorder.borrow_mut().object_reached(milestone, began, at);
         }
     }
 

@@ -239,6 +239,7 @@ fn job(files: u64, size: u64) -> Job {
         order: Order::Once,
         spread: Duration::ZERO,
         seed: 1,
+        keep_attempts: true,
     }
 }
 

@@ -4,13 +4,15 @@
 //! lock is shared on the hot path. The thread that calls [`run`] only watches counters and the clock.
 
 mod limit;
+mod records;
 mod threads;
 mod watch;
 
+pub use records::Records;
 pub use watch::Snapshot;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clock;
 use crate::error::Result;
@@ -52,6 +54,8 @@ pub struct Label {
 pub struct Finished {
     /// What was measured.
     pub trial: Trial,
+    /// The same in full.
+    pub records: Records,
     /// Uploads that were neither completed nor aborted: the caller's to abort.
     pub open_uploads: BTreeSet<Upload>,
     /// Whether the user interrupted.
@@ -92,14 +96,21 @@ pub async fn run(
     let mut recorder = Recorder::default();
     let (mut open_uploads, mut failures) = (BTreeSet::new(), Vec::new());
     for report in worked {
-        recorder.merge(&report.recorder);
+        recorder.merge(report.recorder);
         open_uploads.extend(report.open_uploads);
         failures.extend(report.failures);
     }
     let client = client_use(before, recorder.payload_bytes());
     let measured = Measured { job: &job, control: &control, watched: &watched, recorder, client };
     let trial = measured.trial(load, label, failures);
-    Ok(Finished { trial, open_uploads, interrupted: watched.interrupted })
+    let records = Records {
+        origin: control.origin,
+        started: SystemTime::now() - since_start(&control),
+        window: watched.opened..watched.closed,
+        recorder: measured.recorder,
+        job,
+    };
+    Ok(Finished { trial, records, open_uploads, interrupted: watched.interrupted })
 }
 
 fn client_use(before: Usage, payload_bytes: u64) -> ClientUse {
@@ -137,6 +148,7 @@ impl Measured<'_> {
             bytes: self.recorder.payload_bytes(),
             objects: Live::get(&self.control.live.files_done),
             requests: self.recorder.summaries(),
+            objects_us: self.recorder.object_times(),
             errors: self.recorder.errors(),
             cut: self.recorder.cut(),
             client: self.client,
