@@ -53,34 +53,43 @@ struct Case {
     delays: Delays,
     requests: u64,
     concurrency: u32,
+    /// A percentile may be off by this share, or by [`OFF_US_MAX`].
+    percent_off_max: u64,
 }
 
-/// Delays so long that 1 % of them is more than the noise of a machine that also runs other tests.
-const QUICK: Case = Case {
-    delays: Delays { median: Duration::from_millis(400), sigma: 0.5 },
-    requests: 1200,
-    concurrency: 300,
-};
+/// What signing, two processes' wake-ups and loopback may take of a request.
+const OFF_US_MAX: u64 = 2_000;
 
 const FULL: Case = Case {
-    delays: Delays { median: Duration::from_millis(150), sigma: 0.8 },
+    delays: Delays { median: Duration::from_millis(250), sigma: 0.7 },
     requests: 12_000,
     concurrency: 300,
+    percent_off_max: 1,
+};
+
+/// The same beside other tests, which keep both cores busy: that delays either end by tens of
+/// milliseconds, so that delays are longer and the bound is wide, but not so wide that a time taken
+/// from or to another moment would pass.
+const QUICK: Case = Case {
+    delays: Delays { median: Duration::from_millis(800), sigma: 0.4 },
+    requests: 500,
+    concurrency: 200,
+    percent_off_max: 10,
 };
 
 #[test]
-fn measured_times_are_the_times_the_server_drew_up() {
+fn measured_times_are_those_the_server_drew_up() {
     QUICK.assert_measured(Direction::Up);
 }
 
 #[test]
-fn measured_times_are_the_times_the_server_drew_down() {
+fn measured_times_are_those_the_server_drew_down() {
     QUICK.assert_measured(Direction::Down);
 }
 
 #[test]
 #[ignore = "24,000 requests: a minute of a machine that does nothing else"]
-fn measured_times_of_many_requests_are_the_times_the_server_drew() {
+fn measured_times_of_many_requests_are_those_the_server_drew() {
     FULL.assert_measured(Direction::Up);
     FULL.assert_measured(Direction::Down);
 }
@@ -99,78 +108,73 @@ impl Case {
         let job = Job { direction, spread, ..job(dataset, settings) };
         let Moved { recorder, failures } = transfer(&server, &job);
         assert_eq!(failures.first(), None);
-        let drawn = Drawn::of(&server.stop());
-        assert_eq!(drawn.0.len() as u64, self.requests);
-        drawn.assert_no_request_was_faster(&recorder, &job);
-        drawn.assert_percentiles(&recorder, direction);
-    }
-}
+        let exchanges = server.stop();
+        assert_eq!(exchanges.len() as u64, self.requests);
+        assert_no_request_was_faster(&recorder, &job, &exchanges);
 
-/// What the server drew for each key: time to the first byte, and to the last.
-struct Drawn(HashMap<String, [Duration; 2]>);
-
-impl Drawn {
-    fn of(exchanges: &[Exchange]) -> Self {
-        let times = |exchange: &Exchange| match exchange.plan {
-            Plan::Answer { head, body } => (exchange.asked.key.clone(), [head, head + body]),
-            other => panic!("{other:?} has no times"),
-        };
-        Self(exchanges.iter().map(times).collect())
-    }
-
-    /// This holds on the busiest machine.
-    fn assert_no_request_was_faster(&self, recorder: &Recorder, job: &Job) {
-        let mut seen = 0;
-        for attempt in recorder.attempt_records() {
-            let (key, _) = job.object(attempt.file).unwrap();
-            let [to_first, to_last] = self.0[&key];
-            let measured_first = attempt.first_byte_at().unwrap().since(attempt.start);
-            assert!(measured_first >= to_first, "{key}: {measured_first:?} < {to_first:?}");
-            let measured_last = attempt.end.since(attempt.start);
-            assert!(measured_last >= to_last, "{key}: {measured_last:?} < {to_last:?}");
-            seen += 1;
-        }
-        assert_eq!(seen, self.0.len());
-    }
-
-    fn assert_percentiles(&self, recorder: &Recorder, direction: Direction) {
-        let operation = match direction {
-            Direction::Up => Operation::Put,
-            Direction::Down => Operation::Get,
-        };
+        let operation = if direction == Direction::Up { Operation::Put } else { Operation::Get };
         let summary = &recorder.summaries()[operation.name()];
-        let measured = [("TTFB", summary.ttfb_us), ("service time", summary.service_time_us)];
-        let mut wrong = Vec::new();
-        for (which, (name, measured)) in measured.into_iter().enumerate() {
-            assert_eq!(measured.samples as usize, self.0.len());
-            let mut truth: Vec<u64> =
-                self.0.values().map(|times| times[which].as_micros() as u64).collect();
-            truth.sort_unstable();
-            for (quantile, measured_us) in quantiles(measured) {
-                let rank = (quantile * truth.len() as f64).ceil() as usize;
-                let truth_us = truth[rank - 1];
+        let compared = [("TTFB", summary.ttfb_us), ("service time", summary.service_time_us)];
+        let mut far_off = Vec::new();
+        for (which, (name, measured)) in compared.into_iter().enumerate() {
+            let drawn = percentiles(exchanges.iter().map(|exchange| drawn(exchange)[which]));
+            let kept = percentiles(exchanges.iter().map(|exchange| exchange.took[which]));
+            assert_eq!(measured.samples, self.requests);
+            let Percentiles { p50, p90, p99, p999, .. } = measured;
+            for (index, measured_us) in [p50, p90, p99, p999].into_iter().enumerate() {
+                let ms = |us: u64| us as f64 / 1e3;
                 let line = format!(
-                    "{direction:?} {name} p{:<4} drawn {:>9.3} ms, measured {:+.3} ms",
-                    quantile * 100.0,
-                    truth_us as f64 / 1e3,
-                    (measured_us as f64 - truth_us as f64) / 1e3,
+                    "{direction:?} {name:<12} p{:<4}: drawn {:>7.2} ms, server {:+.2} ms, client {:+.2} ms",
+                    100.0 * QUANTILES[index],
+                    ms(drawn[index]),
+                    ms(kept[index]) - ms(drawn[index]),
+                    ms(measured_us) - ms(drawn[index]),
                 );
                 println!("{line}");
-                if measured_us.abs_diff(truth_us) > (truth_us / 100).max(2_000) {
-                    wrong.push(line);
+                let off_max_us = (drawn[index] * self.percent_off_max / 100).max(OFF_US_MAX);
+                if measured_us.abs_diff(drawn[index]) > off_max_us {
+                    far_off.push(line);
                 }
             }
         }
-        assert!(wrong.is_empty(), "off by more than 1 % and 2 ms: {wrong:#?}");
+        assert!(far_off.is_empty(), "{far_off:#?}");
     }
 }
 
-fn quantiles(measured: Percentiles) -> [(f64, u64); 4] {
-    let Percentiles { p50, p90, p99, p999, .. } = measured;
-    [(0.5, p50), (0.9, p90), (0.99, p99), (0.999, p999)]
+/// To the first byte of the answer, and to the last.
+fn drawn(exchange: &Exchange) -> [Duration; 2] {
+    match exchange.plan {
+        Plan::Answer { head, body } => [head, head + body],
+        other => panic!("{other:?} has no times"),
+    }
 }
 
-/// Bytes of a part of the tests below, of which a file has twenty.
+/// Those of the result document.
+const QUANTILES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+/// The smallest times of which the quantile's share is not larger, in microseconds.
+fn percentiles(times: impl Iterator<Item = Duration>) -> [u64; 4] {
+    let mut times: Vec<u64> = times.map(|time| time.as_micros() as u64).collect();
+    times.sort_unstable();
+    QUANTILES.map(|quantile| times[(quantile * times.len() as f64).ceil() as usize - 1])
+}
+
+/// This holds on the busiest machine.
+fn assert_no_request_was_faster(recorder: &Recorder, job: &Job, exchanges: &[Exchange]) {
+    let took: HashMap<&str, [Duration; 2]> =
+        exchanges.iter().map(|exchange| (&*exchange.asked.key, exchange.took)).collect();
+    assert_eq!(recorder.attempt_records().count(), took.len());
+    for attempt in recorder.attempt_records() {
+        let (key, _) = job.object(attempt.file).unwrap();
+        let to_first = attempt.first_byte_at().unwrap().since(attempt.start);
+        let measured = [to_first, attempt.end.since(attempt.start)];
+        for (measured, took) in measured.into_iter().zip(took[&*key]) {
+            assert!(measured >= took, "{key}: {measured:?} < {took:?}");
+        }
+    }
+}
+
+/// Bytes of a part of most of the tests below.
 const PART_BYTES: u64 = 64 << 10;
 
 #[test]
@@ -180,7 +184,7 @@ fn wire_and_good_bytes_differ_by_the_parts_that_were_sent_in_vain() {
         true if part_number(asked).is_multiple_of(20) => Plan::Refuse(500, "InternalError"),
         _ => Plan::OK,
     });
-    let (recorder, exchanges) = upload_in_parts(server, PART_BYTES, 20);
+    let (recorder, exchanges) = upload_in_parts(server, PART_BYTES, 800);
     let [sent, in_vain] = part_bytes(&exchanges);
     assert_eq!(in_vain, 40 * PART_BYTES, "5 % of the parts");
     assert_eq!(recorder.wire_bytes(0, ALL), sent);
@@ -195,13 +199,14 @@ fn of_a_part_that_is_throttled_at_once_only_what_the_socket_carried_is_on_the_wi
         true if part_number(asked).is_multiple_of(2) => Plan::Throttle,
         _ => Plan::OK,
     });
-    let large = 128 * PART_BYTES;
-    let (recorder, exchanges) = upload_in_parts(server, large, 4);
+    let large = 64 * PART_BYTES;
+    let (recorder, exchanges) = upload_in_parts(server, large, 80);
     let [sent, in_vain] = part_bytes(&exchanges);
-    assert!(in_vain > 0 && in_vain < 80 * large, "{in_vain} of {}", 80 * large);
+    println!("{in_vain} bytes of {} were sent in vain", 40 * large);
+    assert!(in_vain > 0 && in_vain < 40 * large);
     assert_eq!(recorder.wire_bytes(0, ALL), sent);
     assert_eq!(recorder.wire_bytes(0, ALL) - recorder.good_bytes(0, ALL), in_vain);
-    assert_eq!((recorder.errors().throttled, recorder.errors().total()), (80, 80));
+    assert_eq!((recorder.errors().throttled, recorder.errors().total()), (40, 40));
 }
 
 #[test]
@@ -217,7 +222,7 @@ fn failures_add_up_by_class_to_what_the_server_did() {
         true => plans.get(part_number(asked) as usize % 7).map_or(Plan::OK, |(_, plan)| *plan),
         false => Plan::OK,
     });
-    let (recorder, exchanges) = upload_in_parts(server, PART_BYTES, 20);
+    let (recorder, exchanges) = upload_in_parts(server, PART_BYTES, 400);
     let counted = serde_json::to_value(recorder.errors()).unwrap();
     for (class, plan) in plans {
         let done = exchanges.iter().filter(|exchange| exchange.plan == plan).count();
@@ -237,20 +242,19 @@ fn failures_add_up_by_class_to_what_the_server_did() {
     assert_eq!(records().filter(|attempt| attempt.number == 2).count(), failed);
 }
 
-/// 40 files, each in parts of this size, and what the server made of them.
+/// Three files of so many parts in all, and what the server made of them.
 fn upload_in_parts(
     server: TruthServer,
     part_size_bytes: u64,
     parts: u64,
 ) -> (Recorder, Vec<Exchange>) {
-    let files = 40;
-    let settings = Settings { part_size_bytes, concurrency: 4, parts_in_flight: 2 };
-    let dataset = synthetic(files, files * parts * part_size_bytes);
-    let largest = dataset.largest_bytes();
-    assert_eq!(largest, parts * part_size_bytes, "all files have the same size");
+    // An eighth, a quarter and five eighths of the parts.
+    let files = 3;
+    let settings = Settings { part_size_bytes, concurrency: 3, parts_in_flight: 4 };
+    let dataset = synthetic(files, parts * part_size_bytes);
     let Moved { recorder, failures } = transfer(&server, &job(dataset, settings));
     assert_eq!(failures.first(), None);
-    assert_eq!(recorder.summaries()["part"].count, files * parts);
+    assert_eq!(recorder.summaries()["part"].count, parts);
     assert_eq!(recorder.object_times().completed.map(|times| times.samples), Some(files));
     (recorder, server.stop())
 }

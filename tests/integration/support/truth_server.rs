@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tidegate::clock;
+
 /// Bytes of every object it has.
 pub const OBJECT_BYTES: u64 = 1024;
 
@@ -62,6 +64,9 @@ pub struct Exchange {
     pub plan: Plan,
     /// Bytes of its body that came out of the socket.
     pub body_bytes: u64,
+    /// By the server's clock, from the last byte of the request to the head and to the body of the
+    /// answer: what was planned, and what the kernel added because the machine was busy.
+    pub took: [Duration; 2],
 }
 
 struct Shared {
@@ -135,24 +140,29 @@ impl Shared {
             let plan = (self.plan)(&asked);
             if plan == Plan::Throttle {
                 stream.write_all(&refusal(429, "SlowDown"))?;
-                // The client may be writing still: its answer must be there before it is heard out.
+                // So that the answer is there before the client is heard out.
                 thread::sleep(Duration::from_millis(20));
-                let body_bytes = io::copy(&mut reader, &mut io::sink())?;
-                self.note(asked, plan, body_bytes);
-                return Ok(());
             }
             let body_bytes = io::copy(&mut (&mut reader).take(asked.length), &mut io::sink())?;
-            self.note(asked.clone(), plan, body_bytes);
+            let (began, mut took, mut goes_on) = (clock::now(), [Duration::ZERO; 2], true);
             match plan {
                 Plan::Answer { head: delay_of_head, body: delay_of_body } => {
                     let (head, body) = answer(&asked);
                     thread::sleep(delay_of_head);
+                    took[0] = began.elapsed();
                     stream.write_all(head.as_bytes())?;
                     thread::sleep(delay_of_body);
+                    took[1] = began.elapsed();
                     stream.write_all(&body)?;
                 }
                 Plan::Refuse(status, code) => stream.write_all(&refusal(status, code))?,
-                Plan::HangUp | Plan::Throttle => return Ok(()),
+                Plan::HangUp => goes_on = false,
+                // A client that gave up has closed.
+                Plan::Throttle => goes_on = body_bytes == asked.length,
+            }
+            self.log.lock().unwrap().push(Exchange { asked, plan, body_bytes, took });
+            if !goes_on {
+                break;
             }
         }
         Ok(())
@@ -182,10 +192,6 @@ impl Shared {
                 None => return Ok(Some(Asked { method, key, query, attempt, length })),
             }
         }
-    }
-
-    fn note(&self, asked: Asked, plan: Plan, body_bytes: u64) {
-        self.log.lock().unwrap().push(Exchange { asked, plan, body_bytes });
     }
 }
 
