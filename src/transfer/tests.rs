@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::*;
 use crate::clock::{self, Instant};
 use crate::dataset::{Payload, Scale, Synthetic};
-use crate::measure::{FailureClass, Live, Probe};
+use crate::measure::{FailureClass, Live, Outcome, Probe};
 use crate::store::{Download, ObjectInfo, Page, Part, Store, StoreError, Upload};
 use crate::units::{ByteSize, MIB};
 
@@ -383,4 +383,71 @@ fn a_file_that_shrank_since_the_listing_fails() {
     job.direction = Direction::Down;
     let (report, _) = drive(&store, &job);
     assert!(report.failures[0].reason.contains("bytes came where"), "{:?}", report.failures);
+}
+
+/// Percentiles of a single sample, which histograms keep to 0.1 %.
+fn is_about(measured: Option<crate::result::Percentiles>, truth: Duration) -> bool {
+    let truth_us = truth.as_micros() as u64;
+    measured
+        .is_some_and(|times| times.samples == 1 && times.p50.abs_diff(truth_us) <= truth_us / 1000)
+}
+
+#[test]
+fn an_object_takes_from_the_start_of_its_file_to_its_last_request() {
+    let store = Scripted::default();
+    let up = Job { verify: true, ..job(1, 20 * MIB) };
+    let times = drive(&store, &up).0.recorder.object_times();
+    let completed = PART * 4 + QUICK * 2;
+    assert!(is_about(times.completed, completed), "{times:?}");
+    assert!(is_about(times.verified, completed + PART), "{times:?}");
+
+    let down = Job { direction: Direction::Down, ..job(1, 20 * MIB) };
+    let times = drive(&store, &down).0.recorder.object_times();
+    assert!(is_about(times.completed, PART), "{times:?}");
+    assert_eq!(times.verified, None, "nothing was compared");
+}
+
+#[test]
+fn an_object_that_fails_is_in_no_time_of_objects() {
+    let refused = Fault::Refuse(refusal(FailureClass::Client, "AccessDenied"));
+    let store = Scripted::with_faults("complete", [refused]);
+    let (report, _) = drive(&store, &job(1, 20 * MIB));
+    assert!(report.recorder.object_times().is_empty());
+}
+
+#[test]
+fn every_attempt_has_a_record_with_its_file_its_part_and_its_number() {
+    let broken = || Fault::Refuse(refusal(FailureClass::Connection, "broken"));
+    let store = Scripted::with_faults("part", [broken(), broken()]);
+    let job = job(2, 20 * MIB);
+    let (report, _) = drive(&store, &job);
+    let mut seen: Vec<_> = report.recorder.attempt_records().collect();
+    seen.sort_by_key(|attempt| attempt.start);
+    assert_eq!(seen.len() as u64, report.recorder.attempts());
+    let times = store.attempts.borrow();
+    assert!(seen.iter().map(|attempt| attempt.start).eq(times.iter().map(|(_, at)| *at)));
+    let of_the_first_part = seen.iter().filter(|attempt| {
+        attempt.file == 0 && attempt.part_number.is_some_and(|number| number.get() == 1)
+    });
+    let tries: Vec<_> =
+        of_the_first_part.map(|attempt| (attempt.number, attempt.outcome)).collect();
+    let failed = Outcome::Failed(FailureClass::Connection);
+    assert_eq!(tries, [(1, failed), (2, failed), (3, Outcome::Ok)]);
+    let parts = seen.iter().filter(|attempt| attempt.outcome == Outcome::Ok);
+    let parts =
+        parts.filter_map(|attempt| attempt.part_number.map(|number| (attempt.file, number.get())));
+    let all =
+        job.object(0).into_iter().chain(job.object(1)).zip(0..).flat_map(|((_, file), index)| {
+            (1..=file.size_bytes.div_ceil(5 * MIB) as u32).map(move |number| (index, number))
+        });
+    assert!(parts.eq(all), "each part once, in order");
+}
+
+#[test]
+fn no_records_are_kept_unless_asked_for() {
+    let unasked = Job { keep_attempts: false, ..job(1, 20 * MIB) };
+    let (report, _) = drive(&Scripted::default(), &unasked);
+    assert!(!report.recorder.keeps_attempts());
+    assert_eq!(report.recorder.attempt_records().count(), 0);
+    assert!(report.recorder.attempts() > 0);
 }
