@@ -50,6 +50,8 @@
 //!   socket by bins of 100 ms. Goodput is what all attempts sent in the window less what the failed and
 //!   the cut ones sent, settled after the drain: a 64 MiB part that straddles the window's edge counts
 //!   for exactly what was sent inside it.
+//! * **A trial's records are beside the result, not in it**: histograms, a series and, when asked for,
+//!   each attempt ([`trial::Records`]). They are written after `result.json`, which is whole without them.
 //! * **Within the margin of every candidate, not of the leader.** The best of several noisy means looks
 //!   better than it is. So it must be shown of every other candidate that it is not better by more than
 //!   5 % ([`tune::recommend`]); what is set now is a candidate too.

@@ -73,6 +73,9 @@ pub(super) struct Output {
     /// Directory below which each run gets its own
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub(super) results: PathBuf,
+    /// Write each attempt to trial-NNN-attempts.csv.gz; a million of them take 80 MB of memory
+    #[arg(long)]
+    pub(super) attempts: bool,
     /// No progress, only the result
     #[arg(long, short)]
     quiet: bool,

@@ -91,6 +91,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         },
         keep: args.keep,
         to: args.to,
+        attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
     args.output.session(async |interrupt, mut progress| {

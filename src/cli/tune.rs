@@ -135,6 +135,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         window,
         gcs: args.gcs.resolve(),
         seed: args.seed,
+        attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
     args.output.session(async |interrupt, mut progress| {

@@ -1,11 +1,15 @@
 //! What happened: every attempt of every request, counted and timed.
 
+mod attempt;
+mod export;
+mod histogram;
 mod live;
 mod probe;
 mod recorder;
 mod series;
 mod usage;
 
+pub use attempt::{ATTEMPT_BYTES, Attempt, AttemptId};
 pub use live::Live;
 pub use probe::{Connecting, Probe};
 pub use recorder::{OperationRecord, Recorder};
@@ -129,4 +133,27 @@ pub enum Outcome {
     Failed(FailureClass),
     /// We stopped waiting because the trial was over.
     Cut,
+}
+
+/// How far a whole object got, counted from the moment when its file arrived (open loop) or its mover
+/// began with it (closed loop).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Milestone {
+    /// A mover began with it; only in an open loop, where it may have waited.
+    Begun,
+    /// The end of its PutObject, its CompleteMultipartUpload or its last GetObject.
+    Completed,
+    /// All of it was compared with its source.
+    Verified,
+}
+
+impl Milestone {
+    /// The name in the result document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Begun => "begun",
+            Self::Completed => "completed",
+            Self::Verified => "verified",
+        }
+    }
 }

@@ -78,7 +78,7 @@ impl Probe {
     /// `bytes` of payload passed the socket, either way.
     pub fn payload_passed(&self, bytes: u64) {
         Live::add(&self.live.wire_bytes, bytes);
-        let bin = Series::bin_of(self.origin, clock::now());
+        let bin = self.bin_of(clock::now());
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.total += bytes;
         match passed.bins.last_mut() {
@@ -105,6 +105,11 @@ impl Probe {
     /// Payload bytes that passed the socket so far; a watchdog sees progress by it.
     pub fn payload_bytes(&self) -> u64 {
         self.passed.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// The bin of a series into which a moment of this trial falls.
+    pub(super) fn bin_of(&self, at: Instant) -> usize {
+        Series::bin_of(self.origin, at)
     }
 
     /// Adds the payload bytes to a series.

@@ -1,63 +1,53 @@
-//! What one thread saw: requests, attempts, outcomes, latencies and bytes over time.
+//! What one thread saw: requests, attempts, outcomes, latencies, and bytes and attempts over time.
 //!
 //! A thread owns its recorder; recorders are merged when the trial is over. Histograms are made at
-//! first use and record only attempts that ended while the window was open, so that percentiles
-//! come from the measured part of a trial alone. Memory is bounded: 184 KiB a histogram, two for
-//! each operation used, and 8 bytes for each 100 ms of the trial.
+//! first use and record only what ended well while the window was open, so that percentiles come
+//! from the measured part of a trial alone. Memory is bounded: 184 KiB a histogram, two for each
+//! operation used and one for each milestone of objects, and 32 bytes for each 100 ms of the trial.
+//! A record of each attempt ([`ATTEMPT_BYTES`](super::ATTEMPT_BYTES)) is kept only when asked for.
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
-
+use super::attempt::{Attempt, AttemptId, Attempts};
+use super::histogram::Latencies;
 use super::probe::Probe;
 use super::series::Series;
-use super::{FailureClass, Operation, Outcome};
+use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
-use crate::result::{ErrorCounts, OperationSummary, Percentiles};
-
-/// Longest latency a histogram can hold, in microseconds: one hour.
-const LATENCY_US_MAX: u64 = 3_600_000_000;
-
-/// Relative error of a percentile: 3 significant digits, 0.1 %.
-const SIGNIFICANT_DIGITS: u8 = 3;
+use crate::result::{ErrorCounts, ObjectTimes, OperationSummary};
 
 /// All requests of one operation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct OperationRecord {
     requests: u64,
     attempts: u64,
-    service_time_us: Histogram<u64>,
-    ttfb_us: Histogram<u64>,
+    pub(super) service_time_us: Latencies,
+    pub(super) ttfb_us: Latencies,
 }
 
 /// What one thread, or all of them merged, saw in a trial.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    operations: BTreeMap<Operation, OperationRecord>,
+    pub(super) operations: BTreeMap<Operation, OperationRecord>,
+    pub(super) objects: BTreeMap<Milestone, Latencies>,
     errors: ErrorCounts,
     cut: u64,
     payload_bytes: u64,
-    wire: Series,
+    pub(super) wire: Series,
     lost: Series,
-}
-
-impl Default for OperationRecord {
-    fn default() -> Self {
-        let histogram = || {
-            Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS)
-                .expect("constant bounds are valid")
-        };
-        Self { requests: 0, attempts: 0, service_time_us: histogram(), ttfb_us: histogram() }
-    }
+    /// Attempts by the time of their end, whatever it was.
+    pub(super) ended: Series,
+    /// Of these, the failed ones.
+    pub(super) failed: Series,
+    attempts: Option<Attempts>,
 }
 
 impl OperationRecord {
     fn merge(&mut self, other: &Self) {
-        let same = "all histograms have the same bounds";
         self.requests += other.requests;
         self.attempts += other.attempts;
-        self.service_time_us.add(&other.service_time_us).expect(same);
-        self.ttfb_us.add(&other.ttfb_us).expect(same);
+        self.service_time_us.merge(&other.service_time_us);
+        self.ttfb_us.merge(&other.ttfb_us);
     }
 
     fn summary(&self) -> OperationSummary {
@@ -65,41 +55,48 @@ impl OperationRecord {
             count: self.requests,
             attempts: self.attempts,
             retries: self.attempts.saturating_sub(self.requests),
-            service_time_us: percentiles(&self.service_time_us),
-            ttfb_us: percentiles(&self.ttfb_us),
+            service_time_us: self.service_time_us.percentiles(),
+            ttfb_us: self.ttfb_us.percentiles(),
         }
     }
 }
 
 impl Recorder {
+    /// One that also keeps a record of each attempt, or does not.
+    pub fn new(keeps_attempts: bool) -> Self {
+        Self { attempts: keeps_attempts.then(Attempts::default), ..Self::default() }
+    }
+
     /// A logical request begins.
     pub fn request_began(&mut self, operation: Operation) {
         self.operations.entry(operation).or_default().requests += 1;
     }
 
-    /// An attempt ended now. `measuring` says whether the window is open.
+    /// An attempt ended. `measuring` says whether the window is open.
     pub fn attempt_ended(
         &mut self,
-        operation: Operation,
+        id: AttemptId,
         probe: &Probe,
         outcome: Outcome,
         ended: Instant,
         measuring: bool,
     ) {
-        let record = self.operations.entry(operation).or_default();
+        let record = self.operations.entry(id.operation).or_default();
         record.attempts += 1;
         probe.add_to(&mut self.wire);
+        let bin = probe.bin_of(ended);
+        self.ended.add(bin, 1);
         match outcome {
             Outcome::Ok => {
                 self.payload_bytes += probe.payload_bytes();
                 if measuring {
-                    record.service_time_us.saturating_record(micros(probe.began, ended));
-                    let first_byte = probe.first_byte_at().unwrap_or(ended);
-                    record.ttfb_us.saturating_record(micros(probe.began, first_byte));
+                    record.service_time_us.record(probe.began, ended);
+                    record.ttfb_us.record(probe.began, probe.first_byte_at().unwrap_or(ended));
                 }
             }
             Outcome::Failed(class) => {
                 *count_of(&mut self.errors, class) += 1;
+                self.failed.add(bin, 1);
                 probe.add_to(&mut self.lost);
             }
             Outcome::Cut => {
@@ -107,12 +104,23 @@ impl Recorder {
                 probe.add_to(&mut self.lost);
             }
         }
+        if let Some(attempts) = &mut self.attempts {
+            attempts.push(Attempt::ended(id, probe, outcome, ended));
+        }
+    }
+
+    /// An object whose mover began with it at `began` got so far while the window was open.
+    pub fn object_reached(&mut self, milestone: Milestone, began: Instant, at: Instant) {
+        self.objects.entry(milestone).or_default().record(began, at);
     }
 
     /// Adds what another thread saw.
-    pub fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: Self) {
         for (operation, record) in &other.operations {
             self.operations.entry(*operation).or_default().merge(record);
+        }
+        for (milestone, latencies) in &other.objects {
+            self.objects.entry(*milestone).or_default().merge(latencies);
         }
         for class in FailureClass::ALL {
             *count_of(&mut self.errors, class) += *count_of(&mut other.errors.clone(), class);
@@ -121,6 +129,11 @@ impl Recorder {
         self.payload_bytes += other.payload_bytes;
         self.wire.merge(&other.wire);
         self.lost.merge(&other.lost);
+        self.ended.merge(&other.ended);
+        self.failed.merge(&other.failed);
+        if let Some(attempts) = other.attempts {
+            self.attempts.get_or_insert_default().append(attempts);
+        }
     }
 
     /// The requests by the operation's name.
@@ -129,6 +142,26 @@ impl Recorder {
             (operation.name().to_owned(), record.summary())
         };
         self.operations.iter().map(named).collect()
+    }
+
+    /// How long whole objects took.
+    pub fn object_times(&self) -> ObjectTimes {
+        let of = |milestone| self.objects.get(&milestone).map(Latencies::percentiles);
+        ObjectTimes {
+            begun: of(Milestone::Begun),
+            completed: of(Milestone::Completed),
+            verified: of(Milestone::Verified),
+        }
+    }
+
+    /// Whether a record of each attempt was kept.
+    pub fn keeps_attempts(&self) -> bool {
+        self.attempts.is_some()
+    }
+
+    /// The record of each attempt, if they were kept, thread after thread.
+    pub fn attempt_records(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().flat_map(Attempts::iter)
     }
 
     /// Attempts of all operations.
@@ -162,10 +195,6 @@ impl Recorder {
     }
 }
 
-fn micros(from: Instant, to: Instant) -> u64 {
-    u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX).max(1)
-}
-
 fn count_of(errors: &mut ErrorCounts, class: FailureClass) -> &mut u64 {
     match class {
         FailureClass::Throttled => &mut errors.throttled,
@@ -174,21 +203,6 @@ fn count_of(errors: &mut ErrorCounts, class: FailureClass) -> &mut u64 {
         FailureClass::Checksum => &mut errors.checksum,
         FailureClass::Server => &mut errors.server,
         FailureClass::Client => &mut errors.client,
-    }
-}
-
-fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
-    if histogram.is_empty() {
-        return Percentiles::default();
-    }
-    Percentiles {
-        samples: histogram.len(),
-        p50: histogram.value_at_quantile(0.5),
-        p90: histogram.value_at_quantile(0.9),
-        p99: histogram.value_at_quantile(0.99),
-        p999: histogram.value_at_quantile(0.999),
-        max: histogram.max(),
-        mean: histogram.mean(),
     }
 }
 
@@ -203,7 +217,14 @@ mod tests {
         let probe = Probe::begin(&Arc::new(Live::default()), crate::clock::now());
         probe.payload_passed(bytes);
         recorder.request_began(Operation::Part);
-        recorder.attempt_ended(Operation::Part, &probe, outcome, crate::clock::now(), true);
+        let id = AttemptId {
+            operation: Operation::Part,
+            file: 0,
+            part_number: None,
+            number: 1,
+            intended_start: None,
+        };
+        recorder.attempt_ended(id, &probe, outcome, crate::clock::now(), true);
     }
 
     #[test]
@@ -220,14 +241,19 @@ mod tests {
 
     #[test]
     fn merged_recorders_count_what_both_saw() {
-        let (mut one, mut other) = (Recorder::default(), Recorder::default());
+        let (mut one, mut other) = (Recorder::new(true), Recorder::new(true));
         ended(&mut one, 100, Outcome::Ok);
         ended(&mut other, 50, Outcome::Failed(FailureClass::Throttled));
         ended(&mut other, 50, Outcome::Ok);
-        one.merge(&other);
+        other.object_reached(Milestone::Completed, Instant::default(), crate::clock::now());
+        one.merge(other);
         let part = &one.summaries()["part"];
         assert_eq!((part.count, part.attempts, part.service_time_us.samples), (3, 3, 2));
         assert_eq!(one.errors().throttled, 1);
         assert_eq!(one.good_bytes(0, usize::MAX), 150);
+        assert_eq!((one.ended.sum(0, usize::MAX), one.failed.sum(0, usize::MAX)), (3, 1));
+        assert_eq!(one.attempt_records().count(), 3);
+        assert_eq!(one.object_times().completed.map(|times| times.samples), Some(1));
+        assert_eq!(one.object_times().verified, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes over time in bins of 100 ms, the resolution at which the steady state is judged.
+//! Bytes, or attempts, over time in bins of 100 ms, the resolution at which the steady state is judged.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::clock::Instant;
 /// Width of a bin.
 pub const BIN: Duration = Duration::from_millis(100);
 
-/// Bytes per bin since an origin.
+/// Amounts per bin since an origin: bytes, or a number of attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Series {
     bins: Vec<u64>,
@@ -19,28 +19,28 @@ impl Series {
         (at.since(origin).as_nanos() / BIN.as_nanos()) as usize
     }
 
-    /// Adds bytes to a bin.
-    pub fn add(&mut self, bin: usize, bytes: u64) {
+    /// Adds an amount to a bin.
+    pub fn add(&mut self, bin: usize, amount: u64) {
         if bin >= self.bins.len() {
             self.bins.resize(bin + 1, 0);
         }
-        self.bins[bin] += bytes;
+        self.bins[bin] += amount;
     }
 
     /// Adds another series bin by bin.
     pub fn merge(&mut self, other: &Self) {
-        for (bin, bytes) in other.bins.iter().enumerate() {
-            self.add(bin, *bytes);
+        for (bin, amount) in other.bins.iter().enumerate() {
+            self.add(bin, *amount);
         }
     }
 
-    /// Bytes of the bins `from..to`.
+    /// The sum of the bins `from..to`.
     pub fn sum(&self, from: usize, to: usize) -> u64 {
         let to = to.min(self.bins.len());
         self.bins.get(from..to).map_or(0, |bins| bins.iter().sum())
     }
 
-    /// Bytes per bin.
+    /// The amount of each bin.
     pub fn bins(&self) -> &[u64] {
         &self.bins
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::result::{
     ClientUse, Commands, Comparison, Direction, Document, ErrorCounts, FileFailure, Host,
-    LimitedBy, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Settings, Target,
-    TargetKind, TaskSummary, Tool, Trial, Verdict, Window,
+    LimitedBy, ObjectTimes, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Settings,
+    Target, TargetKind, TaskSummary, Tool, Trial, Verdict, Window,
 };
 use crate::units::MIB;
 
@@ -180,6 +180,8 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         bytes: (goodput * 25.0) as u64,
         objects: 48,
         requests: requests(settings),
+        objects_us: ObjectTimes::default(),
+        open_loop: None,
         errors: ErrorCounts { throttled: 2, ..ErrorCounts::default() },
         cut: 3,
         client: ClientUse {

@@ -141,6 +141,12 @@ pub struct Trial {
     pub objects: u64,
     /// Requests by operation: `create`, `part`, `complete`, `abort`, `put`, `get`, `head`, `list`, `delete`, `location`.
     pub requests: BTreeMap<String, OperationSummary>,
+    /// How long whole objects took that got so far in the window; absent when none did.
+    #[serde(default, skip_serializing_if = "ObjectTimes::is_empty")]
+    pub objects_us: ObjectTimes,
+    /// How files arrived, unless each began when the one before was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_loop: Option<OpenLoop>,
     /// Failed attempts by class over the whole trial.
     pub errors: ErrorCounts,
     /// Attempts that were still under way when the drain ended: not errors, not counted as goodput.
@@ -195,6 +201,49 @@ pub struct OperationSummary {
     pub service_time_us: Percentiles,
     /// Time from an attempt's start to the first byte of its answer, same attempts.
     pub ttfb_us: Percentiles,
+}
+
+/// Time of whole objects, from the moment when their file arrived (open loop: a response time) or
+/// their mover began with it (closed loop: a service time).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ObjectTimes {
+    /// Until a mover began with it; only in an open loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Percentiles>,
+    /// To the end of PutObject, CompleteMultipartUpload or the last GetObject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Percentiles>,
+    /// Until all of it was compared with its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Percentiles>,
+}
+
+impl ObjectTimes {
+    /// Whether no object got anywhere.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Arrivals that did not wait for the files before them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenLoop {
+    /// How they were distributed.
+    pub distances: Distances,
+    /// Mean rate.
+    pub files_per_second: f64,
+    /// Files that had arrived when the window closed and for which no mover was free.
+    pub backlog_files: u64,
+}
+
+/// Times between arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distances {
+    /// All equal.
+    Constant,
+    /// Exponentially distributed: a Poisson process.
+    Poisson,
 }
 
 /// A distribution by its percentiles, from merged histograms.

@@ -1,8 +1,12 @@
 //! A run's directory and document: saved after each trial, so that a later failure loses nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,6 +15,7 @@ use time::macros::format_description;
 use crate::error::{Error, Result};
 use crate::measure;
 use crate::result::{Document, SCHEMA, Target, Tool, Trial};
+use crate::trial::Records;
 
 /// The document of a run while it grows.
 pub(super) struct Record {
@@ -51,10 +56,41 @@ impl Record {
         Ok(Self { document, directory })
     }
 
-    /// Adds a trial and saves.
-    pub(super) fn add(&mut self, trial: Trial) -> Result<()> {
+    /// Adds a trial and saves; then writes its records beside the result, which is whole without them.
+    pub(super) fn add(&mut self, trial: Trial, records: &Records) -> Result<()> {
+        let name = format!("trial-{:03}", trial.id);
         self.document.trials.push(trial);
-        self.save()
+        self.save()?;
+        self.write(&format!("{name}.hlog"), |out| records.write_histogram_log(out))?;
+        self.write(&format!("{name}.csv"), |out| records.write_series(out))?;
+        if records.has_attempts() {
+            self.write(&format!("{name}-attempts.csv.gz"), |out| {
+                let mut compressed = GzEncoder::new(out, Compression::fast());
+                records.write_attempts(&mut compressed)?;
+                compressed.finish().map(drop)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file that has its name only when it is whole.
+    fn write(
+        &self,
+        name: &str,
+        content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<()> {
+        let (path, temporary) =
+            (self.directory.join(name), self.directory.join(format!("{name}.tmp")));
+        let write = || {
+            let mut out = BufWriter::new(File::create(&temporary)?);
+            content(&mut out)?;
+            out.flush()?;
+            std::fs::rename(&temporary, &path)
+        };
+        write().map_err(|error| {
+            Error::environment(format!("cannot write {}: {error}", path.display()))
+                .hint("the result itself is saved; make room, or choose another --results DIR")
+        })
     }
 
     /// Writes `result.json`.

@@ -62,6 +62,8 @@ pub struct RunOptions {
     pub keep: bool,
     /// Where downloads go.
     pub to: Option<PathBuf>,
+    /// Whether each attempt is kept and written.
+    pub attempts: bool,
     /// Directory of results.
     pub results: PathBuf,
 }
@@ -206,13 +208,14 @@ impl Session<'_> {
         progress: &mut Progress,
     ) -> Result<()> {
         progress.note("preparing the objects to download");
-        let job = Job {
+        let unmeasured = Job {
             verify: false,
             order: Order::Once,
             arrivals: Arrivals::Closed,
+            keep_attempts: false,
             ..self.job(dataset, Direction::Up, claim.prefix())
         };
-        prepare(job, &self.open.connection, claim, self.interrupt, progress).await
+        prepare(unmeasured, &self.open.connection, claim, self.interrupt, progress).await
     }
 
     async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
@@ -249,6 +252,7 @@ impl Session<'_> {
             arrivals: self.options.arrivals,
             spread: Duration::ZERO,
             seed: fastrand::u64(..),
+            keep_attempts: self.options.attempts,
         }
     }
 
@@ -270,7 +274,7 @@ const UNCOUNTED: Label = Label { id: 0, phase: Phase::Run, block: None };
 /// Saves what was measured and says how it ended: the work, and the clean-up after it.
 fn conclude(moved: Result<trial::Finished>, ended: Result<()>, record: &mut Record) -> Result<()> {
     let moved = moved.and_then(|finished| {
-        record.add(finished.trial)?;
+        record.add(finished.trial, &finished.records)?;
         if finished.interrupted { Err(Error::interrupted()) } else { Ok(()) }
     });
     both(moved, ended)

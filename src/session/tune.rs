@@ -53,6 +53,8 @@ pub struct TuneOptions {
     pub gcs: GcsOptions,
     /// Seed of the order of trials.
     pub seed: u64,
+    /// Whether each attempt is kept and written.
+    pub attempts: bool,
     /// Directory of results.
     pub results: PathBuf,
 }
@@ -206,7 +208,7 @@ impl Tuning<'_> {
         while let Some(next) = search.ask(spent.affordable(options, started)) {
             let began = clock::now();
             let left = options.budget.saturating_sub(started.elapsed());
-            let trial = self.trial(next, left).await?;
+            let trial::Finished { trial, records, .. } = self.trial(next, left).await?;
             search.tell(
                 next,
                 Outcome {
@@ -216,7 +218,7 @@ impl Tuning<'_> {
                 },
             );
             self.progress.note(&line(&trial));
-            self.record.add(trial)?;
+            self.record.add(trial, &records)?;
             spent.add(began.elapsed());
         }
         self.recommend(&search);
@@ -234,7 +236,7 @@ impl Tuning<'_> {
     }
 
     /// One trial; its objects are gone before the next.
-    async fn trial(&mut self, next: Next, left: Duration) -> Result<Trial> {
+    async fn trial(&mut self, next: Next, left: Duration) -> Result<trial::Finished> {
         let id = self.record.document.trials.len() as u32;
         let options = self.options;
         let below = match options.direction {
@@ -252,14 +254,14 @@ impl Tuning<'_> {
         };
         let finished =
             trial::run(job, load, label, self.connection, self.interrupt, &mut show).await?;
-        self.claim.leaves_open(finished.open_uploads);
+        self.claim.leaves_open(finished.open_uploads.clone());
         if finished.interrupted {
             return Err(Error::interrupted());
         }
         if options.direction == Direction::Up {
             self.claim.clear(&below).await?;
         }
-        Ok(finished.trial)
+        Ok(finished)
     }
 
     /// Uploads the objects that are downloaded in every trial.
@@ -270,7 +272,11 @@ impl Tuning<'_> {
             concurrency: self.options.current_concurrency,
             parts_in_flight: 1,
         };
-        let job = Job { order: Order::Once, ..self.job(settings, Direction::Up, "objects/") };
+        let job = Job {
+            order: Order::Once,
+            keep_attempts: false,
+            ..self.job(settings, Direction::Up, "objects/")
+        };
         prepare(job, self.connection, self.claim, self.interrupt, self.progress).await
     }
 
@@ -289,6 +295,7 @@ impl Tuning<'_> {
             arrivals: Arrivals::Closed,
             spread: self.options.warm_up.mul_f64(0.5),
             seed: self.options.seed,
+            keep_attempts: self.options.attempts,
         }
     }
 }

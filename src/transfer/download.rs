@@ -1,5 +1,6 @@
 //! A file on its way down, and an object read back after its upload.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,8 +11,9 @@ use super::mover::{FileError, Mover};
 use super::sink::Destination;
 use super::source::Source;
 use super::upload::ranges;
-use crate::dataset::{Dataset, FileSpec};
-use crate::measure::{FailureClass, Operation, Probe};
+use crate::clock;
+use crate::dataset::FileSpec;
+use crate::measure::{FailureClass, Milestone, Operation, Probe};
 use crate::store::{Store, StoreError};
 
 impl<S: Store> Mover<'_, S> {
@@ -22,29 +24,38 @@ impl<S: Store> Mover<'_, S> {
         let part_size_bytes = job.settings.part_size_bytes;
         let in_ranges = job.get == GetMode::Ranged && file.size_bytes > part_size_bytes;
         if in_ranges {
-            stream::iter(ranges(file.size_bytes, part_size_bytes))
-                .then(async |range| self.go_on().map(|()| range))
-                .map_ok(async |range| self.fetch(key, Some(range), file, &destination).await)
+            stream::iter((1..).zip(ranges(file.size_bytes, part_size_bytes)))
+                .then(async |part| self.go_on().map(|()| part))
+                .map_ok(async |part| self.fetch(key, Some(part), file, &destination).await)
                 .try_buffer_unordered(job.settings.parts_in_flight as usize)
                 .try_collect::<()>()
                 .await?;
         } else {
             self.fetch(key, None, file, &destination).await?;
         }
-        Ok(destination.finish().await?)
+        let fetched = clock::now();
+        destination.finish().await?;
+        self.reached(Milestone::Completed, fetched);
+        if job.compares_downloads() {
+            self.reached(Milestone::Verified, fetched);
+        }
+        Ok(())
     }
 
+    /// Fetches all of a file, or one of its ranges, which are numbered as parts are.
     async fn fetch(
         &self,
         key: &str,
-        range: Option<Range<u64>>,
+        part: Option<(u32, Range<u64>)>,
         file: &FileSpec,
         destination: &Destination,
     ) -> Result<(), FileError> {
+        let (number, range) = part.unzip();
+        let number = number.and_then(NonZeroU32::new);
         let get = async |probe: &Arc<Probe>| {
             self.fetch_once(key, range.clone(), file, destination, probe).await
         };
-        Ok(self.request(Operation::Get, get).await?)
+        Ok(self.request_part(Operation::Get, number, get).await?)
     }
 
     async fn fetch_once(
@@ -56,13 +67,13 @@ impl<S: Store> Mover<'_, S> {
         probe: &Arc<Probe>,
     ) -> Result<(), StoreError> {
         let job = self.worker.job;
+        let compares = job.compares_downloads();
         let expected = range.clone().unwrap_or(0..file.size_bytes);
         let mut download = self.worker.store.get_object(key, range, probe).await?;
         let mut offset = expected.start;
         while let Some(bytes) = download.body.next().await {
             let bytes = bytes?;
-            let synthetic = matches!(*job.dataset, Dataset::Synthetic(_));
-            if job.verify && synthetic && !job.pattern.matches(key, offset, &bytes) {
+            if compares && !job.pattern.matches(key, offset, &bytes) {
                 return Err(mismatch(key, offset));
             }
             let length = bytes.len() as u64;

@@ -26,7 +26,7 @@ pub use worker::{Worker, WorkerReport};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dataset::{Dataset, Pattern};
+use crate::dataset::{Dataset, FileSpec, Pattern};
 use crate::result::{Direction, Settings};
 
 /// How an object is fetched.
@@ -78,4 +78,31 @@ pub struct Job {
     pub spread: Duration,
     /// Seed of the retries' jitter and of the arrivals.
     pub seed: u64,
+    /// Whether a record of each attempt is kept ([`crate::measure::ATTEMPT_BYTES`] of memory).
+    pub keep_attempts: bool,
+}
+
+impl Job {
+    /// The key and the file at an index; `None` beyond the last.
+    pub fn object(&self, index: u64) -> Option<(String, FileSpec)> {
+        let files = self.dataset.files();
+        let round = index.checked_div(files)?;
+        match (self.order, self.direction) {
+            (Order::Once, _) if round > 0 => None,
+            // Each upload has a key of its own: Storj allows one write a second for each key.
+            (Order::ForEver, Direction::Up) => {
+                let file = self.dataset.file(index % files);
+                Some((format!("{}{round}/{}", self.prefix, file.path), file))
+            }
+            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
+                let file = self.dataset.file(index % files);
+                Some((format!("{}{}", self.prefix, file.path), file))
+            }
+        }
+    }
+
+    /// Whether the bytes of a download are compared: those of a synthetic file are known.
+    fn compares_downloads(&self) -> bool {
+        self.verify && matches!(*self.dataset, Dataset::Synthetic(_))
+    }
 }

@@ -3,16 +3,22 @@
 use std::cell::Cell;
 
 use super::control::Turn;
-use super::{Order, Worker};
-use crate::clock;
+use super::{Stage, Worker};
+use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
-use crate::measure::Live;
+use crate::measure::{Live, Milestone};
 use crate::result::{Direction, FileFailure};
 use crate::store::{Store, StoreError};
 
 /// One file in flight; Globus: one GridFTP process.
 pub(super) struct Mover<'a, S> {
     pub(super) worker: &'a Worker<'a, S>,
+    /// Index of the file it is at.
+    pub(super) file: Cell<u64>,
+    /// When that arrived, in an open loop, until its first request has taken note of it.
+    pub(super) arrival: Cell<Option<Instant>>,
+    /// From when its time counts: its arrival, or when the mover began with it.
+    began: Cell<Instant>,
     warm: Cell<bool>,
 }
 
@@ -41,7 +47,13 @@ impl From<crate::dataset::SourceError> for FileError {
 
 impl<'a, S: Store> Mover<'a, S> {
     pub(super) fn new(worker: &'a Worker<'a, S>) -> Self {
-        Self { worker, warm: Cell::new(false) }
+        Self {
+            worker,
+            file: Cell::default(),
+            arrival: Cell::default(),
+            began: Cell::default(),
+            warm: Cell::default(),
+        }
     }
 
     /// Moves files until there is none left or the job drains.
@@ -62,26 +74,20 @@ impl<'a, S: Store> Mover<'a, S> {
 
     /// The next file and its key, once it has arrived.
     async fn next_file(&self) -> Option<(String, FileSpec)> {
-        let job = self.worker.job;
         let Turn { index, arrival } = self.worker.control.take_turn();
-        let files = job.dataset.files();
-        let round = index.checked_div(files)?;
-        if job.order == Order::Once && round > 0 {
-            return None;
-        }
+        let file = self.worker.job.object(index)?;
         if let Some(arrival) = arrival {
             clock::sleep(arrival.since(clock::now())).await;
             self.go_on().ok()?;
         }
-        let file = job.dataset.file(index % files);
-        let key = match (job.order, job.direction) {
-            // Each upload has a key of its own: Storj allows one write a second for each key.
-            (Order::ForEver, Direction::Up) => format!("{}{round}/{}", job.prefix, file.path),
-            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
-                format!("{}{}", job.prefix, file.path)
-            }
-        };
-        Some((key, file))
+        let now = clock::now();
+        self.file.set(index);
+        self.arrival.set(arrival);
+        self.began.set(arrival.unwrap_or(now));
+        if arrival.is_some() {
+            self.reached(Milestone::Begun, now);
+        }
+        Some(file)
     }
 
     fn account(&self, file: &FileSpec, moved: Result<(), FileError>) {
@@ -104,6 +110,13 @@ impl<'a, S: Store> Mover<'a, S> {
     pub(super) fn has_moved_data(&self) {
         if !self.warm.replace(true) {
             Live::add(&self.worker.control.live.movers_warm, 1);
+        }
+    }
+
+    /// Notes that the file got so far at `at`.
+    pub(super) fn reached(&self, milestone: Milestone, at: Instant) {
+        if self.worker.control.stage() == Stage::Measuring {
+            self.worker.recorder.borrow_mut().object_reached(milestone, self.began.get(), at);
         }
     }
 

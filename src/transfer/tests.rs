@@ -11,7 +11,7 @@ use futures::StreamExt;
 use super::*;
 use crate::clock::{self, Instant};
 use crate::dataset::{Payload, Scale, Synthetic};
-use crate::measure::{FailureClass, Live, Probe};
+use crate::measure::{FailureClass, Live, Outcome, Probe};
 use crate::store::{Download, ObjectInfo, Page, Part, Store, StoreError, Upload};
 use crate::units::{ByteSize, MIB};
 
@@ -31,6 +31,8 @@ struct Scripted {
     uploads: RefCell<BTreeMap<String, BTreeMap<u32, u64>>>,
     faults: RefCell<BTreeMap<&'static str, VecDeque<Fault>>>,
     attempts: RefCell<Vec<(&'static str, Instant)>>,
+    /// In every so much time no answer comes for so long, from its beginning.
+    stall: Option<(Duration, Duration)>,
     parts_in_flight: Cell<u32>,
     parts_in_flight_max: Cell<u32>,
 }
@@ -51,6 +53,7 @@ impl Scripted {
     ) -> Result<T, StoreError> {
         self.attempts.borrow_mut().push((operation, clock::now()));
         clock::sleep(takes).await;
+        clock::sleep(self.stalled_for(clock::now())).await;
         let fault = self.faults.borrow_mut().get_mut(operation).and_then(VecDeque::pop_front);
         match fault {
             Some(Fault::Refuse(error)) => Err(error),
@@ -60,6 +63,13 @@ impl Scripted {
             }
             None => work(),
         }
+    }
+
+    /// How much longer an answer that is ready at `at` is held back.
+    fn stalled_for(&self, at: Instant) -> Duration {
+        let Some((every, length)) = self.stall else { return Duration::ZERO };
+        let since = at.since(Instant::default()).as_nanos() % every.as_nanos();
+        length.saturating_sub(Duration::from_nanos(since as u64))
     }
 
     fn count(&self, operation: &str) -> usize {
@@ -240,6 +250,7 @@ fn job(files: u64, size: u64) -> Job {
         arrivals: Arrivals::Closed,
         spread: Duration::ZERO,
         seed: 1,
+        keep_attempts: true,
     }
 }
 
@@ -285,6 +296,56 @@ fn arrivals_that_find_no_free_mover_wait_and_are_counted() {
         control.backlog_files()
     });
     assert_eq!(backlog, 21 - 11, "21 have arrived and 11 were begun");
+}
+
+/// A store that answers nothing for a second in every ten.
+fn stalling() -> Scripted {
+    Scripted {
+        stall: Some((Duration::from_secs(10), Duration::from_secs(1))),
+        ..Scripted::default()
+    }
+}
+
+#[test]
+fn an_open_loop_reports_the_p99_that_the_arrivals_imply() {
+    // Five files a second for a minute, more movers than ever wait.
+    let store = stalling();
+    let files = 300;
+    let arrivals = Arrivals::Constant { files_per_second: 5.0 };
+    let settings = Settings { concurrency: 40, ..job(1, 1).settings };
+    let job = Job { arrivals, settings, ..job(files, files * MIB) };
+    let (report, _) = drive(&store, &job);
+    let measured = report.recorder.object_times().completed.expect("objects were completed");
+
+    let mut implied: Vec<Duration> = (0..files)
+        .map(|number| {
+            let arrival = Instant::default() + Duration::from_millis(200 * number);
+            PART + store.stalled_for(arrival + PART)
+        })
+        .collect();
+    implied.sort_unstable();
+    for (quantile, measured_us) in [(0.5, measured.p50), (0.9, measured.p90), (0.99, measured.p99)]
+    {
+        let implied_us = implied[(quantile * files as f64).ceil() as usize - 1].as_micros() as f64;
+        let ratio = measured_us as f64 / implied_us;
+        assert!((ratio - 1.0).abs() < 0.002, "p{quantile}: {measured_us} us for {implied_us} us");
+    }
+}
+
+#[test]
+fn a_closed_loop_omits_what_an_open_one_meets() {
+    // One mover asks as often as it is answered. Arrivals at nearly that rate queue up behind each
+    // stall, and all that wait are late.
+    let p90_s = |arrivals| {
+        let job = Job { arrivals, ..job(540, 540 * MIB) };
+        let (report, _) = drive(&stalling(), &job);
+        let completed = report.recorder.object_times().completed;
+        completed.expect("objects were completed").p90 as f64 / 1e6
+    };
+    let closed = p90_s(Arrivals::Closed);
+    let open = p90_s(Arrivals::Constant { files_per_second: 0.89 });
+    assert!(closed < 2.1, "{closed} s");
+    assert!(open > 1.5 * closed, "{open} s against {closed} s");
 }
 
 #[test]
@@ -411,4 +472,71 @@ fn a_file_that_shrank_since_the_listing_fails() {
     job.direction = Direction::Down;
     let (report, _) = drive(&store, &job);
     assert!(report.failures[0].reason.contains("bytes came where"), "{:?}", report.failures);
+}
+
+/// Percentiles of a single sample, which histograms keep to 0.1 %.
+fn is_about(measured: Option<crate::result::Percentiles>, truth: Duration) -> bool {
+    let truth_us = truth.as_micros() as u64;
+    measured
+        .is_some_and(|times| times.samples == 1 && times.p50.abs_diff(truth_us) <= truth_us / 1000)
+}
+
+#[test]
+fn an_object_takes_from_the_start_of_its_file_to_its_last_request() {
+    let store = Scripted::default();
+    let up = Job { verify: true, ..job(1, 20 * MIB) };
+    let times = drive(&store, &up).0.recorder.object_times();
+    let completed = PART * 4 + QUICK * 2;
+    assert!(is_about(times.completed, completed), "{times:?}");
+    assert!(is_about(times.verified, completed + PART), "{times:?}");
+
+    let down = Job { direction: Direction::Down, ..job(1, 20 * MIB) };
+    let times = drive(&store, &down).0.recorder.object_times();
+    assert!(is_about(times.completed, PART), "{times:?}");
+    assert_eq!(times.verified, None, "nothing was compared");
+}
+
+#[test]
+fn an_object_that_fails_is_in_no_time_of_objects() {
+    let refused = Fault::Refuse(refusal(FailureClass::Client, "AccessDenied"));
+    let store = Scripted::with_faults("complete", [refused]);
+    let (report, _) = drive(&store, &job(1, 20 * MIB));
+    assert!(report.recorder.object_times().is_empty());
+}
+
+#[test]
+fn every_attempt_has_a_record_with_its_file_its_part_and_its_number() {
+    let broken = || Fault::Refuse(refusal(FailureClass::Connection, "broken"));
+    let store = Scripted::with_faults("part", [broken(), broken()]);
+    let job = job(2, 20 * MIB);
+    let (report, _) = drive(&store, &job);
+    let mut seen: Vec<_> = report.recorder.attempt_records().collect();
+    seen.sort_by_key(|attempt| attempt.start);
+    assert_eq!(seen.len() as u64, report.recorder.attempts());
+    let times = store.attempts.borrow();
+    assert!(seen.iter().map(|attempt| attempt.start).eq(times.iter().map(|(_, at)| *at)));
+    let of_the_first_part = seen.iter().filter(|attempt| {
+        attempt.file == 0 && attempt.part_number.is_some_and(|number| number.get() == 1)
+    });
+    let tries: Vec<_> =
+        of_the_first_part.map(|attempt| (attempt.number, attempt.outcome)).collect();
+    let failed = Outcome::Failed(FailureClass::Connection);
+    assert_eq!(tries, [(1, failed), (2, failed), (3, Outcome::Ok)]);
+    let parts = seen.iter().filter(|attempt| attempt.outcome == Outcome::Ok);
+    let parts =
+        parts.filter_map(|attempt| attempt.part_number.map(|number| (attempt.file, number.get())));
+    let all =
+        job.object(0).into_iter().chain(job.object(1)).zip(0..).flat_map(|((_, file), index)| {
+            (1..=file.size_bytes.div_ceil(5 * MIB) as u32).map(move |number| (index, number))
+        });
+    assert!(parts.eq(all), "each part once, in order");
+}
+
+#[test]
+fn no_records_are_kept_unless_asked_for() {
+    let unasked = Job { keep_attempts: false, ..job(1, 20 * MIB) };
+    let (report, _) = drive(&Scripted::default(), &unasked);
+    assert!(!report.recorder.keeps_attempts());
+    assert_eq!(report.recorder.attempt_records().count(), 0);
+    assert!(report.recorder.attempts() > 0);
 }

@@ -1,13 +1,15 @@
 //! A file on its way up: one PutObject, or Create, parts in order, Complete.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::mover::{FileError, Mover};
 use super::source::{PartSource, Source};
+use crate::clock;
 use crate::dataset::FileSpec;
-use crate::measure::{FailureClass, Operation};
+use crate::measure::{FailureClass, Milestone, Operation};
 use crate::store::{Part, Store, StoreError, Upload};
 
 impl<S: Store> Mover<'_, S> {
@@ -20,8 +22,10 @@ impl<S: Store> Mover<'_, S> {
         } else {
             self.upload_in_parts(key, file, &source).await?;
         }
+        self.reached(Milestone::Completed, clock::now());
         if job.verify {
             self.verify(key, file, &source).await?;
+            self.reached(Milestone::Verified, clock::now());
         }
         Ok(())
     }
@@ -101,7 +105,7 @@ impl<S: Store> Mover<'_, S> {
         let store = self.worker.store;
         let send =
             async |probe: &_| store.upload_part(upload, number, source.payload(part), probe).await;
-        Ok(self.request(Operation::Part, send).await?)
+        Ok(self.request_part(Operation::Part, NonZeroU32::new(number), send).await?)
     }
 
     /// Completes an upload. When the answer is lost the upload may be complete all the same, and

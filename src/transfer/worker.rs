@@ -42,7 +42,7 @@ impl<'a, S: Store> Worker<'a, S> {
             store,
             job,
             control,
-            recorder: RefCell::default(),
+            recorder: RefCell::new(Recorder::new(job.keep_attempts)),
             open_uploads: RefCell::default(),
             failures: RefCell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(job.seed ^ number)),

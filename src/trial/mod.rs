@@ -4,23 +4,27 @@
 //! lock is shared on the hot path. The thread that calls [`run`] only watches counters and the clock.
 
 mod limit;
+mod records;
 mod threads;
 mod watch;
 mod window;
 
+pub use records::Records;
 pub use watch::Snapshot;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::clock;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::measure::{Live, Recorder, Usage};
-use crate::result::{ClientUse, FileFailure, Phase, TaskSummary, Trial, Window};
+use crate::result::{
+    ClientUse, Distances, FileFailure, OpenLoop, Phase, TaskSummary, Trial, Window,
+};
 use crate::store::Upload;
 use crate::store::s3::Connection;
-use crate::transfer::{Control, Job, Order, Stage};
+use crate::transfer::{Arrivals, Control, Job, Order, Stage};
 use threads::Threads;
 use window::Measurement;
 
@@ -54,6 +58,8 @@ pub struct Label {
 pub struct Finished {
     /// What was measured.
     pub trial: Trial,
+    /// The same in full.
+    pub records: Records,
     /// Uploads that were neither completed nor aborted: the caller's to abort.
     pub open_uploads: BTreeSet<Upload>,
     /// Whether the user interrupted.
@@ -95,14 +101,21 @@ pub async fn run(
     let mut recorder = Recorder::default();
     let (mut open_uploads, mut failures) = (BTreeSet::new(), Vec::new());
     for report in worked {
-        recorder.merge(&report.recorder);
+        recorder.merge(report.recorder);
         open_uploads.extend(report.open_uploads);
         failures.extend(report.failures);
     }
     let client = client_use(before, recorder.payload_bytes());
     let measured = Measured { job: &job, control: &control, watched: &watched, recorder, client };
     let trial = measured.trial(load, label, failures);
-    Ok(Finished { trial, open_uploads, interrupted: watched.interrupted })
+    let records = Records {
+        origin: control.origin,
+        started: SystemTime::now() - since_start(&control),
+        window: watched.opened..watched.closed,
+        recorder: measured.recorder,
+        job,
+    };
+    Ok(Finished { trial, records, open_uploads, interrupted: watched.interrupted })
 }
 
 fn client_use(before: Usage, payload_bytes: u64) -> ClientUse {
@@ -140,6 +153,8 @@ impl Measured<'_> {
             bytes: self.recorder.payload_bytes(),
             objects: Live::get(&self.control.live.files_done),
             requests: self.recorder.summaries(),
+            objects_us: self.recorder.object_times(),
+            open_loop: self.open_loop(),
             errors: self.recorder.errors(),
             cut: self.recorder.cut(),
             client: self.client,
@@ -148,6 +163,16 @@ impl Measured<'_> {
             warnings: self.watched.warnings.clone(),
             task,
         }
+    }
+
+    fn open_loop(&self) -> Option<OpenLoop> {
+        let (distances, files_per_second) = match self.job.arrivals {
+            Arrivals::Closed => return None,
+            Arrivals::Constant { files_per_second } => (Distances::Constant, files_per_second),
+            Arrivals::Poisson { files_per_second } => (Distances::Poisson, files_per_second),
+        };
+        let backlog_files = self.watched.backlog_files;
+        Some(OpenLoop { distances, files_per_second, backlog_files })
     }
 
     fn measurement(&self, load: Load) -> Measurement {

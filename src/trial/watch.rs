@@ -40,6 +40,8 @@ pub(super) struct Watched {
     pub(super) closed: Duration,
     /// Processor time of this process within the window.
     pub(super) cpu_in_window: Duration,
+    /// Files that had arrived by then and waited for a mover.
+    pub(super) backlog_files: u64,
     /// Worker threads.
     pub(super) threads: usize,
     pub(super) interrupted: bool,
@@ -93,6 +95,7 @@ impl Watch<'_> {
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
                 self.until(self.seen.opened + window).await;
                 self.seen.closed = BIN * bins(self.enter(Stage::Draining));
+                self.seen.backlog_files = self.threads.control().backlog_files();
                 self.seen.cpu_in_window = cpu_at(self) - cpu;
                 self.drain().await;
             }

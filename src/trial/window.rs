@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{self, now, sleep};
-    use crate::measure::{Live, Operation, Outcome, Probe};
+    use crate::measure::{AttemptId, Live, Operation, Outcome, Probe};
 
     /// One attempt that passes `bytes(bin)` in each of so many bins.
     fn recorded(bins: u32, bytes: impl Fn(u32) -> u64) -> Recorder {
@@ -93,7 +93,14 @@ mod tests {
                 probe.payload_passed(bytes(bin));
                 sleep(BIN).await;
             }
-            recorder.attempt_ended(Operation::Part, &probe, Outcome::Ok, now(), true);
+            let id = AttemptId {
+                operation: Operation::Part,
+                file: 0,
+                part_number: None,
+                number: 1,
+                intended_start: None,
+            };
+            recorder.attempt_ended(id, &probe, Outcome::Ok, now(), true);
             recorder
         })
     }

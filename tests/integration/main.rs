@@ -8,4 +8,5 @@ mod store;
 mod support;
 mod tls;
 mod transfer;
+mod truth;
 mod tune;

@@ -6,6 +6,7 @@ pub mod servers;
 pub mod tidegate;
 pub mod tools;
 pub mod tree;
+pub mod truth_server;
 
 /// Keys that the servers of the tests accept.
 pub const ACCESS_KEY: &str = "tidegate-test";

@@ -1,0 +1,51 @@
+//! What it costs to observe and record one request, beside the microseconds to seconds it takes.
+//!
+//! A request here is one attempt with all that the store and the HTTP client tell its probe: the
+//! connection, one block of payload, the request sent, the first byte, the end. Its five looks at
+//! the clock are part of it.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tidegate::clock::{self, Instant};
+use tidegate::dataset::BLOCK_BYTES;
+use tidegate::measure::{AttemptId, Connecting, Live, Operation, Outcome, Probe, Recorder};
+
+/// Several chunks of records, so that asking for memory has its share in each.
+const REQUESTS: u64 = 20_000;
+
+fn one_request(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("record_one_request");
+    group.throughput(Throughput::Elements(REQUESTS)).sample_size(50);
+    for (name, keeps_attempts) in [("histograms", false), ("histograms_and_attempts", true)] {
+        group.bench_function(name, |bencher| {
+            let (live, origin) = (Arc::default(), clock::now());
+            let warm = || {
+                let mut recorder = Recorder::new(keeps_attempts);
+                record(&mut recorder, &live, origin, 0);
+                recorder
+            };
+            let record_all = |recorder: &mut Recorder| {
+                (0..REQUESTS).for_each(|file| record(recorder, &live, origin, file));
+            };
+            bencher.iter_batched_ref(warm, record_all, BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+fn record(recorder: &mut Recorder, live: &Arc<Live>, origin: Instant, file: u64) {
+    let id =
+        AttemptId { operation: Operation::Part, file, part_number: NonZeroU32::new(1), number: 1 };
+    recorder.request_began(id.operation);
+    let probe = Probe::begin(live, origin);
+    probe.connected(Connecting::Reused);
+    probe.payload_passed(BLOCK_BYTES as u64);
+    probe.request_sent();
+    probe.answer_began();
+    recorder.attempt_ended(id, &probe, Outcome::Ok, clock::now(), true);
+}
+
+criterion_group!(benches, one_request);
+criterion_main!(benches);
