@@ -36,8 +36,13 @@ fn one_request(criterion: &mut Criterion) {
 }
 
 fn record(recorder: &mut Recorder, live: &Arc<Live>, origin: Instant, file: u64) {
-    let id =
-        AttemptId { operation: Operation::Part, file, part_number: NonZeroU32::new(1), number: 1 };
+    let id = AttemptId {
+        operation: Operation::Part,
+        file,
+        part_number: NonZeroU32::new(1),
+        number: 1,
+        intended_start: None,
+    };
     recorder.request_began(id.operation);
     let probe = Probe::begin(live, origin);
     probe.connected(Connecting::Reused);
