@@ -36,24 +36,43 @@ async fn an_interrupted_upload_to_keep_leaves_nothing_either() {
     interrupted_upload_leaves_nothing(&serve.endpoint(), &["--keep"]).await;
 }
 
+#[tokio::test]
+async fn a_terminal_that_goes_away_leaves_nothing_on_the_bucket() {
+    let serve = Serve::start(&[SLOW, &["--bucket", "bucket"]].concat());
+    let (store, mut child) = uploading(&serve.endpoint(), &[]).await;
+    // Whoever read its messages is gone as well.
+    drop(child.stderr.take());
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    assert_eq!(Finished::from(child.wait_with_output().unwrap()).code, 130);
+    assert_nothing_left(&store).await;
+}
+
 async fn interrupted_upload_leaves_nothing(endpoint: &str, options: &[&str]) {
-    let store = S3Store::connect(&connection(endpoint, "bucket", SECRET_KEY).await);
-    let bystander = "p-not-ours/object";
-    store.put_object(bystander, Payload::from(vec![]), &probe()).await.unwrap();
-
-    let upload = ["s3://bucket/p", "--size", "400MB", "--files", "4", "--part-size", "5MiB"];
-    let tidegate = Tidegate::at(endpoint);
-    let mut child = tidegate.start("run", &[&upload, options].concat());
-    wait_for_uploads(&store, 2, &mut child).await;
-    interrupt(&child);
+    let (store, child) = uploading(endpoint, options).await;
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let finished = Finished::from(child.wait_with_output().unwrap());
-
     assert_eq!(finished.code, 130, "{}", finished.stderr);
     assert_eq!(finished.stdout, "");
+    assert_nothing_left(&store).await;
+}
+
+const BYSTANDER: &str = "p-not-ours/object";
+
+/// A run in the middle of at least two uploads, beside an object of somebody else's.
+async fn uploading(endpoint: &str, options: &[&str]) -> (S3Store, Child) {
+    let store = S3Store::connect(&connection(endpoint, "bucket", SECRET_KEY).await);
+    store.put_object(BYSTANDER, Payload::from(vec![]), &probe()).await.unwrap();
+    let upload = ["s3://bucket/p", "--size", "400MB", "--files", "4", "--part-size", "5MiB"];
+    let mut child = Tidegate::at(endpoint).start("run", &[&upload, options].concat());
+    wait_for_uploads(&store, 2, &mut child).await;
+    (store, child)
+}
+
+async fn assert_nothing_left(store: &impl Store) {
     assert_eq!(store.list_uploads("", &probe()).await.unwrap(), []);
     let left = store.list_objects("", None, &probe()).await.unwrap().objects;
     let keys: Vec<_> = left.into_iter().map(|object| object.key).collect();
-    assert_eq!(keys, [bystander], "ours are gone, others' are not");
+    assert_eq!(keys, [BYSTANDER], "ours are gone, others' are not");
 }
 
 async fn wait_for_uploads(store: &impl Store, wanted: usize, child: &mut Child) {
@@ -65,11 +84,6 @@ async fn wait_for_uploads(store: &impl Store, wanted: usize, child: &mut Child) 
         assert!(child.try_wait().unwrap().is_none(), "it ended before {wanted} uploads were open");
         clock::sleep(Duration::from_millis(20)).await;
     }
-}
-
-fn interrupt(child: &Child) {
-    let pid = Pid::from_child(child);
-    kill_process(pid, Signal::INT).unwrap();
 }
 
 fn probe() -> std::sync::Arc<Probe> {

@@ -143,6 +143,12 @@ fn options<'a>(link: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
     link.iter().map(String::as_str).chain(more.iter().copied()).collect()
 }
 
+/// Neighbours on the machine may blur one search, which then says that it shows nothing. Three in a
+/// row would be a fault.
+fn assert_found(known: Known, find: impl Fn() -> (u64, u32)) {
+    assert!((0..3).any(|_| find() == known.best()), "none of three searches found {known:?}");
+}
+
 #[test]
 fn two_files_and_large_parts_are_found() {
     let known = Known {
@@ -152,7 +158,7 @@ fn two_files_and_large_parts_are_found() {
         shared_mb_per_s: 120.0,
         concurrency_max: 8,
     };
-    assert_eq!(found_on_the_embedded_gateway(known), known.best());
+    assert_found(known, || found_on_the_embedded_gateway(known));
 }
 
 #[test]
@@ -165,7 +171,7 @@ fn eight_files_and_small_parts_are_found_on_versitygw() {
         shared_mb_per_s: 300.0,
         concurrency_max: 16,
     };
-    assert_eq!(found_on(&versitygw, known), known.best());
+    assert_found(known, || found_on(&versitygw, known));
 }
 
 #[test]
