@@ -39,7 +39,7 @@ async fn an_interrupted_upload_to_keep_leaves_nothing_either() {
 #[tokio::test]
 async fn a_terminal_that_goes_away_leaves_nothing_on_the_bucket() {
     let serve = Serve::start(&[SLOW, &["--bucket", "bucket"]].concat());
-    let (store, mut child) = uploading(&serve.endpoint(), &[]).await;
+    let (store, _tidegate, mut child) = uploading(&serve.endpoint(), &[]).await;
     // Whoever read its messages is gone as well.
     drop(child.stderr.take());
     kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
@@ -48,7 +48,7 @@ async fn a_terminal_that_goes_away_leaves_nothing_on_the_bucket() {
 }
 
 async fn interrupted_upload_leaves_nothing(endpoint: &str, options: &[&str]) {
-    let (store, child) = uploading(endpoint, options).await;
+    let (store, _tidegate, child) = uploading(endpoint, options).await;
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let finished = Finished::from(child.wait_with_output().unwrap());
     assert_eq!(finished.code, 130, "{}", finished.stderr);
@@ -59,13 +59,14 @@ async fn interrupted_upload_leaves_nothing(endpoint: &str, options: &[&str]) {
 const BYSTANDER: &str = "p-not-ours/object";
 
 /// A run in the middle of at least two uploads, beside an object of somebody else's.
-async fn uploading(endpoint: &str, options: &[&str]) -> (S3Store, Child) {
+async fn uploading(endpoint: &str, options: &[&str]) -> (S3Store, Tidegate, Child) {
     let store = S3Store::connect(&connection(endpoint, "bucket", SECRET_KEY).await);
     store.put_object(BYSTANDER, Payload::from(vec![]), &probe()).await.unwrap();
     let upload = ["s3://bucket/p", "--size", "400MB", "--files", "4", "--part-size", "5MiB"];
-    let mut child = Tidegate::at(endpoint).start("run", &[&upload, options].concat());
+    let tidegate = Tidegate::at(endpoint);
+    let mut child = tidegate.start("run", &[&upload, options].concat());
     wait_for_uploads(&store, 2, &mut child).await;
-    (store, child)
+    (store, tidegate, child)
 }
 
 async fn assert_nothing_left(store: &impl Store) {
