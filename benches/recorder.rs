@@ -52,10 +52,5 @@ fn record(recorder: &mut Recorder, live: &Arc<Live>, origin: Instant, file: u64)
     recorder.attempt_ended(id, &probe, Outcome::Ok, clock::now(), true);
 }
 
-// criterion's charts need a font that plotters, as built for our own charts, does not have.
-criterion_group! {
-    name = benches;
-    config = Criterion::default().without_plots();
-    targets = one_request
-}
+criterion_group!(benches, one_request);
 criterion_main!(benches);
