@@ -71,13 +71,49 @@ fn trials_only(lines: &mut Lines, digest: &Digest) {
     let trial = shown.trial;
     lines.add("target", wording::journey(trial.direction, &digest.document.target));
     lines.add("settings", wording::settings(trial.settings));
-    lines.add("goodput", wording::rate(trial.goodput_bytes_per_second));
+    lines.add("goodput", goodput(trial));
+    object_times(lines, trial);
     if shown.of > 1 {
         lines.add("trial", format!("{}, of median goodput among {}", trial.id, shown.of));
     }
     lines.add("errors", errors(trial));
     limit(lines, digest);
     warnings(lines, digest);
+}
+
+fn goodput(trial: &Trial) -> String {
+    let rate = wording::rate(trial.goodput_bytes_per_second);
+    let interval = trial.goodput_interval_95.map_or(String::new(), |interval| {
+        let interval = wording::rate_interval(interval);
+        format!(" (95 % interval {interval}, without the variation between trials)")
+    });
+    let unsteady = match trial.window.steady {
+        Some(false) => "; not steady: measure longer",
+        Some(true) | None => "",
+    };
+    format!("{rate}{interval}{unsteady}")
+}
+
+/// Whole objects: response times where files arrived by themselves, else service times.
+fn object_times(lines: &mut Lines, trial: &Trial) {
+    let Some(times) = trial.objects_us.completed else { return };
+    let seconds = |time_us: u64| wording::duration(time_us as f64 / 1e6);
+    let percentiles = format!(
+        "p50 {}, p99 {}, max {} of {} objects",
+        seconds(times.p50),
+        seconds(times.p99),
+        seconds(times.max),
+        wording::count(times.samples)
+    );
+    match trial.open_loop {
+        None => lines.add("service time", percentiles),
+        Some(open_loop) => {
+            lines.add("response", format!("{percentiles}, from their arrival"));
+            let backlog = wording::count(open_loop.backlog_files);
+            let rate = open_loop.files_per_second;
+            lines.add("backlog", format!("{backlog} files waited at the end, at {rate} a second"));
+        }
+    }
 }
 
 /// `1,873 of 1,875 files, 4.99 GB in 1m 2s`.
