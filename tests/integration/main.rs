@@ -2,6 +2,7 @@
 //! wrote. One crate for all, so that the SDK is linked once.
 
 mod interrupt;
+mod load;
 mod mistakes;
 mod serve;
 mod store;
