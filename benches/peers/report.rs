@@ -1,0 +1,160 @@
+//! The tables, in Markdown.
+
+use std::fmt;
+
+use tidegate::stats::{LogMean, log_mean, quantile};
+
+use crate::Outcomes;
+use crate::goals;
+use crate::measure::Sample;
+use crate::memory::{Case, Peaks};
+use crate::peer::Peer;
+use crate::task::{Security, Task};
+
+pub struct Report {
+    /// What it ran on and how it was started.
+    pub circumstances: String,
+    pub outcomes: Outcomes,
+    pub peaks: Peaks,
+    pub rounds: u32,
+}
+
+/// A property of a sample that is compared by its ratio.
+type Property = fn(&Sample) -> f64;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# tidegate and its peers\n\n{}\n", self.circumstances)?;
+        writeln!(f, "{}\n", preamble(self.rounds))?;
+        for task in Task::all() {
+            self.table(f, task)?;
+        }
+        self.encryption(f)?;
+        self.memory(f)?;
+        goals::table(f, &self.outcomes, &self.peaks)?;
+        notes(f)
+    }
+}
+
+fn preamble(rounds: u32) -> String {
+    format!(
+        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client, server and, with TLS, a proxy share the same cores: throughput says more about these than about the network. Memory is the highest resident set of any one process. Ratios are to tidegate in the same round: geometric mean and 95 % t interval over rounds."
+    )
+}
+
+impl Report {
+    fn table(&self, f: &mut fmt::Formatter<'_>, task: Task) -> fmt::Result {
+        let gb = task.bytes() as f64 / 1e9;
+        writeln!(f, "## {}\n\n{gb:.1} GB a round.\n", task.title())?;
+        writeln!(f, "| client | CPU s/GB | ratio | GB/s | ratio | peak MiB | ratio |")?;
+        writeln!(f, "|---|--:|--:|--:|--:|--:|--:|")?;
+        for peer in task.peers() {
+            match &self.outcomes[&(task, *peer)] {
+                Ok(samples) => self.row(f, task, *peer, samples)?,
+                Err(why) => writeln!(f, "| {} | {why} | | | | | |", peer.name())?,
+            }
+        }
+        writeln!(f)
+    }
+
+    fn row(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        task: Task,
+        peer: Peer,
+        samples: &[Sample],
+    ) -> fmt::Result {
+        let cell = |property: Property, digits: usize| {
+            let values: Vec<f64> = samples.iter().map(property).collect();
+            let mean = log_mean(&values).map_or(f64::NAN, |mean| mean.mean);
+            let ratio = ratio(&self.outcomes, task, peer, Peer::Tidegate, property);
+            format!("{mean:.digits$} | {}", with_interval(ratio))
+        };
+        let cpu = cell(Sample::cpu_seconds_per_gb, 3);
+        let (throughput, memory) = (cell(Sample::gb_per_second, 2), cell(Sample::rss_peak_mib, 0));
+        writeln!(f, "| {} | {cpu} | {throughput} | {memory} |", peer.name())
+    }
+
+    /// Paired differences of the CPU time with and without TLS.
+    fn encryption(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## What TLS 1.3 adds\n")?;
+        writeln!(
+            f,
+            "CPU s/GB over TLS less those over HTTP, paired by round, with a 95 % interval; and their share of the whole. Clients that hash payloads for the signature only over HTTP show less than encryption costs.\n"
+        )?;
+        writeln!(f, "| task | client | difference | share |\n|---|---|--:|--:|")?;
+        for task in Task::all().filter(|task| task.security == Security::Tls) {
+            let plain = Task { security: Security::Plain, ..task };
+            for peer in task.peers() {
+                let both = (&self.outcomes[&(task, *peer)], &self.outcomes[&(plain, *peer)]);
+                let (Ok(tls), Ok(http)) = both else { continue };
+                let cpu = Sample::cpu_seconds_per_gb;
+                let differences = tls.iter().zip(http).map(|(tls, http)| cpu(tls) - cpu(http));
+                let (mean, half_width) = mean(&differences.collect::<Vec<_>>());
+                let whole = mean_of(tls, cpu);
+                let share = 100.0 * mean / whole;
+                let (title, name) = (task.title(), peer.name());
+                writeln!(f, "| {title} | {name} | {mean:.3} ± {half_width:.3} | {share:.0} % |")?;
+            }
+        }
+        writeln!(f)
+    }
+
+    fn memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## Memory of tidegate with 64 movers and parts of 64 MiB\n")?;
+        writeln!(f, "The highest of all rounds; 64 files of 128 MiB.\n")?;
+        writeln!(f, "| task | peak MiB |\n|---|--:|")?;
+        for case in Case::ALL {
+            writeln!(f, "| {} | {:.0} |", case.title(), self.peaks.mib(case))?;
+        }
+        writeln!(f)
+    }
+}
+
+fn notes(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "## What each client does\n")?;
+    for peer in Peer::ALL {
+        let version = peer.version().map(|version| format!(" (`{version}`)")).unwrap_or_default();
+        writeln!(f, "- **{}**{version}: {}", peer.name(), peer.about())?;
+    }
+    Ok(())
+}
+
+/// `one` to `other` by rounds; `None` where one of them has no samples.
+pub fn ratio(
+    outcomes: &Outcomes,
+    task: Task,
+    one: Peer,
+    other: Peer,
+    property: Property,
+) -> Option<LogMean> {
+    let samples = |peer| outcomes.get(&(task, peer))?.as_ref().ok();
+    let pairs = samples(one)?.iter().zip(samples(other)?);
+    log_mean(&pairs.map(|(one, other)| property(one) / property(other)).collect::<Vec<_>>())
+}
+
+pub fn with_interval(ratio: Option<LogMean>) -> String {
+    match ratio {
+        None => String::new(),
+        Some(LogMean { mean, interval_95: None, .. }) => format!("{mean:.2}"),
+        Some(LogMean { mean, interval_95: Some([low, high]), .. }) => {
+            format!("{mean:.2} [{low:.2}, {high:.2}]")
+        }
+    }
+}
+
+fn mean_of(samples: &[Sample], property: Property) -> f64 {
+    samples.iter().map(property).sum::<f64>() / samples.len() as f64
+}
+
+/// Arithmetic mean and half the width of its 95 % t interval.
+fn mean(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    if values.len() < 2 {
+        return (mean, f64::INFINITY);
+    }
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let half_width = quantile(0.975, values.len() - 1) * (squares / (count - 1.0) / count).sqrt();
+    (mean, half_width)
+}

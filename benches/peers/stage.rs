@@ -1,0 +1,117 @@
+//! Where the comparison happens: servers, files to send, objects to fetch. All is gone at the end.
+
+use std::cell::Cell;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::measure::{self, Sample};
+use crate::peer::{Peer, Place};
+use crate::raw_hyper;
+use crate::servers::{Process, Server};
+use crate::task::{Data, Direction, FILES, Security, Task};
+
+pub struct Stage {
+    pub server: Server,
+    proxy: Process,
+    directory: TempDir,
+    /// Uploads so far: each goes to a prefix of its own.
+    uploads: Cell<u32>,
+}
+
+impl Stage {
+    pub fn set(directory: &Path) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("peers-").tempdir_in(directory)?;
+        let server = Server::start(directory.path())?;
+        let proxy = Process::tls_proxy(&server.process.address)?;
+        let stage = Self { server, proxy, directory, uploads: Cell::new(0) };
+        fs::write(stage.path("aws.ini"), crate::peer::AWS_CONFIG)?;
+        fs::create_dir(stage.path("from"))?;
+        for task in Task::all().filter(|task| task.security == Security::Plain) {
+            match (task.data, task.direction) {
+                (Data::Files, Direction::Up) => stage.write_files(task.file_bytes())?,
+                (_, Direction::Down) => stage.upload_objects(task)?,
+                (Data::Synthetic, Direction::Up) => {}
+            }
+        }
+        Ok(stage)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Runs a peer at a task and checks that it moved what it was to move.
+    pub fn run(&self, task: Task, peer: Peer) -> Result<Sample> {
+        let place = self.place(task);
+        let mut command = peer.command(task, &place)?;
+        let _ = fs::remove_dir_all(&place.to);
+        fs::create_dir(&place.to)?;
+        let (usage, traffic) = self.server.traffic_of(|| measure::run(&mut command))?;
+        fs::remove_dir_all(&place.to)?;
+        let expected = task.bytes();
+        if peer.moves_a_fixed_amount() && traffic.bytes != expected {
+            return Err(format!("it moved {} bytes instead of {expected}", traffic.bytes).into());
+        }
+        if traffic.bytes == 0 {
+            return Err("it moved nothing".into());
+        }
+        Ok(Sample { usage, bytes: traffic.bytes, seconds: traffic.seconds })
+    }
+
+    pub fn place(&self, task: Task) -> Place {
+        let address = match task.security {
+            Security::Plain => &self.server.process.address,
+            Security::Tls => &self.proxy.address,
+        };
+        Place {
+            address: address.clone(),
+            security: task.security,
+            prefix: match task.direction {
+                Direction::Up => self.new_prefix(),
+                Direction::Down => objects(task.data).to_owned(),
+            },
+            home: self.directory.path().to_owned(),
+            from: self.path("from"),
+            to: self.path("to"),
+        }
+    }
+
+    fn new_prefix(&self) -> String {
+        self.uploads.set(self.uploads.get() + 1);
+        format!("up/{}", self.uploads.get())
+    }
+
+    /// Files of bytes that do not compress.
+    fn write_files(&self, file_bytes: u64) -> Result<()> {
+        let mut random = fastrand::Rng::with_seed(0);
+        let mut chunk = vec![0; 1 << 20];
+        for number in 0..FILES {
+            let path = self.path("from").join(raw_hyper::file_name(number));
+            let mut file = fs::File::create(path)?;
+            for _ in 0..file_bytes / chunk.len() as u64 {
+                random.fill(&mut chunk);
+                file.write_all(&chunk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Objects to fetch: the server keeps their sizes and makes up their bytes.
+    fn upload_objects(&self, task: Task) -> Result<()> {
+        let place = Place { prefix: objects(task.data).to_owned(), ..self.place(task) };
+        let up = Task { direction: Direction::Up, ..task };
+        measure::run(&mut Peer::RawHyper.command(up, &place)?).map(drop)
+    }
+}
+
+/// The prefix of the objects to fetch.
+fn objects(data: Data) -> &'static str {
+    match data {
+        Data::Synthetic => "objects",
+        Data::Files => "files",
+    }
+}
