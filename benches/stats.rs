@@ -51,7 +51,7 @@ fn searched() -> Search {
         let Some(next) = search.ask(left) else { break };
         let streams = next.settings.streams().min(12);
         let goodput = 1e8 * streams as f64 * (1.0 + 0.03 * random.f64());
-        search.tell(next, Outcome { goodput, limited_by: LimitedBy::Unknown });
+        search.tell(next, Outcome { goodput, limited_by: LimitedBy::Unknown, steady: None });
     }
     search
 }

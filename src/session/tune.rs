@@ -302,23 +302,19 @@ impl Tuning<'_> {
 
 /// What trials have cost so far.
 #[derive(Default)]
-struct Spent {
-    trials: u32,
-    time: Duration,
-}
+struct Spent(Vec<Duration>);
 
 impl Spent {
     fn add(&mut self, time: Duration) {
-        self.trials += 1;
-        self.time += time;
+        self.0.push(time);
     }
 
-    /// Trials that still fit the budget, at the mean time of those seen.
+    /// Trials that still fit the budget, at the median time of those seen: the ramp's last trials,
+    /// with far more files in flight than will be raced, take several times as long to drain.
     fn affordable(&self, options: &TuneOptions, started: Instant) -> u32 {
-        let trial = match self.trials {
-            0 => expected_trial(options),
-            trials => self.time / trials,
-        };
+        let mut times = self.0.clone();
+        times.sort_unstable();
+        let trial = times.get(times.len() / 2).copied().unwrap_or_else(|| expected_trial(options));
         let left = options.budget.saturating_sub(started.elapsed());
         (left.as_secs_f64() / trial.as_secs_f64().max(1e-3)) as u32
     }

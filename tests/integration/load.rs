@@ -31,7 +31,7 @@ fn arrivals_faster_than_a_mover_leave_a_backlog_and_are_waited_for() {
     assert!(trial["open_loop"]["backlog_files"].as_u64().unwrap() >= 30, "{trial}");
     let p50_us = |what: &str| trial["objects_us"][what]["p50"].as_u64().unwrap();
     assert!(p50_us("begun") > 100_000, "they wait for longer than one takes: {trial}");
-    assert!(p50_us("completed") >= p50_us("begun") + 90_000, "{trial}");
+    assert!(p50_us("completed") > 200_000, "and then for that: {trial}");
 }
 
 #[test]
