@@ -45,7 +45,8 @@ pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation
     let smallest_difference_seen =
         sd.and_then(|sd| smallest_difference(sd, goodputs.len())).map(|log| log.exp() - 1.0);
 
-    let basis = Basis { chosen, leader, current, against_current: against(current) };
+    let (against_current, left_out) = (against(current), search.left_out());
+    let basis = Basis { chosen, leader, current, against_current, left_out };
     Some(Recommendation {
         settings: chosen,
         direction,
@@ -147,6 +148,7 @@ struct Basis {
     leader: Settings,
     current: Settings,
     against_current: Option<Comparison>,
+    left_out: usize,
 }
 
 impl Basis {
@@ -176,7 +178,11 @@ impl Basis {
         let shows = smallest.map_or(String::new(), |smallest| {
             format!(" ({blocks} blocks show differences from {:.1} %)", 100.0 * smallest)
         });
-        format!("{chosen}{current}{caution}{shows}")
+        let left_out = match self.left_out {
+            0 => String::new(),
+            left_out => format!("; the budget left {left_out} candidates near the knee untried"),
+        };
+        format!("{chosen}{current}{caution}{left_out}{shows}")
     }
 }
 

@@ -1,6 +1,6 @@
 //! The search as an ask/tell object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Config;
 use super::ramp::Ramp;
@@ -55,6 +55,7 @@ pub struct Search {
 #[derive(Debug)]
 struct Race {
     candidates: Vec<Settings>,
+    left_out: usize,
     /// Of the current block, last first.
     to_run: Vec<Settings>,
     block: u32,
@@ -81,8 +82,9 @@ impl Search {
                 let settings = self.settings(self.ramp_part_size(), concurrency);
                 return Some(Next { settings, phase: Phase::Ramp, block: None });
             }
-            let candidates = self.candidates(affordable);
-            self.race = Some(Race { candidates, to_run: vec![], block: 0, blocks: Blocks::new() });
+            let Candidates { raced: candidates, left_out } = self.candidates(affordable);
+            let (to_run, blocks) = (Vec::new(), Blocks::new());
+            self.race = Some(Race { candidates, left_out, to_run, block: 0, blocks });
         }
         let race = self.race.as_mut()?;
         if race.to_run.is_empty() {
@@ -114,6 +116,11 @@ impl Search {
         self.race.as_ref().map(|race| race.blocks.clone()).unwrap_or_default()
     }
 
+    /// Candidates that were not raced because the budget was short.
+    pub(super) fn left_out(&self) -> usize {
+        self.race.as_ref().map_or(0, |race| race.left_out)
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
@@ -127,31 +134,40 @@ impl Search {
         self.config.part_sizes_bytes.last().copied().unwrap_or_default()
     }
 
-    /// All part sizes x concurrencies around the knee, and what is set now; fewer concurrencies
-    /// where the budget is short, never fewer part sizes.
-    fn candidates(&self, affordable: u32) -> Vec<Settings> {
+    /// All part sizes x concurrencies around the knee, and what is set now, in order of worth: those
+    /// at the knee first, then cheaper ones.
+    fn wanted(&self) -> Vec<Settings> {
         let knee = self.ramp.knee();
-        let in_order_of_worth =
-            [knee, (knee / 2).max(1), (knee * 2).min(self.config.concurrency_max)];
-        let mut candidates = Vec::new();
-        for concurrency in in_order_of_worth {
-            let mut more: Vec<Settings> = (self.config.part_sizes_bytes.iter())
-                .map(|part_size| self.settings(*part_size, concurrency))
-                .filter(|settings| !candidates.contains(settings))
-                .collect();
-            let count = (candidates.len() + more.len()) as u32;
-            let wanted = if candidates.is_empty() { BLOCKS_MIN } else { BLOCKS_WANTED };
-            if count * wanted <= affordable {
-                candidates.append(&mut more);
-            }
+        let twice = (knee * 2).min(self.config.concurrency_max);
+        let mut wanted = Vec::new();
+        for concurrency in [knee, (knee / 2).max(1), twice] {
+            let sizes = self.config.part_sizes_bytes.iter();
+            wanted.extend(sizes.map(|part_size| self.settings(*part_size, concurrency)));
         }
-        let current = self.config.current;
-        let affords_current = (candidates.len() as u32 + 1) * BLOCKS_WANTED <= affordable;
-        if affords_current && !candidates.contains(&current) {
-            candidates.push(current);
-        }
-        candidates
+        wanted.push(self.config.current);
+        let mut seen = BTreeSet::new();
+        wanted.retain(|settings| seen.insert(*settings));
+        wanted
     }
+
+    /// As many of those wanted as can be raced often enough; all part sizes at the knee in any case.
+    fn candidates(&self, affordable: u32) -> Candidates {
+        let wanted = self.wanted();
+        let at_the_knee = self.config.part_sizes_bytes.len();
+        let often = (affordable / BLOCKS_WANTED) as usize;
+        let count = match affordable >= BLOCKS_MIN * at_the_knee as u32 {
+            true => often.clamp(at_the_knee, wanted.len()),
+            false => 0,
+        };
+        Candidates { left_out: wanted.len() - count, raced: wanted[..count].to_vec() }
+    }
+}
+
+/// What is raced.
+struct Candidates {
+    raced: Vec<Settings>,
+    /// How many more there would have been with a larger budget.
+    left_out: usize,
 }
 
 #[cfg(test)]
