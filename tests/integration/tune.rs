@@ -150,6 +150,7 @@ fn assert_found(known: Known, find: impl Fn() -> (u64, u32)) {
 }
 
 #[test]
+#[ignore = "needs both cores for itself for two minutes"]
 fn two_files_and_large_parts_are_found() {
     let known = Known {
         knee: 2,
@@ -162,6 +163,7 @@ fn two_files_and_large_parts_are_found() {
 }
 
 #[test]
+#[ignore = "needs both cores for itself for two minutes"]
 fn eight_files_and_small_parts_are_found_on_versitygw() {
     let Some(versitygw) = Versitygw::start() else { return };
     let known = Known {
