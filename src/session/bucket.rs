@@ -10,7 +10,7 @@ use crate::dataset::{FileSpec, Payload};
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
 use crate::store::s3::{Connection, S3Store};
-use crate::store::{Store, StoreError, Upload};
+use crate::store::{OpenUpload, Store, StoreError, Upload};
 use crate::transfer::RetryPolicy;
 
 /// Keys of one DeleteObjects request (S3).
@@ -64,7 +64,7 @@ impl Bucket {
     }
 
     /// All multipart uploads below a prefix.
-    pub(super) async fn uploads(&self, prefix: &str) -> Result<Vec<Upload>> {
+    pub(super) async fn uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>> {
         let list = async |probe: &_| self.store.list_uploads(prefix, probe).await;
         self.call(list).await.map_err(|error| self.explain("list the uploads of", &error))
     }

@@ -197,7 +197,8 @@ impl<'a> Claim<'a> {
 
     async fn our_uploads(&self, below: &str) -> Result<BTreeSet<Upload>> {
         let uploads = self.bucket.uploads(&format!("{}{below}", self.prefix)).await?;
-        Ok(uploads.into_iter().filter(|upload| self.is_ours(&upload.key)).collect())
+        let uploads = uploads.into_iter().map(|open| open.upload);
+        Ok(uploads.filter(|upload| self.is_ours(&upload.key)).collect())
     }
 
     async fn our_keys(&self, below: &str) -> Result<Vec<String>> {

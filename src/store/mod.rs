@@ -7,7 +7,7 @@ pub mod s3;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::stream::LocalBoxStream;
@@ -52,6 +52,15 @@ pub struct Upload {
     pub id: String,
 }
 
+/// An open upload as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenUpload {
+    /// Its name.
+    pub upload: Upload,
+    /// When it was begun, by the server's clock, if the server says.
+    pub initiated: Option<SystemTime>,
+}
+
 /// A part that arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -59,6 +68,20 @@ pub struct Part {
     pub number: u32,
     /// As the server gave it, quotes included.
     pub etag: String,
+}
+
+/// A part as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartInfo {
+    /// From 1.
+    pub number: u32,
+    /// Bytes. Storj lists a part from its first segment on (`storj/uplink` multipart_iterators.go), so
+    /// that a part of several may still grow.
+    pub size_bytes: u64,
+    /// As the server gave it; `None` if it is empty, as Storj's is until the part's last segment is there.
+    pub etag: Option<String>,
+    /// When it arrived, by the server's clock, if the server says.
+    pub modified: Option<SystemTime>,
 }
 
 /// An object as a listing or a HEAD shows it.
@@ -134,7 +157,14 @@ pub trait Store {
         &self,
         prefix: &str,
         probe: &Arc<Probe>,
-    ) -> Result<Vec<Upload>, StoreError>;
+    ) -> Result<Vec<OpenUpload>, StoreError>;
+
+    /// ListParts of an open upload, all pages, in order of number.
+    async fn list_parts(
+        &self,
+        upload: &Upload,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<PartInfo>, StoreError>;
 
     /// HeadObject; `None` when there is no such object.
     async fn head_object(

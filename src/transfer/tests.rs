@@ -12,7 +12,9 @@ use super::*;
 use crate::clock::{self, Instant};
 use crate::dataset::{Payload, Scale, Synthetic};
 use crate::measure::{FailureClass, Live, Outcome, Probe};
-use crate::store::{Download, ObjectInfo, Page, Part, Store, StoreError, Upload};
+use crate::store::{
+    Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
+};
 use crate::units::{ByteSize, MIB};
 
 /// What the next attempt of an operation meets.
@@ -168,7 +170,11 @@ impl Store for Scripted {
         .await
     }
 
-    async fn list_uploads(&self, _: &str, _: &Arc<Probe>) -> Result<Vec<Upload>, StoreError> {
+    async fn list_uploads(&self, _: &str, _: &Arc<Probe>) -> Result<Vec<OpenUpload>, StoreError> {
+        unreachable!("the engine does not list")
+    }
+
+    async fn list_parts(&self, _: &Upload, _: &Arc<Probe>) -> Result<Vec<PartInfo>, StoreError> {
         unreachable!("the engine does not list")
     }
 

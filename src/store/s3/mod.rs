@@ -14,7 +14,7 @@ mod watchdog;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -24,18 +24,22 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
+use aws_sdk_s3::operation::list_parts::ListPartsOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
     CompletedMultipartUpload, CompletedPart, Delete, EncodingType, ObjectIdentifier,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::DateTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
 
 use crate::dataset::Payload;
 use crate::measure::{FailureClass, Probe};
-use crate::store::{Download, ObjectInfo, Page, Part, Store, StoreError, Upload};
+use crate::store::{
+    Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
+};
 use error::Call;
 use http_client::{Carries, Observed};
 
@@ -105,6 +109,25 @@ impl S3Store {
             .encoding_type(EncodingType::Url)
             .set_key_marker(after.map(|upload| upload.key.clone()))
             .set_upload_id_marker(after.map(|upload| upload.id.clone()))
+            .customize()
+            .mutate_request(observe(probe, Carries::Nothing));
+        self.attempt(call, probe, request.send()).await
+    }
+
+    async fn parts_page(
+        &self,
+        upload: &Upload,
+        after: Option<u32>,
+        probe: &Arc<Probe>,
+    ) -> Result<ListPartsOutput, StoreError> {
+        let call = Call { operation: "ListParts", subject: &upload.key };
+        let request = self
+            .client
+            .list_parts()
+            .bucket(&self.bucket)
+            .key(&upload.key)
+            .upload_id(&upload.id)
+            .set_part_number_marker(after.map(|number| number.to_string()))
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         self.attempt(call, probe, request.send()).await
@@ -228,7 +251,7 @@ impl Store for S3Store {
         &self,
         prefix: &str,
         probe: &Arc<Probe>,
-    ) -> Result<Vec<Upload>, StoreError> {
+    ) -> Result<Vec<OpenUpload>, StoreError> {
         let mut uploads = Vec::new();
         let mut after: Option<Upload> = None;
         loop {
@@ -236,7 +259,11 @@ impl Store for S3Store {
             let encoding = page.encoding_type.as_ref();
             uploads.extend(page.uploads.iter().flatten().filter_map(|upload| {
                 let key = keys::decoded(upload.key.as_deref()?, encoding);
-                Some(Upload { key, id: upload.upload_id.clone()? })
+                let initiated = upload.initiated.and_then(as_time);
+                Some(OpenUpload {
+                    upload: Upload { key, id: upload.upload_id.clone()? },
+                    initiated,
+                })
             }));
             if page.is_truncated != Some(true) {
                 return Ok(uploads);
@@ -251,6 +278,28 @@ impl Store for S3Store {
                 return Err(call.incomplete("marker for its next page"));
             }
             after = Some(next);
+        }
+    }
+
+    async fn list_parts(
+        &self,
+        upload: &Upload,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<PartInfo>, StoreError> {
+        let call = Call { operation: "ListParts", subject: &upload.key };
+        let mut parts: Vec<PartInfo> = Vec::new();
+        loop {
+            let last = parts.last().map(|part| part.number);
+            let page = self.parts_page(upload, last, probe).await?;
+            parts.extend(page.parts.iter().flatten().filter_map(part_info));
+            if page.is_truncated != Some(true) {
+                return Ok(parts);
+            }
+            // Storj's gateway repeats our marker instead of naming the next one (storj/gateway-st
+            // miniogw/multipart.go): the last part of the page is the marker that all servers take.
+            if parts.last().map(|part| part.number) <= last {
+                return Err(call.incomplete("parts of its next page"));
+            }
         }
     }
 
@@ -386,6 +435,21 @@ fn as_i64(bytes: u64) -> i64 {
 /// As [`as_i64`]: S3 stops at 10,000.
 fn as_part_number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// `None` if what a part must have is missing.
+fn part_info(part: &aws_sdk_s3::types::Part) -> Option<PartInfo> {
+    let etag = part.e_tag.as_deref().filter(|etag| !etag.trim_matches('"').is_empty());
+    Some(PartInfo {
+        number: u32::try_from(part.part_number?).ok()?,
+        size_bytes: as_size(part.size)?,
+        etag: etag.map(str::to_owned),
+        modified: part.last_modified.and_then(as_time),
+    })
+}
+
+fn as_time(time: DateTime) -> Option<SystemTime> {
+    SystemTime::try_from(time).ok()
 }
 
 fn as_size(bytes: Option<i64>) -> Option<u64> {

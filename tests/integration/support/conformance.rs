@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -41,8 +42,9 @@ pub async fn conformance(store: &impl Store, prefix: &str) {
     an_upload_becomes_one_object(store, prefix).await;
     an_aborted_upload_is_gone(store, prefix).await;
     uploads_are_listed_by_prefix(store, prefix).await;
+    parts_are_listed_while_they_arrive(store, prefix).await;
     assert_eq!(list(store, prefix).await, Vec::<String>::new(), "the suite leaves no object");
-    assert_eq!(store.list_uploads(prefix, &probe()).await.unwrap(), [], "nor an upload");
+    assert_eq!(open_uploads(store, prefix).await, [], "nor an upload");
 }
 
 async fn an_object_comes_back_as_it_was_put(store: &impl Store, prefix: &str) {
@@ -148,14 +150,14 @@ async fn an_upload_becomes_one_object(store: &impl Store, prefix: &str) {
     let third = put_part(store, &upload, 3, &parts[2]).await;
     let first = put_part(store, &upload, 1, &parts[0]).await;
     let second = put_part(store, &upload, 2, &parts[1]).await;
-    assert_eq!(store.list_uploads(&key, &probe()).await.unwrap(), std::slice::from_ref(&upload));
+    assert_eq!(open_uploads(store, &key).await, std::slice::from_ref(&upload));
     assert_eq!(store.head_object(&key, &probe()).await.unwrap(), None, "not before it is complete");
 
     let etag = store.complete_upload(&upload, &[first, second, third], &probe()).await.unwrap();
     assert!(etag.trim_matches('"').ends_with("-3"), "{etag}");
     let download = store.get_object(&key, None, &probe()).await.unwrap();
     assert!(collect(download).await == parts.concat(), "the parts in order of their numbers");
-    assert_eq!(store.list_uploads(&key, &probe()).await.unwrap(), []);
+    assert_eq!(open_uploads(store, &key).await, []);
 
     let late = store.upload_part(&upload, 4, payload(&parts[2]), &probe()).await;
     assert!(late.unwrap_err().has_code("NoSuchUpload"));
@@ -167,7 +169,7 @@ async fn an_aborted_upload_is_gone(store: &impl Store, prefix: &str) {
     let upload = store.create_upload(&key, &probe()).await.unwrap();
     put_part(store, &upload, 1, &content(100)).await;
     store.abort_upload(&upload, &probe()).await.unwrap();
-    assert_eq!(store.list_uploads(&key, &probe()).await.unwrap(), []);
+    assert_eq!(open_uploads(store, &key).await, []);
     store.abort_upload(&upload, &probe()).await.expect("what is gone counts as aborted");
     assert_eq!(store.head_object(&key, &probe()).await.unwrap(), None);
 }
@@ -180,11 +182,43 @@ async fn uploads_are_listed_by_prefix(store: &impl Store, prefix: &str) {
         uploads.insert(store.create_upload(&key, &probe()).await.unwrap());
     }
     let outside = store.create_upload(&format!("{prefix}elsewhere"), &probe()).await.unwrap();
-    let listed = store.list_uploads(&inside, &probe()).await.unwrap();
+    let listed = open_uploads(store, &inside).await;
     assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), uploads);
     for upload in uploads.iter().chain([&outside]) {
         store.abort_upload(upload, &probe()).await.unwrap();
     }
+}
+
+async fn parts_are_listed_while_they_arrive(store: &impl Store, prefix: &str) {
+    let key = format!("{prefix}parts to list/two words");
+    let upload = store.create_upload(&key, &probe()).await.unwrap();
+    assert_eq!(store.list_parts(&upload, &probe()).await.unwrap(), []);
+    // Backwards: the listing is in order of number all the same.
+    let numbers = 1..=MORE_THAN_A_PAGE as u32;
+    for number in numbers.clone().rev() {
+        put_part(store, &upload, number, &content(1 + number as usize % 7)).await;
+    }
+    let rewritten = put_part(store, &upload, 2, &content(20)).await;
+
+    let parts = store.list_parts(&upload, &probe()).await.unwrap();
+    assert!(parts.iter().map(|part| part.number).eq(numbers), "all, once each, in order");
+    let size = |number: u32| if number == 2 { 20 } else { 1 + u64::from(number) % 7 };
+    assert!(parts.iter().all(|part| part.size_bytes == size(part.number)));
+    assert_eq!(parts[1].etag.as_ref(), Some(&rewritten.etag));
+    let listed = store.list_uploads(&format!("{prefix}parts to list/"), &probe()).await.unwrap();
+    // A server may cut its times to seconds; all are by its own clock.
+    let begun = listed[0].initiated.map(|time| time - Duration::from_secs(1));
+    assert!(parts[0].modified >= begun, "{begun:?}: {:?}", parts[0]);
+    assert!(parts[0].modified >= parts[999].modified, "the first arrived last");
+
+    store.abort_upload(&upload, &probe()).await.unwrap();
+    let gone = store.list_parts(&upload, &probe()).await.unwrap_err();
+    assert!(gone.has_code("NoSuchUpload"), "{gone}");
+}
+
+async fn open_uploads(store: &impl Store, prefix: &str) -> Vec<Upload> {
+    let listed = store.list_uploads(prefix, &probe()).await.unwrap();
+    listed.into_iter().map(|open| open.upload).collect()
 }
 
 async fn put_part(store: &impl Store, upload: &Upload, number: u32, content: &Bytes) -> Part {
