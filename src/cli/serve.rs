@@ -104,6 +104,7 @@ impl LinkArgs {
             part_overhead: self.part_overhead.unwrap_or(file.part_overhead),
             segment_overhead: self.segment_overhead.unwrap_or(file.segment_overhead),
             segment_size: self.segment_size.unwrap_or(file.segment_size),
+            ..file
         })
     }
 }

@@ -1,5 +1,6 @@
 //! One request and its answer, as the client sees them: delayed by the model, paced, logged.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,9 +14,9 @@ use s3s::{Body, StdError};
 use super::asked::Asked;
 use super::backend::Peer;
 use super::log::{Entry, RequestLog, Traffic};
-use super::pace::{Received, Sent, paced, pause};
+use super::pace::{Received, Sent, paced, pause, pause_until};
 use crate::clock::now;
-use crate::storj::{Direction, Lane};
+use crate::storj::{Direction, Flow, Lane, segments_of};
 
 /// Answers of errors are a few hundred bytes of XML.
 const LARGEST_ERROR_BYTES: usize = 64 << 10;
@@ -46,7 +47,8 @@ impl Connection {
         let mut entry = self.log.as_ref().map(log);
 
         pause(self.lane.model().round_trip).await;
-        let request = request.map(|body| self.receive(body, part, &traffic));
+        let up = (part == Some(Direction::Up)).then(|| self.lane.up(now()));
+        let request = request.map(|body| self.receive(body, up.clone(), &traffic));
         let request_id = format!("{:08X}{number:08X}", self.id);
         let response = self.peer.call(request, &request_id, &traffic).await?;
         let (mut response, error) = with_error_code(response).await?;
@@ -54,57 +56,73 @@ impl Connection {
             // The rest of the body is in the way of a next request.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if part.is_some() && response.status().is_success() {
-            pause(self.lane.model().part_overhead).await;
-        }
+        let announced = announced_bytes(&response);
+        let empty = heads_only || announced == Some(0) || response.body().is_end_stream();
+        let down = match (part, up) {
+            _ if !response.status().is_success() => None,
+            (None, _) => {
+                pause(self.lane.model().call_overhead).await;
+                None
+            }
+            (Some(_), Some(up)) => {
+                pause_until(up.close(now())).await;
+                None
+            }
+            (Some(_), None) => {
+                let down = self.lane.down(self.segments_of(&response), now());
+                pause_until(down.open(now(), empty)).await;
+                Some(down)
+            }
+        };
         if let Some(entry) = &mut entry {
             entry.answered(response.status().as_u16(), error);
         }
-        Ok(self.send(response, part, heads_only, entry))
+        if empty {
+            entry.iter_mut().for_each(Entry::sent);
+            return Ok(response);
+        }
+        Ok(response.map(|body| self.send(body, down, announced, entry)))
     }
 
     /// The body on its way up.
-    fn receive(&self, body: Incoming, part: Option<Direction>, traffic: &Arc<Traffic>) -> Body {
+    fn receive(&self, body: Incoming, flow: Option<Flow>, traffic: &Arc<Traffic>) -> Body {
         let received = Body::http_body(Received::new(body, Arc::clone(traffic)));
-        self.pace(received, part, Direction::Up)
+        self.pace(received, flow)
     }
 
     /// The body on its way down.
     fn send(
         &self,
-        response: Response<Body>,
-        part: Option<Direction>,
-        heads_only: bool,
+        body: Body,
+        flow: Option<Flow>,
+        announced: Option<u64>,
         entry: Option<Entry>,
-    ) -> Response<Body> {
-        let announced = announced_bytes(&response);
-        let empty = heads_only || announced == Some(0) || response.body().is_end_stream();
-        let response = match part {
-            _ if empty => response,
-            part if response.status().is_success() => {
-                response.map(|body| self.pace(body, part, Direction::Down))
-            }
-            _ => response,
-        };
+    ) -> Body {
+        let paced = self.pace(body, flow);
         match entry {
-            None => response,
-            Some(mut entry) if empty => {
-                entry.sent();
-                response
-            }
-            Some(entry) => {
-                response.map(|body| Body::http_body_unsync(Sent::new(body, announced, entry)))
-            }
+            None => paced,
+            Some(entry) => Body::http_body_unsync(Sent::new(paced, announced, entry)),
         }
     }
 
-    fn pace(&self, body: Body, part: Option<Direction>, direction: Direction) -> Body {
-        if part != Some(direction) || !self.lane.model().paces() {
-            return body;
+    fn pace(&self, body: Body, flow: Option<Flow>) -> Body {
+        match flow {
+            Some(flow) if self.lane.model().paces() => Body::http_body_unsync(paced(body, flow)),
+            _ => body,
         }
-        Body::http_body_unsync(paced(body, self.lane.flow(direction, now())))
+    }
+
+    /// What of each stored segment the answer carries; empty if whoever answered does not say.
+    fn segments_of(&self, response: &Response<Body>) -> Vec<u64> {
+        let stored = response.extensions().get::<StoredRanges>();
+        let ranges = stored.map(|StoredRanges(ranges)| ranges.clone()).unwrap_or_default();
+        segments_of(ranges, self.lane.model().segment_size.0)
     }
 }
+
+/// What of each stored piece an answer carries: an extension of the answer to GetObject.
+#[derive(Clone, Debug)]
+pub struct StoredRanges(pub Vec<Range<u64>>);
 
 /// The bytes of the body, where the answer's head tells them.
 fn announced_bytes(response: &Response<Body>) -> Option<u64> {

@@ -28,7 +28,8 @@ pub async fn pause(duration: Duration) {
     }
 }
 
-async fn pause_until(due: Instant) {
+/// Waits in real time until then.
+pub async fn pause_until(due: Instant) {
     pause(due.since(now())).await;
 }
 

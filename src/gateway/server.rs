@@ -121,7 +121,7 @@ async fn serve_connection(stream: TcpStream, connection: Connection) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!("connection {}: {error}", connection.id);
     }
-    pause(connection.lane.model().round_trip).await;
+    pause(connection.lane.model().handshakes()).await;
 
     let id = connection.id;
     let connection = Arc::new(connection);

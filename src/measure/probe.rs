@@ -46,6 +46,16 @@ struct Passed {
     bins: Vec<(usize, u64)>,
 }
 
+impl Passed {
+    fn add(&mut self, bin: usize, bytes: u64) {
+        self.total += bytes;
+        match self.bins.last_mut() {
+            Some((last, sum)) if *last == bin => *sum += bytes,
+            _ => self.bins.push((bin, bytes)),
+        }
+    }
+}
+
 impl Probe {
     /// A new attempt, beginning now. `origin` is the start of the trial.
     pub fn begin(live: &Arc<Live>, origin: Instant) -> Arc<Self> {
@@ -80,11 +90,22 @@ impl Probe {
         Live::add(&self.live.wire_bytes, bytes);
         let bin = self.bin_of(clock::now());
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        passed.total += bytes;
-        match passed.bins.last_mut() {
-            Some((last, sum)) if *last == bin => *sum += bytes,
-            _ => passed.bins.push((bin, bytes)),
+        passed.add(bin, bytes);
+    }
+
+    /// `bytes` of payload have passed evenly since `from`: for a store that moves them as one.
+    pub fn payload_passed_since(&self, from: Instant, bytes: u64) {
+        Live::add(&self.live.wire_bytes, bytes);
+        let span_ns = from.elapsed().as_nanos();
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = 0;
+        for bin in self.bin_of(from)..self.bin_of(clock::now()) {
+            let until_ns = (Series::end_of(self.origin, bin)).since(from).as_nanos();
+            let by_then = (u128::from(bytes) * until_ns / span_ns) as u64;
+            passed.add(bin, by_then - before);
+            before = by_then;
         }
+        passed.add(self.bin_of(clock::now()), bytes - before);
     }
 
     /// How the connection was come by; `None` if the attempt failed before.
@@ -117,6 +138,40 @@ impl Probe {
         let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         for (bin, bytes) in &passed.bins {
             series.add(*bin, *bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_that_passed_evenly_are_in_the_bins_of_their_time(
+            (after_ms, took_ms) in (0_u64..1000, 0_u64..3000),
+            bytes in 0_u64..1 << 40,
+        ) {
+            let mut series = Series::default();
+            clock::simulate(async {
+                let probe = Probe::begin(&Arc::default(), clock::now());
+                clock::sleep(Duration::from_millis(after_ms)).await;
+                let from = clock::now();
+                clock::sleep(Duration::from_millis(took_ms)).await;
+                probe.payload_passed_since(from, bytes);
+                probe.add_to(&mut series);
+            });
+            prop_assert_eq!(series.sum(0, usize::MAX), bytes);
+            for (bin, passed) in series.bins().iter().enumerate() {
+                let (from, to) = (bin as u64 * 100, (bin as u64 + 1) * 100);
+                let within = to.min(after_ms + took_ms).saturating_sub(from.max(after_ms));
+                let expected = match took_ms {
+                    0 => bytes * u64::from((from..to).contains(&after_ms)),
+                    _ => (u128::from(bytes) * u128::from(within) / u128::from(took_ms)) as u64,
+                };
+                prop_assert!(passed.abs_diff(expected) <= 1, "{passed} for {expected} in bin {bin}");
+            }
         }
     }
 }

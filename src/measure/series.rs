@@ -19,6 +19,12 @@ impl Series {
         (at.since(origin).as_nanos() / BIN.as_nanos()) as usize
     }
 
+    /// When a bin ends.
+    pub fn end_of(origin: Instant, bin: usize) -> Instant {
+        let bins = u32::try_from(bin + 1).unwrap_or(u32::MAX);
+        origin + BIN * bins
+    }
+
     /// Adds an amount to a bin.
     pub fn add(&mut self, bin: usize, amount: u64) {
         if bin >= self.bins.len() {

@@ -1,8 +1,9 @@
-//! Where objects are: an S3 endpoint ([`s3`]).
+//! Where objects are: at an S3 endpoint ([`s3`]), or in this process ([`model`]).
 //!
 //! A store tries each operation exactly once: retries belong to the engine, which counts them. No
 //! method is `Send` and nothing is spawned: one thread, one future, one store.
 
+pub mod model;
 pub mod s3;
 
 use std::ops::Range;

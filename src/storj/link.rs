@@ -1,120 +1,30 @@
-//! The link between a client and Storj, as a model with few parameters.
+//! Bodies held to their rates in real time, quantum by quantum.
 //!
-//! What a request costs, beyond what the machine itself takes:
-//!
-//! - A new connection costs one round trip before its first request is read (TCP; TLS 1.3 would cost
-//!   one more, but the embedded gateway speaks plain HTTP).
-//! - Every request costs one round trip.
-//! - A part (PutObject, UploadPart, GetObject) of S bytes costs `part_overhead` once: the satellite's
-//!   begin and commit. On the way up it is paid before the answer, on the way down before the first
-//!   byte.
-//! - It also costs `segment_overhead` for each of its segments after the first: ceil(S / segment_size)
-//!   - 1 of them. The body pauses while it crosses the boundary.
-//! - Its bytes flow at min(`connection_rate`, the max-min fair share of `shared_rate`). Up and down
-//!   are separate capacities.
-//!
-//! So a part alone on the link takes round_trip + part_overhead + (segments - 1) x segment_overhead +
-//! S / min(connection_rate, shared_rate).
-//!
-//! **How the bytes are held to their rates.** A body takes quanta, one at a time, of at most
-//! [`QUANTUM_BYTES`]. A quantum is due when both its connection's and the shared schedule have passed
-//! it: each schedule is free again at max(free, asked) + bytes / rate. As every body has one quantum
-//! outstanding, first-come-first-served on the shared schedule is round-robin among the bodies, which
-//! is max-min fair: one held back by its connection leaves its share to the others.
+//! A body takes quanta, one at a time, of at most [`QUANTUM_BYTES`]. A quantum is due when both its
+//! connection's and the shared schedule have passed it: each schedule is free again `bytes / rate` after
+//! max(free, asked). As every body has one quantum outstanding, first-come-first-served on the shared
+//! schedule is round-robin among the bodies, which is max-min fair: one held back by its connection
+//! leaves its share to the others. ([`super::FairLink`] divides the same link in simulated time.)
 //!
 //! `asked` is when the body's previous quantum was due, not when its timer fired: timers are a
 //! millisecond coarse, a quantum may be shorter, and counting from the late present would lose the
 //! difference each time (it reaches only 0.19 to 0.84 of the rate). But a body that does not ask for
 //! longer than [`CATCH_UP`] is idle, and idle time is not saved up.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
-
+use super::Direction;
+use super::course::{Course, Timing};
+use super::model::Model;
 use crate::clock::Instant;
-use crate::units::{ByteSize, MIB, Rate};
+use crate::units::Rate;
 
 /// Largest quantum a body should take at once.
 pub const QUANTUM_BYTES: usize = 256 << 10;
 
 /// How much lateness a body may make up for: ten ticks of tokio's timer.
 const CATCH_UP: Duration = Duration::from_millis(10);
-
-/// The parameters of the link. The default costs nothing.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Model {
-    /// Time of one round trip.
-    #[serde(deserialize_with = "duration")]
-    pub round_trip: Duration,
-    /// What one connection can carry, each way.
-    #[serde(deserialize_with = "rate")]
-    pub connection_rate: Option<Rate>,
-    /// What all connections can carry together, each way.
-    #[serde(deserialize_with = "rate")]
-    pub shared_rate: Option<Rate>,
-    /// What each part costs once.
-    #[serde(deserialize_with = "duration")]
-    pub part_overhead: Duration,
-    /// What each segment of a part after the first costs.
-    #[serde(deserialize_with = "duration")]
-    pub segment_overhead: Duration,
-    /// Bytes of a full segment. Never 0.
-    #[serde(deserialize_with = "segment_size")]
-    pub segment_size: ByteSize,
-}
-
-impl Default for Model {
-    fn default() -> Self {
-        Self {
-            round_trip: Duration::ZERO,
-            connection_rate: None,
-            shared_rate: None,
-            part_overhead: Duration::ZERO,
-            segment_overhead: Duration::ZERO,
-            // `storj/storj` satellite/metainfo/config.go, MaxSegmentSize.
-            segment_size: ByteSize(64 * MIB),
-        }
-    }
-}
-
-impl Model {
-    /// Whether bodies are held back at all.
-    pub fn paces(&self) -> bool {
-        self.connection_rate.is_some()
-            || self.shared_rate.is_some()
-            || !self.segment_overhead.is_zero()
-    }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
-}
-
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
-fn segment_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match text.parse() {
-        Ok(ByteSize(0)) => Err(serde::de::Error::custom("segment_size must not be 0")),
-        Ok(size) => Ok(size),
-        Err(error) => Err(serde::de::Error::custom(error)),
-    }
-}
-
-/// Which way the bytes flow, seen from the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To Storj.
-    Up,
-    /// From Storj.
-    Down,
-}
 
 /// A capacity that carries one quantum after another.
 #[derive(Debug)]
@@ -144,8 +54,9 @@ struct BothWays {
 }
 
 impl BothWays {
-    fn new(rate: Option<Rate>) -> Self {
-        Self { up: rate.map(Schedule::new), down: rate.map(Schedule::new) }
+    fn new(rate: impl Fn(Direction) -> Option<Rate>) -> Self {
+        let schedule = |direction| rate(direction).map(Schedule::new);
+        Self { up: schedule(Direction::Up), down: schedule(Direction::Down) }
     }
 
     fn carry(&self, direction: Direction, asked: Instant, bytes: u64) -> Instant {
@@ -160,25 +71,20 @@ impl BothWays {
 /// The link that all connections share.
 #[derive(Debug)]
 pub struct Link {
-    model: Model,
+    timing: Arc<Timing>,
     shared: BothWays,
 }
 
 impl Link {
     /// An idle link.
     pub fn new(model: Model) -> Arc<Self> {
-        let shared = BothWays::new(model.shared_rate);
-        Arc::new(Self { model, shared })
-    }
-
-    /// Its parameters.
-    pub fn model(&self) -> &Model {
-        &self.model
+        let shared = BothWays::new(|direction| model.capacity(direction));
+        Arc::new(Self { timing: Timing::new(model, 0), shared })
     }
 
     /// A new connection over this link.
     pub fn connect(self: &Arc<Self>) -> Arc<Lane> {
-        let own = BothWays::new(self.model.connection_rate);
+        let own = BothWays::new(|_| self.timing.model().stream_rate());
         Arc::new(Lane { link: Arc::clone(self), own })
     }
 }
@@ -193,39 +99,53 @@ pub struct Lane {
 impl Lane {
     /// The parameters of the link.
     pub fn model(&self) -> &Model {
-        &self.link.model
+        self.link.timing.model()
     }
 
-    /// A body that begins to flow now.
-    pub fn flow(self: &Arc<Self>, direction: Direction, now: Instant) -> Flow {
-        Flow { lane: Arc::clone(self), direction, due: now, bytes: 0 }
+    /// The body of a part on its way up.
+    pub fn up(self: &Arc<Self>, now: Instant) -> Flow {
+        self.flow(Course::up(&self.link.timing), now)
+    }
+
+    /// The body of an answer that carries so many bytes of each stored segment; all are full ones if
+    /// that is not known.
+    pub fn down(self: &Arc<Self>, segments: Vec<u64>, now: Instant) -> Flow {
+        self.flow(Course::down(&self.link.timing, segments), now)
+    }
+
+    fn flow(self: &Arc<Self>, course: Course, now: Instant) -> Flow {
+        let direction = course.direction();
+        let course = Arc::new(Mutex::new(course));
+        Flow { lane: Arc::clone(self), direction, course, due: now }
     }
 }
 
 /// The body of one part under way. For each quantum: ask [`Flow::pause`], wait that long, ask
 /// [`Flow::carry`], wait until then.
-#[derive(Debug)]
+///
+/// A clone is the same body, so that who hands its bytes on and who answers can both have it.
+#[derive(Clone, Debug)]
 pub struct Flow {
     lane: Arc<Lane>,
     direction: Direction,
+    course: Arc<Mutex<Course>>,
     /// When the previous step was due.
     due: Instant,
-    /// Carried so far.
-    bytes: u64,
 }
 
 impl Flow {
+    /// From when an answer may begin; see [`Course::open`].
+    pub fn open(&self, now: Instant, empty: bool) -> Instant {
+        self.course().open(now, empty)
+    }
+
     /// Until when the body must pause before its next `bytes`, because they begin a new segment.
     pub fn pause(&mut self, now: Instant, bytes: u64) -> Instant {
-        let model = self.lane.model();
-        let segments = |bytes: u64| bytes.div_ceil(model.segment_size.0).max(1);
-        let crossed = segments(self.bytes + bytes) - segments(self.bytes);
-        if crossed == 0 || model.segment_overhead.is_zero() {
-            return now;
+        let at = self.course().enter(now, bytes);
+        if at > now {
+            self.due = at;
         }
-        let crossed = u32::try_from(crossed).unwrap_or(u32::MAX);
-        self.due = now + model.segment_overhead.saturating_mul(crossed);
-        self.due
+        at
     }
 
     /// When the next `bytes` have passed.
@@ -234,9 +154,17 @@ impl Flow {
         let asked = self.due + late.saturating_sub(CATCH_UP);
         let own = self.lane.own.carry(self.direction, asked, bytes);
         let shared = self.lane.link.shared.carry(self.direction, asked, bytes);
-        self.bytes += bytes;
         self.due = own.max(shared);
         self.due
+    }
+
+    /// When the answer to a body that has passed may be sent; see [`Course::close`].
+    pub fn close(&self, now: Instant) -> Instant {
+        self.course().close(now)
+    }
+
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -244,6 +172,7 @@ impl Flow {
 mod tests {
     use super::*;
     use crate::clock::{self, now, sleep};
+    use crate::units::{ByteSize, MIB};
     use futures::future::join_all;
     use proptest::prelude::*;
 
@@ -263,7 +192,10 @@ mod tests {
     /// Sends `bytes` in quanta and says how long it took.
     async fn send(lane: &Arc<Lane>, direction: Direction, bytes: u64) -> Duration {
         let start = now();
-        let mut flow = lane.flow(direction, start);
+        let mut flow = match direction {
+            Direction::Up => lane.up(start),
+            Direction::Down => lane.down(Vec::new(), start),
+        };
         let mut left = bytes;
         while left > 0 {
             let quantum = left.min(QUANTUM_BYTES as u64);
@@ -355,7 +287,7 @@ mod tests {
         // 300 MB/s for one body at 20 MB/s and four without a limit: 20 and 4 x 70.
         let link = Link::new(model(0.0, 300.0));
         let capped =
-            Arc::new(Lane { link: Arc::clone(&link), own: BothWays::new(Some(Rate(20e6))) });
+            Arc::new(Lane { link: Arc::clone(&link), own: BothWays::new(|_| Some(Rate(20e6))) });
         let (capped, others) = clock::simulate(async {
             let uncapped = (0..4).map(|_| {
                 let lane = link.connect();
@@ -377,7 +309,7 @@ mod tests {
         let lane = link.connect();
         let took = clock::simulate(async {
             let start = now();
-            let mut flow = lane.flow(Direction::Down, start);
+            let mut flow = lane.down(Vec::new(), start);
             let mut due = start;
             for _ in 0..4000 {
                 due = flow.carry(now(), QUANTUM_BYTES as u64);
@@ -390,28 +322,6 @@ mod tests {
             due.since(start)
         });
         assert_within(took, 4000.0 * QUANTUM_BYTES as f64 / 1e9, 0.001);
-    }
-
-    #[test]
-    fn a_model_is_read_from_toml() {
-        let text = r#"
-            round_trip = "20ms"
-            connection_rate = "100MB/s"
-            part_overhead = "50ms"
-            segment_size = "32MiB"
-        "#;
-        let model: Model = toml::from_str(text).unwrap();
-        let expected = Model {
-            round_trip: Duration::from_millis(20),
-            connection_rate: Some(Rate(100e6)),
-            part_overhead: Duration::from_millis(50),
-            segment_size: ByteSize(32 * MIB),
-            ..Model::default()
-        };
-        assert_eq!(model, expected);
-        for bad in ["segment_size = \"0\"", "round_trip = \"soon\"", "rtt = \"1ms\""] {
-            assert!(toml::from_str::<Model>(bad).is_err(), "{bad} was read as a model");
-        }
     }
 
     proptest! {

@@ -1,25 +1,44 @@
-//! Storj without HTTP: its buckets, objects and multipart uploads with their rules, and the link
-//! towards it.
+//! Storj without HTTP: its buckets, objects and multipart uploads with their rules, and what a request
+//! to it takes ([`Model`]).
 //!
 //! Everything here is a plain value that is told what happens and when; nothing reads a clock, waits,
-//! or does I/O. [`crate::gateway`] speaks for it over sockets in real time; a store in virtual time
-//! can use the same types. The rules were observed on a real network (satellite `storj/storj@5dbec64`,
+//! or does I/O. [`crate::gateway`] speaks for it over sockets in real time; [`crate::store::model`]
+//! in simulated time. The rules were observed on a real network (satellite `storj/storj@5dbec64`,
 //! gateway `storj/gateway-st@90ba168`) unless a comment names another source.
 
 mod bucket;
 mod buckets;
+mod course;
+mod fair;
 mod link;
 mod listing;
+mod model;
+pub mod nodes;
 mod object;
 mod refusal;
+mod segments;
 mod tag;
 mod upload;
 
 pub use bucket::{Bucket, Overwrite};
 pub use buckets::{Admission, Buckets};
-pub use link::{Direction, Flow, Lane, Link, Model, QUANTUM_BYTES};
+pub use course::{Course, Timing};
+pub use fair::FairLink;
+pub use link::{Flow, Lane, Link, QUANTUM_BYTES};
 pub use listing::{Listing, Query};
+pub use model::{Model, SelfHosted};
+pub use nodes::Nodes;
 pub use object::{Attributes, Object, Piece};
 pub use refusal::Refusal;
+pub use segments::segments_of;
 pub use tag::Tag;
 pub use upload::{ListedPart, Part, PartNumber, Upload, UploadId};
+
+/// Which way the bytes flow, seen from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To Storj.
+    Up,
+    /// From Storj.
+    Down,
+}

@@ -3,7 +3,9 @@
 use tidegate::clock;
 use tidegate::measure::{FailureClass, Probe};
 use tidegate::store::Store;
+use tidegate::store::model::{ModelStore, Retain};
 use tidegate::store::s3::S3Store;
+use tidegate::storj::Model;
 
 use crate::support::SECRET_KEY;
 use crate::support::conformance::conformance;
@@ -29,6 +31,21 @@ async fn a_server_behind_the_modelled_link_passes_the_conformance_suite() {
     let serve = Serve::in_front_of(&versitygw.endpoint(), &["--shared-rate", "1GB/s"]);
     let connection = connection(&serve.endpoint(), "bucket", SECRET_KEY).await;
     conformance(&S3Store::connect(&connection), "conformance/").await;
+}
+
+#[test]
+fn the_model_passes_the_conformance_suite_in_simulated_time() {
+    let model = r#"
+        round_trip = "20ms"
+        tls = true
+        connection_rate = "100MB/s"
+        shared_rate = "1GB/s"
+        nodes = { required = 4, optimal = 8, total = 10, latency = "30ms", spread = 0.5 }
+    "#;
+    for model in [Model::default(), toml::from_str(model).unwrap()] {
+        let store = ModelStore::new(model, Retain::Memory, 1);
+        clock::simulate(conformance(&store, "conformance/"));
+    }
 }
 
 #[tokio::test]

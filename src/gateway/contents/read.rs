@@ -33,25 +33,10 @@ impl Contents {
     }
 }
 
-/// The pieces that `range` touches, each with its own part of the range.
-fn touched(
-    object: &Object<Content>,
-    range: Range<u64>,
-) -> impl Iterator<Item = (&Content, Range<u64>)> {
-    let mut start = 0;
-    object.pieces.iter().filter_map(move |piece| {
-        let piece_start = start;
-        start += piece.size_bytes;
-        let from = range.start.max(piece_start);
-        let to = range.end.min(start);
-        (from < to).then(|| (&piece.content, from - piece_start..to - piece_start))
-    })
-}
-
 fn from_memory(object: &Object<Content>, range: Range<u64>) -> Body {
     let mut slices = Vec::new();
-    for (content, range) in touched(object, range) {
-        if let Content::Memory(frames) = content {
+    for (piece, range) in object.touched(range) {
+        if let Content::Memory(frames) = &piece.content {
             slice(frames, range, &mut slices);
         }
     }
@@ -73,8 +58,9 @@ fn slice(frames: &[Bytes], range: Range<u64>, slices: &mut Vec<Bytes>) {
 }
 
 fn from_files(object: &Object<Content>, range: Range<u64>) -> Body {
-    let pieces = touched(object, range)
-        .filter_map(|(content, range)| match content {
+    let pieces = object
+        .touched(range)
+        .filter_map(|(piece, range)| match &piece.content {
             Content::File(blob) => Some((Arc::clone(blob), range)),
             _ => None,
         })

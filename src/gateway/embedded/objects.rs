@@ -15,6 +15,7 @@ use s3s::dto::{
 };
 use s3s::{S3Result, s3_error};
 
+use super::super::exchange::StoredRanges;
 use super::refused::{cannot_keep, missing_content_md5};
 use super::{Content, Embedded};
 use crate::storj::{Attributes, Object, Overwrite, Piece, Tag};
@@ -52,7 +53,11 @@ impl Embedded {
         }
     }
 
-    pub(super) fn get_object(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+    /// The answer, and how what it carries is stored.
+    pub(super) fn get_object(
+        &self,
+        input: GetObjectInput,
+    ) -> S3Result<(GetObjectOutput, StoredRanges)> {
         let object = self.object(&input.bucket, &input.key)?;
         if let Some(ETagCondition::ETag(wanted)) = &input.if_match
             && wanted.value() != object.etag
@@ -64,7 +69,8 @@ impl Embedded {
         let content_range =
             range.as_ref().map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
         let range = range.unwrap_or(0..size);
-        Ok(GetObjectOutput {
+        let stored = object.touched(range.clone()).map(|(_, range)| range).collect();
+        let output = GetObjectOutput {
             content_length: Some((range.end - range.start) as i64),
             content_range,
             content_type: object.attributes.content_type.clone(),
@@ -73,7 +79,8 @@ impl Embedded {
             metadata: metadata(&object.attributes),
             body: Some(StreamingBlob::from(self.contents.read(&object, range))),
             ..Default::default()
-        })
+        };
+        Ok((output, StoredRanges(stored)))
     }
 
     pub(super) fn head_object(&self, input: &HeadObjectInput) -> S3Result<HeadObjectOutput> {

@@ -19,7 +19,10 @@ impl S3 for Embedded {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
-        Ok(S3Response::new(self.get_object(request.input)?))
+        let (output, stored) = self.get_object(request.input)?;
+        let mut response = S3Response::new(output);
+        response.extensions.insert(stored);
+        Ok(response)
     }
 
     async fn head_object(

@@ -1,0 +1,320 @@
+//! Storj in this process, for simulated time: the same rules and the same model of time as the embedded
+//! gateway's ([`crate::storj`]), without sockets and, unless asked for, without bytes.
+//!
+//! A part is one unit: a chain of a few events, whatever its size. Its bytes are arithmetic, and are
+//! noted as evenly spread over the time in which a segment of them flowed.
+
+mod answers;
+mod content;
+mod line;
+mod part;
+
+pub use content::Retain;
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{self, Instant};
+use crate::dataset::Payload;
+use crate::measure::{Connecting, Probe};
+use crate::storj::{
+    Admission, Attributes, Bucket, Buckets, Course, Direction, ListedPart, Model, Object,
+    Overwrite, PartNumber, Piece, Query, Refusal, Timing, UploadId,
+};
+use answers::refused;
+use content::Content;
+use line::Line;
+
+use super::{Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload};
+
+/// Keys on a page of a listing (S3).
+const KEYS_PER_PAGE: usize = 1000;
+
+/// The bucket's name: there is one.
+const BUCKET: &str = "simulated";
+
+/// A bucket of a simulated Storj, with the link to it. Clones are further clients of the same.
+#[derive(Clone)]
+pub struct ModelStore {
+    world: Rc<World>,
+}
+
+/// What all clients share.
+struct World {
+    timing: Arc<Timing>,
+    retain: Retain,
+    buckets: RefCell<Buckets<Content>>,
+    up: Line,
+    down: Line,
+    /// Connections that are open and carry no request.
+    idle_connections: Cell<u32>,
+    /// Numbers of uploads and of discarded contents.
+    numbers: Cell<u64>,
+}
+
+impl ModelStore {
+    /// An empty bucket. The same seed draws the same times.
+    pub fn new(model: Model, retain: Retain, seed: u64) -> Self {
+        let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
+        let world = World {
+            retain,
+            buckets: RefCell::new(Buckets::new(Admission::Any)),
+            up: line(Direction::Up),
+            down: line(Direction::Down),
+            idle_connections: Cell::new(0),
+            numbers: Cell::new(0),
+            timing: Timing::new(model, seed),
+        };
+        Self { world: Rc::new(world) }
+    }
+
+    /// A request without payload: `act` is done when it has arrived.
+    async fn call<T>(
+        &self,
+        probe: &Arc<Probe>,
+        act: impl FnOnce(&mut Bucket<Content>) -> Result<T, Refusal>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connect(probe).await;
+        probe.request_sent();
+        let model = self.world.timing.model();
+        wait(model.round_trip + model.call_overhead).await;
+        probe.answer_began();
+        let done = self.world.bucket(act);
+        connection.keep();
+        done
+    }
+
+    /// Takes an idle connection or makes a new one.
+    async fn connect(&self, probe: &Arc<Probe>) -> Connection<'_> {
+        let world = &*self.world;
+        let idle = world.idle_connections.get();
+        if idle > 0 {
+            world.idle_connections.set(idle - 1);
+            probe.connected(Connecting::Reused);
+        } else {
+            let model = world.timing.model();
+            wait(model.handshakes()).await;
+            let tls = if model.tls { model.round_trip } else { Duration::ZERO };
+            let dns = Duration::ZERO;
+            probe.connected(Connecting::New { dns, tcp: model.round_trip, tls });
+        }
+        Connection { world }
+    }
+}
+
+impl World {
+    /// Asks or changes the bucket.
+    fn bucket<T>(
+        &self,
+        act: impl FnOnce(&mut Bucket<Content>) -> Result<T, Refusal>,
+    ) -> Result<T, StoreError> {
+        let mut buckets = self.buckets.borrow_mut();
+        buckets.bucket(BUCKET, calendar(clock::now())).and_then(act).map_err(refused)
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.replace(self.numbers.get() + 1)
+    }
+}
+
+/// A connection in use. One that is not kept is closed, as after a request that was broken off.
+struct Connection<'a> {
+    world: &'a World,
+}
+
+impl Connection<'_> {
+    fn keep(self) {
+        self.world.idle_connections.set(self.world.idle_connections.get() + 1);
+    }
+}
+
+impl Store for ModelStore {
+    async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError> {
+        self.call(probe, |_| Ok(())).await
+    }
+
+    async fn put_object(
+        &self,
+        key: &str,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError> {
+        let world = &*self.world;
+        let mut etag = String::new();
+        self.upload(payload, probe, |size_bytes, (content, tag)| {
+            etag = tag.to_string();
+            let object = Object {
+                etag: etag.clone(),
+                modified: calendar(clock::now()),
+                attributes: Attributes::default(),
+                pieces: vec![Piece { size_bytes, content }],
+            };
+            world.bucket(|bucket| match world.retain {
+                Retain::Nothing => Ok(()),
+                Retain::Layout | Retain::Memory => {
+                    bucket.put(key, object, Overwrite::Allowed).map(drop)
+                }
+            })
+        })
+        .await?;
+        Ok(quoted(&etag))
+    }
+
+    async fn create_upload(&self, key: &str, probe: &Arc<Probe>) -> Result<Upload, StoreError> {
+        let id = UploadId::new(self.world.number().into());
+        let now = calendar(clock::now());
+        let create = |bucket: &mut Bucket<_>| {
+            bucket.create_upload(key, id, Attributes::default(), now);
+            Ok(())
+        };
+        self.call(probe, create).await?;
+        Ok(Upload { key: key.to_owned(), id: id.to_string() })
+    }
+
+    async fn upload_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<Part, StoreError> {
+        let world = &*self.world;
+        let number_of_part = i32::try_from(number).unwrap_or(i32::MAX);
+        let number_of_part = PartNumber::try_from(number_of_part).map_err(refused)?;
+        let id: UploadId = upload.id.parse().map_err(refused)?;
+        let mut etag = String::new();
+        self.upload(payload, probe, |size_bytes, (content, tag)| {
+            etag = tag.to_string();
+            let piece = Piece { size_bytes, content };
+            let part = crate::storj::Part { piece, tag, modified: calendar(clock::now()) };
+            world.bucket(|bucket| bucket.put_part(&upload.key, id, number_of_part, part).map(drop))
+        })
+        .await?;
+        Ok(Part { number, etag: quoted(&etag) })
+    }
+
+    async fn complete_upload(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError> {
+        let id: UploadId = upload.id.parse().map_err(refused)?;
+        let listed: Vec<ListedPart> = parts.iter().map(answers::listed).collect();
+        let retain = self.world.retain;
+        let etag = self.call(probe, |bucket| {
+            let (key, now) = (&upload.key, calendar(clock::now()));
+            bucket.complete_upload(key, id, &listed, Overwrite::Allowed, now)?;
+            let etag = bucket.object(key)?.etag.clone();
+            if retain == Retain::Nothing {
+                bucket.remove(key);
+            }
+            Ok(etag)
+        });
+        Ok(quoted(&etag.await?))
+    }
+
+    async fn abort_upload(&self, upload: &Upload, probe: &Arc<Probe>) -> Result<(), StoreError> {
+        let Ok(id) = upload.id.parse::<UploadId>() else { return Ok(()) };
+        self.call(probe, |bucket| Ok(bucket.abort_upload(&upload.key, id))).await.map(drop)
+    }
+
+    async fn list_uploads(
+        &self,
+        prefix: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<OpenUpload>, StoreError> {
+        self.call(probe, |bucket| {
+            let open = bucket.uploads(prefix).into_iter();
+            Ok(open.map(answers::open_upload).collect())
+        })
+        .await
+    }
+
+    async fn list_parts(
+        &self,
+        upload: &Upload,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<PartInfo>, StoreError> {
+        let id: UploadId = upload.id.parse().map_err(refused)?;
+        self.call(probe, |bucket| {
+            let parts = &bucket.upload(&upload.key, id)?.parts;
+            Ok(parts.iter().map(answers::part_info).collect())
+        })
+        .await
+    }
+
+    async fn head_object(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<ObjectInfo>, StoreError> {
+        self.call(probe, |bucket| {
+            Ok(bucket.object(key).ok().map(|object| answers::info(key, object)))
+        })
+        .await
+    }
+
+    async fn get_object(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        probe: &Arc<Probe>,
+    ) -> Result<Download, StoreError> {
+        self.download(key, range, probe).await
+    }
+
+    async fn list_objects(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        probe: &Arc<Probe>,
+    ) -> Result<Page, StoreError> {
+        self.call(probe, |bucket| {
+            let after = after.unwrap_or_default();
+            let query = Query { prefix, delimiter: None, after, limit: KEYS_PER_PAGE };
+            let listing = bucket.list(query);
+            let info = |(key, object): (&str, &Arc<_>)| answers::info(key, object);
+            Ok(Page {
+                objects: listing.objects.into_iter().map(info).collect(),
+                next: listing.next,
+            })
+        })
+        .await
+    }
+
+    async fn delete_objects(
+        &self,
+        keys: &[String],
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.call(probe, |bucket| {
+            keys.iter().for_each(|key| drop(bucket.remove(key)));
+            Ok(Vec::new())
+        })
+        .await
+    }
+}
+
+/// Waits, and not at all for nothing: each wait is an event.
+async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        clock::sleep(duration).await;
+    }
+}
+
+async fn wait_until(at: Instant) {
+    wait(at.since(clock::now())).await;
+}
+
+/// A date for a moment of the simulation, which begins in 1970.
+fn calendar(at: Instant) -> SystemTime {
+    SystemTime::UNIX_EPOCH + at.since(Instant::default())
+}
+
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}

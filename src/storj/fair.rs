@@ -1,0 +1,216 @@
+//! A link divided max-min fairly among its flows, in simulated time: told what happens and when.
+//!
+//! All flows have the same rate of their own, so at any moment each has min(own rate, capacity / flows).
+//! So it is enough to know how many bytes *a* flow has carried since the beginning: a flow of S bytes
+//! that begins when this count is v ends when it is v + S. Flows end in the order of these numbers
+//! (generalised processor sharing; A. K. Parekh, R. G. Gallager, "A Generalized Processor Sharing
+//! Approach to Flow Control", 1993), and a change of the rate moves no flow in that order.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::units::Rate;
+
+/// What is less than this is over: rounding, not payload.
+const HALF_A_BYTE: f64 = 0.5;
+
+/// One way of a link. Flows are named by numbers that the caller chooses.
+#[derive(Debug)]
+pub struct FairLink {
+    own_rate: f64,
+    capacity: f64,
+    /// Bytes that a flow which never ended would have carried, as of `at`.
+    carried: f64,
+    at: Instant,
+    flows: BinaryHeap<Reverse<Flow>>,
+    begun: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    ends: f64,
+    /// In order of their beginning, should two end together.
+    order: u64,
+    name: usize,
+    bytes: u64,
+}
+
+impl PartialEq for Flow {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Flow {}
+
+impl PartialOrd for Flow {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Flow {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.ends.total_cmp(&other.ends).then(self.order.cmp(&other.order))
+    }
+}
+
+impl FairLink {
+    /// An idle link; `None` if nothing limits it.
+    pub fn new(own_rate: Option<Rate>, capacity: Option<Rate>) -> Option<Self> {
+        if own_rate.is_none() && capacity.is_none() {
+            return None;
+        }
+        let rate = |rate: Option<Rate>| rate.map_or(f64::INFINITY, |rate| rate.0);
+        Some(Self {
+            own_rate: rate(own_rate),
+            capacity: rate(capacity),
+            carried: 0.0,
+            at: Instant::default(),
+            flows: BinaryHeap::new(),
+            begun: 0,
+        })
+    }
+
+    /// Bytes per second of each flow.
+    fn rate(&self) -> f64 {
+        self.own_rate.min(self.capacity / self.flows.len() as f64)
+    }
+
+    fn advance(&mut self, now: Instant) {
+        if self.flows.is_empty() {
+            // Small numbers are exact ones.
+            self.carried = 0.0;
+        } else {
+            self.carried += now.since(self.at).as_secs_f64() * self.rate();
+        }
+        self.at = now;
+    }
+
+    /// A flow begins.
+    pub fn begin(&mut self, now: Instant, name: usize, bytes: u64) {
+        self.advance(now);
+        self.begun += 1;
+        let ends = self.carried + bytes as f64;
+        self.flows.push(Reverse(Flow { ends, order: self.begun, name, bytes }));
+    }
+
+    /// Which flow ends next, and when if nothing changes until then.
+    pub fn next(&self) -> Option<(usize, Instant)> {
+        let Reverse(flow) = self.flows.peek()?;
+        let left_s = (flow.ends - self.carried).max(0.0) / self.rate();
+        // Rounded up, so that it is over then.
+        Some((flow.name, self.at + Duration::from_nanos((left_s * 1e9).ceil() as u64)))
+    }
+
+    /// Takes out one flow that is over.
+    pub fn take_ended(&mut self, now: Instant) -> Option<usize> {
+        self.advance(now);
+        let Reverse(flow) = self.flows.peek()?;
+        let name = flow.name;
+        if flow.ends > self.carried + HALF_A_BYTE {
+            return None;
+        }
+        self.flows.pop();
+        Some(name)
+    }
+
+    /// A flow is broken off. How many bytes it had carried.
+    pub fn break_off(&mut self, now: Instant, name: usize) -> u64 {
+        self.advance(now);
+        let mut carried = 0;
+        let of_flow = |flow: &Flow| flow.bytes as f64 - (flow.ends - self.carried).max(0.0);
+        self.flows.retain(|Reverse(flow)| {
+            if flow.name == name {
+                carried = of_flow(flow) as u64;
+            }
+            flow.name != name
+        });
+        carried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(seconds: f64) -> Instant {
+        Instant::default() + Duration::from_secs_f64(seconds)
+    }
+
+    fn link(own: f64, capacity: f64) -> FairLink {
+        FairLink::new(Some(Rate(own)), Some(Rate(capacity))).unwrap()
+    }
+
+    /// All that is left, with the times of their ends in seconds.
+    fn ends(link: &mut FairLink) -> Vec<(usize, f64)> {
+        let mut ends = Vec::new();
+        while let Some((_, at)) = link.next() {
+            while let Some(name) = link.take_ended(at) {
+                ends.push((name, at.since(Instant::default()).as_secs_f64()));
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn a_flow_that_begins_later_takes_its_share_from_then_on() {
+        // 1000 B/s alone for a second, then 500 B/s each.
+        let mut link = link(1e9, 1000.0);
+        link.begin(seconds(0.0), 1, 2000);
+        link.begin(seconds(1.0), 2, 2000);
+        let ends = ends(&mut link);
+        assert_eq!(ends.iter().map(|(name, _)| *name).collect::<Vec<_>>(), [1, 2]);
+        assert!((ends[0].1 - 3.0).abs() < 1e-6, "{ends:?}");
+        assert!((ends[1].1 - 4.0).abs() < 1e-6, "{ends:?}");
+    }
+
+    #[test]
+    fn a_flow_that_is_broken_off_leaves_its_share_and_says_what_it_carried() {
+        let mut link = link(1e9, 1000.0);
+        link.begin(seconds(0.0), 1, 2000);
+        link.begin(seconds(0.0), 2, 2000);
+        assert_eq!(link.break_off(seconds(2.0), 1), 1000);
+        let ends = ends(&mut link);
+        assert_eq!(ends.len(), 1);
+        assert!((ends[0].1 - 3.0).abs() < 1e-6, "{ends:?}");
+    }
+
+    #[test]
+    fn a_link_without_limits_is_none() {
+        assert!(FairLink::new(None, None).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn equal_flows_end_together_at_their_share(
+            flows in 1_usize..300,
+            own in 1e3_f64..1e9,
+            capacity in 1e3_f64..1e10,
+            bytes in 1_000_000_u64..1_000_000_000,
+        ) {
+            let mut link = link(own, capacity);
+            (0..flows).for_each(|name| link.begin(Instant::default(), name, bytes));
+            let expected = bytes as f64 / own.min(capacity / flows as f64);
+            for (_, at) in ends(&mut link) {
+                prop_assert!((at / expected - 1.0).abs() < 1e-5, "{at} for {expected}");
+            }
+        }
+
+        #[test]
+        fn a_full_link_carries_its_capacity_whatever_the_sizes(
+            sizes in prop::collection::vec(1_000_u64..1_000_000, 1..50),
+        ) {
+            let mut link = link(1e12, 1e6);
+            for (name, bytes) in sizes.iter().enumerate() {
+                link.begin(Instant::default(), name, *bytes);
+            }
+            let last = ends(&mut link).last().unwrap().1;
+            let expected = sizes.iter().sum::<u64>() as f64 / 1e6;
+            prop_assert!((last / expected - 1.0).abs() < 1e-5, "{last} for {expected}");
+        }
+    }
+}
