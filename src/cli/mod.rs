@@ -4,6 +4,7 @@
 
 pub mod serve;
 
+mod clean;
 mod options;
 mod run;
 mod tune;
@@ -29,6 +30,8 @@ enum Verb {
     Run(run::Args),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
+    /// Remove what runs that were killed left in a bucket, and nothing else.
+    Clean(clean::Args),
 }
 
 /// Runs the verb.
@@ -40,5 +43,6 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Tune(args) => tune::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Serve(args) => serve::run(args),
+        Verb::Clean(args) => clean::run(args),
     }
 }

@@ -149,11 +149,7 @@ impl Output {
     where
         F: Future<Output = Result<Finished>>,
     {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::environment(format!("cannot start: {error}")))?;
-        let finished = runtime.block_on(async {
+        let finished = runtime()?.block_on(async {
             let interrupt = Interrupt::install()?;
             start(interrupt, Progress::new(self.quiet)).await
         })?;
@@ -179,6 +175,14 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// What the asynchronous part of a verb runs on.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::environment(format!("cannot start: {error}")))
 }
 
 /// The one place that writes to standard output. A reader that has gone away is not our fault.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt;
 
 use crate::clock;
 use crate::dataset::{FileSpec, Payload};
@@ -15,6 +16,9 @@ use crate::transfer::RetryPolicy;
 
 /// Keys of one DeleteObjects request (S3).
 const KEYS_PER_DELETE: usize = 1000;
+
+/// An object with more bytes is none of the small ones that tidegate writes for itself.
+const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// One bucket, asked with patience.
 pub(super) struct Bucket {
@@ -76,6 +80,25 @@ impl Bucket {
             self.store.put_object(key, Payload::from(vec![content.clone()]), probe).await
         };
         self.call(put).await.map(|_| ()).map_err(|error| self.explain("write to", &error))
+    }
+
+    /// The text of a small object; `None` if there is none, or if it is no small text.
+    pub(super) async fn read(&self, key: &str) -> Result<Option<String>> {
+        let read = async |probe: &_| {
+            let mut body = self.store.get_object(key, None, probe).await?.body;
+            let mut bytes = Vec::new();
+            while let Some(more) = body.next().await {
+                bytes.extend_from_slice(&more?);
+                if bytes.len() > SMALL_BYTES_MAX {
+                    return Ok(None);
+                }
+            }
+            Ok(String::from_utf8(bytes).ok())
+        };
+        match self.call(read).await {
+            Err(error) if error.has_code("NoSuchKey") => Ok(None),
+            read => read.map_err(|error| self.explain("read from", &error)),
+        }
     }
 
     /// Aborts uploads: all that can be. The first error.

@@ -9,19 +9,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::future::{Either, select};
-use serde::Serialize;
-
 use super::bucket::Bucket;
-use super::record::now_rfc3339;
+use super::marker::{Marker, marker_key, run_prefix};
 use crate::clock;
 use crate::dataset::{Dataset, FileSpec};
 use crate::error::{Error, Result};
-use crate::measure;
 use crate::store::Upload;
-
-/// Name of the marker below a run's prefix.
-const MARKER: &str = ".tidegate-run.json";
+use futures::future::{Either, select};
 
 /// How often the marker is written anew.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -56,19 +50,17 @@ enum Removed {
     Something,
 }
 
-#[derive(Serialize)]
-struct Marker<'a> {
-    tool: &'static str,
-    run: &'a str,
-    owner: String,
-    heartbeat: String,
-}
-
 impl<'a> Claim<'a> {
     /// A prefix of the run's own below the target's.
     pub(super) async fn unique(bucket: &'a Bucket, target_prefix: &str, id: &str) -> Result<Self> {
-        let prefix = format!("{target_prefix}tidegate-{id}/");
-        Self::begin(bucket, prefix, id, Extent::Everything).await
+        let claim = Self::inherited(bucket, run_prefix(target_prefix, id), id);
+        claim.beat().await?;
+        Ok(claim)
+    }
+
+    /// The prefix of a run that cannot give it back itself any more, and all below.
+    pub(super) fn inherited(bucket: &'a Bucket, prefix: String, id: &str) -> Self {
+        Self::of(bucket, prefix, id, Extent::Everything)
     }
 
     /// The target's prefix itself, for objects that stay. It must be empty: nothing is overwritten.
@@ -90,14 +82,13 @@ impl<'a> Claim<'a> {
         }
         let key = |file: FileSpec| format!("{target_prefix}{}", file.path);
         let keys = (0..dataset.files()).map(|index| key(dataset.file(index))).collect();
-        Self::begin(bucket, target_prefix.to_owned(), id, Extent::Keys(keys)).await
-    }
-
-    async fn begin(bucket: &'a Bucket, prefix: String, id: &str, extent: Extent) -> Result<Self> {
-        let open_uploads = RefCell::default();
-        let claim = Self { bucket, prefix, id: id.to_owned(), extent, open_uploads };
+        let claim = Self::of(bucket, target_prefix.to_owned(), id, Extent::Keys(keys));
         claim.beat().await?;
         Ok(claim)
+    }
+
+    fn of(bucket: &'a Bucket, prefix: String, id: &str, extent: Extent) -> Self {
+        Self { bucket, prefix, id: id.to_owned(), extent, open_uploads: RefCell::default() }
     }
 
     /// What every key of this run begins with.
@@ -217,16 +208,11 @@ impl<'a> Claim<'a> {
     }
 
     fn marker_key(&self) -> String {
-        format!("{}{MARKER}", self.prefix)
+        marker_key(&self.prefix)
     }
 
     async fn beat(&self) -> Result<()> {
-        let marker = Marker {
-            tool: "tidegate",
-            run: &self.id,
-            owner: measure::host().name,
-            heartbeat: now_rfc3339(),
-        };
+        let marker = Marker::alive(&self.id);
         let text = serde_json::to_string(&marker).expect("strings serialise");
         self.bucket.put(&self.marker_key(), &text).await
     }

@@ -3,16 +3,20 @@
 
 mod bucket;
 mod claim;
+mod clean;
 mod embedded;
 mod limits;
+mod marker;
 mod progress;
 mod record;
 mod run;
 mod target;
 mod tune;
 
+pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use progress::Progress;
 pub use run::{RunOptions, Upwards, run};
+pub(crate) use target::needs_target;
 pub use target::{TargetOptions, TargetUrl};
 pub use tune::{TuneOptions, tune};
 

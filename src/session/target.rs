@@ -129,7 +129,7 @@ impl Open {
 }
 
 /// A target without a bucket cannot be guessed.
-pub(super) fn needs_target(what: &str) -> Error {
+pub(crate) fn needs_target(what: &str) -> Error {
     Error::environment(format!("{what} needs a target"))
         .hint("name it as s3://bucket/prefix, with --endpoint URL")
 }

@@ -1,21 +1,16 @@
 //! Ctrl-C in the middle of an upload leaves nothing behind.
 
 use std::process::Child;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tidegate::clock;
 use tidegate::dataset::Payload;
-use tidegate::measure::Probe;
 use tidegate::store::Store;
 use tidegate::store::s3::S3Store;
 
 use crate::support::SECRET_KEY;
 use crate::support::servers::{Serve, Versitygw, connection};
 use crate::support::tidegate::{Finished, Tidegate};
-
-/// Slow enough that no upload ends before it is interrupted.
-const SLOW: &[&str] = &["--connection-rate", "4MB/s"];
+use crate::support::uploading::{SLOW, probe, wait_for_uploads};
 
 #[tokio::test]
 async fn an_interrupted_upload_leaves_nothing_on_the_embedded_gateway() {
@@ -65,7 +60,7 @@ async fn uploading(endpoint: &str, options: &[&str]) -> (S3Store, Tidegate, Chil
     let upload = ["s3://bucket/p", "--size", "400MB", "--files", "4", "--part-size", "5MiB"];
     let tidegate = Tidegate::at(endpoint);
     let mut child = tidegate.start("run", &[&upload, options].concat());
-    wait_for_uploads(&store, 2, &mut child).await;
+    wait_for_uploads(&store, "p/", 2, &mut child).await;
     (store, tidegate, child)
 }
 
@@ -74,19 +69,4 @@ async fn assert_nothing_left(store: &impl Store) {
     let left = store.list_objects("", None, &probe()).await.unwrap().objects;
     let keys: Vec<_> = left.into_iter().map(|object| object.key).collect();
     assert_eq!(keys, [BYSTANDER], "ours are gone, others' are not");
-}
-
-async fn wait_for_uploads(store: &impl Store, wanted: usize, child: &mut Child) {
-    loop {
-        let open = store.list_uploads("p/", &probe()).await.unwrap().len();
-        if open >= wanted {
-            return;
-        }
-        assert!(child.try_wait().unwrap().is_none(), "it ended before {wanted} uploads were open");
-        clock::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn probe() -> std::sync::Arc<Probe> {
-    Probe::begin(&Default::default(), clock::now())
 }

@@ -7,6 +7,7 @@ pub mod tidegate;
 pub mod tools;
 pub mod tree;
 pub mod truth_server;
+pub mod uploading;
 
 /// Keys that the servers of the tests accept.
 pub const ACCESS_KEY: &str = "tidegate-test";

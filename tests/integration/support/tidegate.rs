@@ -44,8 +44,14 @@ impl Tidegate {
 
     /// Its command, not yet started. `verb` comes before all options.
     fn command(&self, verb: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command_without_results(verb, arguments);
+        command.arg("--results").arg(self.results.path());
+        command
+    }
+
+    fn command_without_results(&self, verb: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        command.arg(verb).args(arguments).arg("--results").arg(self.results.path());
+        command.arg(verb).args(arguments);
         if let Some(endpoint) = &self.endpoint {
             command.args(["--endpoint", endpoint]);
         }
@@ -62,6 +68,11 @@ impl Tidegate {
     /// Runs it to its end, whatever that is.
     pub fn run(&self, verb: &str, arguments: &[&str]) -> Finished {
         self.command(verb, arguments).output().expect("tidegate starts").into()
+    }
+
+    /// Runs a verb that writes no results.
+    pub fn run_plain(&self, verb: &str, arguments: &[&str]) -> Finished {
+        self.command_without_results(verb, arguments).output().expect("tidegate starts").into()
     }
 
     /// Runs it where no file can grow beyond `limit_kib`: a full disk that needs no rights to make.

@@ -1,0 +1,78 @@
+//! `tidegate clean`: what runs that were killed left behind.
+
+use std::time::Duration;
+
+use super::options::{Target, print_data};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::session::{self, CleanOptions, Fate, Leftover, SILENCE_MIN, Which, needs_target};
+use crate::units::ByteSize;
+
+/// Options of `clean`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Only say what would be removed
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Remove runs that gave no sign of life for so long; the least is 10m
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    older_than: Duration,
+    /// Remove this run, and only this, even if it gave a sign of life just now
+    #[arg(long, value_name = "ID", conflicts_with = "older_than")]
+    run: Option<String>,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    if args.target.is_embedded() {
+        return Err(needs_target("cleaning"));
+    }
+    if args.older_than < SILENCE_MIN {
+        return Err(Error::environment("a run that was silent for less than 10m may be alive")
+            .hint("name it with --run ID if you know that it is not"));
+    }
+    let options = CleanOptions {
+        target: args.target.resolve(),
+        which: args.run.map_or(Which::Silent(args.older_than), Which::Run),
+        dry_run: args.dry_run,
+    };
+    let runtime = super::options::runtime()?;
+    let leftovers = runtime.block_on(async {
+        let interrupt = Interrupt::install()?;
+        session::clean(&options, &interrupt).await
+    })?;
+    print_data(&describe_all(&leftovers));
+    Ok(())
+}
+
+fn describe_all(leftovers: &[Leftover]) -> String {
+    if leftovers.is_empty() {
+        return "no run has left anything directly below the target that is visible with these keys \
+                (on Storj: with their passphrase)"
+            .into();
+    }
+    leftovers.iter().map(describe).collect::<Vec<String>>().join("\n")
+}
+
+fn describe(leftover: &Leftover) -> String {
+    let fate = match leftover.fate {
+        Fate::LeftAlone => "left alone",
+        Fate::Removed => "removed",
+        Fate::WouldBeRemoved => "would be removed",
+    };
+    let stays = match (leftover.keeps, leftover.fate) {
+        (false, _) => "",
+        (true, Fate::LeftAlone) => " (it was to keep them: --run ID aborts the uploads there)",
+        (true, Fate::Removed | Fate::WouldBeRemoved) => " (the objects stay, but for its marker)",
+    };
+    format!(
+        "{fate}: run {} of {}, silent for {}: {} objects, {}, {} open uploads{stays}",
+        leftover.run,
+        leftover.owner,
+        humantime::format_duration(Duration::from_secs(leftover.silent_for.as_secs())),
+        leftover.objects,
+        ByteSize(leftover.bytes),
+        leftover.uploads,
+    )
+}

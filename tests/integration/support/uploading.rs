@@ -1,0 +1,29 @@
+//! A run in the middle of its uploads.
+
+use std::process::Child;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate::clock;
+use tidegate::measure::Probe;
+use tidegate::store::Store;
+
+/// A link so slow that no upload ends before it is interrupted.
+pub const SLOW: &[&str] = &["--connection-rate", "4MB/s"];
+
+/// Waits until so many uploads are open below a prefix.
+pub async fn wait_for_uploads(store: &impl Store, prefix: &str, wanted: usize, child: &mut Child) {
+    loop {
+        let open = store.list_uploads(prefix, &probe()).await.unwrap().len();
+        if open >= wanted {
+            return;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended before {wanted} uploads were open");
+        clock::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// One that nobody looks at.
+pub fn probe() -> Arc<Probe> {
+    Probe::begin(&Default::default(), clock::now())
+}
