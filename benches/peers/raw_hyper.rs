@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tidegate::dataset::{Pattern, Payload};
-use tidegate::store::s3::SEND_BUFFER_BYTES;
+use tidegate::store::s3::LOOPBACK_SEND_BUFFER_BYTES;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -132,7 +132,7 @@ struct Connection {
 impl Connection {
     async fn open(address: SocketAddr, tls: &Option<TlsConnector>) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_send_buffer_size(LOOPBACK_SEND_BUFFER_BYTES)?;
         socket.set_nodelay(true)?;
         let stream: TcpStream = socket.connect(address).await?;
         let sender = match tls {

@@ -2,8 +2,8 @@
 //!
 //! Reads happen on tokio's blocking threads. [`FileReader::stream`] reads a batch of blocks while the
 //! batch before is sent, so that a file costs four blocks of memory, however large it is. The time
-//! that the mover waited all the same is added to [`Live::source_wait_ns`]: it tells a slow source
-//! from a slow network.
+//! that the mover waited all the same is counted in [`Live::source`]: it tells a slow source from a slow
+//! network.
 //!
 //! A file that changes while it is moved would arrive as a mixture that never existed. Reads that end
 //! early and [`FileReader::unchanged`] find this, the latter as finely as the file system keeps the
@@ -23,8 +23,7 @@ use bytes::Bytes;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::payload::{BLOCK_BYTES, Payload, Source, SourceError};
-use crate::clock::{self, Instant};
-use crate::measure::Live;
+use crate::measure::{Live, Waiting};
 
 /// Blocks read at a time. Two batches are in memory: one is read while the other is sent.
 const BATCH_BLOCKS: usize = 2;
@@ -58,7 +57,9 @@ impl FileReader {
     /// # Errors
     /// If the file cannot be read or is too short.
     pub async fn fill(&self, range: Range<u64>) -> Result<Vec<Bytes>, SourceError> {
-        self.waited_for(move |file| file.read_blocks(range)).await
+        let blocks = self.waited_for(move |file| file.read_blocks(range)).await?;
+        self.count_read(&blocks);
+        Ok(blocks)
     }
 
     /// Whether the file holds `bytes` at `offset`.
@@ -79,21 +80,19 @@ impl FileReader {
         joined(spawn_blocking(move || file.unchanged()).await, &self.file.path)
     }
 
+    fn count_read(&self, blocks: &[Bytes]) {
+        let bytes = blocks.iter().map(|block| block.len() as u64).sum();
+        Live::add(&self.live.source_read_bytes, bytes);
+    }
+
     /// Reads on a blocking thread and counts the time until the data is here.
     async fn waited_for<T: Send + 'static>(
         &self,
         read: impl FnOnce(&OpenFile) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, SourceError> {
         let file = Arc::clone(&self.file);
-        let since = clock::now();
-        let done = spawn_blocking(move || read(&file)).await;
-        self.count_wait(since);
-        joined(done, &self.file.path)
-    }
-
-    fn count_wait(&self, since: Instant) {
-        let waited_ns = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Live::add(&self.live.source_wait_ns, waited_ns);
+        let _waiting = self.live.source.begin();
+        joined(spawn_blocking(move || read(&file)).await, &self.file.path)
     }
 }
 
@@ -115,19 +114,13 @@ pub(super) struct ReadAhead {
     unread: Range<u64>,
     reading: Option<JoinHandle<Result<Vec<Bytes>, SourceError>>>,
     ready: vec::IntoIter<Bytes>,
-    waiting_since: Option<Instant>,
+    waiting: Option<Waiting>,
 }
 
 impl ReadAhead {
     /// Nothing is read before the first poll.
     fn new(reader: FileReader, range: Range<u64>) -> Self {
-        Self {
-            reader,
-            unread: range,
-            reading: None,
-            ready: Vec::new().into_iter(),
-            waiting_since: None,
-        }
+        Self { reader, unread: range, reading: None, ready: Vec::new().into_iter(), waiting: None }
     }
 
     /// The next block; `None` after the last.
@@ -142,15 +135,15 @@ impl ReadAhead {
             }
             let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
             let Poll::Ready(done) = Pin::new(reading).poll(context) else {
-                self.waiting_since.get_or_insert_with(clock::now);
+                self.waiting.get_or_insert_with(|| self.reader.live.source.begin());
                 return Poll::Pending;
             };
-            self.reading = None;
-            if let Some(since) = self.waiting_since.take() {
-                self.reader.count_wait(since);
-            }
+            (self.reading, self.waiting) = (None, None);
             match joined(done, &self.reader.file.path) {
-                Ok(batch) => self.ready = batch.into_iter(),
+                Ok(batch) => {
+                    self.reader.count_read(&batch);
+                    self.ready = batch.into_iter();
+                }
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
@@ -405,22 +398,21 @@ mod tests {
         let file = file_of(&content(2 * BLOCK));
         runtime.block_on(async {
             let reader = open(&file).await;
-            let waited_ns = || Live::get(&reader.live.source_wait_ns);
+            let waited = || reader.live.source.total();
             let mut payload = reader.stream(0..2 * BLOCK);
             let (release, released) = mpsc::channel::<()>();
             let busy = spawn_blocking(move || released.recv());
             assert!(futures::poll!(payload.frame()).is_pending());
-            assert_eq!(waited_ns(), 0);
 
             std::thread::sleep(Duration::from_millis(2));
+            assert!(waited() >= Duration::from_millis(2), "a wait counts while it lasts");
             release.send(()).expect("the thread waits");
             busy.await.expect("the thread ends").expect("it was released");
             assert!(payload.frame().await.is_some_and(|frame| frame.is_ok()));
-            let waited_for_first = waited_ns();
-            assert!(waited_for_first >= 2_000_000, "{waited_for_first} ns");
-
+            let waited_for_first = waited();
             assert!(payload.frame().await.is_some_and(|frame| frame.is_ok()));
-            assert_eq!(waited_ns(), waited_for_first, "the second block came with the first");
+            assert_eq!(waited(), waited_for_first, "the second block came with the first");
+            assert_eq!(Live::get(&reader.live.source_read_bytes), 2 * BLOCK);
         });
     }
 

@@ -26,8 +26,12 @@ impl Default for Latencies {
 
 impl Latencies {
     pub(super) fn record(&mut self, from: Instant, to: Instant) {
-        let micros = u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX);
-        self.0.saturating_record(micros.max(1));
+        self.record_value(u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Microseconds, or whatever else this one holds.
+    pub(super) fn record_value(&mut self, value: u64) {
+        self.0.saturating_record(value.max(1));
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

@@ -1,8 +1,11 @@
 //! Counters that all threads share while a trial runs: for the progress line, the markers and the stop rule.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Plain atomics; nothing is decided from two of them at once.
+use super::waits::Waits;
+
+/// Plain atomics; nothing is decided from two of them at once. Waits are counted where one waits anyway.
 #[derive(Debug, Default)]
 pub struct Live {
     /// Body bytes that passed the sockets.
@@ -19,8 +22,12 @@ pub struct Live {
     pub movers_warm: AtomicU64,
     /// Longest time that a successful request with payload took, in nanoseconds.
     pub slowest_ns: AtomicU64,
-    /// Nanoseconds that movers waited for the source, all added up.
-    pub source_wait_ns: AtomicU64,
+    /// Bytes read from files.
+    pub source_read_bytes: AtomicU64,
+    /// How long movers waited for the source.
+    pub source: Arc<Waits>,
+    /// How long movers waited for what they download to be written.
+    pub destination: Arc<Waits>,
 }
 
 impl Live {

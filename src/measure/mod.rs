@@ -3,18 +3,27 @@
 mod attempt;
 mod export;
 mod histogram;
+mod interface;
 mod live;
+mod platform;
 mod probe;
 mod recorder;
 mod series;
+mod tcp;
 mod usage;
+mod waits;
 
 pub use attempt::{ATTEMPT_BYTES, Attempt, AttemptId};
+pub use interface::Interfaces;
 pub use live::Live;
 pub use probe::{Connecting, Probe};
 pub use recorder::{OperationRecord, Recorder};
 pub use series::{BIN, Series};
-pub use usage::{Usage, cores, host};
+pub use tcp::{SocketUse, SocketWatch, TcpCounters};
+pub use usage::{
+    MachineTime, ThreadTime, Usage, cores, host, process_cpu, resident_bytes, resident_peak_bytes,
+};
+pub use waits::{Waiting, Waits};
 
 /// The S3 operations tidegate uses. Names are those of the result document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

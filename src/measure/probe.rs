@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::live::Live;
 use super::series::Series;
+use super::tcp::SocketUse;
 use crate::clock::{self, Instant};
 
 /// What it took to get a connection.
@@ -36,6 +37,7 @@ pub struct Probe {
     connecting: OnceLock<Connecting>,
     sent: OnceLock<Instant>,
     first_byte: OnceLock<Instant>,
+    socket: OnceLock<SocketUse>,
     passed: Mutex<Passed>,
 }
 
@@ -66,6 +68,7 @@ impl Probe {
             connecting: OnceLock::new(),
             sent: OnceLock::new(),
             first_byte: OnceLock::new(),
+            socket: OnceLock::new(),
             passed: Mutex::default(),
         })
     }
@@ -83,6 +86,11 @@ impl Probe {
     /// The first byte of the answer arrived.
     pub fn answer_began(&self) {
         let _ = self.first_byte.set(clock::now());
+    }
+
+    /// The connection is done with this attempt, and was so used by it.
+    pub fn socket_left(&self, used: SocketUse) {
+        let _ = self.socket.set(used);
     }
 
     /// `bytes` of payload passed the socket, either way.
@@ -121,6 +129,11 @@ impl Probe {
     /// When the answer began.
     pub fn first_byte_at(&self) -> Option<Instant> {
         self.first_byte.get().copied()
+    }
+
+    /// How the attempt used its connection; `None` before it has left it.
+    pub fn socket(&self) -> Option<&SocketUse> {
+        self.socket.get()
     }
 
     /// Payload bytes that passed the socket so far; a watchdog sees progress by it.

@@ -3,18 +3,20 @@
 //! A thread owns its recorder; recorders are merged when the trial is over. Histograms are made at
 //! first use and record only what ended well while the window was open, so that percentiles come
 //! from the measured part of a trial alone. Memory is bounded: 184 KiB a histogram, two for each
-//! operation used and one for each milestone of objects, and 32 bytes for each 100 ms of the trial.
+//! operation used, one for each milestone of objects and two for the connections, and 32 bytes for each 100 ms of the trial.
 //! A record of each attempt ([`ATTEMPT_BYTES`](super::ATTEMPT_BYTES)) is kept only when asked for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::attempt::{Attempt, AttemptId, Attempts};
 use super::histogram::Latencies;
-use super::probe::Probe;
+use super::probe::{Connecting, Probe};
 use super::series::Series;
+use super::tcp::TcpTally;
 use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
-use crate::result::{ErrorCounts, ObjectTimes, OperationSummary};
+use crate::result::{ErrorCounts, ObjectTimes, OperationSummary, TcpUse};
 
 /// All requests of one operation.
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ pub struct Recorder {
     pub(super) ended: Series,
     /// Of these, the failed ones.
     pub(super) failed: Series,
+    tcp: TcpTally,
     attempts: Option<Attempts>,
 }
 
@@ -84,6 +87,10 @@ impl Recorder {
         let record = self.operations.entry(id.operation).or_default();
         record.attempts += 1;
         probe.add_to(&mut self.wire);
+        if let Some(used) = probe.socket() {
+            let is_new = matches!(probe.connecting(), Some(Connecting::New { .. }));
+            self.tcp.add(used, is_new, id.operation.moves_data());
+        }
         let bin = probe.bin_of(ended);
         self.ended.add(bin, 1);
         match outcome {
@@ -131,6 +138,7 @@ impl Recorder {
         self.lost.merge(&other.lost);
         self.ended.merge(&other.ended);
         self.failed.merge(&other.failed);
+        self.tcp.merge(other.tcp);
         if let Some(attempts) = other.attempts {
             self.attempts.get_or_insert_default().append(attempts);
         }
@@ -162,6 +170,16 @@ impl Recorder {
     /// The record of each attempt, if they were kept, thread after thread.
     pub fn attempt_records(&self) -> impl Iterator<Item = &Attempt> {
         self.attempts.iter().flat_map(Attempts::iter)
+    }
+
+    /// The kernel's counters of all connections; `None` where there are none.
+    pub fn tcp(&self) -> Option<TcpUse> {
+        self.tcp.summary()
+    }
+
+    /// Our connections' own addresses.
+    pub fn local_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.tcp.local_addresses.iter().copied()
     }
 
     /// Attempts of all operations.

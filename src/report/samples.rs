@@ -188,7 +188,10 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
             cpu_seconds: 4.2,
             cpu_seconds_per_gb: Some(0.21),
             rss_peak_bytes: Some(412 * MIB),
+            ..ClientUse::default()
         },
+        network: None,
+        source: None,
         limited_by: LimitedBy::GatewayOrNetwork,
         evidence: "processor 21 % busy, interface at 8 % of 10 Gbit/s, 0.3 % retries".into(),
         warnings: Vec::new(),

@@ -142,6 +142,7 @@ pub fn limited_by(limit: LimitedBy) -> &'static str {
         LimitedBy::ClientCpu => "the processor of this client",
         LimitedBy::Nic => "the network interface",
         LimitedBy::Source => "reading the source",
+        LimitedBy::Destination => "writing to the destination",
         LimitedBy::Throttled => "throttling (429 or 503 SlowDown)",
         LimitedBy::Errors => "errors",
         LimitedBy::GatewayOrNetwork => "the gateway or the network",

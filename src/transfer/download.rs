@@ -78,7 +78,7 @@ impl<S: Store> Mover<'_, S> {
             }
             let length = bytes.len() as u64;
             destination
-                .write(offset, bytes)
+                .write(offset, bytes, &self.worker.control.live.destination)
                 .await
                 .map_err(|error| StoreError::new(FailureClass::Client, error.0))?;
             offset += length;

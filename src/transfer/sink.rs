@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::dataset::SourceError;
 use crate::error::{Error, Result};
+use crate::measure::Waits;
 
 /// Where downloads go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +70,15 @@ impl Sink {
 }
 
 impl Destination {
-    pub(super) async fn write(&self, offset: u64, bytes: Bytes) -> Result<(), SourceError> {
+    /// Writes, and counts how long that kept the mover waiting.
+    pub(super) async fn write(
+        &self,
+        offset: u64,
+        bytes: Bytes,
+        waits: &Arc<Waits>,
+    ) -> Result<(), SourceError> {
         let Self::File(partial) = self else { return Ok(()) };
+        let _waiting = waits.begin();
         let (file, name) = (Arc::clone(&partial.file), partial.name.clone());
         blocking(move || file.write_all_at(&bytes, offset).map_err(|error| failed(&name, &error)))
             .await
@@ -169,7 +177,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let sink = Sink::Directory(directory.path().into());
         let destination = sink.open("a/b", 4).await.unwrap();
-        destination.write(0, Bytes::from_static(b"data")).await.unwrap();
+        destination.write(0, Bytes::from_static(b"data"), &Arc::default()).await.unwrap();
         assert!(!directory.path().join("a/b").exists());
         destination.finish().await.unwrap();
         assert_eq!(std::fs::read(directory.path().join("a/b")).unwrap(), b"data");
@@ -180,7 +188,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let sink = Sink::Directory(directory.path().into());
         let destination = sink.open("a", 4).await.unwrap();
-        destination.write(0, Bytes::from_static(b"da")).await.unwrap();
+        destination.write(0, Bytes::from_static(b"da"), &Arc::default()).await.unwrap();
         drop(destination);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }

@@ -6,6 +6,7 @@
 mod limit;
 mod records;
 mod threads;
+mod used;
 mod watch;
 mod window;
 
@@ -18,14 +19,17 @@ use std::time::{Duration, SystemTime};
 use crate::clock;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
-use crate::measure::{Live, Recorder, Usage};
+use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
 use crate::result::{
-    ClientUse, Distances, FileFailure, OpenLoop, Phase, TaskSummary, Trial, Window,
+    ClientUse, Direction, Distances, FileFailure, NetworkUse, OpenLoop, Phase, SourceUse,
+    TaskSummary, Trial, Window,
 };
 use crate::store::Upload;
 use crate::store::s3::Connection;
 use crate::transfer::{Arrivals, Control, Job, Order, Stage};
+use limit::Observed;
 use threads::Threads;
+use used::Used;
 use window::Measurement;
 
 /// How long a trial warms up and is measured.
@@ -87,7 +91,7 @@ pub async fn run(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(&Snapshot),
 ) -> Result<Finished> {
-    let before = Usage::now();
+    let cpu_before = process_cpu();
     let first_stage = match load {
         Load::WholeTask => Stage::Measuring,
         Load::Timed { .. } => Stage::WarmUp,
@@ -105,8 +109,13 @@ pub async fn run(
         open_uploads.extend(report.open_uploads);
         failures.extend(report.failures);
     }
-    let client = client_use(before, recorder.payload_bytes());
-    let measured = Measured { job: &job, control: &control, watched: &watched, recorder, client };
+    let cpu = process_cpu() - cpu_before;
+    let used = watched
+        .edges
+        .as_ref()
+        .map(|edges| Used::between(edges, job.settings.concurrency, recorder.local_addresses()));
+    let measured =
+        Measured { job: &job, control: &control, watched: &watched, recorder, cpu, used };
     let trial = measured.trial(load, label, failures);
     let records = Records {
         origin: control.origin,
@@ -118,27 +127,24 @@ pub async fn run(
     Ok(Finished { trial, records, open_uploads, interrupted: watched.interrupted })
 }
 
-fn client_use(before: Usage, payload_bytes: u64) -> ClientUse {
-    let after = Usage::now();
-    let cpu_seconds = (after.cpu - before.cpu).as_secs_f64();
-    let cpu_seconds_per_gb =
-        (payload_bytes > 0).then(|| cpu_seconds / (payload_bytes as f64 / 1e9));
-    ClientUse { cpu_seconds, cpu_seconds_per_gb, rss_peak_bytes: after.rss_peak_bytes }
-}
-
 /// Everything from which the result is made.
 struct Measured<'a> {
     job: &'a Job,
     control: &'a Control,
     watched: &'a watch::Watched,
     recorder: Recorder,
-    client: ClientUse,
+    /// Processor time of the process in the whole trial.
+    cpu: Duration,
+    /// In the window; `None` when it did not close.
+    used: Option<Used>,
 }
 
 impl Measured<'_> {
     fn trial(&self, load: Load, label: Label, failures: Vec<FileFailure>) -> Trial {
         let measured = self.measurement(load);
-        let limit = limit::judge(self.job, self.control, self.watched, &self.recorder);
+        let observed = self.observed(load, &measured);
+        let limit = limit::judge(&observed);
+        let warnings = [self.watched.warnings.clone(), limit::warnings(&observed)].concat();
         let task = (load == Load::WholeTask).then(|| self.task(failures));
         Trial {
             id: label.id,
@@ -157,12 +163,65 @@ impl Measured<'_> {
             open_loop: self.open_loop(),
             errors: self.recorder.errors(),
             cut: self.recorder.cut(),
-            client: self.client,
+            client: self.client(),
+            network: self.network(),
+            source: self.source(),
             limited_by: limit.limited_by,
             evidence: limit.evidence,
-            warnings: self.watched.warnings.clone(),
+            warnings,
             task,
         }
+    }
+
+    fn observed(&self, load: Load, measured: &Measurement) -> Observed {
+        let errors = self.recorder.errors();
+        let wire = measured.wire_bytes_per_second;
+        let (sent, received) = match self.job.direction {
+            Direction::Up => (wire, 0.0),
+            Direction::Down => (0.0, wire),
+        };
+        // What waited at the end of a whole task is nothing, whatever waited before.
+        let arrivals_count = self.job.arrivals != Arrivals::Closed && load != Load::WholeTask;
+        Observed {
+            attempts: self.recorder.attempts(),
+            throttled: errors.throttled,
+            failed: errors.total() - errors.throttled,
+            payload_bytes: self.recorder.payload_bytes(),
+            sent_bytes_per_second: sent,
+            received_bytes_per_second: received,
+            arrivals_set_the_rate: arrivals_count && self.watched.backlog_files == 0,
+            workers: self.watched.threads,
+            used: self.used.clone(),
+            tcp: self.recorder.tcp(),
+        }
+    }
+
+    fn client(&self) -> ClientUse {
+        let (cpu_seconds, bytes) = (self.cpu.as_secs_f64(), self.recorder.payload_bytes());
+        let used = self.used.as_ref();
+        ClientUse {
+            cpu_seconds,
+            cpu_seconds_per_gb: (bytes > 0).then(|| cpu_seconds / (bytes as f64 / 1e9)),
+            rss_peak_bytes: resident_peak_bytes(),
+            rss_trial_peak_bytes: self.watched.rss_peak_bytes,
+            worker_threads: Some(self.watched.threads as u32),
+            processors_used: used.map(|used| used.processors),
+            busiest_threads: used.map_or_else(Vec::new, |used| used.threads.clone()),
+            machine_busy_share: used.and_then(|used| used.machine_busy_share),
+        }
+    }
+
+    fn network(&self) -> Option<NetworkUse> {
+        let interfaces = self.used.as_ref().map(|used| used.interfaces.clone());
+        let network =
+            NetworkUse { tcp: self.recorder.tcp(), interfaces: interfaces.unwrap_or_default() };
+        (network != NetworkUse::default()).then_some(network)
+    }
+
+    fn source(&self) -> Option<SourceUse> {
+        let read_bytes = Live::get(&self.control.live.source_read_bytes);
+        let waited_share = self.used.as_ref().map(|used| used.source_waited_share)?;
+        (read_bytes > 0).then_some(SourceUse { read_bytes, waited_share })
     }
 
     fn open_loop(&self) -> Option<OpenLoop> {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::threads::Threads;
+use super::used::Edge;
 use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, Load, WARM_UP_MAX, is_timed, since_start};
 use crate::clock;
 use crate::interrupt::Interrupt;
-use crate::measure::{BIN, Live, Usage};
+use crate::measure::{BIN, Live, resident_bytes};
 use crate::transfer::Stage;
 
 /// How often the counters are looked at.
@@ -38,8 +39,10 @@ pub(super) struct Watched {
     pub(super) opened: Duration,
     /// The window closed.
     pub(super) closed: Duration,
-    /// Processor time of this process within the window.
-    pub(super) cpu_in_window: Duration,
+    /// What had been used by then; `None` when the window did not close.
+    pub(super) edges: Option<[Edge; 2]>,
+    /// Highest resident set that was seen.
+    pub(super) rss_peak_bytes: Option<u64>,
     /// Files that had arrived by then and waited for a mover.
     pub(super) backlog_files: u64,
     /// Worker threads.
@@ -80,23 +83,22 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     async fn lead(&mut self, load: Load) {
-        let cpu_at = |_: &Self| Usage::now().cpu;
         match load {
             Load::WholeTask => {
-                let cpu = cpu_at(self);
+                let opened = self.edge();
                 while !self.tick().await {}
                 self.seen.closed = since_start(&self.threads.control());
-                self.seen.cpu_in_window = cpu_at(self) - cpu;
+                self.seen.edges = Some([opened, self.edge()]);
             }
             Load::Timed { warm_up, window } => {
                 self.warm_up(warm_up).await;
-                let cpu = cpu_at(self);
+                let opened = self.edge();
                 // On borders of bins, so that the bins of the window are whole and lie within it.
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
                 self.until(self.seen.opened + window).await;
                 self.seen.closed = BIN * bins(self.enter(Stage::Draining));
                 self.seen.backlog_files = self.threads.control().backlog_files();
-                self.seen.cpu_in_window = cpu_at(self) - cpu;
+                self.seen.edges = Some([opened, self.edge()]);
                 self.drain().await;
             }
         }
@@ -134,6 +136,10 @@ impl Watch<'_> {
         while since_start(&self.threads.control()) < end && !self.tick().await {}
     }
 
+    fn edge(&self) -> Edge {
+        Edge::now(&self.threads.control())
+    }
+
     /// Enters a stage and says when.
     fn enter(&self, stage: Stage) -> Duration {
         let control = self.threads.control();
@@ -148,6 +154,7 @@ impl Watch<'_> {
             () = self.threads.done() => true,
             () = clock::sleep(TICK) => false,
         };
+        self.seen.rss_peak_bytes = self.seen.rss_peak_bytes.max(resident_bytes());
         let (control, job) = (self.threads.control(), self.threads.job());
         let live = &control.live;
         (self.progress)(&Snapshot {

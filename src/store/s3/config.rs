@@ -15,10 +15,6 @@ use crate::error::{Error, Result};
 /// is silent for a minute, also while it completes a large upload.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// SO_SNDBUF. The kernel's default made uploads over loopback slow or fast by chance; 256 KiB moved
-/// twice the bytes per CPU second.
-pub const SEND_BUFFER_BYTES: u32 = 256 << 10;
-
 /// What the user says about an S3 target.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -38,8 +34,9 @@ pub struct Config {
     pub insecure: bool,
     /// Longest time without progress in an attempt.
     pub stall_timeout: Duration,
-    /// SO_SNDBUF.
-    pub send_buffer_bytes: u32,
+    /// SO_SNDBUF; `None` is [`LOOPBACK_SEND_BUFFER_BYTES`](super::LOOPBACK_SEND_BUFFER_BYTES) on this
+    /// machine and leaves it to the kernel elsewhere.
+    pub send_buffer_bytes: Option<u32>,
     /// SO_RCVBUF; `None` leaves it to the kernel.
     pub receive_buffer_bytes: Option<u32>,
 }
@@ -68,7 +65,7 @@ impl Config {
             ca_bundle: None,
             insecure: false,
             stall_timeout: STALL_TIMEOUT,
-            send_buffer_bytes: SEND_BUFFER_BYTES,
+            send_buffer_bytes: None,
             receive_buffer_bytes: None,
         }
     }

@@ -43,8 +43,9 @@ use crate::store::{
 use error::Call;
 use http_client::{Carries, Observed};
 
-pub use config::{Config, Connection, SEND_BUFFER_BYTES, STALL_TIMEOUT};
+pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
+pub use http_client::LOOPBACK_SEND_BUFFER_BYTES;
 
 /// One bucket of an S3 endpoint, with an SDK client and a pool of connections of its own.
 #[derive(Debug)]

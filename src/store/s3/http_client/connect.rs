@@ -1,7 +1,7 @@
 //! From a name to a connection: look-up, TCP, TLS, each timed.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::connection::HttpConnection;
 use crate::clock;
-use crate::measure::Connecting;
+use crate::measure::{Connecting, SocketWatch};
 
 /// Longest time from a name to a connection over which a request can go. ASSUMPTION: a gateway that
 /// needs longer cannot be measured meaningfully (the SDK's own limit is 3.1 s for TCP alone).
@@ -25,12 +25,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How sockets are made.
 #[derive(Clone, Debug)]
 pub(in crate::store::s3) struct Sockets {
-    /// SO_SNDBUF; the kernel doubles it.
-    pub(in crate::store::s3) send_buffer_bytes: u32,
+    /// SO_SNDBUF; the kernel doubles it. `None`: [`LOOPBACK_SEND_BUFFER_BYTES`] on this machine,
+    /// elsewhere the kernel's own, which grows as the path needs: a fixed one would carry no more
+    /// than itself in a round trip.
+    pub(in crate::store::s3) send_buffer_bytes: Option<u32>,
     /// SO_RCVBUF; `None` leaves it to the kernel, which grows it as needed.
     pub(in crate::store::s3) receive_buffer_bytes: Option<u32>,
     /// For `https` origins.
     pub(in crate::store::s3) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// The kernel's default made uploads over loopback slow or fast by chance; 256 KiB moved twice the
+/// bytes per CPU second.
+pub const LOOPBACK_SEND_BUFFER_BYTES: u32 = 256 << 10;
+
+impl Sockets {
+    fn send_buffer_bytes_to(&self, address: IpAddr) -> Option<u32> {
+        let on_this_machine = address.is_loopback().then_some(LOOPBACK_SEND_BUFFER_BYTES);
+        self.send_buffer_bytes.or(on_this_machine)
+    }
 }
 
 /// Where a connection leads.
@@ -88,12 +101,13 @@ async fn open_without_limit(
     let looked_up = clock::now();
     let stream = connect_to_any(&addresses, sockets).await.map_err(no_connection)?;
     let connected = clock::now();
+    let socket = SocketWatch::new(&stream, stream.local_addr().ok());
     let (connection, secured) = match origin.security {
-        Security::Plain => (HttpConnection::over(stream).await?, connected),
+        Security::Plain => (HttpConnection::over(stream, socket).await?, connected),
         Security::Tls => {
             let stream = secure(stream, origin, sockets).await?;
             let secured = clock::now();
-            (HttpConnection::over(stream).await?, secured)
+            (HttpConnection::over(stream, socket).await?, secured)
         }
     };
     let connecting = Connecting::New {
@@ -123,8 +137,10 @@ async fn connect_to(address: SocketAddr, sockets: &Sockets) -> io::Result<TcpStr
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
+    if let Some(bytes) = sockets.send_buffer_bytes_to(address.ip()) {
+        socket.set_send_buffer_size(bytes)?;
+    }
     // Before connecting: the window scale is agreed in the handshake.
-    socket.set_send_buffer_size(sockets.send_buffer_bytes)?;
     if let Some(bytes) = sockets.receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
     }
@@ -151,5 +167,25 @@ fn no_connection(error: io::Error) -> ConnectorError {
         (Some(rustls::Error::InvalidCertificate(_)), _) => ConnectorError::user(error.into()),
         (_, io::ErrorKind::TimedOut) => ConnectorError::timeout(error.into()),
         _ => ConnectorError::io(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_send_buffer_is_fixed_on_this_machine_only_unless_it_was_set() {
+        let sockets = |send_buffer_bytes| Sockets {
+            send_buffer_bytes,
+            receive_buffer_bytes: None,
+            tls: None,
+        };
+        let to = |sockets: Sockets, address: &str| {
+            sockets.send_buffer_bytes_to(address.parse().expect("an address"))
+        };
+        assert_eq!(to(sockets(None), "127.0.0.1"), Some(LOOPBACK_SEND_BUFFER_BYTES));
+        assert_eq!(to(sockets(None), "192.0.2.7"), None);
+        assert_eq!(to(sockets(Some(1 << 20)), "192.0.2.7"), Some(1 << 20));
     }
 }

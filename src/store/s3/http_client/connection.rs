@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use super::metered::{Meter, Metered};
 use super::observed::Observed;
 use crate::dataset::SourceError;
+use crate::measure::{Probe, SocketWatch};
 
 /// Hyper's buffer for reading. Its default grows to 400 KiB; on loopback 64 KiB moved most bytes
 /// per CPU second.
@@ -26,17 +27,20 @@ const READ_BUFFER_BYTES: usize = 64 << 10;
 pub(super) struct HttpConnection {
     sender: SendRequest<SdkBody>,
     meter: Arc<Meter>,
+    socket: Arc<SocketWatch>,
+    /// Of the attempt that has the connection now.
+    probe: Option<Arc<Probe>>,
     driver: AbortHandle,
 }
 
 impl HttpConnection {
     /// Speaks HTTP over a connected socket.
-    pub(super) async fn over<IO>(io: IO) -> Result<Self, ConnectorError>
+    pub(super) async fn over<IO>(io: IO, socket: SocketWatch) -> Result<Self, ConnectorError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let meter = Arc::<Meter>::default();
-        let io = TokioIo::new(Metered::new(io, Arc::clone(&meter)));
+        let (meter, socket) = (Arc::<Meter>::default(), Arc::new(socket));
+        let io = TokioIo::new(Metered::new(io, Arc::clone(&meter), Arc::clone(&socket)));
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(READ_BUFFER_BYTES)
             .writev(true)
@@ -47,7 +51,7 @@ impl HttpConnection {
         let driver = tokio::spawn(async move {
             let _ = driver.await;
         });
-        Ok(Self { sender, meter, driver: driver.abort_handle() })
+        Ok(Self { sender, meter, socket, probe: None, driver: driver.abort_handle() })
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -57,6 +61,7 @@ impl HttpConnection {
         observed: &Observed,
     ) -> Result<Response<Incoming>, ConnectorError> {
         self.meter.expect(observed, content_length(&request));
+        self.probe = Some(Arc::clone(&observed.probe));
         self.sender.send_request(request).await.map_err(|error| {
             let source_failed = error.source().is_some_and(|source| source.is::<SourceError>());
             match source_failed {
@@ -71,6 +76,13 @@ impl HttpConnection {
         self.sender.ready().await.is_ok()
     }
 
+    /// The attempt is done with the connection: its probe learns how the socket fared.
+    pub(super) fn leave(&mut self) {
+        if let Some(probe) = self.probe.take() {
+            probe.socket_left(self.socket.since_last());
+        }
+    }
+
     /// Whether the last request went out whole: if not, the server still waits for the rest of it.
     pub(super) fn has_sent_all(&self) -> bool {
         self.meter.all_sent()
@@ -79,6 +91,7 @@ impl HttpConnection {
 
 impl Drop for HttpConnection {
     fn drop(&mut self) {
+        self.leave();
         self.driver.abort();
     }
 }

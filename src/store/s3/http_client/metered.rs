@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::observed::{Carries, Observed};
+use crate::measure::SocketWatch;
 
 /// Length of the empty line that ends a request's head, with the line end before it: `\r\n\r\n`.
 const HEAD_END_BYTES: u8 = 4;
@@ -112,12 +113,20 @@ enum Writing {
 pub(super) struct Metered<IO> {
     io: IO,
     meter: Arc<Meter>,
+    socket: Arc<SocketWatch>,
     writing: Writing,
 }
 
+impl<IO> Drop for Metered<IO> {
+    /// Before `io` is dropped, and the socket with it.
+    fn drop(&mut self) {
+        self.socket.closes();
+    }
+}
+
 impl<IO> Metered<IO> {
-    pub(super) fn new(io: IO, meter: Arc<Meter>) -> Self {
-        Self { io, meter, writing: Writing::Open }
+    pub(super) fn new(io: IO, meter: Arc<Meter>, socket: Arc<SocketWatch>) -> Self {
+        Self { io, meter, socket, writing: Writing::Open }
     }
 
     /// Hides that the other side closed while we were writing.

@@ -25,6 +25,7 @@ use http::{HeaderValue, Request, Uri};
 
 use crate::measure::Connecting;
 use answer::Answer;
+pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 pub(super) use connect::Sockets;
 use connect::{Origin, open};
 use connection::HttpConnection;

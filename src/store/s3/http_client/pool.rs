@@ -25,7 +25,8 @@ impl Pool {
     }
 
     /// Takes back a connection whose answer was read to its end.
-    pub(super) fn put(&self, origin: Origin, connection: HttpConnection) {
+    pub(super) fn put(&self, origin: Origin, mut connection: HttpConnection) {
+        connection.leave();
         if connection.has_sent_all() {
             self.lock().entry(origin).or_default().push(connection);
         }

@@ -1,0 +1,100 @@
+//! What the process, its machine and its interfaces spent in the window.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::since_start;
+use crate::measure::{Interfaces, ThreadTime, Usage};
+use crate::result::{InterfaceUse, ThreadUse};
+use crate::transfer::Control;
+
+/// Threads that are told of in a result.
+const THREADS_SHOWN: usize = 16;
+
+/// All counters at one edge of the window.
+#[derive(Debug)]
+pub(super) struct Edge {
+    at: Duration,
+    usage: Usage,
+    interfaces: Interfaces,
+    source_waited: Duration,
+    destination_waited: Duration,
+}
+
+/// What was spent between two edges.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Used {
+    /// Processor time over time: 2 is two processors.
+    pub(super) processors: f64,
+    /// Those that wanted most of a processor, first the busiest; empty where unknown.
+    pub(super) threads: Vec<ThreadUse>,
+    pub(super) machine_busy_share: Option<f64>,
+    /// Of the movers' time.
+    pub(super) source_waited_share: f64,
+    /// Of the movers' time.
+    pub(super) destination_waited_share: f64,
+    pub(super) interfaces: Vec<InterfaceUse>,
+}
+
+impl Edge {
+    pub(super) fn now(control: &Control) -> Self {
+        Self {
+            at: since_start(control),
+            usage: Usage::now(),
+            interfaces: Interfaces::now(),
+            source_waited: control.live.source.total(),
+            destination_waited: control.live.destination.total(),
+        }
+    }
+}
+
+impl Used {
+    /// `addresses` are those of our connections on this machine.
+    pub(super) fn between(
+        [opened, closed]: &[Edge; 2],
+        movers: u32,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> Self {
+        let elapsed = closed.at.saturating_sub(opened.at);
+        let share = |then: Duration, now: Duration| share(now.saturating_sub(then), elapsed);
+        let of_movers = |then, now| share(then, now) / f64::from(movers);
+        let machine = opened.usage.machine.zip(closed.usage.machine);
+        Self {
+            processors: share(opened.usage.cpu, closed.usage.cpu),
+            threads: threads(&opened.usage, &closed.usage, elapsed),
+            machine_busy_share: machine.and_then(|(then, now)| now.busy_share_since(then)),
+            source_waited_share: of_movers(opened.source_waited, closed.source_waited),
+            destination_waited_share: of_movers(
+                opened.destination_waited,
+                closed.destination_waited,
+            ),
+            interfaces: closed.interfaces.since(&opened.interfaces, elapsed, addresses),
+        }
+    }
+}
+
+fn share(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE)
+}
+
+fn threads(opened: &Usage, closed: &Usage, elapsed: Duration) -> Vec<ThreadUse> {
+    let mut threads: Vec<ThreadUse> = closed
+        .threads
+        .iter()
+        .map(|(number, now)| {
+            let then = opened.threads.get(number);
+            let spent = |of: fn(&ThreadTime) -> Duration| {
+                share(of(now).saturating_sub(then.map(of).unwrap_or_default()), elapsed)
+            };
+            ThreadUse {
+                name: now.name.clone(),
+                running_share: spent(|thread| thread.running),
+                ready_share: spent(|thread| thread.ready),
+            }
+        })
+        .collect();
+    let wanted = |thread: &ThreadUse| thread.running_share + thread.ready_share;
+    threads.sort_by(|a, b| wanted(b).total_cmp(&wanted(a)));
+    threads.truncate(THREADS_SHOWN);
+    threads
+}
