@@ -74,7 +74,15 @@ impl Server {
         let log = directory.join("requests.jsonl");
         let process = Process::start(
             Command::new(env!("CARGO_BIN_EXE_tidegate"))
-                .args(["serve", "--retain", "discard", "--until-stdin-closes", "--log"])
+                .args([
+                    "serve",
+                    "--retain",
+                    "discard",
+                    "--limits",
+                    "none",
+                    "--until-stdin-closes",
+                    "--log",
+                ])
                 .arg(&log),
         )?;
         Ok(Self { process, log })

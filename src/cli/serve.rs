@@ -1,18 +1,17 @@
 //! `tidegate serve`: the embedded S3 gateway.
 
-use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, Result};
-use crate::gateway::{Backend, Config, Gateway, Keys, Retain, Upstream};
-use crate::storj::Model;
+use crate::gateway::{Backend, Certificate, Config, Gateway, Keys, Retain, Upstream};
+use crate::storj::{Limits, Model};
 use crate::units::{ByteSize, Rate};
 
 /// Options of `serve`.
@@ -21,6 +20,22 @@ pub struct Args {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+
+    /// Speak TLS with this certificate (PEM, with those between it and its authority).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Serve statistics at this address: a page at / and JSON at /stats.json.
+    #[arg(long, value_name = "HOST:PORT")]
+    stats: Option<SocketAddr>,
+
+    /// How long requests under way may take to finish when the gateway is told to stop.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    finish_within: Duration,
 
     /// What becomes of the bytes: `discard`, `memory`, or a directory that keeps them.
     #[arg(long, value_name = "WHERE", default_value = "memory")]
@@ -41,6 +56,11 @@ pub struct Args {
     /// Model the link in front of another S3 server, e.g. http://127.0.0.1:7070.
     #[arg(long, value_name = "URL", conflicts_with_all = ["retain", "buckets", "seed"])]
     upstream: Option<Upstream>,
+
+    /// Who is refused for asking too much: as at `storj`, `none`, or as a TOML file says. Without
+    /// this it is `storj`, but `none` in front of another server, which has limits of its own.
+    #[arg(long, value_name = "LIMITS")]
+    limits: Option<String>,
 
     #[command(flatten)]
     link: LinkArgs,
@@ -122,9 +142,29 @@ fn read_model(path: &Path) -> Result<Model> {
     })
 }
 
+/// The words, or a file.
+fn read_limits(name: &str) -> Result<Limits> {
+    let text = match name {
+        "storj" => return Ok(Limits::storj()),
+        "none" => return Ok(Limits::none()),
+        file => std::fs::read_to_string(file),
+    };
+    let text = text.map_err(|error| {
+        Error::environment(format!("cannot read the limits {name}: {error}"))
+            .hint("name a TOML file, or `storj`, or `none`")
+    })?;
+    toml::from_str(&text)
+        .map_err(|error| Error::environment(format!("the limits {name} are not valid: {error}")))
+}
+
 impl Args {
     fn config(self) -> Result<Config> {
         let model = self.link.resolve()?;
+        let limits = match (&self.limits, &self.upstream) {
+            (Some(name), _) => read_limits(name)?,
+            (None, None) => Limits::storj(),
+            (None, Some(_)) => Limits::none(),
+        };
         let backend = match self.upstream {
             Some(upstream) => Backend::Upstream(upstream),
             None => Backend::Embedded {
@@ -134,7 +174,16 @@ impl Args {
                 seed: self.seed,
             },
         };
-        Ok(Config { listen: self.listen, backend, model, log: self.log })
+        let certificate = self.tls_cert.zip(self.tls_key);
+        Ok(Config {
+            listen: self.listen,
+            certificate: certificate.map(|(chain, key)| Certificate { chain, key }),
+            statistics: self.stats,
+            backend,
+            model,
+            limits,
+            log: self.log,
+        })
     }
 }
 
@@ -157,28 +206,52 @@ fn keys_from_environment() -> Result<Option<Keys>> {
 /// If the address, the directory, the log or the model cannot be used.
 pub fn run(args: Args) -> Result<()> {
     log_to_stderr();
-    let until_stdin_closes = args.until_stdin_closes;
+    let (until_stdin_closes, finish_within) = (args.until_stdin_closes, args.finish_within);
     let config = args.config()?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Error::environment(format!("cannot start the threads: {error}")))?;
     runtime.block_on(async {
         let gateway = Gateway::bind(config).await?;
         if until_stdin_closes {
-            let stop = stdin_closed()?;
-            announce(gateway.address());
-            gateway.serve(stop).await;
+            let mut stop = StdinClosed::watch()?;
+            announce(&gateway);
+            // The parent is gone, and with it those who wait for answers.
+            gateway.serve(async || stop.next().await, Duration::ZERO, drop).await;
         } else {
-            let stop = told_to_stop()?;
-            announce(gateway.address());
-            gateway.serve(stop).await;
+            let mut stop = Signals::watch()?;
+            announce(&gateway);
+            let stopping = |under_way| say_stopping(under_way, finish_within);
+            let cut = gateway.serve(async || stop.next().await, finish_within, stopping).await;
+            if cut > 0 {
+                say(&format!("cut {cut} requests that had not finished"));
+            }
         }
         Ok(())
     })
 }
 
-/// A parent process reads this line.
-fn announce(address: SocketAddr) {
-    super::options::print_data(&format!("listening on http://{address}"));
+/// A parent process reads the first line.
+fn announce(gateway: &Gateway) {
+    super::options::print_data(&format!("listening on {}", gateway.url()));
+    if let Some(url) = gateway.statistics_url() {
+        super::options::print_data(&format!("statistics on {url}"));
+    }
+}
+
+fn say_stopping(under_way: u64, finish_within: Duration) {
+    match under_way {
+        0 => say("stopping"),
+        _ => say(&format!(
+            "stopping; {under_way} requests under way have {} to finish; \
+             press Ctrl-C again to leave at once",
+            humantime::format_duration(finish_within)
+        )),
+    }
+}
+
+/// Whoever read standard error may be gone.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "tidegate: {text}");
 }
 
 fn log_to_stderr() {
@@ -192,35 +265,51 @@ fn log_to_stderr() {
 }
 
 /// SIGINT or SIGTERM.
-fn told_to_stop() -> Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_watch_signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_watch_signals)?;
-    Ok(async move {
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Self> {
+        let interrupt = signal(SignalKind::interrupt()).map_err(cannot_watch_signals)?;
+        let terminate = signal(SignalKind::terminate()).map_err(cannot_watch_signals)?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    })
+    }
 }
 
 /// The end of standard input, or SIGTERM. Ctrl-C goes to the parent as well, which needs the gateway
 /// to clean up.
-fn stdin_closed() -> Result<impl Future<Output = ()>> {
-    let ignored = signal(SignalKind::interrupt()).map_err(cannot_watch_signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot_watch_signals)?;
-    let (closed, mut is_closed) = oneshot::channel();
-    std::thread::spawn(move || {
-        // An error is an end, too. Nobody listens any more if SIGTERM came first.
-        drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
-        let _ = closed.send(());
-    });
-    Ok(async move {
+struct StdinClosed {
+    closed: oneshot::Receiver<()>,
+    signals: Signals,
+}
+
+impl StdinClosed {
+    fn watch() -> Result<Self> {
+        let signals = Signals::watch()?;
+        let (close, closed) = oneshot::channel();
+        std::thread::spawn(move || {
+            // An error is an end, too. Nobody listens any more if SIGTERM came first.
+            drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
+            let _ = close.send(());
+        });
+        Ok(Self { closed, signals })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = &mut is_closed => {}
-            _ = terminate.recv() => {}
+            _ = &mut self.closed, if !self.closed.is_terminated() => {}
+            _ = self.signals.terminate.recv() => {}
         }
-        drop(ignored);
-    })
+    }
 }
 
 fn cannot_watch_signals(error: io::Error) -> Error {

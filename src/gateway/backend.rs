@@ -9,6 +9,7 @@ use super::forward::{Forwarder, Upstream};
 use super::log::Traffic;
 use super::signature::Keys;
 use crate::error::Result;
+use crate::storj::Rules;
 
 /// What answers.
 #[derive(Debug)]
@@ -33,10 +34,10 @@ impl Backend {
     ///
     /// # Errors
     /// If the directory cannot be used.
-    pub fn open(self) -> Result<OpenBackend> {
+    pub fn open(self, rules: Rules) -> Result<OpenBackend> {
         match self {
             Self::Embedded { retain, buckets, keys, seed } => {
-                Service::open(retain, &buckets, keys, seed).map(OpenBackend::Embedded)
+                Service::open(retain, &buckets, keys, seed, rules).map(OpenBackend::Embedded)
             }
             Self::Upstream(upstream) => Ok(OpenBackend::Upstream(upstream)),
         }

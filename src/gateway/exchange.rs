@@ -1,4 +1,5 @@
-//! One request and its answer, as the client sees them: delayed by the model, paced, logged.
+//! One request and its answer, as the client sees them: let in or not, delayed by the model, paced,
+//! counted, logged.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,8 +14,12 @@ use s3s::{Body, StdError};
 
 use super::asked::Asked;
 use super::backend::Peer;
-use super::log::{Entry, RequestLog, Traffic};
+use super::embedded::slow_down;
+use super::gate::{self, Gate};
+use super::log::{RequestLog, Traffic};
 use super::pace::{Received, Sent, paced, pause, pause_until};
+use super::statistics::{One, Statistics};
+use super::under_way::UnderWay;
 use crate::clock::now;
 use crate::storj::{Direction, Flow, Lane, segments_of};
 
@@ -27,12 +32,18 @@ pub struct Connection {
     pub id: u64,
     /// Its part of the modelled link.
     pub lane: Arc<Lane>,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
     /// What answers.
     pub peer: Peer,
+    /// Where requests are counted.
+    pub statistics: Arc<Statistics>,
     /// Where requests are logged, if they are.
     pub log: Option<Arc<RequestLog>>,
     /// Requests so far.
     pub requests: AtomicU64,
+    /// That it is counted.
+    pub _one: One,
 }
 
 impl Connection {
@@ -43,14 +54,29 @@ impl Connection {
         let part = asked.part();
         let heads_only = *request.method() == Method::HEAD;
         let traffic = Arc::<Traffic>::default();
-        let log = |log: &Arc<RequestLog>| log.begin(self.id, number, asked, Arc::clone(&traffic));
-        let mut entry = self.log.as_ref().map(log);
+        let log =
+            |log: &Arc<RequestLog>| log.begin(self.id, number, asked.clone(), Arc::clone(&traffic));
+        let mut under_way = UnderWay {
+            counted: self.statistics.request(asked.operation, Arc::clone(&traffic)),
+            entry: self.log.as_ref().map(log),
+            pass: None,
+        };
 
         pause(self.lane.model().round_trip).await;
+        let entered = self.gate.enter(&asked, gate::announced_bytes(request.headers()));
         let up = (part == Some(Direction::Up)).then(|| self.lane.up(now()));
         let request = request.map(|body| self.receive(body, up.clone(), &traffic));
         let request_id = format!("{:08X}{number:08X}", self.id);
-        let response = self.peer.call(request, &request_id, &traffic).await?;
+        let response = match entered {
+            Ok(pass) => {
+                under_way.pass = Some(pass);
+                self.peer.call(request, &request_id, &traffic).await?
+            }
+            Err(limited) => {
+                self.statistics.refused(limited);
+                slow_down(limited, self.gate.retry_after(), heads_only, &request_id)?
+            }
+        };
         let (mut response, error) = with_error_code(response).await?;
         if !traffic.ended.load(Ordering::Relaxed) {
             // The rest of the body is in the way of a next request.
@@ -69,40 +95,28 @@ impl Connection {
                 None
             }
             (Some(_), None) => {
-                let down = self.lane.down(self.segments_of(&response), now());
+                let segments = self.segments_of(&response);
+                under_way.pass.iter().for_each(|pass| pass.reads(segments.len()));
+                let down = self.lane.down(segments, now());
                 pause_until(down.open(now(), empty)).await;
                 Some(down)
             }
         };
-        if let Some(entry) = &mut entry {
-            entry.answered(response.status().as_u16(), error);
-        }
+        under_way.answered(response.status().as_u16(), error);
         if empty {
-            entry.iter_mut().for_each(Entry::sent);
+            under_way.sent();
             return Ok(response);
         }
-        Ok(response.map(|body| self.send(body, down, announced, entry)))
+        Ok(response.map(|body| {
+            let paced = self.pace(body, down);
+            Body::http_body_unsync(Sent::new(paced, announced, under_way))
+        }))
     }
 
     /// The body on its way up.
     fn receive(&self, body: Incoming, flow: Option<Flow>, traffic: &Arc<Traffic>) -> Body {
         let received = Body::http_body(Received::new(body, Arc::clone(traffic)));
         self.pace(received, flow)
-    }
-
-    /// The body on its way down.
-    fn send(
-        &self,
-        body: Body,
-        flow: Option<Flow>,
-        announced: Option<u64>,
-        entry: Option<Entry>,
-    ) -> Body {
-        let paced = self.pace(body, flow);
-        match entry {
-            None => paced,
-            Some(entry) => Body::http_body_unsync(Sent::new(paced, announced, entry)),
-        }
     }
 
     fn pace(&self, body: Body, flow: Option<Flow>) -> Body {

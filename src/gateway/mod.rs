@@ -2,9 +2,11 @@
 //!
 //! In layers, from the socket inwards:
 //!
-//! - `server` accepts connections and serves HTTP/1.1 on them;
-//! - `exchange` carries one request to its answer: what is asked (`asked`), the waits of the
-//!   model of the link (`pace`, [`crate::storj::Link`]), and a line in the request log (`log`);
+//! - `server` accepts connections and serves HTTP/1.1 on them, with or without `tls`;
+//! - `exchange` carries one request to its answer: what is asked (`asked`), whether it is let in
+//!   (`gate`, [`crate::storj::Limiter`]), the waits of the model of the link (`pace`,
+//!   [`crate::storj::Link`]), and what is counted and logged while it is `under_way` (`statistics`,
+//!   `log`; `statistics_page` shows the former);
 //! - `backend` answers: either S3 itself (`embedded`, over [`crate::storj::Buckets`], bytes kept by
 //!   `contents`), or another S3 server behind the modelled link (`forward`).
 //!
@@ -17,10 +19,15 @@ mod contents;
 mod embedded;
 mod exchange;
 mod forward;
+mod gate;
 mod log;
 mod pace;
 mod server;
 mod signature;
+mod statistics;
+mod statistics_page;
+mod tls;
+mod under_way;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,18 +37,25 @@ pub use contents::Retain;
 pub use forward::Upstream;
 pub use server::Gateway;
 pub use signature::Keys;
+pub use tls::Certificate;
 
-use crate::storj::Model;
+use crate::storj::{Limits, Model};
 
 /// How to serve.
 #[derive(Debug)]
 pub struct Config {
     /// Address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// With what it speaks TLS, if it does.
+    pub certificate: Option<Certificate>,
+    /// Address at which its statistics are read.
+    pub statistics: Option<SocketAddr>,
     /// What answers.
     pub backend: Backend,
     /// The link before it.
     pub model: Model,
+    /// Who is let in.
+    pub limits: Limits,
     /// Where to write a line per request.
     pub log: Option<PathBuf>,
 }

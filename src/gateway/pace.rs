@@ -16,7 +16,8 @@ use futures::{StreamExt, stream};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
 
-use super::log::{Entry, Traffic};
+use super::log::Traffic;
+use super::under_way::UnderWay;
 use crate::clock::{Instant, now};
 use crate::storj::Flow;
 
@@ -102,19 +103,18 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
     }
 }
 
-/// The body of an answer, counted as it goes out. It holds the request's entry in the log, whose line
-/// is written when the body is dropped.
+/// The body of an answer, counted as it goes out. The request is under way until it is dropped.
 pub struct Sent<B> {
     body: B,
     /// Bytes to come, if they were announced: hyper stops asking when it has them.
     announced: Option<u64>,
-    entry: Entry,
+    under_way: UnderWay,
 }
 
 impl<B> Sent<B> {
-    /// Counts `body`, of which so many bytes are announced, into `entry`.
-    pub fn new(body: B, announced: Option<u64>, entry: Entry) -> Self {
-        Self { body, announced, entry }
+    /// Counts `body`, of which so many bytes are announced, into `under_way`.
+    pub fn new(body: B, announced: Option<u64>, under_way: UnderWay) -> Self {
+        Self { body, announced, under_way }
     }
 }
 
@@ -129,13 +129,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
             Some(Ok(frame)) => {
-                self.entry.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
-                if self.announced == Some(self.entry.bytes_out) {
-                    self.entry.sent();
+                self.under_way.sends(frame.data_ref().map_or(0, Bytes::len) as u64);
+                if self.announced == Some(self.under_way.counted.bytes_out) {
+                    self.under_way.sent();
                 }
             }
             Some(Err(_)) => {}
-            None => self.entry.sent(),
+            None => self.under_way.sent(),
         }
         Poll::Ready(frame)
     }

@@ -1,8 +1,8 @@
 //! The sockets: accepting connections, serving HTTP/1.1 on each, ending them without losing an answer.
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -12,18 +12,24 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use s3s::HttpError;
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::Config;
 use super::backend::OpenBackend;
 use super::exchange::Connection;
+use super::gate::Gate;
 use super::log::RequestLog;
 use super::pace::pause;
+use super::statistics::Statistics;
+use super::statistics_page;
+use super::tls::Certificate;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::storj::{Link, QUANTUM_BYTES};
+use crate::storj::{Link, Model, QUANTUM_BYTES};
 
 /// Left to itself, Linux's automatic sizing makes loopback throughput vary threefold.
 const SOCKET_BUFFER_BYTES: usize = 256 << 10;
@@ -38,8 +44,13 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    /// Where its statistics are read, if they are.
+    page: Option<(TcpListener, SocketAddr)>,
     backend: OpenBackend,
     link: Arc<Link>,
+    gate: Arc<Gate>,
+    statistics: Arc<Statistics>,
     log: Option<Arc<RequestLog>>,
 }
 
@@ -47,10 +58,11 @@ impl Gateway {
     /// Opens all that serving needs, and listens.
     ///
     /// # Errors
-    /// If the address, the directory or the log file cannot be used.
+    /// If an address, the certificate, the directory or the log file cannot be used.
     pub async fn bind(config: Config) -> Result<Self> {
         let started = clock::now();
-        let backend = config.backend.open()?;
+        let backend = config.backend.open(config.limits.rules())?;
+        let tls = config.certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let log = config.log.map(|path| {
             RequestLog::create(&path, started).map_err(|error| {
                 Error::environment(format!("cannot write the log {}: {error}", path.display()))
@@ -58,85 +70,180 @@ impl Gateway {
             })
         });
         let log = log.transpose()?;
-        let cannot_listen = |error| {
-            Error::environment(format!("cannot listen on {}: {error}", config.listen))
-                .hint("choose another address with --listen; port 0 picks a free port")
+        let (listener, address) = listen(config.listen, "--listen").await?;
+        let page = match config.statistics {
+            Some(address) => Some(listen(address, "--stats").await?),
+            None => None,
         };
-        let listener = TcpListener::bind(config.listen).await.map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
-        Ok(Self { listener, address, backend, link: Link::new(config.model), log })
+        let model = Model { tls: config.model.tls || tls.is_some(), ..config.model };
+        let (link, gate) = (Link::new(model), Gate::new(config.limits));
+        let statistics = Statistics::new(Arc::clone(&gate));
+        Ok(Self { listener, address, tls, page, backend, link, gate, statistics, log })
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
-    /// Serves until `stop` is ready. Requests that are then under way are cut.
-    pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let mut stop = pin!(stop);
+    /// Where its statistics are, if they are served.
+    pub fn statistics_url(&self) -> Option<String> {
+        self.page.as_ref().map(|(_, address)| format!("http://{address}"))
+    }
+
+    /// Serves until `stop` is ready. Then nobody new is accepted, `stopping` is told how many requests
+    /// are under way, and these have until `stop` is ready once more, but not longer than
+    /// `finish_within`. Answers with the number of those that were cut.
+    pub async fn serve(
+        mut self,
+        mut stop: impl AsyncFnMut(),
+        finish_within: Duration,
+        stopping: impl FnOnce(u64),
+    ) -> u64 {
+        let (tell, told) = watch::channel(false);
         let mut connections = JoinSet::new();
-        let mut flush = tokio::time::interval(LOG_FLUSH_EVERY);
+        let mut page = JoinSet::new();
+        if let Some((listener, _)) = self.page.take() {
+            page.spawn(statistics_page::serve(listener, Arc::clone(&self.statistics)));
+        }
+        self.accept_until(pin!(stop()), &told, &mut connections).await;
+        drop(self.listener);
+
+        stopping(self.statistics.requests_now());
+        tell.send_replace(true);
+        tokio::select! {
+            biased;
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = pause(finish_within) => {}
+            () = stop() => {}
+        }
+        let cut = self.statistics.requests_now();
+        connections.shutdown().await;
+        flush(self.log.as_ref());
+        cut
+    }
+
+    async fn accept_until(
+        &self,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+        told: &watch::Receiver<bool>,
+        connections: &mut JoinSet<()>,
+    ) {
+        let mut flush_again = tokio::time::interval(LOG_FLUSH_EVERY);
         let mut last_id = 0;
         loop {
             tokio::select! {
                 biased;
-                () = &mut stop => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        last_id += 1;
-                        connections.spawn(serve_connection(stream, self.connection(last_id)));
-                    }
-                    Err(error) => {
-                        tracing::warn!("cannot accept a connection: {error}");
-                        super::pace::pause(ACCEPT_AGAIN_AFTER).await;
-                    }
-                },
+                () = &mut stop => return,
+                stream = accept(&self.listener) => {
+                    last_id += 1;
+                    let connection = self.connection(last_id);
+                    let (tls, told) = (self.tls.clone(), told.clone());
+                    connections.spawn(serve_connection(stream, tls, connection, told));
+                }
                 Some(_) = connections.join_next() => {}
-                _ = flush.tick() => self.flush_log(),
+                _ = flush_again.tick() => flush(self.log.as_ref()),
             }
         }
-        connections.shutdown().await;
-        self.flush_log();
     }
 
     fn connection(&self, id: u64) -> Connection {
         Connection {
             id,
             lane: self.link.connect(),
+            gate: Arc::clone(&self.gate),
             peer: self.backend.connect(),
+            statistics: Arc::clone(&self.statistics),
             log: self.log.clone(),
             requests: AtomicU64::new(0),
-        }
-    }
-
-    fn flush_log(&self) {
-        if let Some(log) = &self.log {
-            log.flush();
+            _one: self.statistics.connection(),
         }
     }
 }
 
-async fn serve_connection(stream: TcpStream, connection: Connection) {
+fn flush(log: Option<&Arc<RequestLog>>) {
+    if let Some(log) = log {
+        log.flush();
+    }
+}
+
+async fn listen(address: SocketAddr, option: &str) -> Result<(TcpListener, SocketAddr)> {
+    let cannot_listen = |error| {
+        Error::environment(format!("cannot listen on {address}: {error}"))
+            .hint(format!("choose another address with {option}; port 0 picks a free port"))
+    };
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let address = listener.local_addr().map_err(cannot_listen)?;
+    Ok((listener, address))
+}
+
+/// The next connection, however long it takes.
+pub async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                pause(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+async fn serve_connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    connection: Connection,
+    mut told_to_stop: watch::Receiver<bool>,
+) {
     if let Err(error) = prepare(&stream) {
         tracing::debug!("connection {}: {error}", connection.id);
     }
     pause(connection.lane.model().handshakes()).await;
+    let Some(tls) = tls else { return exchange(stream, connection, told_to_stop).await };
+    let accepted = tokio::select! {
+        accepted = tls.accept(stream) => accepted,
+        () = told(&mut told_to_stop) => return,
+    };
+    match accepted {
+        Ok(stream) => exchange(stream, connection, told_to_stop).await,
+        Err(error) => tracing::debug!("connection {}: no TLS: {error}", connection.id),
+    }
+}
 
+/// Answers the requests of a connection, until its client or `told_to_stop` ends it.
+async fn exchange<S>(stream: S, connection: Connection, mut told_to_stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let id = connection.id;
     let connection = Arc::new(connection);
     let service = service_fn(|request| {
         let connection = Arc::clone(&connection);
-        async move { connection.answer(request).await.map_err(HttpError::new) }
+        Box::pin(async move { connection.answer(request).await.map_err(HttpError::new) })
     });
     // Without hyper's timer there are no timeouts: an idle connection of a pool stays open.
-    let served = http1::Builder::new()
+    let mut served = http1::Builder::new()
         .max_buf_size(QUANTUM_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    match served.without_shutdown().await {
-        Ok(parts) => drain(parts.io.into_inner()).await,
+    let ended = tokio::select! {
+        biased;
+        ended = poll_fn(|context| served.poll_without_shutdown(context)) => ended,
+        () = told(&mut told_to_stop) => {
+            Pin::new(&mut served).graceful_shutdown();
+            poll_fn(|context| served.poll_without_shutdown(context)).await
+        }
+    };
+    match ended {
+        Ok(()) => drain(served.into_parts().io.into_inner()).await,
         Err(error) => tracing::debug!("connection {id}: {error}"),
     }
+}
+
+/// Waits until the gateway stops, or is gone.
+async fn told(told_to_stop: &mut watch::Receiver<bool>) {
+    let _ = told_to_stop.wait_for(|told| *told).await;
 }
 
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
@@ -148,7 +255,7 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 
 /// Says that no more will come, and swallows what the client still sends. To close at once, with
 /// unread input, would reset the connection, and the client might never see its answer.
-async fn drain(mut stream: TcpStream) {
+async fn drain(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let swallow = async {
         stream.shutdown().await?;
         let mut buffer = vec![0; 64 << 10];

@@ -17,17 +17,29 @@ pub enum Overwrite {
     Refused,
 }
 
+/// How large and how many parts may be ([`super::Limits`] says where the numbers come from).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Smallest part other than the last.
+    pub part_size_min_bytes: u64,
+    /// Largest part.
+    pub part_size_max_bytes: u64,
+    /// Highest part number.
+    pub part_number_max: u16,
+}
+
 /// One bucket.
 #[derive(Debug)]
 pub struct Bucket<C> {
     created: SystemTime,
+    pub(super) rules: Rules,
     pub(super) objects: BTreeMap<String, Arc<Object<C>>>,
     pub(super) uploads: BTreeMap<UploadId, Upload<C>>,
 }
 
 impl<C> Bucket<C> {
-    pub(super) fn new(created: SystemTime) -> Self {
-        Self { created, objects: BTreeMap::new(), uploads: BTreeMap::new() }
+    pub(super) fn new(created: SystemTime, rules: Rules) -> Self {
+        Self { created, rules, objects: BTreeMap::new(), uploads: BTreeMap::new() }
     }
 
     /// When it was created.
@@ -92,7 +104,11 @@ impl<C> Bucket<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storj::{Attributes, Piece};
+    use crate::storj::{Attributes, Limits, Piece};
+
+    fn bucket() -> Bucket<u8> {
+        Bucket::new(SystemTime::UNIX_EPOCH, Limits::storj().rules())
+    }
 
     fn object(content: u8) -> Object<u8> {
         Object {
@@ -105,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_last_put_wins_and_hands_back_what_it_replaced() {
-        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        let mut bucket = bucket();
         assert_eq!(bucket.put("k", object(1), Overwrite::Allowed), Ok(None));
         let replaced = bucket.put("k", object(2), Overwrite::Allowed).unwrap().unwrap();
         assert_eq!(*replaced, object(1));
@@ -114,7 +130,7 @@ mod tests {
 
     #[test]
     fn an_object_is_not_replaced_when_the_client_forbids_it() {
-        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        let mut bucket = bucket();
         assert_eq!(bucket.put("k", object(1), Overwrite::Refused), Ok(None));
         let second = bucket.put("k", object(2), Overwrite::Refused);
         assert_eq!(second, Err(Refusal::PreconditionFailed));
@@ -123,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_put_can_be_taken_back() {
-        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        let mut bucket = bucket();
         let replaced = bucket.put("k", object(1), Overwrite::Allowed).unwrap();
         bucket.restore("k", replaced);
         assert!(bucket.is_empty());
@@ -135,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_missing_key_can_be_deleted_but_not_read() {
-        let mut bucket = Bucket::<u8>::new(SystemTime::UNIX_EPOCH);
+        let mut bucket = bucket();
         assert_eq!(bucket.remove("k"), None);
         assert_eq!(bucket.object("k"), Err(Refusal::NoSuchKey));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Rules};
 use super::refusal::Refusal;
 
 /// Which buckets exist without having been created.
@@ -19,13 +19,14 @@ pub enum Admission {
 #[derive(Debug)]
 pub struct Buckets<C> {
     admission: Admission,
+    rules: Rules,
     buckets: BTreeMap<String, Bucket<C>>,
 }
 
 impl<C> Buckets<C> {
     /// No buckets yet.
-    pub fn new(admission: Admission) -> Self {
-        Self { admission, buckets: BTreeMap::new() }
+    pub fn new(admission: Admission, rules: Rules) -> Self {
+        Self { admission, rules, buckets: BTreeMap::new() }
     }
 
     /// CreateBucket.
@@ -36,7 +37,7 @@ impl<C> Buckets<C> {
         if self.buckets.contains_key(name) {
             return Err(Refusal::BucketAlreadyExists);
         }
-        self.buckets.insert(name.to_owned(), Bucket::new(now));
+        self.buckets.insert(name.to_owned(), Bucket::new(now, self.rules));
         Ok(())
     }
 
@@ -59,7 +60,7 @@ impl<C> Buckets<C> {
     /// [`Refusal::NoSuchBucket`].
     pub fn bucket(&mut self, name: &str, now: SystemTime) -> Result<&mut Bucket<C>, Refusal> {
         if self.admission == Admission::Any && !self.buckets.contains_key(name) {
-            self.buckets.insert(name.to_owned(), Bucket::new(now));
+            self.buckets.insert(name.to_owned(), Bucket::new(now, self.rules));
         }
         self.buckets.get_mut(name).ok_or(Refusal::NoSuchBucket)
     }
@@ -73,9 +74,13 @@ impl<C> Buckets<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storj::{Attributes, Object, Overwrite, UploadId};
+    use crate::storj::{Attributes, Limits, Object, Overwrite, UploadId};
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn buckets(admission: Admission) -> Buckets<()> {
+        Buckets::new(admission, Limits::storj().rules())
+    }
 
     fn object() -> Object<()> {
         Object {
@@ -88,23 +93,23 @@ mod tests {
 
     #[test]
     fn a_bucket_is_created_once() {
-        let mut buckets = Buckets::<()>::new(Admission::Created);
+        let mut buckets = buckets(Admission::Created);
         assert_eq!(buckets.create("a", NOW), Ok(()));
         assert_eq!(buckets.create("a", NOW), Err(Refusal::BucketAlreadyExists));
     }
 
     #[test]
     fn an_unknown_bucket_exists_only_if_any_is_admitted() {
-        let mut strict = Buckets::<()>::new(Admission::Created);
+        let mut strict = buckets(Admission::Created);
         assert_eq!(strict.bucket("a", NOW).err(), Some(Refusal::NoSuchBucket));
-        let mut open = Buckets::<()>::new(Admission::Any);
+        let mut open = buckets(Admission::Any);
         assert!(open.bucket("a", NOW).is_ok());
         assert_eq!(open.create("a", NOW), Err(Refusal::BucketAlreadyExists));
     }
 
     #[test]
     fn only_an_empty_bucket_can_be_deleted() {
-        let mut buckets = Buckets::new(Admission::Created);
+        let mut buckets = buckets(Admission::Created);
         assert_eq!(buckets.delete("a"), Err(Refusal::NoSuchBucket));
         buckets.create("a", NOW).unwrap();
 

@@ -70,12 +70,12 @@ fn fold<'a>(key: &'a str, query: Query<'_>) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storj::{Attributes, Overwrite};
+    use crate::storj::{Attributes, Limits, Overwrite};
     use proptest::prelude::*;
     use std::time::SystemTime;
 
     fn bucket<'a>(keys: impl IntoIterator<Item = &'a str>) -> Bucket<()> {
-        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH);
+        let mut bucket = Bucket::new(SystemTime::UNIX_EPOCH, Limits::storj().rules());
         for key in keys {
             let object = Object {
                 etag: String::new(),

@@ -33,8 +33,11 @@ pub enum Refusal {
     #[error("no parts are listed")]
     NoPartsListed,
     /// A part other than the last is smaller than 5 MiB.
-    #[error("a part other than the last is smaller than 5 MiB")]
+    #[error("a part other than the last is smaller than the smallest allowed")]
     EntityTooSmall,
+    /// A part is larger than 5 GiB.
+    #[error("the part is larger than the largest allowed")]
+    EntityTooLarge,
     /// The object exists and the request asked that it should not.
     #[error("a precondition does not hold")]
     PreconditionFailed,

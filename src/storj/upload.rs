@@ -6,16 +6,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::bucket::{Bucket, Overwrite};
+use super::bucket::{Bucket, Overwrite, Rules};
 use super::object::{Attributes, Object, Piece};
 use super::refusal::Refusal;
 use super::tag::Tag;
-use crate::units::MIB;
 
-/// Smallest part other than the last (`storj/storj` satellite/metainfo/config.go, MinPartSize).
-const SMALLEST_PART_BYTES: u64 = 5 * MIB;
-/// Most parts of an upload (`storj/storj` satellite/metainfo/config.go, MaxNumberOfParts).
-const MOST_PARTS: u16 = 10_000;
+/// Highest part number of S3 (`storj/minio` cmd/utils.go, globalMaxPartID); a bucket's may be lower.
+const PART_NUMBER_MAX: u16 = 10_000;
 
 /// Names an open upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +57,7 @@ impl TryFrom<i32> for PartNumber {
 
     fn try_from(number: i32) -> Result<Self, Refusal> {
         match u16::try_from(number) {
-            Ok(number @ 1..=MOST_PARTS) => Ok(Self(number)),
+            Ok(number @ 1..=PART_NUMBER_MAX) => Ok(Self(number)),
             _ => Err(Refusal::InvalidPartNumber),
         }
     }
@@ -99,25 +96,28 @@ pub struct Upload<C> {
 }
 
 impl<C> Upload<C> {
-    fn check_listed(&self, listed: &[ListedPart]) -> Result<(), Refusal> {
+    fn check_listed(&self, listed: &[ListedPart], rules: Rules) -> Result<(), Refusal> {
         if listed.is_empty() {
             return Err(Refusal::NoPartsListed);
         }
-        if !listed.is_sorted_by(|one, next| one.number < next.number) {
+        if !listed.is_sorted_by_key(|part| part.number) {
             return Err(Refusal::InvalidPartOrder);
         }
-        let same = listed.len() == self.parts.len()
-            && listed.iter().zip(&self.parts).all(|(listed, (number, part))| {
-                listed.number == i32::from(number.get()) && listed.etag == part.tag.to_string()
-            });
-        if !same {
-            return Err(Refusal::InvalidPart);
+        // Part by part, as the gateway compares them: the first fault it meets is the answer
+        // (`storj/gateway-st` miniogw/multipart.go, CompleteMultipartUpload).
+        for (index, (number, part)) in self.parts.iter().enumerate() {
+            let Some(listed_part) = listed.get(index) else { return Err(Refusal::InvalidPart) };
+            let is_last = index + 1 == listed.len();
+            if !is_last && part.piece.size_bytes < rules.part_size_min_bytes {
+                return Err(Refusal::EntityTooSmall);
+            }
+            let same = listed_part.number == i32::from(number.get())
+                && listed_part.etag == part.tag.to_string();
+            if !same {
+                return Err(Refusal::InvalidPart);
+            }
         }
-        let mut all_but_last = self.parts.values().rev().skip(1);
-        if all_but_last.any(|part| part.piece.size_bytes < SMALLEST_PART_BYTES) {
-            return Err(Refusal::EntityTooSmall);
-        }
-        Ok(())
+        if listed.len() > self.parts.len() { Err(Refusal::InvalidPart) } else { Ok(()) }
     }
 
     fn into_object(self, now: SystemTime) -> Object<C> {
@@ -152,10 +152,30 @@ impl<C> Bucket<C> {
         self.uploads.get(&id).filter(|upload| upload.key == key).ok_or(Refusal::NoSuchUpload)
     }
 
+    /// Whether a part of this number and size may be uploaded.
+    ///
+    /// # Errors
+    /// [`Refusal::EntityTooLarge`], [`Refusal::InvalidPartNumber`] or [`Refusal::NoSuchUpload`].
+    pub fn check_part(
+        &self,
+        key: &str,
+        id: UploadId,
+        number: PartNumber,
+        size_bytes: u64,
+    ) -> Result<(), Refusal> {
+        if size_bytes > self.rules.part_size_max_bytes {
+            return Err(Refusal::EntityTooLarge);
+        }
+        if number.get() > self.rules.part_number_max {
+            return Err(Refusal::InvalidPartNumber);
+        }
+        self.upload(key, id).map(drop)
+    }
+
     /// UploadPart; answers with the part that was replaced.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchUpload`], also when the upload ended while the part was on its way.
+    /// Those of [`Bucket::check_part`]: the upload may have ended while the part was on its way.
     pub fn put_part(
         &mut self,
         key: &str,
@@ -163,8 +183,9 @@ impl<C> Bucket<C> {
         number: PartNumber,
         part: Part<C>,
     ) -> Result<Option<Part<C>>, Refusal> {
-        let upload = self.uploads.get_mut(&id).filter(|upload| upload.key == key);
-        Ok(upload.ok_or(Refusal::NoSuchUpload)?.parts.insert(number, part))
+        self.check_part(key, id, number, part.piece.size_bytes)?;
+        let upload = self.uploads.get_mut(&id).ok_or(Refusal::NoSuchUpload)?;
+        Ok(upload.parts.insert(number, part))
     }
 
     /// CompleteMultipartUpload; answers with the object that was replaced.
@@ -180,7 +201,8 @@ impl<C> Bucket<C> {
         overwrite: Overwrite,
         now: SystemTime,
     ) -> Result<Option<Arc<Object<C>>>, Refusal> {
-        self.upload(key, id).map_err(|_| Refusal::NoSuchKey)?.check_listed(listed)?;
+        let upload = self.upload(key, id).map_err(|_| Refusal::NoSuchKey)?;
+        upload.check_listed(listed, self.rules)?;
         self.check_overwrite(key, overwrite)?;
         let upload = self.uploads.remove(&id).ok_or(Refusal::NoSuchKey)?;
         self.put(key, upload.into_object(now), Overwrite::Allowed)
@@ -210,6 +232,8 @@ impl<C> Bucket<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storj::Limits;
+    use crate::units::{GIB, MIB};
     use proptest::prelude::*;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -229,7 +253,7 @@ mod tests {
 
     /// A bucket with one upload of the key `k` whose part of number n has content n.
     fn uploading(parts: &[(i32, u64)]) -> Bucket<u64> {
-        let mut bucket = Bucket::new(NOW);
+        let mut bucket = Bucket::new(NOW, Limits::storj().rules());
         bucket.create_upload("k", ID, Attributes::default(), NOW);
         for (n, size_bytes) in parts {
             bucket.put_part("k", ID, number(*n), part(*size_bytes, *n as u64)).unwrap();
@@ -274,7 +298,10 @@ mod tests {
         assert_eq!(refused(&[&one, &two, &listed(3, 4)]), Refusal::InvalidPart);
         assert_eq!(refused(&[&one, &two, &listed(4, 5)]), Refusal::InvalidPart);
         assert_eq!(refused(&[&two, &one, &four]), Refusal::InvalidPartOrder);
-        assert_eq!(refused(&[&one, &one, &two, &four]), Refusal::InvalidPartOrder);
+        // Twice the same number is in order, but no second part has it.
+        assert_eq!(refused(&[&one, &one, &two, &four]), Refusal::InvalidPart);
+        // With one too many the last that there is does not count as the last: it is too small.
+        assert_eq!(refused(&[&one, &two, &four, &listed(5, 5)]), Refusal::EntityTooSmall);
         assert_eq!(complete(&mut bucket, &[one, two, four]), Ok(()));
     }
 
@@ -283,7 +310,39 @@ mod tests {
         let mut bucket = uploading(&[(1, 5 * MIB - 1), (2, 5 * MIB)]);
         let parts = [listed(1, 1), listed(2, 2)];
         assert_eq!(complete(&mut bucket, &parts), Err(Refusal::EntityTooSmall));
+        // The size is looked at before the number and the ETag.
+        assert_eq!(
+            complete(&mut bucket, &[listed(1, 9), listed(2, 2)]),
+            Err(Refusal::EntityTooSmall)
+        );
         bucket.put_part("k", ID, number(1), part(5 * MIB, 1)).unwrap();
+        assert_eq!(complete(&mut bucket, &parts), Ok(()));
+    }
+
+    #[test]
+    fn a_part_is_at_most_5_gib() {
+        let mut bucket = uploading(&[(1, 5 * GIB)]);
+        let larger = bucket.put_part("k", ID, number(2), part(5 * GIB + 1, 2));
+        assert_eq!(larger, Err(Refusal::EntityTooLarge));
+        let before_its_body = bucket.check_part("k", ID, number(2), 5 * GIB + 1);
+        assert_eq!(before_its_body, Err(Refusal::EntityTooLarge));
+    }
+
+    #[test]
+    fn the_rules_of_parts_can_be_set() {
+        let rules = Rules { part_size_min_bytes: 10, part_size_max_bytes: 20, part_number_max: 2 };
+        let mut bucket = Bucket::new(NOW, rules);
+        bucket.create_upload("k", ID, Attributes::default(), NOW);
+        assert_eq!(bucket.put_part("k", ID, number(1), part(21, 1)), Err(Refusal::EntityTooLarge));
+        assert_eq!(
+            bucket.put_part("k", ID, number(3), part(20, 3)),
+            Err(Refusal::InvalidPartNumber)
+        );
+        bucket.put_part("k", ID, number(1), part(9, 1)).unwrap();
+        bucket.put_part("k", ID, number(2), part(1, 2)).unwrap();
+        let parts = [listed(1, 1), listed(2, 2)];
+        assert_eq!(complete(&mut bucket, &parts), Err(Refusal::EntityTooSmall));
+        bucket.put_part("k", ID, number(1), part(10, 1)).unwrap();
         assert_eq!(complete(&mut bucket, &parts), Ok(()));
     }
 
@@ -324,7 +383,7 @@ mod tests {
 
     #[test]
     fn uploads_are_listed_in_order_of_key_and_id() {
-        let mut bucket = Bucket::<u64>::new(NOW);
+        let mut bucket = Bucket::<u64>::new(NOW, Limits::storj().rules());
         for (key, id) in [("b", 1), ("a", 3), ("a", 2), ("c", 0)] {
             bucket.create_upload(key, UploadId(id), Attributes::default(), NOW);
         }

@@ -19,8 +19,12 @@ use crate::storj::{Listing, Object, Query};
 
 /// Most keys on a page (Amazon S3 API Reference, ListObjectsV2).
 const MOST_KEYS: i32 = 1000;
-/// Most uploads, and most parts, on a page, as Storj answers.
+/// Most parts on a page, and what an answer says is the most of uploads (`storj/minio`
+/// cmd/api-response.go, maxPartsList and maxUploadsList).
 const MOST_UPLOADS_OR_PARTS: i32 = 10_000;
+/// Most uploads that are really on a page (`storj/gateway-st` miniogw/config.go, MaxUploadsLimit, less
+/// the one that limitResultsWithAlignment keeps for looking ahead).
+const MOST_UPLOADS: usize = 999;
 
 impl Embedded {
     pub(super) fn list_buckets(&self) -> ListBucketsOutput {
@@ -99,31 +103,30 @@ impl Embedded {
         &self,
         input: ListMultipartUploadsInput,
     ) -> S3Result<ListMultipartUploadsOutput> {
-        let limit = limit(input.max_uploads, MOST_UPLOADS_OR_PARTS)?;
+        let max_uploads = limit(input.max_uploads, MOST_UPLOADS_OR_PARTS)?;
         let encoding = Encoding::of(input.encoding_type.as_ref());
         let prefix = input.prefix.as_deref().unwrap_or_default();
-        let after = (
-            input.key_marker.as_deref().unwrap_or_default(),
-            input.upload_id_marker.as_deref().unwrap_or_default(),
-        );
+        // Storj goes on behind the key alone: it neither sends nor reads markers of upload ids
+        // (`storj/gateway-st` miniogw/multipart.go, ListMultipartUploads).
+        let after = input.key_marker.as_deref().unwrap_or_default();
         let mut uploads: Vec<(String, String, SystemTime)> =
             self.bucket(&input.bucket, |bucket| {
                 let uploads = bucket.uploads(prefix).into_iter();
                 Ok(uploads
+                    .filter(|(_, upload)| upload.key.as_str() > after)
                     .map(|(id, upload)| (upload.key.clone(), id.to_string(), upload.begun))
-                    .filter(|(key, id, _)| is_behind(after, key, id))
                     .collect())
             })?;
-        let is_truncated = uploads.len() > limit as usize;
-        uploads.truncate(limit as usize);
+        let page = MOST_UPLOADS.min(max_uploads as usize);
+        let is_truncated = uploads.len() > page;
+        uploads.truncate(page);
         let last = uploads.last().filter(|_| is_truncated);
         Ok(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
             prefix: Some(encoding.encode(prefix)),
-            max_uploads: Some(limit),
+            max_uploads: Some(max_uploads),
             is_truncated: Some(is_truncated),
             next_key_marker: last.map(|(key, _, _)| encoding.encode(key)),
-            next_upload_id_marker: last.map(|(_, id, _)| id.clone()),
             uploads: Some(
                 uploads.into_iter().map(|upload| multipart_upload(upload, encoding)).collect(),
             ),
@@ -191,14 +194,6 @@ impl Page {
             prefixes: listing.prefixes.into_iter().map(prefix).collect(),
             next: listing.next,
         }
-    }
-}
-
-/// Whether an upload comes after the one that the markers name.
-fn is_behind(after: (&str, &str), key: &str, id: &str) -> bool {
-    match after {
-        (marker, "") => key > marker,
-        marker => (key, id) > marker,
     }
 }
 
@@ -276,14 +271,5 @@ mod tests {
     fn keys_are_percent_encoded_on_request() {
         assert_eq!(Encoding::Url.encode("a b/+%é"), "a%20b/%2B%25%C3%A9");
         assert_eq!(Encoding::Plain.encode("a b/+%é"), "a b/+%é");
-    }
-
-    #[test]
-    fn uploads_of_the_marked_key_are_behind_a_marker_with_an_id_only() {
-        assert!(!is_behind(("k", ""), "k", "2"));
-        assert!(is_behind(("k", "1"), "k", "2"));
-        assert!(!is_behind(("k", "2"), "k", "2"));
-        assert!(is_behind(("k", "2"), "l", "1"));
-        assert!(is_behind(("", ""), "k", "1"));
     }
 }

@@ -11,17 +11,17 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{Body, S3Result, StdError, s3_error};
 
-pub use refused::cannot_keep;
+pub use refused::{cannot_keep, slow_down};
 
 use super::contents::{Content, Contents, Retain};
 use super::signature::{Keys, has_trailer, unsigned};
 use crate::error::{Error, Result};
-use crate::storj::{Admission, Bucket, Buckets, Object, Refusal};
+use crate::storj::{Admission, Bucket, Buckets, Object, Refusal, Rules};
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +44,14 @@ impl Service {
     ///
     /// # Errors
     /// If the directory or a bucket's name cannot be used.
-    pub fn open(retain: Retain, buckets: &[String], keys: Option<Keys>, seed: u64) -> Result<Self> {
-        let mut builder = S3ServiceBuilder::new(Embedded::open(retain, buckets, seed)?);
+    pub fn open(
+        retain: Retain,
+        buckets: &[String],
+        keys: Option<Keys>,
+        seed: u64,
+        rules: Rules,
+    ) -> Result<Self> {
+        let mut builder = S3ServiceBuilder::new(Embedded::open(retain, buckets, seed, rules)?);
         builder.set_validation(BucketNames);
         let access = if keys.is_some() { Access::Signed } else { Access::Open };
         if let Some(keys) = keys {
@@ -54,7 +60,7 @@ impl Service {
         Ok(Self { s3: builder.build(), access })
     }
 
-    /// The answer, with the headers that every answer of Storj has.
+    /// The answer.
     ///
     /// # Errors
     /// If there is none; the connection is then cut.
@@ -72,12 +78,25 @@ impl Service {
             };
             self.s3.call(request).await.map_err(StdError::from)?
         };
-        let headers = response.headers_mut();
-        headers.insert("server", HeaderValue::from_static("Storj"));
-        headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
-        headers.insert("x-amz-request-id", HeaderValue::from_str(request_id)?);
+        // s3s does not look at the status that an operation asks for.
+        if let Some(status) = response.extensions().get::<StatusCode>().copied() {
+            *response.status_mut() = status;
+        }
+        add_common_headers(&mut response, request_id)?;
         Ok(response)
     }
+}
+
+/// The headers that every answer of Storj has.
+fn add_common_headers(
+    response: &mut Response<Body>,
+    request_id: &str,
+) -> std::result::Result<(), StdError> {
+    let headers = response.headers_mut();
+    headers.insert("server", HeaderValue::from_static("Storj"));
+    headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+    headers.insert("x-amz-request-id", HeaderValue::from_str(request_id)?);
+    Ok(())
 }
 
 /// Bucket names as of AWS and Storj, but down to one character: short names are handy in tests.
@@ -101,9 +120,9 @@ struct Embedded {
 }
 
 impl Embedded {
-    fn open(retain: Retain, names: &[String], seed: u64) -> Result<Self> {
+    fn open(retain: Retain, names: &[String], seed: u64, rules: Rules) -> Result<Self> {
         let admission = if names.is_empty() { Admission::Any } else { Admission::Created };
-        let mut buckets = Buckets::new(admission);
+        let mut buckets = Buckets::new(admission, rules);
         let contents = Contents::open(retain, seed, &mut buckets)?;
         for name in names {
             if !BucketNames.validate_bucket_name(name) {

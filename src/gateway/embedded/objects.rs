@@ -6,14 +6,14 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectsInput,
     DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
     HeadObjectInput, HeadObjectOutput, Metadata, MetadataDirective, PutObjectInput,
     PutObjectOutput, StreamingBlob,
 };
-use s3s::{S3Result, s3_error};
+use s3s::{S3Response, S3Result, s3_error};
 
 use super::super::exchange::StoredRanges;
 use super::refused::{cannot_keep, missing_content_md5};
@@ -83,16 +83,20 @@ impl Embedded {
         Ok((output, StoredRanges(stored)))
     }
 
-    pub(super) fn head_object(&self, input: &HeadObjectInput) -> S3Result<HeadObjectOutput> {
+    pub(super) fn head_object(
+        &self,
+        input: &HeadObjectInput,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let object = self.object(&input.bucket, &input.key)?;
-        Ok(HeadObjectOutput {
+        let output = HeadObjectOutput {
             content_length: Some(object.size_bytes() as i64),
             content_type: object.attributes.content_type.clone(),
             e_tag: Some(etag(&object.etag)),
             last_modified: Some(object.modified.into()),
             metadata: metadata(&object.attributes),
             ..Default::default()
-        })
+        };
+        Ok(partial_if(input.part_number.is_some(), output))
     }
 
     pub(super) fn copy_object(&self, input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
@@ -152,6 +156,16 @@ impl Embedded {
 /// An ETag as s3s wants it; the quotes are its business.
 pub fn etag(value: &str) -> ETag {
     ETag::Strong(value.to_owned())
+}
+
+/// Storj does not know where the parts of an object begin: it answers 206 to who asks for one, with
+/// the whole object.
+pub fn partial_if<T>(asks_for_part: bool, output: T) -> S3Response<T> {
+    let mut response = S3Response::new(output);
+    if asks_for_part {
+        response.extensions.insert(StatusCode::PARTIAL_CONTENT);
+    }
+    response
 }
 
 /// What the condition says about replacing an object.

@@ -1,10 +1,10 @@
 //! The operations as s3s calls them. One trait, so one long block; the work is done next door.
 
-use http::StatusCode;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::Embedded;
+use super::objects::partial_if;
 
 #[async_trait::async_trait]
 impl S3 for Embedded {
@@ -19,8 +19,9 @@ impl S3 for Embedded {
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
+        let asks_for_part = request.input.part_number.is_some();
         let (output, stored) = self.get_object(request.input)?;
-        let mut response = S3Response::new(output);
+        let mut response = partial_if(asks_for_part, output);
         response.extensions.insert(stored);
         Ok(response)
     }
@@ -29,7 +30,7 @@ impl S3 for Embedded {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        Ok(S3Response::new(self.head_object(&request.input)?))
+        self.head_object(&request.input)
     }
 
     async fn copy_object(
@@ -131,8 +132,7 @@ impl S3 for Embedded {
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
         self.delete_bucket(&request.input.bucket)?;
-        // s3s would answer 200.
-        Ok(S3Response::with_status(DeleteBucketOutput::default(), StatusCode::NO_CONTENT))
+        Ok(S3Response::new(DeleteBucketOutput::default()))
     }
 
     async fn head_bucket(

@@ -1,10 +1,14 @@
 //! Refusals as S3 answers.
 
 use std::io;
+use std::time::Duration;
 
-use s3s::{S3Error, S3ErrorCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+use s3s::{Body, S3Error, S3ErrorCode, StdError};
 
-use crate::storj::Refusal;
+use super::add_common_headers;
+use crate::storj::{Limited, Refusal};
 
 /// The answer to a request that Storj refuses.
 pub fn answer(refusal: Refusal) -> S3Error {
@@ -19,6 +23,7 @@ pub fn answer(refusal: Refusal) -> S3Error {
         Refusal::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
         Refusal::NoPartsListed => S3ErrorCode::MalformedXML,
         Refusal::EntityTooSmall => S3ErrorCode::EntityTooSmall,
+        Refusal::EntityTooLarge => S3ErrorCode::EntityTooLarge,
         Refusal::PreconditionFailed => S3ErrorCode::PreconditionFailed,
     };
     S3Error::with_message(code, refusal.to_string())
@@ -36,6 +41,32 @@ pub fn missing_content_md5() -> S3Error {
     let code = S3ErrorCode::Custom("MissingContentMD5".into());
     let mut error =
         S3Error::with_message(code, "Missing required header for this request: Content-Md5.");
-    error.set_status_code(http::StatusCode::BAD_REQUEST);
+    error.set_status_code(StatusCode::BAD_REQUEST);
     error
+}
+
+/// The answer to a request that is not let in. One without a body has no Retry-After either
+/// (`storj/minio` cmd/api-response.go, writeErrorResponseHeadersOnly).
+///
+/// # Errors
+/// If the answer cannot be put together.
+pub fn slow_down(
+    limited: Limited,
+    retry_after: Duration,
+    heads_only: bool,
+    request_id: &str,
+) -> Result<Response<Body>, StdError> {
+    let mut error = S3Error::with_message(S3ErrorCode::SlowDown, limited.to_string());
+    // AWS answers 503.
+    error.set_status_code(StatusCode::TOO_MANY_REQUESTS);
+    let mut response = error.to_http_response()?;
+    if heads_only {
+        *response.body_mut() = Body::empty();
+    } else {
+        // In whole seconds (RFC 9110, 10.2.3).
+        let seconds = retry_after.as_secs_f64().ceil() as u64;
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    add_common_headers(&mut response, request_id)?;
+    Ok(response)
 }

@@ -37,7 +37,8 @@ impl Embedded {
         let (bucket, key) = (input.bucket, input.key);
         let id = upload_id(&input.upload_id)?;
         let number = PartNumber::try_from(input.part_number).map_err(answer)?;
-        self.bucket(&bucket, |bucket| bucket.upload(&key, id).map(drop))?;
+        let announced = input.content_length.and_then(|length| u64::try_from(length).ok());
+        self.bucket(&bucket, |bucket| bucket.check_part(&key, id, number, announced.unwrap_or(0)))?;
 
         let (piece, tag) = self.receive(&key, input.body, input.content_md5.as_deref()).await?;
         let part = Part { piece, tag, modified: SystemTime::now() };

@@ -19,6 +19,7 @@ pub(super) fn refused(refusal: Refusal) -> StoreError {
         Refusal::InvalidPartOrder => (400, "InvalidPartOrder"),
         Refusal::NoPartsListed => (400, "MalformedXML"),
         Refusal::EntityTooSmall => (400, "EntityTooSmall"),
+        Refusal::EntityTooLarge => (400, "EntityTooLarge"),
         Refusal::PreconditionFailed => (412, "PreconditionFailed"),
     };
     StoreError {

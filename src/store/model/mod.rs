@@ -21,7 +21,7 @@ use crate::clock::{self, Instant};
 use crate::dataset::Payload;
 use crate::measure::{Connecting, Probe};
 use crate::storj::{
-    Admission, Attributes, Bucket, Buckets, Course, Direction, ListedPart, Model, Object,
+    Admission, Attributes, Bucket, Buckets, Course, Direction, Limits, ListedPart, Model, Object,
     Overwrite, PartNumber, Piece, Query, Refusal, Timing, UploadId,
 };
 use answers::refused;
@@ -61,7 +61,7 @@ impl ModelStore {
         let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
         let world = World {
             retain,
-            buckets: RefCell::new(Buckets::new(Admission::Any)),
+            buckets: RefCell::new(Buckets::new(Admission::Any, Limits::none().rules())),
             up: line(Direction::Up),
             down: line(Direction::Down),
             idle_connections: Cell::new(0),

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod conformance;
+pub mod http;
 pub mod requests;
 pub mod servers;
 pub mod tidegate;

@@ -21,19 +21,36 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Starts it with these options and a request log.
+    /// Starts it with these options and a request log, and lets every request in.
     pub fn start(options: &[&str]) -> Self {
+        Self::start_limited(&[&["--limits", "none"], options].concat())
+    }
+
+    /// The same, and it takes requests that are not signed.
+    pub fn open(options: &[&str]) -> Self {
+        Self::run(&[&["--limits", "none"], options].concat(), None)
+    }
+
+    /// Starts it with the limits that it has by itself, or those that the options name.
+    pub fn start_limited(options: &[&str]) -> Self {
+        Self::run(options, Some((ACCESS_KEY, SECRET_KEY)))
+    }
+
+    fn run(options: &[&str], keys: Option<(&str, &str)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes", "--log"])
             .arg(log_in(&directory))
             .args(options)
-            .env("TIDEGATE_ACCESS_KEY", ACCESS_KEY)
-            .env("TIDEGATE_SECRET_KEY", SECRET_KEY)
+            .env_remove("TIDEGATE_ACCESS_KEY")
+            .env_remove("TIDEGATE_SECRET_KEY")
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        if let Some((access_key, secret_key)) = keys {
+            command.env("TIDEGATE_ACCESS_KEY", access_key).env("TIDEGATE_SECRET_KEY", secret_key);
+        }
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let announced = line.trim().strip_prefix("listening on http://");

@@ -1,0 +1,407 @@
+//! What Storj answers, row by row, over plain HTTP: the rows were observed on a network of ten storage
+//! nodes (satellite `storj/storj@5dbec64`, gateway `storj/gateway-st@90ba168`), except where a test
+//! names the source that it is read from.
+
+use md5::{Digest, Md5};
+
+use crate::support::http::{Answer, Http};
+use crate::support::servers::Serve;
+use crate::support::tools::AwsCli;
+
+/// Smallest part before the last.
+const PART_BYTES: usize = 5 << 20;
+static PART: [u8; PART_BYTES] = [1; PART_BYTES];
+
+/// A gateway without keys, with one bucket.
+fn serve() -> (Serve, Http) {
+    let serve = Serve::open(&["--bucket", "bucket"]);
+    let http = Http::at(serve.address());
+    (serve, http)
+}
+
+fn md5(content: &[u8]) -> String {
+    Md5::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn says(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+/// Begins an upload and sends these parts; its id and their ETags.
+fn upload(http: &Http, target: &str, parts: &[(u32, &[u8])]) -> (String, Vec<String>) {
+    let id = http.create_upload(target);
+    let put = |(number, content): &(u32, &[u8])| {
+        let answer = http.put_part(target, &id, *number, content);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.etag().to_owned()
+    };
+    let etags = parts.iter().map(put).collect();
+    (id, etags)
+}
+
+// Every answer
+
+#[test]
+fn every_answer_is_storjs_has_a_request_id_and_accepts_ranges() {
+    let (_serve, http) = serve();
+    let yes = http.put("/bucket/k", b"x");
+    let no = http.ask("GET", "/bucket/missing").send();
+    let trailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    let early = http.ask("PUT", "/bucket/k").header("x-amz-content-sha256", trailer).send();
+    let heads_only = http.ask("HEAD", "/bucket/k").send();
+    let mut ids = Vec::new();
+    for answer in [&yes, &no, &early, &heads_only] {
+        assert_eq!(answer.header("server"), Some("Storj"), "{answer:?}");
+        assert_eq!(answer.header("accept-ranges"), Some("bytes"), "{answer:?}");
+        assert_eq!(answer.header("x-amz-id-2"), None, "{answer:?}");
+        ids.push(answer.header("x-amz-request-id").expect("each has one").to_owned());
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "no two requests have the same id");
+}
+
+// Buckets
+
+#[test]
+fn a_bucket_created_twice_is_409_bucket_already_exists() {
+    let (_serve, http) = serve();
+    assert_eq!(http.ask("PUT", "/new").send().status, 200);
+    assert_eq!(http.ask("PUT", "/new").send().says(), says(409, "BucketAlreadyExists"));
+}
+
+#[test]
+fn the_location_of_a_bucket_is_empty() {
+    let (_serve, http) = serve();
+    let answer = http.ask("GET", "/bucket?location").send();
+    assert_eq!(answer.status, 200);
+    let text = String::from_utf8_lossy(&answer.body);
+    assert!(text.contains("<LocationConstraint"), "{text}");
+    assert!(!text.contains("us-"), "{text}");
+    assert_eq!(answer.element("LocationConstraint").unwrap_or_default(), "");
+}
+
+#[test]
+fn any_signing_region_is_accepted() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    for region in ["us-east-1", "eu-central-7", "moon"] {
+        let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
+        aws.ok(["--region", region, "s3api", "head-bucket", "--bucket", "bucket"]);
+    }
+}
+
+#[test]
+fn a_bucket_with_an_object_is_409_bucket_not_empty() {
+    let (_serve, http) = serve();
+    http.put("/bucket/k", b"x");
+    assert_eq!(http.ask("DELETE", "/bucket").send().says(), says(409, "BucketNotEmpty"));
+    assert_eq!(http.ask("DELETE", "/bucket/k").send().status, 204);
+    assert_eq!(http.ask("DELETE", "/bucket").send().status, 204);
+}
+
+// Objects
+
+#[test]
+fn the_etag_of_an_object_is_its_md5_even_if_it_is_empty() {
+    let (_serve, http) = serve();
+    for content in [&b""[..], b"ten bytes.", &[7; 70_000]] {
+        assert_eq!(http.put("/bucket/k", content).etag(), md5(content));
+        assert_eq!(http.ask("GET", "/bucket/k").send().etag(), md5(content));
+    }
+}
+
+#[test]
+fn a_wrong_content_md5_is_400_bad_digest() {
+    let (_serve, http) = serve();
+    let md5_of_something_else = "1B2M2Y8AsgTpgAmY7PhCfg==";
+    let put = http.ask("PUT", "/bucket/k").header("content-md5", md5_of_something_else);
+    assert_eq!(put.body(b"x").send().says(), says(400, "BadDigest"));
+    assert_eq!(http.ask("GET", "/bucket/k").send().says(), says(404, "NoSuchKey"));
+    let (id, _) = upload(&http, "/bucket/k", &[]);
+    let part = format!("/bucket/k?partNumber=1&uploadId={id}");
+    let put = http.ask("PUT", &part).header("content-md5", md5_of_something_else);
+    assert_eq!(put.body(b"x").send().says(), says(400, "BadDigest"));
+}
+
+#[test]
+fn a_put_that_must_not_replace_is_412_precondition_failed() {
+    let (_serve, http) = serve();
+    let put = || http.ask("PUT", "/bucket/k").header("if-none-match", "*").body(b"x").send();
+    assert_eq!(put().status, 200);
+    assert_eq!(put().says(), says(412, "PreconditionFailed"));
+}
+
+/// `storj/gateway-st` miniogw/gateway.go, verifyIfNoneMatch.
+#[test]
+fn if_none_match_of_an_etag_is_501_not_implemented() {
+    let (_serve, http) = serve();
+    let put = http.ask("PUT", "/bucket/k").header("if-none-match", "\"abc\"").body(b"x");
+    assert_eq!(put.send().says(), says(501, "NotImplemented"));
+}
+
+#[test]
+fn a_range_beyond_the_end_is_416_invalid_range() {
+    let (_serve, http) = serve();
+    http.put("/bucket/k", b"ten bytes.");
+    let get = |range: &str| http.ask("GET", "/bucket/k").header("range", range).send();
+    assert_eq!(get("bytes=10-12").says(), says(416, "InvalidRange"));
+    let tail = get("bytes=9-99");
+    assert_eq!((tail.status, &tail.body[..]), (206, &b"."[..]));
+    assert_eq!(tail.header("content-range"), Some("bytes 9-9/10"));
+}
+
+#[test]
+fn any_range_of_an_empty_object_is_416_invalid_range() {
+    let (_serve, http) = serve();
+    http.put("/bucket/k", b"");
+    for range in ["bytes=0-0", "bytes=0-", "bytes=5-9"] {
+        let get = http.ask("GET", "/bucket/k").header("range", range);
+        assert_eq!(get.send().says(), says(416, "InvalidRange"), "{range}");
+    }
+    assert_eq!(http.ask("GET", "/bucket/k").send().status, 200);
+}
+
+#[test]
+fn a_part_of_an_object_that_is_asked_for_is_206_with_the_whole() {
+    let (_serve, http) = serve();
+    let parts: [(u32, &[u8]); 2] = [(1, &PART), (2, b"end")];
+    let (id, etags) = upload(&http, "/bucket/k", &parts);
+    http.complete("/bucket/k", &id, &[(1, &etags[0]), (2, &etags[1])]);
+    let whole = (PART_BYTES + 3).to_string();
+    let head = http.ask("HEAD", "/bucket/k?partNumber=1").send();
+    assert_eq!((head.status, head.header("content-length")), (206, Some(whole.as_str())));
+    assert_eq!(http.ask("HEAD", "/bucket/k").send().status, 200);
+    // `storj/minio` cmd/object-handlers.go: the same for the object itself.
+    let get = http.ask("GET", "/bucket/k?partNumber=2").send();
+    assert_eq!((get.status, get.body.len()), (206, PART_BYTES + 3));
+}
+
+#[test]
+fn a_missing_key_can_be_deleted_but_not_read() {
+    let (_serve, http) = serve();
+    assert_eq!(http.ask("DELETE", "/bucket/missing").send().status, 204);
+    assert_eq!(http.ask("GET", "/bucket/missing").send().says(), says(404, "NoSuchKey"));
+    assert_eq!(http.ask("HEAD", "/bucket/missing").send().status, 404);
+}
+
+#[test]
+fn delete_objects_without_content_md5_is_400_missing_content_md5() {
+    let (_serve, http) = serve();
+    http.put("/bucket/k", b"x");
+    let xml = b"<Delete><Object><Key>k</Key></Object></Delete>";
+    let delete = || http.ask("POST", "/bucket?delete").body(xml);
+    // What current AWS SDKs send instead does not count.
+    let crc32 = delete().header("x-amz-checksum-crc32", "AAAAAA==").send();
+    assert_eq!(crc32.says(), says(400, "MissingContentMD5"));
+    assert_eq!(http.ask("HEAD", "/bucket/k").send().status, 200, "nothing was deleted");
+    let answer = delete().header("content-md5", &base64_md5(xml)).send();
+    assert_eq!((answer.status, answer.element("Key")), (200, Some("k".into())));
+    assert_eq!(http.ask("HEAD", "/bucket/k").send().status, 404);
+}
+
+fn base64_md5(content: &[u8]) -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.encode(Md5::digest(content))
+}
+
+#[test]
+fn a_crc32_is_accepted_and_not_kept() {
+    let (_serve, http) = serve();
+    let crc32_of_x = "jNwQgw==";
+    let put = http.ask("PUT", "/bucket/k").header("x-amz-checksum-crc32", crc32_of_x);
+    let put = put.header("x-amz-sdk-checksum-algorithm", "CRC32").body(b"x").send();
+    assert_eq!(put.status, 200, "{put:?}");
+    let head = http.ask("HEAD", "/bucket/k").header("x-amz-checksum-mode", "ENABLED").send();
+    for answer in [put, head] {
+        assert_eq!(answer.header("x-amz-checksum-crc32"), None, "{answer:?}");
+    }
+}
+
+/// `storj/minio` cmd/auth-handler.go and cmd/api-errors.go.
+#[test]
+fn a_checksum_in_a_trailer_is_411_missing_content_length() {
+    let (_serve, http) = serve();
+    let (id, _) = upload(&http, "/bucket/k", &[]);
+    for target in ["/bucket/k".to_owned(), format!("/bucket/k?partNumber=1&uploadId={id}")] {
+        let put = http
+            .ask("PUT", &target)
+            .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .header("x-amz-decoded-content-length", "1")
+            .header("x-amz-trailer", "x-amz-checksum-crc32")
+            .body(b"1\r\nx\r\n0\r\nx-amz-checksum-crc32:jNwQgw==\r\n\r\n");
+        assert_eq!(put.send().says(), says(411, "MissingContentLength"));
+    }
+}
+
+#[test]
+fn a_wrong_secret_is_403_signature_does_not_match() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
+    let refused = aws.with_secret("not-the-secret").run(["s3", "ls", "s3://bucket"]);
+    assert!(!refused.status.success());
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(error.contains("SignatureDoesNotMatch"), "{error}");
+    let requests = serve.stop();
+    let answers: Vec<_> =
+        requests.iter().map(|request| (request.status, request.error.as_deref())).collect();
+    assert_eq!(answers, [(Some(403), Some("SignatureDoesNotMatch"))]);
+}
+
+// Uploads
+
+#[test]
+fn a_part_number_outside_1_to_10000_is_400_invalid_argument() {
+    let (_serve, http) = serve();
+    let (id, _) = upload(&http, "/bucket/k", &[]);
+    for number in [0, 10_001] {
+        let answer = http.put_part("/bucket/k", &id, number, b"x");
+        assert_eq!(answer.says(), says(400, "InvalidArgument"), "{number}");
+    }
+    for number in [1, 10_000] {
+        let answer = http.put_part("/bucket/k", &id, number, b"x");
+        assert_eq!((answer.status, answer.etag()), (200, &*md5(b"x")), "{number}");
+    }
+}
+
+/// `storj/minio` cmd/utils.go, globalMaxPartSize.
+#[test]
+fn a_part_of_more_than_5_gib_is_400_entity_too_large_before_its_body() {
+    let (_serve, http) = serve();
+    let (id, _) = upload(&http, "/bucket/k", &[]);
+    let part = format!("/bucket/k?partNumber=1&uploadId={id}");
+    let answer = http.ask("PUT", &part).announcing((5 << 30) + 1).send();
+    assert_eq!(answer.says(), says(400, "EntityTooLarge"));
+}
+
+/// `storj/minio` cmd/api-response.go, maxPartsList.
+#[test]
+fn a_listing_of_parts_has_up_to_10000_on_a_page() {
+    let (_serve, http) = serve();
+    let id = http.create_upload("/bucket/k");
+    // More than a page of AWS has.
+    for number in 1..=1001 {
+        http.put_part("/bucket/k", &id, number, b"x");
+    }
+    let all = http.ask("GET", &format!("/bucket/k?uploadId={id}")).send();
+    assert_eq!(all.element("MaxParts").as_deref(), Some("10000"));
+    assert_eq!(
+        (all.elements("Part"), all.element("IsTruncated").as_deref()),
+        (1001, Some("false"))
+    );
+    let some = http.ask("GET", &format!("/bucket/k?uploadId={id}&max-parts=1000")).send();
+    assert_eq!(
+        (some.elements("Part"), some.element("IsTruncated").as_deref()),
+        (1000, Some("true"))
+    );
+    assert_eq!(some.element("NextPartNumberMarker").as_deref(), Some("1000"));
+}
+
+/// It says 10,000, as observed; that a page ends at 999 and goes on behind a key, not an id, is from
+/// `storj/gateway-st` miniogw/config.go (MaxUploadsLimit) and miniogw/multipart.go.
+#[test]
+fn a_listing_of_uploads_says_10000_and_ends_at_999_with_a_key() {
+    let (_serve, http) = serve();
+    for number in 0..1001 {
+        http.create_upload(&format!("/bucket/{number:04}"));
+    }
+    let first = http.ask("GET", "/bucket?uploads").send();
+    assert_eq!(first.element("MaxUploads").as_deref(), Some("10000"));
+    assert_eq!(
+        (first.elements("Upload"), first.element("IsTruncated").as_deref()),
+        (999, Some("true"))
+    );
+    assert_eq!(first.element("NextKeyMarker").as_deref(), Some("0998"));
+    assert_eq!(first.element("NextUploadIdMarker"), None);
+    let rest = http.ask("GET", "/bucket?uploads&key-marker=0998").send();
+    assert_eq!(
+        (rest.elements("Upload"), rest.element("IsTruncated").as_deref()),
+        (2, Some("false"))
+    );
+}
+
+#[test]
+fn the_etag_of_a_complete_upload_is_the_md5_of_md5s_and_their_number() {
+    let (_serve, http) = serve();
+    // Gaps in the numbers are accepted.
+    let parts: [(u32, &[u8]); 2] = [(1, &PART), (3, b"end")];
+    let (id, etags) = upload(&http, "/bucket/k", &parts);
+    let digests = parts.map(|(_, content)| Md5::digest(content)).concat();
+    let expected = format!("{}-2", md5(&digests));
+    let complete = http.complete("/bucket/k", &id, &[(1, &etags[0]), (3, &etags[1])]);
+    assert_eq!(complete.status, 200, "{complete:?}");
+    let told = complete.element("ETag").unwrap().replace("&quot;", "").replace('"', "");
+    assert_eq!(told, expected);
+    assert_eq!(http.ask("HEAD", "/bucket/k").send().etag(), expected);
+}
+
+#[test]
+fn a_complete_must_list_every_part_that_was_uploaded() {
+    let (_serve, http) = serve();
+    let (id, etags) = upload(&http, "/bucket/k", &[(1, &PART), (2, &PART), (3, b"end")]);
+    let (one, two, three) = (&*etags[0], &*etags[1], &*etags[2]);
+    for (parts, refused) in [
+        (&[(1, one), (2, two)][..], says(400, "InvalidPart")),
+        (&[(1, one), (3, three)], says(400, "InvalidPart")),
+        (&[(1, one), (2, two), (3, one)], says(400, "InvalidPart")),
+        (&[(2, two), (1, one), (3, three)], says(400, "InvalidPartOrder")),
+        (&[], says(400, "MalformedXML")),
+    ] {
+        assert_eq!(http.complete("/bucket/k", &id, parts).says(), refused, "{parts:?}");
+    }
+    let parts = [(1, one), (2, two), (3, three)];
+    assert_eq!(http.complete("/bucket/k", &id, &parts).status, 200, "it is still open");
+}
+
+#[test]
+fn a_part_before_the_last_of_less_than_5_mib_is_400_entity_too_small() {
+    let (_serve, http) = serve();
+    let (id, etags) = upload(&http, "/bucket/k", &[(1, b"small"), (2, b"end")]);
+    let complete = http.complete("/bucket/k", &id, &[(1, &etags[0]), (2, &etags[1])]);
+    assert_eq!(complete.says(), says(400, "EntityTooSmall"));
+}
+
+/// A complete upload: its id and what its only part was.
+fn completed(http: &Http) -> (String, String) {
+    let (id, etags) = upload(http, "/bucket/k", &[(1, b"all")]);
+    assert_eq!(http.complete("/bucket/k", &id, &[(1, &etags[0])]).status, 200);
+    (id, etags[0].clone())
+}
+
+#[test]
+fn a_second_complete_is_404_no_such_key() {
+    let (_serve, http) = serve();
+    let (id, etag) = completed(&http);
+    let second = http.complete("/bucket/k", &id, &[(1, &etag)]);
+    assert_eq!(second.says(), says(404, "NoSuchKey"));
+    assert_eq!(http.ask("GET", "/bucket/k").send().body, b"all", "the object is there");
+}
+
+#[test]
+fn a_part_after_the_complete_is_404_no_such_upload() {
+    let (_serve, http) = serve();
+    let (id, _) = completed(&http);
+    let late = http.put_part("/bucket/k", &id, 2, b"late");
+    assert_eq!(late.says(), says(404, "NoSuchUpload"));
+}
+
+#[test]
+fn an_abort_of_what_is_gone_is_204() {
+    let (_serve, http) = serve();
+    let (id, _) = completed(&http);
+    let abort = || http.ask("DELETE", &format!("/bucket/k?uploadId={id}")).send().status;
+    assert_eq!((abort(), abort()), (204, 204));
+    assert_eq!(http.ask("GET", "/bucket/k").send().body, b"all", "the object is there");
+}
+
+#[test]
+fn an_upload_id_that_is_none_is_404_no_such_upload() {
+    let (_serve, http) = serve();
+    for (method, target) in [
+        ("DELETE", "/bucket/k?uploadId=none"),
+        ("GET", "/bucket/k?uploadId=none"),
+        ("PUT", "/bucket/k?partNumber=1&uploadId=none"),
+    ] {
+        let answer: Answer = http.ask(method, target).send();
+        assert_eq!(answer.says(), says(404, "NoSuchUpload"), "{method}");
+    }
+}
