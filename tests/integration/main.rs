@@ -3,7 +3,9 @@
 
 mod answers;
 mod clean;
+mod clients;
 mod interrupt;
+mod limits;
 mod load;
 mod mistakes;
 mod serve;

@@ -89,18 +89,23 @@ impl Asking<'_> {
         self
     }
 
+    /// Sends it and waits for the answer, which must come.
+    pub fn send(self) -> Answer {
+        self.try_send().unwrap()
+    }
+
     /// Sends it and waits for the answer.
-    pub fn send(mut self) -> Answer {
+    pub fn try_send(mut self) -> io::Result<Answer> {
         let length = self.announced.unwrap_or(self.body.len() as u64);
         if length > 0 || matches!(self.method, "PUT" | "POST") {
             self.head += &format!("Content-Length: {length}\r\n");
         }
         self.head += "Connection: close\r\n\r\n";
-        let mut stream = TcpStream::connect(&self.http.address).unwrap();
-        stream.write_all(self.head.as_bytes()).unwrap();
+        let mut stream = TcpStream::connect(&self.http.address)?;
+        stream.write_all(self.head.as_bytes())?;
         // A server that says no to the head need not read the body.
         let _ = stream.write_all(&self.body);
-        Answer::read(BufReader::new(stream), self.method == "HEAD").unwrap()
+        Answer::read(BufReader::new(stream), self.method == "HEAD")
     }
 }
 
@@ -108,7 +113,7 @@ impl Answer {
     fn read(mut stream: impl BufRead, has_no_body: bool) -> io::Result<Self> {
         let line = read_line(&mut stream)?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("{line:?} is no HTTP"));
+        let status = status.ok_or_else(|| io::Error::other(format!("{line:?} is no HTTP")))?;
         let mut headers = Vec::new();
         loop {
             let line = read_line(&mut stream)?;

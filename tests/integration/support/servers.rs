@@ -1,61 +1,81 @@
 //! Servers that start themselves on loopback and are gone with their values.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 use tidegate::store::s3::{Config, Connection, Credentials};
 
+use super::http::Http;
 use super::requests::Request;
 use super::tools;
 use super::{ACCESS_KEY, SECRET_KEY};
 
-/// `tidegate serve`, which checks signatures.
+/// `tidegate serve`.
 pub struct Serve {
     child: Child,
-    address: String,
+    url: String,
+    statistics: Option<Http>,
     directory: TempDir,
 }
 
 impl Serve {
-    /// Starts it with these options and a request log, and lets every request in.
+    /// Starts it with these options, keys and a request log; it lets every request in that is signed,
+    /// unless the options name limits.
     pub fn start(options: &[&str]) -> Self {
-        Self::start_limited(&[&["--limits", "none"], options].concat())
+        Self::plain(&unlimited(options))
     }
 
     /// The same, and it takes requests that are not signed.
     pub fn open(options: &[&str]) -> Self {
-        Self::run(&[&["--limits", "none"], options].concat(), None)
+        Self::run(&[&["--until-stdin-closes"], &unlimited(options)[..]].concat(), None)
     }
 
-    /// Starts it with the limits that it has by itself, or those that the options name.
-    pub fn start_limited(options: &[&str]) -> Self {
-        Self::run(options, Some((ACCESS_KEY, SECRET_KEY)))
+    /// The same as [`Serve::start`], with the limits that it has by itself.
+    pub fn plain(options: &[&str]) -> Self {
+        let options = [&["--until-stdin-closes"], options].concat();
+        Self::run(&options, Some((ACCESS_KEY, SECRET_KEY)))
+    }
+
+    /// As a user starts it, without keys: it stops when it is told to ([`Serve::signal`]).
+    pub fn in_foreground(options: &[&str]) -> Self {
+        Self::run(options, None)
     }
 
     fn run(options: &[&str], keys: Option<(&str, &str)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes", "--log"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--log"])
             .arg(log_in(&directory))
             .args(options)
             .env_remove("TIDEGATE_ACCESS_KEY")
             .env_remove("TIDEGATE_SECRET_KEY")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
+        if !options.contains(&"--until-stdin-closes") {
+            command.stderr(Stdio::piped());
+        }
         if let Some((access_key, secret_key)) = keys {
             command.env("TIDEGATE_ACCESS_KEY", access_key).env("TIDEGATE_SECRET_KEY", secret_key);
         }
         let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let announced = line.trim().strip_prefix("listening on http://");
-        let address = announced.unwrap_or_else(|| panic!("it said {line:?}")).to_owned();
-        Self { child, address, directory }
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut announced = |what: &str| {
+            let line = lines.next().expect("it says where it listens").unwrap();
+            let url = line.strip_prefix(what).unwrap_or_else(|| panic!("it said {line:?}"));
+            url.to_owned()
+        };
+        let url = announced("listening on ");
+        let statistics = options
+            .contains(&"--stats")
+            .then(|| Http::at(announced("statistics on ").trim_start_matches("http://")));
+        Self { child, url, statistics, directory }
     }
 
     /// A link in front of another server.
@@ -65,12 +85,35 @@ impl Serve {
 
     /// Its base URL.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// Where it listens: host and port.
     pub fn address(&self) -> &str {
-        &self.address
+        self.url.split("://").last().unwrap_or_default()
+    }
+
+    /// Its statistics; it was started with `--stats`.
+    pub fn statistics(&self) -> Value {
+        let answer = self.statistics_page().ask("GET", "/stats.json").send();
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// Where its statistics are.
+    pub fn statistics_page(&self) -> &Http {
+        self.statistics.as_ref().expect("it was started with --stats")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it has ended, in the foreground: its exit code, and what it said.
+    pub fn wait(&mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
     }
 
     /// Ends it, so that all it has to log is in the file, and reads that.
@@ -86,6 +129,11 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn unlimited<'a>(options: &[&'a str]) -> Vec<&'a str> {
+    let limits: &[&str] = if options.contains(&"--limits") { &[] } else { &["--limits", "none"] };
+    [limits, options].concat()
 }
 
 fn log_in(directory: &TempDir) -> PathBuf {

@@ -75,6 +75,14 @@ impl Tidegate {
         self.command_without_results(verb, arguments).output().expect("tidegate starts").into()
     }
 
+    /// Runs `serve` with options that it refuses.
+    pub fn serve(options: &[&str]) -> Finished {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        // Should it not refuse, it ends at once.
+        command.args(["serve", "--until-stdin-closes"]).args(options).stdin(Stdio::null());
+        command.output().expect("tidegate starts").into()
+    }
+
     /// Runs it where no file can grow beyond `limit_kib`: a full disk that needs no rights to make.
     pub fn run_with_small_disk(&self, verb: &str, arguments: &[&str], limit_kib: u32) -> Finished {
         let command = self.command(verb, arguments);

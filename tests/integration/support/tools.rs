@@ -23,11 +23,57 @@ pub fn find(program: &str) -> Option<PathBuf> {
     found
 }
 
+/// rclone and s5cmd, speaking to one endpoint.
+pub struct Tool {
+    program: PathBuf,
+    before: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Tool {
+    /// rclone, whose remote `tidegate:` is the endpoint; `None` if this machine has none.
+    pub fn rclone(endpoint: &str) -> Option<Self> {
+        let environment = vec![
+            ("RCLONE_CONFIG", "/dev/null".to_owned()),
+            ("RCLONE_CONFIG_TIDEGATE_TYPE", "s3".to_owned()),
+            ("RCLONE_CONFIG_TIDEGATE_PROVIDER", "Storj".to_owned()),
+            ("RCLONE_CONFIG_TIDEGATE_ENDPOINT", endpoint.to_owned()),
+            ("RCLONE_CONFIG_TIDEGATE_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("RCLONE_CONFIG_TIDEGATE_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ];
+        Some(Self { program: find("rclone")?, before: Vec::new(), environment })
+    }
+
+    /// s5cmd; `None` if this machine has none.
+    pub fn s5cmd(endpoint: &str) -> Option<Self> {
+        let environment = vec![
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+        ];
+        let before = vec!["--endpoint-url".to_owned(), endpoint.to_owned()];
+        Some(Self { program: find("s5cmd")?, before, environment })
+    }
+
+    /// Runs it and takes what it prints; it must succeed.
+    pub fn ok<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let mut command = Command::new(&self.program);
+        command.args(&self.before).args(arguments).env("AWS_CONFIG_FILE", "/dev/null");
+        command.env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        let output = command.envs(self.environment.clone()).output().expect("it starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        let program = self.program.display();
+        assert!(output.status.success(), "{program} ended with {}: {error}", output.status);
+        String::from_utf8(output.stdout).expect("it prints UTF-8")
+    }
+}
+
 /// The AWS CLI, speaking to one endpoint.
 pub struct AwsCli {
     program: PathBuf,
     endpoint: String,
     secret_key: String,
+    config: PathBuf,
 }
 
 impl AwsCli {
@@ -35,7 +81,13 @@ impl AwsCli {
     pub fn find(endpoint: &str) -> Option<Self> {
         let program = find("aws")?;
         let secret_key = SECRET_KEY.to_owned();
-        Some(Self { program, endpoint: endpoint.to_owned(), secret_key })
+        let config = PathBuf::from("/dev/null");
+        Some(Self { program, endpoint: endpoint.to_owned(), secret_key, config })
+    }
+
+    /// The same with a configuration file.
+    pub fn configured_by(self, config: &Path) -> Self {
+        Self { config: config.to_owned(), ..self }
     }
 
     /// The same with another secret.
@@ -52,7 +104,7 @@ impl AwsCli {
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", &self.secret_key)
             .env("AWS_DEFAULT_REGION", "us-east-1")
-            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_CONFIG_FILE", &self.config)
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_MAX_ATTEMPTS", "1")
