@@ -62,6 +62,16 @@ pub fn now() -> Instant {
     })
 }
 
+/// Time as it passes for people, also inside [`simulate`]: only for what a simulation itself costs.
+pub fn real() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// How often simulated time has moved somebody so far; 0 outside of [`simulate`].
+pub fn events() -> u64 {
+    SIMULATION.with_borrow(|simulation| simulation.as_ref().map_or(0, |s| s.events.get()))
+}
+
 /// Waits for `duration`.
 pub fn sleep(duration: Duration) -> Sleep {
     SIMULATION.with_borrow(|simulation| match simulation {
@@ -114,6 +124,7 @@ impl Drop for SimulatedSleep {
 struct Simulation {
     now: Cell<u64>,
     alarms_set: Cell<u64>,
+    events: Cell<u64>,
     alarms: RefCell<BinaryHeap<Reverse<Entry>>>,
 }
 
@@ -180,6 +191,7 @@ impl Simulation {
             drop(alarms);
             if let Some(waker) = waker {
                 self.now.set(time);
+                self.events.set(self.events.get() + 1);
                 waker.wake();
                 woken = true;
             }
@@ -210,6 +222,7 @@ pub fn simulate<F: Future>(future: F) -> F::Output {
     let simulation = Rc::new(Simulation {
         now: Cell::new(0),
         alarms_set: Cell::new(0),
+        events: Cell::new(0),
         alarms: RefCell::default(),
     });
     let outer = SIMULATION.replace(Some(Rc::clone(&simulation)));

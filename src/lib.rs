@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`cli`] | one file per verb, and the options that verbs share |
 //! | [`session`] | a verb from beginning to end: target, claim, trials, saving, clean-up |
+//! | [`scenario`] | models of links by the name of a preset, or from a file |
 //! | [`report`] | a result as terminal text, HTML and charts |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
@@ -75,6 +76,7 @@ pub mod interrupt;
 pub mod measure;
 pub mod report;
 pub mod result;
+pub mod scenario;
 pub mod session;
 pub mod stats;
 pub mod store;

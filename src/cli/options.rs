@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::report;
 use crate::result;
-use crate::session::{Finished, Progress, TargetOptions, TargetUrl, Upwards};
+use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
+use crate::store::model::Retain;
 use crate::units::ByteSize;
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
@@ -43,6 +44,38 @@ pub(super) struct Target {
     /// Link of the embedded gateway (TOML, as for `serve --model`); only without TARGET
     #[arg(long, value_name = "FILE", conflicts_with = "target")]
     model: Option<PathBuf>,
+}
+
+/// Forecasts instead of measurements.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Simulation")]
+pub(super) struct Simulate {
+    /// Send nothing: simulate Storj and the link to it, by a preset or a file as for `serve --model`
+    /// [default: hosted-10g-near]
+    #[arg(
+        long, value_name = "PRESET|FILE", num_args = 0..=1, default_missing_value = DEFAULT_SCENARIO,
+        conflicts_with_all = ["target", "model", "from"]
+    )]
+    simulate: Option<PathBuf>,
+}
+
+/// What `--simulate` alone means.
+const DEFAULT_SCENARIO: &str = "hosted-10g-near";
+
+impl Simulate {
+    pub(super) fn is_asked(&self) -> bool {
+        self.simulate.is_some()
+    }
+
+    /// The simulation, if one was asked for. Uploads are forgotten when they are complete: nobody
+    /// asks for them again.
+    pub(super) fn resolve(self, direction: result::Direction, seed: u64) -> Option<Simulation> {
+        let retain = match direction {
+            result::Direction::Up => Retain::Nothing,
+            result::Direction::Down => Retain::Layout,
+        };
+        self.simulate.map(|scenario| Simulation { scenario, retain, seed })
+    }
 }
 
 /// What is moved.
@@ -114,6 +147,7 @@ impl Target {
             insecure: self.insecure,
             no_sign_request: self.no_sign_request,
             model: self.model,
+            simulation: None,
         }
     }
 }

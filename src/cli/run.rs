@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::{self, Dataset, Output, Target};
+use super::options::{self, Dataset, Output, Simulate, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::{Direction, Settings};
-use crate::session::{self, RunOptions};
+use crate::session::{self, RunOptions, TargetOptions};
 use crate::transfer::{Arrivals, GetMode};
 use crate::trial::Load;
 use crate::units::ByteSize;
@@ -57,6 +57,11 @@ pub(super) struct Args {
     /// Write downloads into this empty or new directory; otherwise the bytes are discarded
     #[arg(long, value_name = "DIR", help_heading = "Transfer")]
     to: Option<PathBuf>,
+    /// Seed of all that is drawn [default: 1 with --simulate, otherwise another each time]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    simulate: Simulate,
     #[command(flatten)]
     dataset: Dataset,
     #[command(flatten)]
@@ -69,8 +74,12 @@ pub(super) fn run(args: Args) -> Result<()> {
     let existing =
         direction == Direction::Down && !args.target.is_embedded() && !args.dataset.is_named();
     let dataset = (!existing).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
+    let simulated = args.simulate.is_asked();
+    let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
+    let simulation = args.simulate.resolve(direction, seed);
     let options = RunOptions {
-        target: args.target.resolve(),
+        target: TargetOptions { simulation, ..args.target.resolve() },
+        seed,
         direction,
         dataset,
         settings: Settings {
@@ -94,10 +103,13 @@ pub(super) fn run(args: Args) -> Result<()> {
         attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
-    args.output.session(async |interrupt, mut progress| {
-        let finished = session::run(&options, &interrupt, &mut progress).await;
-        progress.end();
-        finished
+    args.output.session(async move |interrupt, mut progress| {
+        let run = move || async move {
+            let finished = session::run(&options, &interrupt, &mut progress).await;
+            progress.end();
+            finished
+        };
+        if simulated { session::in_simulated_time(run).await } else { run().await }
     })
 }
 
@@ -107,6 +119,12 @@ fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
         return refuse(
             "--for moves the same files again and again",
             "leave out --for to keep what arrives, or --keep and --to to measure",
+        );
+    }
+    if args.simulate.is_asked() && (args.verify || args.keep || args.to.is_some()) {
+        return refuse(
+            "a simulation moves no bytes: there is nothing to verify or to keep",
+            "leave --verify, --keep and --to out",
         );
     }
     match direction {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, Result};
 use crate::gateway::{Backend, Certificate, Config, Gateway, Keys, Retain, Upstream};
+use crate::scenario;
 use crate::storj::{Limits, Model};
 use crate::units::{ByteSize, Rate};
 
@@ -70,14 +71,11 @@ pub struct Args {
     until_stdin_closes: bool,
 }
 
-/// The model that comes with the program, by its name.
-const DEMONSTRATION: &str = "demonstration";
-
 /// The link to model. Without any of these it costs nothing.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The modelled link")]
 struct LinkArgs {
-    /// Read the model from a TOML file, or `demonstration`; the options below override it.
+    /// Read the model from a TOML file or a preset, such as `demonstration` or `hosted-10g-near`; the options below override it.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
@@ -116,7 +114,8 @@ fn segment_size(text: &str) -> std::result::Result<ByteSize, String> {
 
 impl LinkArgs {
     fn resolve(&self) -> Result<Model> {
-        let file = self.model.as_deref().map_or_else(|| Ok(Model::default()), read_model)?;
+        let file = self.model.as_deref().map(scenario::read).transpose()?;
+        let file = file.map_or_else(Model::default, |scenario| scenario.model);
         Ok(Model {
             round_trip: self.round_trip.unwrap_or(file.round_trip),
             connection_rate: self.connection_rate.or(file.connection_rate),
@@ -127,19 +126,6 @@ impl LinkArgs {
             ..file
         })
     }
-}
-
-fn read_model(path: &Path) -> Result<Model> {
-    let text = match path.to_str() {
-        Some(DEMONSTRATION) => Ok(include_str!("../../scenarios/demonstration.toml").to_owned()),
-        _ => std::fs::read_to_string(path),
-    };
-    let text = text.map_err(|error| {
-        Error::environment(format!("cannot read the model {}: {error}", path.display()))
-    })?;
-    toml::from_str(&text).map_err(|error| {
-        Error::environment(format!("the model {} is not valid: {error}", path.display()))
-    })
 }
 
 /// The words, or a file.

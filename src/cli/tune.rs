@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::value_parser;
 
-use super::options::{self, Dataset, Output, Target};
+use super::options::{self, Dataset, Output, Simulate, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
-use crate::session::{self, TuneOptions};
+use crate::session::{self, TargetOptions, TuneOptions};
 use crate::transfer::GetMode;
 use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions};
 use crate::units::ByteSize;
@@ -71,6 +71,8 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1, help_heading = "Search")]
     seed: u64,
     #[command(flatten)]
+    simulate: Simulate,
+    #[command(flatten)]
     dataset: Dataset,
     #[command(flatten)]
     gcs: Gcs,
@@ -114,16 +116,20 @@ impl Gcs {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let times = if args.target.is_embedded() { DEMONSTRATION } else { ENDPOINT };
+    let simulated = args.simulate.is_asked();
+    let demonstration = args.target.is_embedded() && !simulated;
+    let times = if demonstration { DEMONSTRATION } else { ENDPOINT };
     let window = args.window.unwrap_or(times.window);
     if window < Duration::from_millis(500) {
         return Err(Error::environment("a window of less than half a second measures nothing")
             .hint("give --window 2s or more"));
     }
     let part_sizes_bytes = part_sizes(&args)?;
+    let direction = args.direction.into();
+    let simulation = args.simulate.resolve(direction, args.seed);
     let options = TuneOptions {
-        target: args.target.resolve(),
-        direction: args.direction.into(),
+        target: TargetOptions { simulation, ..args.target.resolve() },
+        direction,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes_bytes,
         concurrency_max: args.max_concurrency,
@@ -138,10 +144,13 @@ pub(super) fn run(args: Args) -> Result<()> {
         attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
-    args.output.session(async |interrupt, mut progress| {
-        let finished = session::tune(&options, &interrupt, &mut progress).await;
-        progress.end();
-        finished
+    args.output.session(async move |interrupt, mut progress| {
+        let tune = move || async move {
+            let finished = session::tune(&options, &interrupt, &mut progress).await;
+            progress.end();
+            finished
+        };
+        if simulated { session::in_simulated_time(tune).await } else { tune().await }
     })
 }
 

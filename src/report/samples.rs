@@ -185,7 +185,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         errors: ErrorCounts { throttled: 2, ..ErrorCounts::default() },
         cut: 3,
         client: ClientUse {
-            cpu_seconds: 4.2,
+            cpu_seconds: Some(4.2),
             cpu_seconds_per_gb: Some(0.21),
             rss_peak_bytes: Some(412 * MIB),
             ..ClientUse::default()
@@ -309,6 +309,7 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
             "The connector keeps one part of a file in flight.".into(),
         ],
         trials,
+        simulation: None,
         recommendation: None,
     }
 }

@@ -19,8 +19,10 @@ pub fn summary(document: &Document, results_dir: &Path) -> String {
         Answer::Task(trial, task) => task_done(&mut lines, &digest, trial, task),
         Answer::Trials => trials_only(&mut lines, &digest),
     }
-    if document.target.kind == TargetKind::Embedded {
-        lines.add("note", wording::DEMONSTRATION);
+    match document.target.kind {
+        TargetKind::Embedded => lines.add("note", wording::DEMONSTRATION),
+        TargetKind::Simulated => lines.add("note", wording::SIMULATION),
+        TargetKind::Endpoint => {}
     }
     lines.add("report", results_dir.join(PAGE).display());
     lines.0

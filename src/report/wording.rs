@@ -12,6 +12,10 @@ use crate::units::{ByteSize, Rate};
 pub const DEMONSTRATION: &str =
     "A demonstration on a modelled link on this machine, not a measurement of Storj.";
 
+/// Said wherever a result in simulated time is shown.
+pub const SIMULATION: &str =
+    "A simulation: nothing was sent. It is as good as its model, whose assumptions are listed.";
+
 /// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
 pub fn settings(settings: Settings) -> String {
     let size = ByteSize(settings.part_size_bytes);
@@ -36,6 +40,7 @@ pub fn place(target: &Target) -> String {
     match target.kind {
         TargetKind::Embedded => format!("s3://{} on the embedded gateway", target.bucket),
         TargetKind::Endpoint => format!("s3://{} at {}", target.bucket, target.endpoint),
+        TargetKind::Simulated => format!("a simulation of `{}`", target.endpoint),
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Document {
     pub scenario: BTreeMap<String, serde_json::Value>,
     /// What the numbers rest on without a source.
     pub assumptions: Vec<String>,
+    /// What the simulation cost this machine; absent if nothing was simulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<SimulationCost>,
     /// All trials, in the order in which they ran.
     pub trials: Vec<Trial>,
     /// What the trials say; only `tune` recommends.
@@ -83,6 +86,21 @@ pub enum TargetKind {
     Embedded,
     /// An S3 endpoint that somebody runs.
     Endpoint,
+    /// A model of Storj in simulated time: a forecast. Nothing was sent.
+    Simulated,
+}
+
+/// What a simulation cost the machine that it ran on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SimulationCost {
+    /// Seconds of simulated time, from the first request to the last of the whole run.
+    pub simulated_s: f64,
+    /// Times that simulated time moved something.
+    pub events: u64,
+    /// How long that took.
+    pub real_s: f64,
+    /// Highest resident set of the process; `None` where the platform does not say.
+    pub rss_peak_bytes: Option<u64>,
 }
 
 /// The three numbers a gateway is tuned by. `streams = concurrency x parts_in_flight`.
@@ -298,8 +316,8 @@ impl ErrorCounts {
 /// What the measuring process used during a trial.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientUse {
-    /// User and system time of the process.
-    pub cpu_seconds: f64,
+    /// User and system time of the process; `None` in a simulation, which has no client.
+    pub cpu_seconds: Option<f64>,
     /// The same per 10^9 payload bytes; `None` when nothing was moved.
     pub cpu_seconds_per_gb: Option<f64>,
     /// Highest resident set since the process began; `None` where the platform does not say.

@@ -10,8 +10,7 @@ use crate::clock;
 use crate::dataset::{FileSpec, Payload};
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
-use crate::store::s3::{Connection, S3Store};
-use crate::store::{OpenUpload, Store, StoreError, Upload};
+use crate::store::{AnyStore, OpenUpload, Place, Store, StoreError, Upload};
 use crate::transfer::RetryPolicy;
 
 /// Keys of one DeleteObjects request (S3).
@@ -22,18 +21,18 @@ const SMALL_BYTES_MAX: usize = 64 << 10;
 
 /// One bucket, asked with patience.
 pub(super) struct Bucket {
-    store: S3Store,
+    store: AnyStore,
     name: String,
     endpoint: String,
     retry: RetryPolicy,
 }
 
 impl Bucket {
-    pub(super) fn open(connection: &Connection) -> Self {
+    pub(super) fn open(place: &Place) -> Self {
         Self {
-            store: S3Store::connect(connection),
-            name: connection.bucket().to_owned(),
-            endpoint: connection.endpoint().to_owned(),
+            store: place.connect(),
+            name: place.bucket().to_owned(),
+            endpoint: place.endpoint().to_owned(),
             // A person waits: four attempts are over within a few seconds.
             retry: RetryPolicy { attempts_max: 4, ..RetryPolicy::default() },
         }

@@ -10,14 +10,16 @@ mod marker;
 mod progress;
 mod record;
 mod run;
+mod simulated;
 mod target;
 mod tune;
 
 pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use progress::Progress;
 pub use run::{RunOptions, Upwards, run};
+pub use simulated::in_simulated_time;
 pub(crate) use target::needs_target;
-pub use target::{TargetOptions, TargetUrl};
+pub use target::{Simulation, TargetOptions, TargetUrl};
 pub use tune::{TuneOptions, tune};
 
 use std::path::PathBuf;

@@ -50,6 +50,7 @@ impl Record {
             target: beginning.target,
             scenario: beginning.scenario,
             assumptions: beginning.assumptions,
+            simulation: None,
             trials: Vec::new(),
             recommendation: None,
         };

@@ -17,7 +17,7 @@ use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, FileFailure, Phase, Settings};
-use crate::store::s3::Connection;
+use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink, check_destination};
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -62,6 +62,8 @@ pub struct RunOptions {
     pub keep: bool,
     /// Where downloads go.
     pub to: Option<PathBuf>,
+    /// Seed of all that is drawn.
+    pub seed: u64,
     /// Whether each attempt is kept and written.
     pub attempts: bool,
     /// Directory of results.
@@ -86,7 +88,9 @@ pub async fn run(
     }
     if let Some(dataset) = &local {
         tune::feasible(options.settings, dataset.largest_bytes())?;
-        limits::check(options.settings, dataset)?;
+        if options.target.simulation.is_none() {
+            limits::check(options.settings, dataset)?;
+        }
     }
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
@@ -104,6 +108,7 @@ pub async fn run(
     if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut()) {
         task.failures.extend(skipped);
     }
+    record.document.simulation = open.simulation_cost(progress);
     record.finish()
 }
 
@@ -136,7 +141,11 @@ impl Session<'_> {
             results: self.options.results.clone(),
             target: self.open.result.clone(),
             scenario: self.scenario(),
-            assumptions: assumptions(self.options.direction, self.options.get),
+            assumptions: [
+                assumptions(self.options.direction, self.options.get),
+                self.open.assumptions(),
+            ]
+            .concat(),
         })
     }
 
@@ -152,6 +161,8 @@ impl Session<'_> {
             ("dataset".into(), dataset),
             ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
             ("keep".into(), json!(options.keep)),
+            ("model".into(), self.open.model()),
+            ("seed".into(), json!(options.seed)),
             ("verify".into(), json!(self.verify())),
         ])
     }
@@ -215,7 +226,7 @@ impl Session<'_> {
             keep_attempts: false,
             ..self.job(dataset, Direction::Up, claim.prefix())
         };
-        prepare(unmeasured, &self.open.connection, claim, self.interrupt, progress).await
+        prepare(unmeasured, &self.open.place, claim, self.interrupt, progress).await
     }
 
     async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
@@ -251,7 +262,7 @@ impl Session<'_> {
             },
             arrivals: self.options.arrivals,
             spread: Duration::ZERO,
-            seed: fastrand::u64(..),
+            seed: self.options.seed,
             keep_attempts: self.options.attempts,
         }
     }
@@ -259,12 +270,14 @@ impl Session<'_> {
     async fn measure(&self, job: Job, progress: &mut Progress) -> Result<trial::Finished> {
         progress.trial_begins();
         let mut show = |snapshot: &trial::Snapshot| {
-            progress.marker(snapshot);
+            if self.options.target.simulation.is_none() {
+                progress.marker(snapshot);
+            }
             progress.show("task", snapshot, None);
         };
-        let connection = &self.open.connection;
+        let place = &self.open.place;
         let load = self.options.load;
-        trial::run(job, load, UNCOUNTED, connection, self.interrupt, &mut show).await
+        trial::run(job, load, UNCOUNTED, place, self.interrupt, &mut show).await
     }
 }
 
@@ -291,14 +304,13 @@ pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
 /// Uploads the objects that are to be downloaded; all must arrive.
 pub(super) async fn prepare(
     job: Job,
-    connection: &Connection,
+    place: &Place,
     claim: &Claim<'_>,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<()> {
     let mut show = |snapshot: &trial::Snapshot| progress.show("preparing", snapshot, None);
-    let prepared =
-        trial::run(job, Load::WholeTask, UNCOUNTED, connection, interrupt, &mut show).await?;
+    let prepared = trial::run(job, Load::WholeTask, UNCOUNTED, place, interrupt, &mut show).await?;
     claim.leaves_open(prepared.open_uploads);
     if prepared.interrupted {
         return Err(Error::interrupted());

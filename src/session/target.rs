@@ -3,11 +3,28 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use serde_json::Value;
+
 use super::bucket::Bucket;
 use super::embedded::Embedded;
+use super::progress::Progress;
+use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
-use crate::result::{Target, TargetKind};
-use crate::store::s3::{self, Connection, Credentials};
+use crate::measure;
+use crate::result::{SimulationCost, Target, TargetKind};
+use crate::scenario::{self, Scenario};
+use crate::store::Place;
+use crate::store::model::{ModelStore, Retain};
+use crate::store::s3::{self, Credentials};
+use crate::units::ByteSize;
+use std::time::Duration;
+
+/// A simulation under way.
+pub(super) struct Simulated {
+    scenario: Scenario,
+    /// In real time.
+    began: std::time::Instant,
+}
 
 /// `s3://bucket/prefix`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +54,28 @@ pub struct TargetOptions {
     pub no_sign_request: bool,
     /// Link of the embedded gateway, TOML.
     pub model: Option<PathBuf>,
+    /// Nothing is sent: all of it happens in simulated time.
+    pub simulation: Option<Simulation>,
+}
+
+/// A Storj that is simulated.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// A preset, or a file in TOML.
+    pub scenario: PathBuf,
+    /// What is kept of objects.
+    pub retain: Retain,
+    /// Seed of all that is drawn.
+    pub seed: u64,
 }
 
 /// A target that can be talked to.
 pub(super) struct Open {
-    pub(super) connection: Connection,
+    pub(super) place: Place,
     pub(super) prefix: String,
     pub(super) result: Target,
+    /// The scenario, and when it began, if this is a simulation.
+    pub(super) simulated: Option<Simulated>,
     /// Lives as long as the run.
     _embedded: Option<Embedded>,
 }
@@ -69,16 +101,17 @@ impl TargetOptions {
     /// A bucket that was found to be there.
     pub(super) async fn open_bucket(&self) -> Result<(Open, Bucket)> {
         let open = self.open().await?;
-        let bucket = Bucket::open(&open.connection);
+        let bucket = Bucket::open(&open.place);
         bucket.check().await?;
         Ok((open, bucket))
     }
 
     /// Resolves credentials, or starts the embedded gateway.
     async fn open(&self) -> Result<Open> {
-        match &self.url {
-            Some(url) => self.open_endpoint(url).await,
-            None => self.open_embedded().await,
+        match (&self.simulation, &self.url) {
+            (Some(simulation), _) => Self::open_simulated(simulation),
+            (None, Some(url)) => self.open_endpoint(url).await,
+            (None, None) => self.open_embedded().await,
         }
     }
 
@@ -89,12 +122,13 @@ impl TargetOptions {
         };
         let config = self.config(&self.endpoint, &url.bucket, credentials);
         let connection = config.resolve().await?;
+        let place = Place::Endpoint(connection);
         let result = Target {
-            endpoint: connection.endpoint().to_owned(),
+            endpoint: place.endpoint().to_owned(),
             bucket: url.bucket.clone(),
             kind: TargetKind::Endpoint,
         };
-        Ok(Open { connection, prefix: url.prefix.clone(), result, _embedded: None })
+        Ok(Open { place, prefix: url.prefix.clone(), result, simulated: None, _embedded: None })
     }
 
     async fn open_embedded(&self) -> Result<Open> {
@@ -107,7 +141,26 @@ impl TargetOptions {
             bucket: bucket.to_owned(),
             kind: TargetKind::Embedded,
         };
-        Ok(Open { connection, prefix: String::new(), result, _embedded: Some(embedded) })
+        Ok(Open {
+            place: Place::Endpoint(connection),
+            prefix: String::new(),
+            result,
+            simulated: None,
+            _embedded: Some(embedded),
+        })
+    }
+
+    fn open_simulated(simulation: &Simulation) -> Result<Open> {
+        let scenario = scenario::read(&simulation.scenario)?;
+        let store = ModelStore::new(scenario.model.clone(), simulation.retain, simulation.seed);
+        let place = Place::Simulated(store);
+        let result = Target {
+            endpoint: scenario.name.clone(),
+            bucket: place.bucket().to_owned(),
+            kind: TargetKind::Simulated,
+        };
+        let simulated = Some(Simulated { scenario, began: clock::real() });
+        Ok(Open { place, prefix: String::new(), result, simulated, _embedded: None })
     }
 
     fn config(&self, endpoint: &str, bucket: &str, credentials: Credentials) -> s3::Config {
@@ -122,6 +175,33 @@ impl TargetOptions {
 }
 
 impl Open {
+    /// The parameters of the simulation; null if it is none.
+    pub(super) fn model(&self) -> Value {
+        let model = self.simulated.as_ref().map(|simulated| &simulated.scenario.model);
+        serde_json::to_value(model).expect("numbers serialise")
+    }
+
+    /// What the simulation rests on without a source.
+    pub(super) fn assumptions(&self) -> Vec<String> {
+        let simulated = self.simulated.as_ref();
+        simulated.map(|simulated| simulated.scenario.assumptions.clone()).unwrap_or_default()
+    }
+
+    /// What the simulation has cost so far; also said to the user.
+    pub(super) fn simulation_cost(&self, progress: &Progress) -> Option<SimulationCost> {
+        let simulated = self.simulated.as_ref()?;
+        let real_s = simulated.began.elapsed().as_secs_f64();
+        let (time, events) = (clock::now().since(Instant::default()), clock::events());
+        let rss_peak_bytes = measure::resident_peak_bytes();
+        progress.note(&format!(
+            "simulated {} in {real_s:.1} s: {events} events, {:.2} million a second, {} of memory at most",
+            humantime::format_duration(Duration::from_secs(time.as_secs())),
+            events as f64 / real_s / 1e6,
+            rss_peak_bytes.map_or("unknown".into(), |bytes| ByteSize(bytes).to_string()),
+        ));
+        Some(SimulationCost { simulated_s: time.as_secs_f64(), events, real_s, rss_peak_bytes })
+    }
+
     /// For reading existing objects the target needs a prefix or the whole bucket: both are fine.
     pub(super) fn describe(&self) -> String {
         format!("s3://{}/{} at {}", self.result.bucket, self.prefix, self.result.endpoint)

@@ -11,14 +11,14 @@ use super::claim::Claim;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::run::{PATTERN_SEED, Upwards, assumptions, both, local_dataset, prepare};
-use super::target::{TargetOptions, needs_target};
+use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
 use crate::clock::{self, Instant};
 use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, Phase, Settings, Trial};
-use crate::store::s3::Connection;
+use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune::{self, Forecast, GcsOptions, Next, Outcome, Search};
@@ -84,22 +84,23 @@ pub async fn tune(
         id: new_id(),
         results: options.results.clone(),
         target: open.result.clone(),
-        scenario: scenario(options),
-        assumptions: assumptions(options.direction, options.get),
+        scenario: scenario(options, &open),
+        assumptions: [assumptions(options.direction, options.get), open.assumptions()].concat(),
     })?;
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
     let mut tuning = Tuning {
         options,
         dataset: Arc::new(dataset),
         pattern: Pattern::new(PATTERN_SEED),
-        connection: &open.connection,
+        place: &open.place,
         claim: &claim,
         interrupt,
         progress,
         record,
     };
     let searched = claim.while_alive(tuning.search()).await;
-    let record = tuning.record;
+    let mut record = tuning.record;
+    record.document.simulation = open.simulation_cost(progress);
     both(searched, claim.release().await)?;
     if record.document.recommendation.is_none() {
         record.save()?;
@@ -118,7 +119,9 @@ fn check_settings(options: &TuneOptions, dataset: &Dataset) -> Result<()> {
         let parts_in_flight = options.parts_in_flight;
         let settings = Settings { part_size_bytes, concurrency, parts_in_flight };
         tune::feasible(settings, dataset.largest_bytes())?;
-        limits::check(settings, dataset)?;
+        if options.target.simulation.is_none() {
+            limits::check(settings, dataset)?;
+        }
     }
     Ok(())
 }
@@ -157,7 +160,7 @@ fn expected_trial(options: &TuneOptions) -> Duration {
     (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
 }
 
-fn scenario(options: &TuneOptions) -> BTreeMap<String, Value> {
+fn scenario(options: &TuneOptions, open: &Open) -> BTreeMap<String, Value> {
     let dataset = match &options.dataset {
         Upwards::Synthetic { name, .. } => json!(name),
         Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
@@ -168,6 +171,7 @@ fn scenario(options: &TuneOptions) -> BTreeMap<String, Value> {
         ("current_concurrency".into(), json!(options.current_concurrency)),
         ("dataset".into(), dataset),
         ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
+        ("model".into(), open.model()),
         ("part_sizes_bytes".into(), json!(options.part_sizes_bytes)),
         ("parts_in_flight".into(), json!(options.parts_in_flight)),
         ("seed".into(), json!(options.seed)),
@@ -180,7 +184,7 @@ struct Tuning<'a> {
     options: &'a TuneOptions,
     dataset: Arc<Dataset>,
     pattern: Pattern,
-    connection: &'a Connection,
+    place: &'a Place,
     claim: &'a Claim<'a>,
     interrupt: &'a Interrupt,
     progress: &'a mut Progress,
@@ -252,8 +256,7 @@ impl Tuning<'_> {
         let mut show = |snapshot: &Snapshot| {
             progress.show(&what, snapshot, Some(left.saturating_sub(snapshot.elapsed)));
         };
-        let finished =
-            trial::run(job, load, label, self.connection, self.interrupt, &mut show).await?;
+        let finished = trial::run(job, load, label, self.place, self.interrupt, &mut show).await?;
         self.claim.leaves_open(finished.open_uploads.clone());
         if finished.interrupted {
             return Err(Error::interrupted());
@@ -277,7 +280,7 @@ impl Tuning<'_> {
             keep_attempts: false,
             ..self.job(settings, Direction::Up, "objects/")
         };
-        prepare(job, self.connection, self.claim, self.interrupt, self.progress).await
+        prepare(job, self.place, self.claim, self.interrupt, self.progress).await
     }
 
     fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {

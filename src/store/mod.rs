@@ -4,7 +4,10 @@
 //! method is `Send` and nothing is spawned: one thread, one future, one store.
 
 pub mod model;
+mod place;
 pub mod s3;
+
+pub use place::{AnyStore, Place};
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -50,6 +50,8 @@ pub(super) struct Observed {
     pub(super) received_bytes_per_second: f64,
     /// Files arrived by themselves, and none of them had to wait for a mover.
     pub(super) arrivals_set_the_rate: bool,
+    /// Nothing was sent: what this machine used says nothing.
+    pub(super) simulated: bool,
     /// Threads that move data.
     pub(super) workers: usize,
     /// `None` when the window did not close.
@@ -68,6 +70,7 @@ pub(super) struct Limit {
 pub(super) fn judge(seen: &Observed) -> Limit {
     let (limited_by, evidence) = by_answers(seen)
         .or_else(|| by_nothing_to_do(seen))
+        .or_else(|| seen.simulated.then(by_simulation))
         .or_else(|| seen.used.as_ref().and_then(|used| by_resources(used, seen.workers)))
         .unwrap_or_else(|| (LimitedBy::GatewayOrNetwork, nothing_else(seen)));
     Limit { limited_by, evidence }
@@ -91,12 +94,18 @@ fn by_nothing_to_do(seen: &Observed) -> Verdict {
         "no request with payload ended well"
     } else if seen.arrivals_set_the_rate {
         "files arrived more slowly than they could be moved: their arrivals set the rate"
-    } else if seen.used.is_none() {
+    } else if seen.used.is_none() && !seen.simulated {
         "the window did not close"
     } else {
         return None;
     };
     Some((LimitedBy::Unknown, why.into()))
+}
+
+/// The client of a simulation costs no time.
+fn by_simulation() -> (LimitedBy, String) {
+    let evidence = "in a simulation nothing but the modelled gateway and network takes time";
+    (LimitedBy::GatewayOrNetwork, evidence.into())
 }
 
 fn by_resources(used: &Used, workers: usize) -> Verdict {
@@ -392,6 +401,13 @@ mod tests {
             assert_eq!(limit.limited_by, LimitedBy::Unknown);
             assert!(limit.evidence.contains(why), "{}", limit.evidence);
         }
+    }
+
+    #[test]
+    fn a_simulation_is_limited_by_its_model_and_never_by_this_machine() {
+        let simulated = Observed { simulated: true, used: None, ..calm() };
+        assert_eq!(verdict(&simulated), LimitedBy::GatewayOrNetwork);
+        assert_eq!(verdict(&Observed { throttled: 500, ..simulated }), LimitedBy::Throttled);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! A worker thread has a current_thread runtime, an SDK client and a connection pool of its own: no
 //! lock is shared on the hot path. The thread that calls [`run`] only watches counters and the clock.
 
+mod crew;
 mod limit;
 mod records;
-mod threads;
 mod used;
 mod watch;
 mod window;
@@ -16,7 +16,7 @@ pub use watch::Snapshot;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
@@ -24,11 +24,10 @@ use crate::result::{
     ClientUse, Direction, Distances, FileFailure, NetworkUse, OpenLoop, Phase, SourceUse,
     TaskSummary, Trial, Window,
 };
-use crate::store::Upload;
-use crate::store::s3::Connection;
+use crate::store::{Place, Upload};
 use crate::transfer::{Arrivals, Control, Job, Order, Stage};
+use crew::Crew;
 use limit::Observed;
-use threads::Threads;
 use used::Used;
 use window::Measurement;
 
@@ -87,7 +86,7 @@ pub async fn run(
     job: Job,
     load: Load,
     label: Label,
-    connection: &Connection,
+    place: &Place,
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(&Snapshot),
 ) -> Result<Finished> {
@@ -97,10 +96,10 @@ pub async fn run(
         Load::Timed { .. } => Stage::WarmUp,
     };
     let control = Control::new(first_stage, job.arrivals, job.seed);
-    let threads = Threads::start(job, control, connection)?;
-    let watched = watch::until_over(&threads, load, interrupt, progress).await;
-    let (job, control) = (threads.job(), threads.control());
-    let worked = threads.join().await?;
+    let crew = Crew::start(job, control, place)?;
+    let watched = watch::until_over(&crew, load, interrupt, progress).await;
+    let (job, control) = (crew.job(), crew.control());
+    let worked = crew.join().await?;
 
     let mut recorder = Recorder::default();
     let (mut open_uploads, mut failures) = (BTreeSet::new(), Vec::new());
@@ -119,7 +118,11 @@ pub async fn run(
     let trial = measured.trial(load, label, failures);
     let records = Records {
         origin: control.origin,
-        started: SystemTime::now() - since_start(&control),
+        started: match watched.simulated {
+            // The calendar of a simulation begins with its clock.
+            true => SystemTime::UNIX_EPOCH + control.origin.since(Instant::default()),
+            false => SystemTime::now() - since_start(&control),
+        },
         window: watched.opened..watched.closed,
         recorder: measured.recorder,
         job,
@@ -190,6 +193,7 @@ impl Measured<'_> {
             sent_bytes_per_second: sent,
             received_bytes_per_second: received,
             arrivals_set_the_rate: arrivals_count && self.watched.backlog_files == 0,
+            simulated: self.watched.simulated,
             workers: self.watched.threads,
             used: self.used.clone(),
             tcp: self.recorder.tcp(),
@@ -197,10 +201,13 @@ impl Measured<'_> {
     }
 
     fn client(&self) -> ClientUse {
+        if self.watched.simulated {
+            return ClientUse::default();
+        }
         let (cpu_seconds, bytes) = (self.cpu.as_secs_f64(), self.recorder.payload_bytes());
         let used = self.used.as_ref();
         ClientUse {
-            cpu_seconds,
+            cpu_seconds: Some(cpu_seconds),
             cpu_seconds_per_gb: (bytes > 0).then(|| cpu_seconds / (bytes as f64 / 1e9)),
             rss_peak_bytes: resident_peak_bytes(),
             rss_trial_peak_bytes: self.watched.rss_peak_bytes,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::threads::Threads;
+use super::crew::Crew;
 use super::used::Edge;
 use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, Load, WARM_UP_MAX, is_timed, since_start};
 use crate::clock;
@@ -12,6 +12,9 @@ use crate::transfer::Stage;
 
 /// How often the counters are looked at.
 const TICK: Duration = BIN;
+
+/// The same in a whole task that is simulated: nothing is decided by what is seen then.
+const TICK_SIMULATED: Duration = Duration::from_secs(10);
 
 /// A trial in progress, for the eyes of the user.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +42,7 @@ pub(super) struct Watched {
     pub(super) opened: Duration,
     /// The window closed.
     pub(super) closed: Duration,
-    /// What had been used by then; `None` when the window did not close.
+    /// What had been used by then; `None` when the window did not close, and in a simulation.
     pub(super) edges: Option<[Edge; 2]>,
     /// Highest resident set that was seen.
     pub(super) rss_peak_bytes: Option<u64>,
@@ -47,19 +50,22 @@ pub(super) struct Watched {
     pub(super) backlog_files: u64,
     /// Worker threads.
     pub(super) threads: usize,
+    /// What this machine used says nothing about the trial.
+    pub(super) simulated: bool,
     pub(super) interrupted: bool,
     pub(super) warnings: Vec<String>,
 }
 
 /// Watches a trial until all movers have stopped, the drain is over, or the user interrupts.
 pub(super) async fn until_over(
-    threads: &Threads,
+    crew: &Crew,
     load: Load,
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(&Snapshot),
 ) -> Watched {
-    let mut watch = Watch { threads, progress, seen: Watched::default() };
-    watch.seen.threads = threads.count();
+    let mut watch = Watch { crew, progress, seen: Watched::default() };
+    watch.seen.threads = crew.threads();
+    watch.seen.simulated = crew.is_simulated();
     let interrupted = tokio::select! {
         biased;
         () = interrupt.asked() => true,
@@ -67,16 +73,16 @@ pub(super) async fn until_over(
     };
     let mut seen = watch.seen;
     if interrupted {
-        threads.control().enter(Stage::Draining);
+        crew.control().enter(Stage::Draining);
         seen.interrupted = true;
-        seen.closed = since_start(&threads.control());
+        seen.closed = since_start(&crew.control());
         seen.opened = seen.opened.min(seen.closed);
     }
     seen
 }
 
 struct Watch<'a> {
-    threads: &'a Threads,
+    crew: &'a Crew,
     progress: &'a mut dyn FnMut(&Snapshot),
     seen: Watched,
 }
@@ -87,8 +93,8 @@ impl Watch<'_> {
             Load::WholeTask => {
                 let opened = self.edge();
                 while !self.tick().await {}
-                self.seen.closed = since_start(&self.threads.control());
-                self.seen.edges = Some([opened, self.edge()]);
+                self.seen.closed = since_start(&self.crew.control());
+                self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
             }
             Load::Timed { warm_up, window } => {
                 self.warm_up(warm_up).await;
@@ -97,8 +103,8 @@ impl Watch<'_> {
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
                 self.until(self.seen.opened + window).await;
                 self.seen.closed = BIN * bins(self.enter(Stage::Draining));
-                self.seen.backlog_files = self.threads.control().backlog_files();
-                self.seen.edges = Some([opened, self.edge()]);
+                self.seen.backlog_files = self.crew.control().backlog_files();
+                self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
                 self.drain().await;
             }
         }
@@ -107,8 +113,8 @@ impl Watch<'_> {
     /// Until the time is over and every mover has moved something.
     async fn warm_up(&mut self, warm_up: Duration) {
         self.until(warm_up).await;
-        let control = self.threads.control();
-        let movers = u64::from(self.threads.job().settings.concurrency);
+        let control = self.crew.control();
+        let movers = u64::from(self.crew.job().settings.concurrency);
         while Live::get(&control.live.movers_warm) < movers {
             if since_start(&control) > warm_up * WARM_UP_MAX {
                 let warm = Live::get(&control.live.movers_warm);
@@ -125,7 +131,7 @@ impl Watch<'_> {
 
     /// What is under way may end; most of it does within twice the slowest request so far.
     async fn drain(&mut self) {
-        let control = self.threads.control();
+        let control = self.crew.control();
         let began = since_start(&control);
         let slowest = Duration::from_nanos(Live::get(&control.live.slowest_ns));
         let limit = DRAIN_MIN.max(slowest * DRAIN_OF_SLOWEST);
@@ -133,29 +139,33 @@ impl Watch<'_> {
     }
 
     async fn until(&mut self, end: Duration) {
-        while since_start(&self.threads.control()) < end && !self.tick().await {}
+        while since_start(&self.crew.control()) < end && !self.tick().await {}
     }
 
-    fn edge(&self) -> Edge {
-        Edge::now(&self.threads.control())
+    fn edge(&self) -> Option<Edge> {
+        (!self.crew.is_simulated()).then(|| Edge::now(&self.crew.control()))
     }
 
     /// Enters a stage and says when.
     fn enter(&self, stage: Stage) -> Duration {
-        let control = self.threads.control();
+        let control = self.crew.control();
         control.enter(stage);
         since_start(&control)
     }
 
     /// Waits a little and shows the progress. Whether all movers have stopped.
     async fn tick(&mut self) -> bool {
+        let whole_task = !is_timed(&self.crew.job());
+        let tick = if self.crew.is_simulated() && whole_task { TICK_SIMULATED } else { TICK };
         let stopped = tokio::select! {
             biased;
-            () = self.threads.done() => true,
-            () = clock::sleep(TICK) => false,
+            () = self.crew.done() => true,
+            () = clock::sleep(tick) => false,
         };
-        self.seen.rss_peak_bytes = self.seen.rss_peak_bytes.max(resident_bytes());
-        let (control, job) = (self.threads.control(), self.threads.job());
+        if !self.crew.is_simulated() {
+            self.seen.rss_peak_bytes = self.seen.rss_peak_bytes.max(resident_bytes());
+        }
+        let (control, job) = (self.crew.control(), self.crew.job());
         let live = &control.live;
         (self.progress)(&Snapshot {
             elapsed: since_start(&control),

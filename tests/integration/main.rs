@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod mistakes;
 mod serve;
+mod simulate;
 mod store;
 mod support;
 mod tls;

@@ -63,6 +63,9 @@ fn demonstration(digest: &Digest) -> Markup {
         TargetKind::Embedded => {
             element("p class=\"note\" role=\"note\"", element("strong", wording::DEMONSTRATION))
         }
+        TargetKind::Simulated => {
+            element("p class=\"note\" role=\"note\"", element("strong", wording::SIMULATION))
+        }
         TargetKind::Endpoint => Markup::default(),
     }
 }

@@ -36,7 +36,7 @@ const KEYS_PER_PAGE: usize = 1000;
 /// The bucket's name: there is one.
 const BUCKET: &str = "simulated";
 
-/// A bucket of a simulated Storj, with the link to it. Clones are further clients of the same.
+/// A bucket of a simulated Storj, with the link to it. It belongs to one simulation. Clones are further clients of the same.
 #[derive(Clone)]
 pub struct ModelStore {
     world: Rc<World>,

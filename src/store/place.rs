@@ -1,0 +1,154 @@
+//! Where a run's bucket is, and the store of whoever is not particular about which kind it is.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::model::ModelStore;
+use super::s3::{Connection, S3Store};
+use super::{Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload};
+use crate::dataset::Payload;
+use crate::measure::Probe;
+
+/// Where a bucket is.
+#[derive(Clone)]
+pub enum Place {
+    /// At an endpoint; each thread makes connections of its own.
+    Endpoint(Connection),
+    /// In this thread, in simulated time.
+    Simulated(ModelStore),
+}
+
+impl Place {
+    /// Base URL of the endpoint.
+    pub fn endpoint(&self) -> &str {
+        match self {
+            Self::Endpoint(connection) => connection.endpoint(),
+            Self::Simulated(_) => "simulated",
+        }
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        match self {
+            Self::Endpoint(connection) => connection.bucket(),
+            Self::Simulated(_) => "simulated",
+        }
+    }
+
+    /// A store for the calling thread.
+    pub fn connect(&self) -> AnyStore {
+        match self {
+            Self::Endpoint(connection) => AnyStore::S3(S3Store::connect(connection)),
+            Self::Simulated(store) => AnyStore::Model(store.clone()),
+        }
+    }
+}
+
+/// A store of either kind, for housekeeping; measured requests go to the store itself.
+pub enum AnyStore {
+    /// At an endpoint.
+    S3(S3Store),
+    /// In simulated time.
+    Model(ModelStore),
+}
+
+macro_rules! either {
+    ($any:ident, $store:ident => $call:expr) => {
+        match $any {
+            Self::S3($store) => $call.await,
+            Self::Model($store) => $call.await,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError> {
+        either!(self, store => store.locate_bucket(probe))
+    }
+
+    async fn put_object(
+        &self,
+        key: &str,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError> {
+        either!(self, store => store.put_object(key, payload, probe))
+    }
+
+    async fn create_upload(&self, key: &str, probe: &Arc<Probe>) -> Result<Upload, StoreError> {
+        either!(self, store => store.create_upload(key, probe))
+    }
+
+    async fn upload_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        payload: Payload,
+        probe: &Arc<Probe>,
+    ) -> Result<Part, StoreError> {
+        either!(self, store => store.upload_part(upload, number, payload, probe))
+    }
+
+    async fn complete_upload(
+        &self,
+        upload: &Upload,
+        parts: &[Part],
+        probe: &Arc<Probe>,
+    ) -> Result<String, StoreError> {
+        either!(self, store => store.complete_upload(upload, parts, probe))
+    }
+
+    async fn abort_upload(&self, upload: &Upload, probe: &Arc<Probe>) -> Result<(), StoreError> {
+        either!(self, store => store.abort_upload(upload, probe))
+    }
+
+    async fn list_uploads(
+        &self,
+        prefix: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<OpenUpload>, StoreError> {
+        either!(self, store => store.list_uploads(prefix, probe))
+    }
+
+    async fn list_parts(
+        &self,
+        upload: &Upload,
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<PartInfo>, StoreError> {
+        either!(self, store => store.list_parts(upload, probe))
+    }
+
+    async fn head_object(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<ObjectInfo>, StoreError> {
+        either!(self, store => store.head_object(key, probe))
+    }
+
+    async fn get_object(
+        &self,
+        key: &str,
+        range: Option<Range<u64>>,
+        probe: &Arc<Probe>,
+    ) -> Result<Download, StoreError> {
+        either!(self, store => store.get_object(key, range, probe))
+    }
+
+    async fn list_objects(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        probe: &Arc<Probe>,
+    ) -> Result<Page, StoreError> {
+        either!(self, store => store.list_objects(prefix, after, probe))
+    }
+
+    async fn delete_objects(
+        &self,
+        keys: &[String],
+        probe: &Arc<Probe>,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        either!(self, store => store.delete_objects(keys, probe))
+    }
+}

@@ -1,0 +1,184 @@
+//! Those who do the work of a trial: threads over sockets, or one future in simulated time.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use tokio::sync::watch;
+
+use crate::error::{Error, Result};
+use crate::measure;
+use crate::store::model::ModelStore;
+use crate::store::s3::{Connection, S3Store};
+use crate::store::{Place, Store};
+use crate::transfer::{Control, Job, Worker, WorkerReport};
+
+/// The workers of one trial.
+pub(super) struct Crew {
+    job: Arc<Job>,
+    control: Arc<Control>,
+    cut: watch::Sender<bool>,
+    hands: Hands,
+}
+
+enum Hands {
+    /// Each with a runtime, a store and a share of the movers.
+    Threads {
+        /// Closed when the last thread is done.
+        done: watch::Receiver<()>,
+        handles: Vec<JoinHandle<WorkerReport>>,
+    },
+    /// All movers on this thread. They move while somebody waits for them to be done.
+    Simulated(RefCell<Work>),
+}
+
+/// The work of a simulation.
+enum Work {
+    UnderWay(LocalBoxFuture<'static, WorkerReport>),
+    Done(Box<WorkerReport>),
+}
+
+impl Crew {
+    /// Puts the movers to work.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub(super) fn start(job: Job, control: Control, place: &Place) -> Result<Self> {
+        let (job, control) = (Arc::new(job), Arc::new(control));
+        let (cut, cut_receiver) = watch::channel(false);
+        let seat = |number, count| Seat {
+            number,
+            count,
+            job: Arc::clone(&job),
+            control: Arc::clone(&control),
+            cut: cut_receiver.clone(),
+        };
+        let hands = match place {
+            Place::Endpoint(connection) => {
+                let count = measure::cores().min(job.settings.concurrency).max(1);
+                let seats = (0..count).map(|number| seat(number, count));
+                start_threads(seats, connection)?
+            }
+            Place::Simulated(store) => simulate(seat(0, 1), store.clone()),
+        };
+        Ok(Self { job, control, cut, hands })
+    }
+
+    pub(super) fn job(&self) -> Arc<Job> {
+        Arc::clone(&self.job)
+    }
+
+    pub(super) fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// Threads that move data: none in a simulation.
+    pub(super) fn threads(&self) -> usize {
+        match &self.hands {
+            Hands::Threads { handles, .. } => handles.len(),
+            Hands::Simulated(_) => 0,
+        }
+    }
+
+    /// Whether what this machine uses says nothing about the trial.
+    pub(super) fn is_simulated(&self) -> bool {
+        matches!(self.hands, Hands::Simulated(_))
+    }
+
+    /// Waits until every mover has stopped by itself.
+    pub(super) async fn done(&self) {
+        match &self.hands {
+            Hands::Threads { done, .. } => {
+                let mut done = done.clone();
+                while done.changed().await.is_ok() {}
+            }
+            Hands::Simulated(work) => poll_fn(|context| work.borrow_mut().poll(context)).await,
+        }
+    }
+
+    /// Drops what is still under way and collects what was recorded.
+    ///
+    /// # Errors
+    /// If a thread panicked; the caller still has a clean-up to do.
+    pub(super) async fn join(self) -> Result<Vec<WorkerReport>> {
+        self.cut.send_replace(true);
+        self.done().await;
+        // The panic itself is on standard error already.
+        let panicked = |_| Error::environment("a thread that moves data panicked: this is a bug");
+        let join = |handle: JoinHandle<WorkerReport>| handle.join().map_err(panicked);
+        match self.hands {
+            Hands::Threads { handles, .. } => handles.into_iter().map(join).collect(),
+            Hands::Simulated(work) => match work.into_inner() {
+                Work::Done(report) => Ok(vec![*report]),
+                Work::UnderWay(_) => unreachable!("it was waited for"),
+            },
+        }
+    }
+}
+
+impl Work {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Self::UnderWay(work) = self {
+            let Poll::Ready(report) = work.as_mut().poll(context) else { return Poll::Pending };
+            *self = Self::Done(Box::new(report));
+        }
+        Poll::Ready(())
+    }
+}
+
+fn start_threads(seats: impl Iterator<Item = Seat>, connection: &Connection) -> Result<Hands> {
+    let (done_sender, done) = watch::channel(());
+    let mut handles = Vec::new();
+    for seat in seats {
+        let (done_sender, connection) = (done_sender.clone(), connection.clone());
+        let builder = std::thread::Builder::new().name(format!("movers-{}", seat.number));
+        let work = move || {
+            let report = seat.work_on_a_thread(&connection);
+            drop(done_sender);
+            report
+        };
+        let cannot = |error| Error::environment(format!("cannot start a thread: {error}"));
+        handles.push(builder.spawn(work).map_err(cannot)?);
+    }
+    Ok(Hands::Threads { done, handles })
+}
+
+fn simulate(seat: Seat, store: ModelStore) -> Hands {
+    let work = async move { seat.work(&store).await };
+    Hands::Simulated(RefCell::new(Work::UnderWay(work.boxed_local())))
+}
+
+/// A worker's place: which of the movers are its own.
+struct Seat {
+    number: u32,
+    count: u32,
+    job: Arc<Job>,
+    control: Arc<Control>,
+    cut: watch::Receiver<bool>,
+}
+
+impl Seat {
+    fn work_on_a_thread(self, connection: &Connection) -> WorkerReport {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the system gives a thread its event queue");
+        runtime.block_on(async { self.work(&S3Store::connect(connection)).await })
+    }
+
+    async fn work(mut self, store: &impl Store) -> WorkerReport {
+        let worker = Worker::new(store, &self.job, &self.control, u64::from(self.number));
+        let movers = (self.number..self.job.settings.concurrency).step_by(self.count as usize);
+        tokio::select! {
+            biased;
+            () = worker.drive(movers) => {}
+            // Also when the sender is gone: nobody waits for this worker any more.
+            _ = self.cut.wait_for(|cut| *cut) => {}
+        }
+        worker.report()
+    }
+}

@@ -1,0 +1,80 @@
+//! `--simulate`: the same engine in simulated time, from the command line.
+
+use serde_json::Value;
+
+use crate::support::tidegate::Tidegate;
+
+/// The result document without what is of the run itself: its name, its time, and what it cost.
+fn repeatable(tidegate: &Tidegate, verb: &str, arguments: &[&str]) -> Value {
+    let mut document = tidegate.json(verb, arguments);
+    for of_the_run in ["id", "started", "command"] {
+        document[of_the_run] = Value::Null;
+    }
+    document["simulation"]["real_s"] = Value::Null;
+    document["simulation"]["rss_peak_bytes"] = Value::Null;
+    document
+}
+
+#[test]
+fn the_same_seed_gives_the_same_result_and_another_gives_another() {
+    let tidegate = Tidegate::embedded();
+    for direction in ["up", "down"] {
+        let run = |seed| {
+            let arguments =
+                ["--simulate", "--direction", direction, "--seed", seed, "--size", "100GB"];
+            repeatable(&tidegate, "run", &arguments)
+        };
+        let first = run("7");
+        assert_eq!(first, run("7"), "{direction}");
+        let goodput = |document: &Value| document["trials"][0]["goodput_bytes_per_second"].clone();
+        assert_ne!(goodput(&first), goodput(&run("8")), "{direction}");
+    }
+}
+
+#[test]
+fn a_simulation_says_that_it_is_one_and_what_it_rests_on() {
+    let tidegate = Tidegate::embedded();
+    let document = tidegate.json("run", &["--simulate", "hosted-1g-ocean", "--size", "50GB"]);
+    assert_eq!(document["target"]["kind"], "simulated");
+    assert_eq!(document["target"]["endpoint"], "hosted-1g-ocean");
+    assert_eq!(document["scenario"]["model"]["round_trip_us"], 100_000);
+    let assumptions = document["assumptions"].as_array().unwrap();
+    let of_the_model = |text: &Value| text.as_str().unwrap().starts_with("round_trip = \"100ms\"");
+    assert!(assumptions.iter().any(of_the_model), "{assumptions:?}");
+    let trial = &document["trials"][0];
+    assert_eq!(trial["limited_by"], "gateway_or_network");
+    assert_eq!(trial["client"]["cpu_seconds"], Value::Null);
+    // 1 Gbit/s is 125 MB/s, and four streams across an ocean can almost fill that.
+    let goodput = trial["goodput_bytes_per_second"].as_f64().unwrap();
+    assert!((60e6..125e6).contains(&goodput), "{goodput}");
+    assert!(document["simulation"]["events"].as_u64().unwrap() > 1000);
+    let shown = tidegate.run("run", &["--simulate", "--size", "1GB"]);
+    assert!(shown.stdout.contains("nothing was sent"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_search_in_simulated_time_takes_its_budget_there_and_repeats() {
+    let tidegate = Tidegate::embedded();
+    let tune = || repeatable(&tidegate, "tune", &["--simulate", "hosted-1g-near"]);
+    let first = tune();
+    assert_eq!(first, tune());
+    assert!(first["recommendation"]["settings"]["concurrency"].as_u64().unwrap() >= 2);
+    // The budget of ten minutes was spent, all of it simulated.
+    let simulated_s = first["simulation"]["simulated_s"].as_f64().unwrap();
+    assert!((300.0..900.0).contains(&simulated_s), "{simulated_s}");
+}
+
+#[test]
+fn what_a_simulation_cannot_do_is_refused() {
+    let tidegate = Tidegate::embedded();
+    for (arguments, why) in [
+        (["--simulate", "--verify"].as_slice(), "moves no bytes"),
+        (&["--simulate", "hosted-2g-near"], "hosted-1g-near"),
+        (&["--simulate", "development", "s3://bucket/p"], "cannot be used with"),
+        (&["--simulate", "development", "--from", "/tmp"], "cannot be used with"),
+    ] {
+        let refused = tidegate.run("run", arguments);
+        assert_eq!(refused.code, 2, "{arguments:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(why), "{arguments:?}: {}", refused.stderr);
+    }
+}
