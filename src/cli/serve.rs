@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, Result};
-use crate::gateway::{Backend, Certificate, Config, Gateway, Keys, Retain, Upstream};
+use crate::gateway::{
+    Backend, Certificate, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
+};
 use crate::scenario;
 use crate::storj::{Limits, Model};
 use crate::units::{ByteSize, Rate};
@@ -21,6 +23,10 @@ pub struct Args {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+
+    /// Host name under which each bucket has a name of its own: BUCKET.NAME/KEY is NAME/BUCKET/KEY.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    domain: Domain,
 
     /// Speak TLS with this certificate (PEM, with those between it and its authority).
     #[arg(long, value_name = "FILE", requires = "tls_key")]
@@ -50,12 +56,16 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     seed: u64,
 
+    /// Fail as Storj does when too few storage nodes are online: only objects of up to 4 KiB work.
+    #[arg(long)]
+    too_few_nodes: bool,
+
     /// Write a line of JSON for each request to this file.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
     /// Model the link in front of another S3 server, e.g. http://127.0.0.1:7070.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["retain", "buckets", "seed"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["retain", "buckets", "seed", "too_few_nodes"])]
     upstream: Option<Upstream>,
 
     /// Who is refused for asking too much: as at `storj`, `none`, or as a TOML file says. Without
@@ -153,16 +163,21 @@ impl Args {
         };
         let backend = match self.upstream {
             Some(upstream) => Backend::Upstream(upstream),
-            None => Backend::Embedded {
+            None => Backend::Embedded(Embedding {
                 retain: self.retain,
                 buckets: self.buckets,
                 keys: keys_from_environment()?,
                 seed: self.seed,
-            },
+                nodes: match self.too_few_nodes {
+                    true => NodesOnline::TooFew,
+                    false => NodesOnline::Enough,
+                },
+            }),
         };
         let certificate = self.tls_cert.zip(self.tls_key);
         Ok(Config {
             listen: self.listen,
+            domain: self.domain,
             certificate: certificate.map(|(chain, key)| Certificate { chain, key }),
             statistics: self.stats,
             backend,

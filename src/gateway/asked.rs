@@ -3,16 +3,17 @@
 
 use http::{HeaderMap, Method, Request, Uri};
 
+use super::domain::Domain;
 use crate::storj::Direction;
 
-/// What a request asks for. Requests are path-style.
+/// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// S3's name of the operation; `Other` for those the embedded gateway does not know.
     pub operation: &'static str,
-    /// First component of the path.
+    /// Named by the host, or the first component of the path.
     pub bucket: Option<String>,
-    /// Rest of the path, percent-decoded.
+    /// The rest of the path, percent-decoded.
     pub key: Option<String>,
     /// Query parameter `uploadId`.
     pub upload_id: Option<String>,
@@ -43,9 +44,12 @@ const OTHER_ASPECTS: [&str; 16] = [
 ];
 
 impl Asked {
-    /// Reads it from a request.
-    pub fn of<B>(request: &Request<B>) -> Self {
-        let (bucket, key) = bucket_and_key(request.uri());
+    /// Reads it from a request to a host of this domain.
+    pub fn of<B>(request: &Request<B>, domain: &Domain) -> Self {
+        let (bucket, key) = match domain.bucket_in(request.headers()) {
+            Some(bucket) => (Some(bucket.to_owned()), named(path(request.uri()))),
+            None => bucket_and_key(request.uri()),
+        };
         let query = Query::of(request.uri());
         let target = match (&bucket, &key) {
             (None, _) => Target::Service,
@@ -110,10 +114,17 @@ fn operation(target: Target, method: &Method, query: &Query, headers: &HeaderMap
 }
 
 fn bucket_and_key(uri: &Uri) -> (Option<String>, Option<String>) {
-    let path = uri.path().strip_prefix('/').unwrap_or_default();
+    let path = path(uri);
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    let named = |text: &str| (!text.is_empty()).then(|| percent_decoded(text));
     (named(bucket), named(key))
+}
+
+fn path(uri: &Uri) -> &str {
+    uri.path().strip_prefix('/').unwrap_or_default()
+}
+
+fn named(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| percent_decoded(text))
 }
 
 fn header_text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
@@ -168,8 +179,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn domain() -> Domain {
+        "gateway.test".parse().unwrap()
+    }
+
     fn asked(method: &str, uri: &str) -> Asked {
-        Asked::of(&Request::builder().method(method).uri(uri).body(()).unwrap())
+        Asked::of(&Request::builder().method(method).uri(uri).body(()).unwrap(), &domain())
+    }
+
+    #[test]
+    fn a_bucket_named_by_the_host_is_not_in_the_path() {
+        for (path, operation, key) in
+            [("/a/b", "GetObject", Some("a/b")), ("/", "ListObjects", None)]
+        {
+            let request = Request::builder().uri(path).header("host", "data.gateway.test:80");
+            let asked = Asked::of(&request.body(()).unwrap(), &domain());
+            assert_eq!((asked.operation, asked.bucket.as_deref()), (operation, Some("data")));
+            assert_eq!(asked.key.as_deref(), key);
+        }
     }
 
     #[test]
@@ -202,7 +229,7 @@ mod tests {
     fn a_copy_is_not_a_part() {
         let request =
             Request::builder().method("PUT").uri("/b/k").header("x-amz-copy-source", "/b/a");
-        let asked = Asked::of(&request.body(()).unwrap());
+        let asked = Asked::of(&request.body(()).unwrap(), &domain());
         assert_eq!((asked.operation, asked.part()), ("CopyObject", None));
     }
 

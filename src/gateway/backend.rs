@@ -4,27 +4,43 @@ use http::{Request, Response};
 use s3s::{Body, StdError};
 
 use super::contents::Retain;
+use super::domain::Domain;
 use super::embedded::Service;
 use super::forward::{Forwarder, Upstream};
 use super::log::Traffic;
 use super::signature::Keys;
 use crate::error::Result;
-use crate::storj::Rules;
+use crate::storj::Limits;
+
+/// How the embedded S3 is.
+#[derive(Debug)]
+pub struct Embedding {
+    /// What becomes of the bytes.
+    pub retain: Retain,
+    /// The buckets that exist; without any, every bucket does.
+    pub buckets: Vec<String>,
+    /// Whose signatures are accepted; without keys, every request is.
+    pub keys: Option<Keys>,
+    /// Seed of the synthetic bytes that discarded objects answer with.
+    pub seed: u64,
+    /// Whether segments can be read and written.
+    pub nodes: NodesOnline,
+}
+
+/// Whether enough storage nodes are online.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodesOnline {
+    /// As always.
+    Enough,
+    /// No segment that is kept by storage nodes can be read or written.
+    TooFew,
+}
 
 /// What answers.
 #[derive(Debug)]
 pub enum Backend {
     /// The embedded S3.
-    Embedded {
-        /// What becomes of the bytes.
-        retain: Retain,
-        /// The buckets that exist; without any, every bucket does.
-        buckets: Vec<String>,
-        /// Whose signatures are accepted; without keys, every request is.
-        keys: Option<Keys>,
-        /// Seed of the synthetic bytes that discarded objects answer with.
-        seed: u64,
-    },
+    Embedded(Embedding),
     /// Another S3 server.
     Upstream(Upstream),
 }
@@ -34,10 +50,10 @@ impl Backend {
     ///
     /// # Errors
     /// If the directory cannot be used.
-    pub fn open(self, rules: Rules) -> Result<OpenBackend> {
+    pub fn open(self, domain: &Domain, limits: &Limits) -> Result<OpenBackend> {
         match self {
-            Self::Embedded { retain, buckets, keys, seed } => {
-                Service::open(retain, &buckets, keys, seed, rules).map(OpenBackend::Embedded)
+            Self::Embedded(embedding) => {
+                Service::open(embedding, domain, limits).map(OpenBackend::Embedded)
             }
             Self::Upstream(upstream) => Ok(OpenBackend::Upstream(upstream)),
         }

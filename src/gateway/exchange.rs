@@ -14,6 +14,7 @@ use s3s::{Body, StdError};
 
 use super::asked::Asked;
 use super::backend::Peer;
+use super::domain::Domain;
 use super::embedded::slow_down;
 use super::gate::{self, Gate};
 use super::log::{RequestLog, Traffic};
@@ -30,6 +31,8 @@ const LARGEST_ERROR_BYTES: usize = 64 << 10;
 pub struct Connection {
     /// From 1, in order of arrival.
     pub id: u64,
+    /// Under which buckets are names of hosts.
+    pub domain: Arc<Domain>,
     /// Its part of the modelled link.
     pub lane: Arc<Lane>,
     /// Who is let in.
@@ -50,7 +53,7 @@ impl Connection {
     /// Carries a request to its answer. An error cuts the connection.
     pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, StdError> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let asked = Asked::of(&request);
+        let asked = Asked::of(&request, &self.domain);
         let part = asked.part();
         let heads_only = *request.method() == Method::HEAD;
         let traffic = Arc::<Traffic>::default();

@@ -16,6 +16,7 @@
 mod asked;
 mod backend;
 mod contents;
+mod domain;
 mod embedded;
 mod exchange;
 mod forward;
@@ -32,8 +33,9 @@ mod under_way;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use backend::Backend;
+pub use backend::{Backend, Embedding, NodesOnline};
 pub use contents::Retain;
+pub use domain::Domain;
 pub use forward::Upstream;
 pub use server::Gateway;
 pub use signature::Keys;
@@ -46,6 +48,8 @@ use crate::storj::{Limits, Model};
 pub struct Config {
     /// Address to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Under which buckets are names of hosts.
+    pub domain: Domain,
     /// With what it speaks TLS, if it does.
     pub certificate: Option<Certificate>,
     /// Address at which its statistics are read.

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Config;
 use super::backend::OpenBackend;
+use super::domain::Domain;
 use super::exchange::Connection;
 use super::gate::Gate;
 use super::log::RequestLog;
@@ -44,6 +45,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
+    domain: Arc<Domain>,
     tls: Option<TlsAcceptor>,
     /// Where its statistics are read, if they are.
     page: Option<(TcpListener, SocketAddr)>,
@@ -61,7 +63,7 @@ impl Gateway {
     /// If an address, the certificate, the directory or the log file cannot be used.
     pub async fn bind(config: Config) -> Result<Self> {
         let started = clock::now();
-        let backend = config.backend.open(config.limits.rules())?;
+        let backend = config.backend.open(&config.domain, &config.limits)?;
         let tls = config.certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let log = config.log.map(|path| {
             RequestLog::create(&path, started).map_err(|error| {
@@ -78,7 +80,8 @@ impl Gateway {
         let model = Model { tls: config.model.tls || tls.is_some(), ..config.model };
         let (link, gate) = (Link::new(model), Gate::new(config.limits));
         let statistics = Statistics::new(Arc::clone(&gate));
-        Ok(Self { listener, address, tls, page, backend, link, gate, statistics, log })
+        let domain = Arc::new(config.domain);
+        Ok(Self { listener, address, domain, tls, page, backend, link, gate, statistics, log })
     }
 
     /// Where it listens.
@@ -151,6 +154,7 @@ impl Gateway {
     fn connection(&self, id: u64) -> Connection {
         Connection {
             id,
+            domain: Arc::clone(&self.domain),
             lane: self.link.connect(),
             gate: Arc::clone(&self.gate),
             peer: self.backend.connect(),

@@ -5,7 +5,7 @@
 use md5::{Digest, Md5};
 
 use crate::support::http::{Answer, Http};
-use crate::support::servers::Serve;
+use crate::support::servers::{Serve, text};
 use crate::support::tools::AwsCli;
 
 /// Smallest part before the last.
@@ -88,6 +88,42 @@ fn any_signing_region_is_accepted() {
         let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
         aws.ok(["--region", region, "s3api", "head-bucket", "--bucket", "bucket"]);
     }
+}
+
+/// Host names of buckets: gateway.storjshare.io has them, and `localhost` here.
+#[test]
+fn a_bucket_may_be_named_by_the_path_or_by_the_host() {
+    let (serve, http) = serve();
+    let port = serve.address().split(':').next_back().unwrap();
+    let host = format!("bucket.localhost:{port}");
+    let put = http.ask_host(&host, "PUT", "/a/key").body(b"x").send();
+    assert_eq!(put.status, 200, "{put:?}");
+    assert_eq!(http.ask("GET", "/bucket/a/key").send().body, b"x");
+    assert_eq!(
+        http.ask_host(&host, "GET", "/?list-type=2").send().element("Key"),
+        Some("a/key".into())
+    );
+    let requests = serve.stop();
+    let logged: Vec<_> = requests.iter().map(|request| request.key.as_deref()).collect();
+    assert_eq!(logged, [Some("a/key"), Some("a/key"), None]);
+}
+
+#[test]
+fn a_bucket_named_by_the_host_can_be_signed() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let endpoint = format!("http://localhost:{}", serve.address().split(':').next_back().unwrap());
+    let Some(aws) = AwsCli::find(&endpoint) else { return };
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), "[default]\ns3 =\n  addressing_style = virtual\n").unwrap();
+    let aws = aws.configured_by(config.path());
+    let url = aws.ok(["s3", "presign", "s3://bucket/k"]);
+    let (host, target) = url.trim().trim_start_matches("http://").split_once('/').unwrap();
+    assert!(host.starts_with("bucket.localhost:"), "{url}");
+    // Signed, and of an object that is not there.
+    let http = Http::at(serve.address());
+    let get = |target: &str| http.ask_host(host, "GET", target).send().says();
+    assert_eq!(get(&format!("/{target}")), says(404, "NoSuchKey"));
+    assert_eq!(get(&format!("/other-{target}")), says(403, "SignatureDoesNotMatch"));
 }
 
 #[test]
@@ -245,6 +281,35 @@ fn a_wrong_secret_is_403_signature_does_not_match() {
     let answers: Vec<_> =
         requests.iter().map(|request| (request.status, request.error.as_deref())).collect();
     assert_eq!(answers, [(Some(403), Some("SignatureDoesNotMatch"))]);
+}
+
+#[test]
+fn with_too_few_nodes_remote_segments_are_500_internal_error_and_inline_ones_work() {
+    let serve = Serve::open(&["--bucket", "bucket", "--too-few-nodes"]);
+    let http = Http::at(serve.address());
+    let put = |content: &[u8]| http.ask("PUT", "/bucket/k").body(content).send();
+    assert_eq!(put(&[7; 4097]).says(), says(500, "InternalError"));
+    assert_eq!(put(&[7; 4096]).status, 200);
+    assert_eq!(http.ask("GET", "/bucket/k").send().body.len(), 4096);
+    let (id, _) = upload(&http, "/bucket/k", &[(1, b"inline")]);
+    assert_eq!(http.put_part("/bucket/k", &id, 2, &PART).says(), says(500, "InternalError"));
+    assert_eq!(serve.stop().len(), 6);
+}
+
+#[test]
+fn with_too_few_nodes_what_was_stored_before_is_500_internal_error() {
+    let kept = tempfile::tempdir().unwrap();
+    let retain = ["--retain", text(kept.path())];
+    let serve = Serve::open(&retain);
+    let http = Http::at(serve.address());
+    http.put("/bucket/remote", &[7; 5000]);
+    http.put("/bucket/inline", b"x");
+    serve.stop();
+    let serve = Serve::open(&[&retain[..], &["--too-few-nodes"]].concat());
+    let http = Http::at(serve.address());
+    assert_eq!(http.ask("GET", "/bucket/remote").send().says(), says(500, "InternalError"));
+    assert_eq!(http.ask("HEAD", "/bucket/remote").send().status, 200);
+    assert_eq!(http.ask("GET", "/bucket/inline").send().body, b"x");
 }
 
 // Uploads

@@ -70,11 +70,11 @@ impl Contents {
     ///
     /// # Errors
     /// If the directory cannot be used.
-    pub fn open(retain: Retain, seed: u64, buckets: &mut Buckets<Content>) -> Result<Self> {
+    pub fn open(retain: &Retain, seed: u64, buckets: &mut Buckets<Content>) -> Result<Self> {
         Ok(match retain {
             Retain::Discard => Self::Discard(Box::new(Pattern::new(seed))),
             Retain::Memory => Self::Memory,
-            Retain::Directory(path) => Self::Directory(Archive::open(&path, buckets)?),
+            Retain::Directory(path) => Self::Directory(Archive::open(path, buckets)?),
         })
     }
 

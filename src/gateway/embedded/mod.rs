@@ -9,7 +9,7 @@ mod uploads;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -18,10 +18,16 @@ use s3s::{Body, S3Result, StdError, s3_error};
 
 pub use refused::{cannot_keep, slow_down};
 
-use super::contents::{Content, Contents, Retain};
-use super::signature::{Keys, has_trailer, unsigned};
+use super::backend::{Embedding, NodesOnline};
+use super::contents::{Content, Contents};
+use super::domain::Domain;
+use super::pace::pause;
+use super::signature::{has_trailer, unsigned};
 use crate::error::{Error, Result};
-use crate::storj::{Admission, Bucket, Buckets, Object, Refusal, Rules};
+use crate::storj::{Admission, Bucket, Buckets, Limits, Object, Refusal};
+
+/// How long the real network took to say that too few nodes are online.
+const GIVES_UP_AFTER: Duration = Duration::from_millis(100);
 
 /// Who may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +50,12 @@ impl Service {
     ///
     /// # Errors
     /// If the directory or a bucket's name cannot be used.
-    pub fn open(
-        retain: Retain,
-        buckets: &[String],
-        keys: Option<Keys>,
-        seed: u64,
-        rules: Rules,
-    ) -> Result<Self> {
-        let mut builder = S3ServiceBuilder::new(Embedded::open(retain, buckets, seed, rules)?);
+    pub fn open(embedding: Embedding, domain: &Domain, limits: &Limits) -> Result<Self> {
+        let mut builder = S3ServiceBuilder::new(Embedded::open(&embedding, limits)?);
         builder.set_validation(BucketNames);
-        let access = if keys.is_some() { Access::Signed } else { Access::Open };
-        if let Some(keys) = keys {
+        builder.set_host(domain.clone());
+        let access = if embedding.keys.is_some() { Access::Signed } else { Access::Open };
+        if let Some(keys) = embedding.keys {
             builder.set_auth(keys);
         }
         Ok(Self { s3: builder.build(), access })
@@ -117,13 +118,17 @@ impl NameValidation for BucketNames {
 struct Embedded {
     buckets: Mutex<Buckets<Content>>,
     contents: Contents,
+    nodes: NodesOnline,
+    /// Up to this size a segment needs no storage nodes.
+    inline_bytes_max: u64,
 }
 
 impl Embedded {
-    fn open(retain: Retain, names: &[String], seed: u64, rules: Rules) -> Result<Self> {
+    fn open(embedding: &Embedding, limits: &Limits) -> Result<Self> {
+        let names = &embedding.buckets;
         let admission = if names.is_empty() { Admission::Any } else { Admission::Created };
-        let mut buckets = Buckets::new(admission, rules);
-        let contents = Contents::open(retain, seed, &mut buckets)?;
+        let mut buckets = Buckets::new(admission, limits.rules());
+        let contents = Contents::open(&embedding.retain, embedding.seed, &mut buckets)?;
         for name in names {
             if !BucketNames.validate_bucket_name(name) {
                 return Err(Error::environment(format!("`{name}` cannot be the name of a bucket"))
@@ -136,11 +141,29 @@ impl Embedded {
                 })?;
             }
         }
-        Ok(Self { buckets: Mutex::new(buckets), contents })
+        let inline_bytes_max = limits.inline_size_max.0;
+        Ok(Self {
+            buckets: Mutex::new(buckets),
+            contents,
+            nodes: embedding.nodes,
+            inline_bytes_max,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Buckets<Content>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reaches the storage nodes for a segment of this size.
+    ///
+    /// # Errors
+    /// If it needs some, and too few are online.
+    async fn reach_nodes(&self, bytes: u64) -> S3Result<()> {
+        if self.nodes == NodesOnline::Enough || bytes <= self.inline_bytes_max {
+            return Ok(());
+        }
+        pause(GIVES_UP_AFTER).await;
+        Err(s3_error!(InternalError, "We encountered an internal error, please try again."))
     }
 
     /// Asks or changes a bucket.

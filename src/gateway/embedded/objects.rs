@@ -25,6 +25,7 @@ impl Embedded {
         let (bucket, key) = (input.bucket, input.key);
         let overwrite = overwrite(input.if_none_match.as_ref())?;
         self.bucket(&bucket, |bucket| bucket.check_overwrite(&key, overwrite))?;
+        self.reach_nodes(announced(input.content_length)).await?;
 
         let (piece, tag) = self.receive(&key, input.body, input.content_md5.as_deref()).await?;
         let object = Object {
@@ -54,7 +55,7 @@ impl Embedded {
     }
 
     /// The answer, and how what it carries is stored.
-    pub(super) fn get_object(
+    pub(super) async fn get_object(
         &self,
         input: GetObjectInput,
     ) -> S3Result<(GetObjectOutput, StoredRanges)> {
@@ -69,6 +70,8 @@ impl Embedded {
         let content_range =
             range.as_ref().map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
         let range = range.unwrap_or(0..size);
+        let largest = object.touched(range.clone()).map(|(piece, _)| piece.size_bytes).max();
+        self.reach_nodes(largest.unwrap_or(0)).await?;
         let stored = object.touched(range.clone()).map(|(_, range)| range).collect();
         let output = GetObjectOutput {
             content_length: Some((range.end - range.start) as i64),
@@ -151,6 +154,11 @@ impl Embedded {
     fn object(&self, bucket: &str, key: &str) -> S3Result<Arc<Object<Content>>> {
         self.bucket(bucket, |bucket| bucket.object(key).cloned())
     }
+}
+
+/// The bytes that a request announces.
+pub fn announced(content_length: Option<i64>) -> u64 {
+    content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0)
 }
 
 /// An ETag as s3s wants it; the quotes are its business.

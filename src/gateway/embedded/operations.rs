@@ -20,7 +20,7 @@ impl S3 for Embedded {
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let asks_for_part = request.input.part_number.is_some();
-        let (output, stored) = self.get_object(request.input)?;
+        let (output, stored) = self.get_object(request.input).await?;
         let mut response = partial_if(asks_for_part, output);
         response.extensions.insert(stored);
         Ok(response)

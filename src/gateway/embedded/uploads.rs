@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Result};
 
 use super::Embedded;
-use super::objects::{attributes, etag, overwrite};
+use super::objects::{announced, attributes, etag, overwrite};
 use super::refused::answer;
 use crate::storj::{ListedPart, Part, PartNumber, UploadId};
 
@@ -37,8 +37,9 @@ impl Embedded {
         let (bucket, key) = (input.bucket, input.key);
         let id = upload_id(&input.upload_id)?;
         let number = PartNumber::try_from(input.part_number).map_err(answer)?;
-        let announced = input.content_length.and_then(|length| u64::try_from(length).ok());
-        self.bucket(&bucket, |bucket| bucket.check_part(&key, id, number, announced.unwrap_or(0)))?;
+        let announced = announced(input.content_length);
+        self.bucket(&bucket, |bucket| bucket.check_part(&key, id, number, announced))?;
+        self.reach_nodes(announced).await?;
 
         let (piece, tag) = self.receive(&key, input.body, input.content_md5.as_deref()).await?;
         let part = Part { piece, tag, modified: SystemTime::now() };

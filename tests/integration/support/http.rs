@@ -37,7 +37,12 @@ impl Http {
 
     /// A request without headers and body of its own.
     pub fn ask<'a>(&'a self, method: &'a str, target: &str) -> Asking<'a> {
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        self.ask_host(&self.address, method, target)
+    }
+
+    /// The same, asking for a host of this name.
+    pub fn ask_host<'a>(&'a self, host: &str, method: &'a str, target: &str) -> Asking<'a> {
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         Asking { http: self, head, method, announced: None, body: Vec::new() }
     }
 
