@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::storj::Model;
+use crate::result::{Direction, Settings};
+use crate::storj::{self, Limits, Model};
+use crate::units::ByteSize;
 
 /// A scenario that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +49,59 @@ pub struct Scenario {
     pub name: String,
     /// The model.
     pub model: Model,
+    /// What is refused for load; `None` if the file does not say.
+    pub limits: Option<Limits>,
     /// What it rests on without a source: what its comments call an ASSUMPTION.
     pub assumptions: Vec<String>,
+}
+
+impl Scenario {
+    /// Limits that these settings would run into, in a sentence each.
+    pub fn limits_met(&self, settings: Settings, direction: Direction) -> Vec<String> {
+        let limits = self.limits.clone().unwrap_or_default();
+        let mut met = Vec::new();
+        let streams = settings.streams();
+        if let Some(most) = limits.transfers.filter(|most| streams > *most) {
+            met.push(format!(
+                "{streams} streams are more than the {most} transfers that the gateway admits at a time: the others are answered 429"
+            ));
+        }
+        let calls = self.calls_per_second(settings, direction);
+        if let Some((calls, most)) =
+            calls.zip(limits.calls_per_second).filter(|(calls, most)| calls > most)
+        {
+            met.push(format!(
+                "the link could carry {} parts of {} a second, which take {calls:.0} calls to the satellite; it allows {most:.0} a second, and then answers 429: ask for a higher limit",
+                self.rate(settings, direction).map_or(0, |rate| (rate / settings.part_size_bytes as f64) as u64),
+                ByteSize(settings.part_size_bytes),
+            ));
+        }
+        met
+    }
+
+    /// Bytes per second that streams of this scenario carry at most.
+    fn rate(&self, settings: Settings, direction: Direction) -> Option<f64> {
+        let capacity = self.model.capacity(match direction {
+            Direction::Up => storj::Direction::Up,
+            Direction::Down => storj::Direction::Down,
+        });
+        let streams = self.model.stream_rate().map(|rate| rate.0 * f64::from(settings.streams()));
+        match (capacity, streams) {
+            (Some(capacity), Some(streams)) => Some(capacity.0.min(streams)),
+            (capacity, streams) => capacity.map(|rate| rate.0).or(streams),
+        }
+    }
+
+    /// Calls to the satellite for the segments alone: two each up, one down.
+    fn calls_per_second(&self, settings: Settings, direction: Direction) -> Option<f64> {
+        let part = settings.part_size_bytes;
+        let segments = part.div_ceil(self.model.segment_size.0) as f64;
+        let calls = match direction {
+            Direction::Up => 2.0,
+            Direction::Down => 1.0,
+        };
+        self.rate(settings, direction).map(|rate| rate / part as f64 * segments * calls)
+    }
 }
 
 /// Reads a preset, or a file in TOML.
@@ -66,11 +119,22 @@ pub fn read(name: &Path) -> Result<Scenario> {
         Error::environment(format!("cannot read the model {}: {error}", name.display()))
             .hint(format!("name a file or one of: {}", names.join(", ")))
     })?;
-    let model = toml::from_str(&text).map_err(|error| {
+    let (model, limits) = parse(&text).map_err(|error| {
         Error::environment(format!("the model {} is not valid: {error}", name.display()))
     })?;
     let name = name.to_string_lossy().into_owned();
-    Ok(Scenario { name, model, assumptions: assumptions(&text) })
+    Ok(Scenario { name, model, limits, assumptions: assumptions(&text) })
+}
+
+/// A model, and beside it a table `limits`, or that there are none.
+fn parse(text: &str) -> std::result::Result<(Model, Option<Limits>), toml::de::Error> {
+    let mut table: toml::Table = toml::from_str(text)?;
+    let limits = match table.remove("limits") {
+        Some(toml::Value::String(word)) if word == "none" => Some(Limits::none()),
+        Some(limits) => Some(limits.try_into()?),
+        None => None,
+    };
+    Ok((table.try_into()?, limits))
 }
 
 /// The comments that speak of an ASSUMPTION, each with the value it stands at or above.
@@ -101,6 +165,35 @@ mod tests {
         for preset in PRESETS {
             read(Path::new(preset.name)).unwrap_or_else(|error| panic!("{}: {error}", preset.name));
             assert!(!preset.about().is_empty(), "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn a_scenario_says_which_limits_settings_run_into() {
+        let settings = |concurrency, parts_in_flight| Settings {
+            part_size_bytes: 64 << 20,
+            concurrency,
+            parts_in_flight,
+        };
+        let met = |name: &str, settings| {
+            read(Path::new(name)).unwrap().limits_met(settings, Direction::Up)
+        };
+        let said = met("hosted-100g-near", settings(256, 1));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("186 parts of 64 MiB a second"), "{said:?}");
+        assert!(met("hosted-100g-near", settings(64, 8))[0].contains("512 streams"));
+        assert_eq!(met("hosted-10g-near", settings(256, 1)), [""; 0]);
+        assert_eq!(met("demonstration", settings(600, 1)), [""; 0]);
+    }
+
+    #[test]
+    fn limits_are_those_named_or_none_or_not_said() {
+        assert_eq!(parse("tls = true").unwrap().1, None);
+        assert_eq!(parse("limits = \"none\"").unwrap().1, Some(Limits::none()));
+        let twenty = Limits { transfers: Some(20), ..Limits::storj() };
+        assert_eq!(parse("limits = { transfers = 20 }").unwrap().1, Some(twenty));
+        for bad in ["limits = \"many\"", "limits = { transfers = 0 }", "speed = 1"] {
+            assert!(parse(bad).is_err(), "{bad} was read");
         }
     }
 

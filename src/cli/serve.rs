@@ -123,10 +123,12 @@ fn segment_size(text: &str) -> std::result::Result<ByteSize, String> {
 }
 
 impl LinkArgs {
-    fn resolve(&self) -> Result<Model> {
+    /// The model, and the limits if its file names some.
+    fn resolve(&self) -> Result<(Model, Option<Limits>)> {
         let file = self.model.as_deref().map(scenario::read).transpose()?;
-        let file = file.map_or_else(Model::default, |scenario| scenario.model);
-        Ok(Model {
+        let file = file.map(|scenario| (scenario.model, scenario.limits));
+        let (file, limits) = file.unwrap_or_default();
+        let model = Model {
             round_trip: self.round_trip.unwrap_or(file.round_trip),
             connection_rate: self.connection_rate.or(file.connection_rate),
             shared_rate: self.shared_rate.or(file.shared_rate),
@@ -134,7 +136,8 @@ impl LinkArgs {
             segment_overhead: self.segment_overhead.unwrap_or(file.segment_overhead),
             segment_size: self.segment_size.unwrap_or(file.segment_size),
             ..file
-        })
+        };
+        Ok((model, limits))
     }
 }
 
@@ -155,11 +158,12 @@ fn read_limits(name: &str) -> Result<Limits> {
 
 impl Args {
     fn config(self) -> Result<Config> {
-        let model = self.link.resolve()?;
-        let limits = match (&self.limits, &self.upstream) {
-            (Some(name), _) => read_limits(name)?,
-            (None, None) => Limits::storj(),
-            (None, Some(_)) => Limits::none(),
+        let (model, limits) = self.link.resolve()?;
+        let limits = match (&self.limits, limits, &self.upstream) {
+            (Some(name), ..) => read_limits(name)?,
+            (None, Some(limits), _) => limits,
+            (None, None, None) => Limits::storj(),
+            (None, None, Some(_)) => Limits::none(),
         };
         let backend = match self.upstream {
             Some(upstream) => Backend::Upstream(upstream),

@@ -94,7 +94,7 @@ pub async fn run(
     }
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
-    let mut record = session.begin(new_id())?;
+    let mut record = session.begin(new_id(), progress)?;
     let local = local.map(Arc::new);
     match (options.direction, local) {
         (Direction::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
@@ -135,7 +135,8 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn begin(&self, id: String) -> Result<Record> {
+    fn begin(&self, id: String, progress: &Progress) -> Result<Record> {
+        let options = self.options;
         Record::begin(Beginning {
             id,
             results: self.options.results.clone(),
@@ -143,7 +144,7 @@ impl Session<'_> {
             scenario: self.scenario(),
             assumptions: [
                 assumptions(self.options.direction, self.options.get),
-                self.open.assumptions(),
+                self.open.assumptions(options.settings, options.direction, progress),
             ]
             .concat(),
         })

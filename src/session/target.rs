@@ -11,7 +11,7 @@ use super::progress::Progress;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
 use crate::measure;
-use crate::result::{SimulationCost, Target, TargetKind};
+use crate::result::{Direction, Settings, SimulationCost, Target, TargetKind};
 use crate::scenario::{self, Scenario};
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
@@ -152,7 +152,12 @@ impl TargetOptions {
 
     fn open_simulated(simulation: &Simulation) -> Result<Open> {
         let scenario = scenario::read(&simulation.scenario)?;
-        let store = ModelStore::new(scenario.model.clone(), simulation.retain, simulation.seed);
+        let store = ModelStore::new(
+            scenario.model.clone(),
+            scenario.limits.clone().unwrap_or_default(),
+            simulation.retain,
+            simulation.seed,
+        );
         let place = Place::Simulated(store);
         let result = Target {
             endpoint: scenario.name.clone(),
@@ -181,10 +186,18 @@ impl Open {
         serde_json::to_value(model).expect("numbers serialise")
     }
 
-    /// What the simulation rests on without a source.
-    pub(super) fn assumptions(&self) -> Vec<String> {
-        let simulated = self.simulated.as_ref();
-        simulated.map(|simulated| simulated.scenario.assumptions.clone()).unwrap_or_default()
+    /// What the simulation rests on without a source, and the limits that these settings run into;
+    /// the user is told of these at once.
+    pub(super) fn assumptions(
+        &self,
+        settings: Settings,
+        direction: Direction,
+        progress: &Progress,
+    ) -> Vec<String> {
+        let Some(Simulated { scenario, .. }) = &self.simulated else { return Vec::new() };
+        let met = scenario.limits_met(settings, direction);
+        met.iter().for_each(|limit| progress.note(&format!("warning: {limit}")));
+        [scenario.assumptions.clone(), met].concat()
     }
 
     /// What the simulation has cost so far; also said to the user.

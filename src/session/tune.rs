@@ -80,12 +80,18 @@ pub async fn tune(
     check_settings(options, &dataset)?;
     announce(options, progress)?;
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+    let largest = Settings {
+        part_size_bytes: options.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
+        concurrency: options.concurrency_max,
+        parts_in_flight: options.parts_in_flight,
+    };
+    let of_the_model = open.assumptions(largest, options.direction, progress);
     let record = Record::begin(Beginning {
         id: new_id(),
         results: options.results.clone(),
         target: open.result.clone(),
         scenario: scenario(options, &open),
-        assumptions: [assumptions(options.direction, options.get), open.assumptions()].concat(),
+        assumptions: [assumptions(options.direction, options.get), of_the_model].concat(),
     })?;
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
     let mut tuning = Tuning {

@@ -1,9 +1,11 @@
 //! tidegate as its users meet it: the real binary, real sockets, and clients and servers that others
 //! wrote. One crate for all, so that the SDK is linked once.
 
+mod agreement;
 mod answers;
 mod clean;
 mod clients;
+mod closed_forms;
 mod interrupt;
 mod limits;
 mod load;

@@ -5,7 +5,7 @@ use tidegate::measure::{FailureClass, Probe};
 use tidegate::store::Store;
 use tidegate::store::model::{ModelStore, Retain};
 use tidegate::store::s3::S3Store;
-use tidegate::storj::Model;
+use tidegate::storj::{Limits, Model};
 
 use crate::support::SECRET_KEY;
 use crate::support::conformance::conformance;
@@ -43,7 +43,7 @@ fn the_model_passes_the_conformance_suite_in_simulated_time() {
         nodes = { required = 4, optimal = 8, total = 10, latency = "30ms", spread = 0.5 }
     "#;
     for model in [Model::default(), toml::from_str(model).unwrap()] {
-        let store = ModelStore::new(model, Retain::Memory, 1);
+        let store = ModelStore::new(model, Limits::none(), Retain::Memory, 1);
         clock::simulate(conformance(&store, "conformance/"));
     }
 }

@@ -1,8 +1,10 @@
 //! What the rules say, in the words of a store.
 
+use std::time::Duration;
+
 use super::Content;
 use crate::measure::FailureClass;
-use crate::storj::{self, ListedPart, Object, PartNumber, Refusal, UploadId};
+use crate::storj::{self, Limited, ListedPart, Object, PartNumber, Refusal, UploadId};
 
 use super::super::{ObjectInfo, OpenUpload, Part, PartInfo, StoreError, Upload};
 
@@ -26,6 +28,16 @@ pub(super) fn refused(refusal: Refusal) -> StoreError {
         status: Some(status),
         code: Some(code.to_owned()),
         ..StoreError::new(FailureClass::Client, refusal.to_string())
+    }
+}
+
+/// A limit is reached.
+pub(super) fn slow_down(limited: Limited, retry_after: Duration) -> StoreError {
+    StoreError {
+        status: Some(429),
+        code: Some("SlowDown".into()),
+        retry_after: Some(retry_after),
+        ..StoreError::new(FailureClass::Throttled, limited.to_string())
     }
 }
 

@@ -21,8 +21,8 @@ use crate::clock::{self, Instant};
 use crate::dataset::Payload;
 use crate::measure::{Connecting, Probe};
 use crate::storj::{
-    Admission, Attributes, Bucket, Buckets, Course, Direction, Limits, ListedPart, Model, Object,
-    Overwrite, PartNumber, Piece, Query, Refusal, Timing, UploadId,
+    Admission, Admitted, Ask, Attributes, Bucket, Buckets, Course, Direction, Limiter, Limits,
+    ListedPart, Model, Object, Overwrite, PartNumber, Piece, Query, Refusal, Timing, UploadId,
 };
 use answers::refused;
 use content::Content;
@@ -46,6 +46,7 @@ pub struct ModelStore {
 struct World {
     timing: Arc<Timing>,
     retain: Retain,
+    limiter: RefCell<Limiter>,
     buckets: RefCell<Buckets<Content>>,
     up: Line,
     down: Line,
@@ -57,13 +58,14 @@ struct World {
 
 impl ModelStore {
     /// An empty bucket. The same seed draws the same times.
-    pub fn new(model: Model, retain: Retain, seed: u64) -> Self {
+    pub fn new(model: Model, limits: Limits, retain: Retain, seed: u64) -> Self {
         let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
         let world = World {
             retain,
-            buckets: RefCell::new(Buckets::new(Admission::Any, Limits::none().rules())),
+            buckets: RefCell::new(Buckets::new(Admission::Any, limits.rules())),
             up: line(Direction::Up),
             down: line(Direction::Down),
+            limiter: RefCell::new(Limiter::new(limits)),
             idle_connections: Cell::new(0),
             numbers: Cell::new(0),
             timing: Timing::new(model, seed),
@@ -71,18 +73,23 @@ impl ModelStore {
         Self { world: Rc::new(world) }
     }
 
-    /// A request without payload: `act` is done when it has arrived.
+    /// A request without payload: `act` is done when it has been let in.
     async fn call<T>(
         &self,
         probe: &Arc<Probe>,
+        ask: Ask<'_>,
         act: impl FnOnce(&mut Bucket<Content>) -> Result<T, Refusal>,
     ) -> Result<T, StoreError> {
         let connection = self.connect(probe).await;
         probe.request_sent();
         let model = self.world.timing.model();
-        wait(model.round_trip + model.call_overhead).await;
+        wait(model.round_trip).await;
+        let entered = self.world.enter(ask);
+        if entered.is_ok() {
+            wait(model.call_overhead).await;
+        }
         probe.answer_began();
-        let done = self.world.bucket(act);
+        let done = entered.and_then(|_pass| self.world.bucket(act));
         connection.keep();
         done
     }
@@ -115,8 +122,31 @@ impl World {
         buckets.bucket(BUCKET, calendar(clock::now())).and_then(act).map_err(refused)
     }
 
+    /// Lets a request in, unless a limit is reached.
+    fn enter(&self, ask: Ask<'_>) -> Result<Pass<'_>, StoreError> {
+        let mut limiter = self.limiter.borrow_mut();
+        match limiter.admit(clock::now(), ask) {
+            Ok(admitted) => Ok(Pass { world: self, admitted: Some(admitted) }),
+            Err(limited) => Err(answers::slow_down(limited, limiter.limits().retry_after)),
+        }
+    }
+
     fn number(&self) -> u64 {
         self.numbers.replace(self.numbers.get() + 1)
+    }
+}
+
+/// A request that was let in, until it is over.
+struct Pass<'a> {
+    world: &'a World,
+    admitted: Option<Admitted>,
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if let Some(admitted) = self.admitted.take() {
+            self.world.limiter.borrow_mut().leave(admitted);
+        }
     }
 }
 
@@ -133,7 +163,7 @@ impl Connection<'_> {
 
 impl Store for ModelStore {
     async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError> {
-        self.call(probe, |_| Ok(())).await
+        self.call(probe, Ask::Other, |_| Ok(())).await
     }
 
     async fn put_object(
@@ -144,7 +174,8 @@ impl Store for ModelStore {
     ) -> Result<String, StoreError> {
         let world = &*self.world;
         let mut etag = String::new();
-        self.upload(payload, probe, |size_bytes, (content, tag)| {
+        let ask = Ask::Put { bucket: BUCKET, key, bytes: payload.len() };
+        self.upload(payload, probe, ask, |size_bytes, (content, tag)| {
             etag = tag.to_string();
             let object = Object {
                 etag: etag.clone(),
@@ -170,7 +201,7 @@ impl Store for ModelStore {
             bucket.create_upload(key, id, Attributes::default(), now);
             Ok(())
         };
-        self.call(probe, create).await?;
+        self.call(probe, Ask::Create { bucket: BUCKET, key }, create).await?;
         Ok(Upload { key: key.to_owned(), id: id.to_string() })
     }
 
@@ -186,7 +217,8 @@ impl Store for ModelStore {
         let number_of_part = PartNumber::try_from(number_of_part).map_err(refused)?;
         let id: UploadId = upload.id.parse().map_err(refused)?;
         let mut etag = String::new();
-        self.upload(payload, probe, |size_bytes, (content, tag)| {
+        let ask = Ask::Part { bytes: payload.len() };
+        self.upload(payload, probe, ask, |size_bytes, (content, tag)| {
             etag = tag.to_string();
             let piece = Piece { size_bytes, content };
             let part = crate::storj::Part { piece, tag, modified: calendar(clock::now()) };
@@ -205,7 +237,7 @@ impl Store for ModelStore {
         let id: UploadId = upload.id.parse().map_err(refused)?;
         let listed: Vec<ListedPart> = parts.iter().map(answers::listed).collect();
         let retain = self.world.retain;
-        let etag = self.call(probe, |bucket| {
+        let etag = self.call(probe, Ask::Complete, |bucket| {
             let (key, now) = (&upload.key, calendar(clock::now()));
             bucket.complete_upload(key, id, &listed, Overwrite::Allowed, now)?;
             let etag = bucket.object(key)?.etag.clone();
@@ -219,7 +251,9 @@ impl Store for ModelStore {
 
     async fn abort_upload(&self, upload: &Upload, probe: &Arc<Probe>) -> Result<(), StoreError> {
         let Ok(id) = upload.id.parse::<UploadId>() else { return Ok(()) };
-        self.call(probe, |bucket| Ok(bucket.abort_upload(&upload.key, id))).await.map(drop)
+        self.call(probe, Ask::Other, |bucket| Ok(bucket.abort_upload(&upload.key, id)))
+            .await
+            .map(drop)
     }
 
     async fn list_uploads(
@@ -227,7 +261,7 @@ impl Store for ModelStore {
         prefix: &str,
         probe: &Arc<Probe>,
     ) -> Result<Vec<OpenUpload>, StoreError> {
-        self.call(probe, |bucket| {
+        self.call(probe, Ask::Other, |bucket| {
             let open = bucket.uploads(prefix).into_iter();
             Ok(open.map(answers::open_upload).collect())
         })
@@ -240,7 +274,7 @@ impl Store for ModelStore {
         probe: &Arc<Probe>,
     ) -> Result<Vec<PartInfo>, StoreError> {
         let id: UploadId = upload.id.parse().map_err(refused)?;
-        self.call(probe, |bucket| {
+        self.call(probe, Ask::Other, |bucket| {
             let parts = &bucket.upload(&upload.key, id)?.parts;
             Ok(parts.iter().map(answers::part_info).collect())
         })
@@ -252,7 +286,7 @@ impl Store for ModelStore {
         key: &str,
         probe: &Arc<Probe>,
     ) -> Result<Option<ObjectInfo>, StoreError> {
-        self.call(probe, |bucket| {
+        self.call(probe, Ask::Other, |bucket| {
             Ok(bucket.object(key).ok().map(|object| answers::info(key, object)))
         })
         .await
@@ -273,7 +307,7 @@ impl Store for ModelStore {
         after: Option<&str>,
         probe: &Arc<Probe>,
     ) -> Result<Page, StoreError> {
-        self.call(probe, |bucket| {
+        self.call(probe, Ask::Other, |bucket| {
             let after = after.unwrap_or_default();
             let query = Query { prefix, delimiter: None, after, limit: KEYS_PER_PAGE };
             let listing = bucket.list(query);
@@ -291,7 +325,7 @@ impl Store for ModelStore {
         keys: &[String],
         probe: &Arc<Probe>,
     ) -> Result<Vec<(String, String)>, StoreError> {
-        self.call(probe, |bucket| {
+        self.call(probe, Ask::Other, |bucket| {
             keys.iter().for_each(|key| drop(bucket.remove(key)));
             Ok(Vec::new())
         })

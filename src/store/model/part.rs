@@ -9,7 +9,7 @@ use crate::clock;
 use crate::dataset::Payload;
 use crate::measure::Probe;
 use crate::store::{Download, StoreError};
-use crate::storj::{Tag, segments_of};
+use crate::storj::{Ask, Tag, segments_of};
 
 impl ModelStore {
     /// The body of a PutObject or UploadPart; `keep` is done when it has arrived, before the answer.
@@ -17,12 +17,15 @@ impl ModelStore {
         &self,
         payload: Payload,
         probe: &Arc<Probe>,
+        ask: Ask<'_>,
         keep: impl FnOnce(u64, (Content, Tag)) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let world = &*self.world;
         let size_bytes = payload.len();
         let connection = self.connect(probe).await;
         wait(world.timing.model().round_trip).await;
+        // Refused before its body, which is in the way of a next request: the connection is closed.
+        let pass = world.enter(ask).inspect_err(|_| probe.answer_began())?;
         let mut course = Course::up(&world.timing);
         flow(&mut course, &world.up, size_bytes, probe).await;
         probe.request_sent();
@@ -30,6 +33,7 @@ impl ModelStore {
         wait_until(course.close(clock::now())).await;
         probe.answer_began();
         let kept = keep(size_bytes, content);
+        drop(pass);
         connection.keep();
         kept
     }
@@ -45,13 +49,13 @@ impl ModelStore {
         let connection = self.connect(probe).await;
         probe.request_sent();
         wait(world.timing.model().round_trip).await;
-        let found = world.bucket(|bucket| bucket.object(key).cloned());
-        let found = found.and_then(|object| {
+        let found = world.enter(Ask::Get).and_then(|pass| {
+            let object = world.bucket(|bucket| bucket.object(key).cloned())?;
             let size_bytes = object.size_bytes();
             let within = range.map_or(Some(0..size_bytes), |range| within(range, size_bytes));
-            within.map(|range| (object, range)).ok_or_else(answers::not_satisfiable)
+            within.map(|range| (pass, object, range)).ok_or_else(answers::not_satisfiable)
         });
-        let (object, range) = match found {
+        let (pass, object, range) = match found {
             Ok(found) => found,
             Err(error) => {
                 probe.answer_began();
@@ -62,10 +66,12 @@ impl ModelStore {
         let size_bytes = range.end - range.start;
         let touched = object.touched(range.clone()).map(|(_, range)| range);
         let segments = segments_of(touched, world.timing.model().segment_size.0);
+        world.limiter.borrow_mut().read(clock::now(), segments.len());
         let mut course = Course::down(&world.timing, segments);
         wait_until(course.open(clock::now(), size_bytes == 0)).await;
         probe.answer_began();
         flow(&mut course, &world.down, size_bytes, probe).await;
+        drop(pass);
         connection.keep();
         Ok(Download { size_bytes, body: content::body(&object, range) })
     }
