@@ -14,6 +14,7 @@
 //! | [`scenario`] | models of links by the name of a preset, or from a file |
 //! | [`report`] | a result as terminal text, HTML and charts |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
+//! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads |
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
 //! | [`store`] | the S3 operations of a connector, each tried once: aws-sdk-s3 over our own HTTP client, or a model in this process |
@@ -74,6 +75,7 @@ pub mod error;
 pub mod gateway;
 pub mod interrupt;
 pub mod measure;
+pub mod observe;
 pub mod report;
 pub mod result;
 pub mod scenario;

@@ -5,6 +5,7 @@
 pub mod serve;
 
 mod clean;
+mod observe;
 mod options;
 mod run;
 mod tune;
@@ -28,6 +29,8 @@ enum Verb {
     Tune(tune::Args),
     /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
     Run(run::Args),
+    /// Find out what a connector really does: part size, parts and files in flight.
+    Observe(observe::Args),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
     /// Remove what runs that were killed left in a bucket, and nothing else.
@@ -42,6 +45,7 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Tune(args) => tune::run(args),
         Verb::Run(args) => run::run(args),
+        Verb::Observe(args) => observe::run(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Clean(args) => clean::run(args),
     }

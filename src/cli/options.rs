@@ -23,6 +23,17 @@ const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
 pub(super) struct Target {
     /// Bucket and prefix, s3://bucket/prefix; without it the embedded gateway is started on this machine
     pub(super) target: Option<TargetUrl>,
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// Link of the embedded gateway (TOML, as for `serve --model`); only without TARGET
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    model: Option<PathBuf>,
+}
+
+/// How to talk to an S3 endpoint.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Target")]
+pub(super) struct Endpoint {
     /// Base URL of the S3 endpoint
     #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3", default_value = STORJ_ENDPOINT)]
     endpoint: String,
@@ -41,9 +52,6 @@ pub(super) struct Target {
     /// Send requests unsigned
     #[arg(long)]
     no_sign_request: bool,
-    /// Link of the embedded gateway (TOML, as for `serve --model`); only without TARGET
-    #[arg(long, value_name = "FILE", conflicts_with = "target")]
-    model: Option<PathBuf>,
 }
 
 /// Forecasts instead of measurements.
@@ -138,15 +146,22 @@ impl Target {
     }
 
     pub(super) fn resolve(self) -> TargetOptions {
+        self.endpoint.resolve(self.target, self.model)
+    }
+}
+
+impl Endpoint {
+    /// A target at this endpoint; without `url` the embedded gateway behind `model`.
+    pub(super) fn resolve(self, url: Option<TargetUrl>, model: Option<PathBuf>) -> TargetOptions {
         TargetOptions {
-            url: self.target,
+            url,
             endpoint: self.endpoint,
             region: self.region,
             profile: self.profile,
             ca_bundle: self.ca_bundle,
             insecure: self.insecure,
             no_sign_request: self.no_sign_request,
-            model: self.model,
+            model,
             simulation: None,
         }
     }

@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long)]
     too_few_nodes: bool,
 
-    /// Write a line of JSON for each request to this file.
+    /// Write a line of JSON for each request to this file; `tidegate observe FILE` sums them up.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 

@@ -18,6 +18,7 @@ use super::domain::Domain;
 use super::embedded::slow_down;
 use super::gate::{self, Gate};
 use super::log::{RequestLog, Traffic};
+use super::manner::Manner;
 use super::pace::{Received, Sent, paced, pause, pause_until};
 use super::statistics::{One, Statistics};
 use super::under_way::UnderWay;
@@ -57,8 +58,10 @@ impl Connection {
         let part = asked.part();
         let heads_only = *request.method() == Method::HEAD;
         let traffic = Arc::<Traffic>::default();
-        let log =
-            |log: &Arc<RequestLog>| log.begin(self.id, number, asked.clone(), Arc::clone(&traffic));
+        let log = |log: &Arc<RequestLog>| {
+            let manner = Manner::of(request.headers());
+            log.begin(self.id, number, asked.clone(), manner, Arc::clone(&traffic))
+        };
         let mut under_way = UnderWay {
             counted: self.statistics.request(asked.operation, Arc::clone(&traffic)),
             entry: self.log.as_ref().map(log),

@@ -1,14 +1,17 @@
 //! The request log: one line of JSON for each request, written when the request ends.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::mem::take;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
+use super::manner::Manner;
 use crate::clock::{self, Instant};
 
 /// The log of all requests.
@@ -31,6 +34,7 @@ impl RequestLog {
         connection: u64,
         request: u64,
         asked: Asked,
+        manner: Manner,
         traffic: Arc<Traffic>,
     ) -> Entry {
         Entry {
@@ -38,6 +42,7 @@ impl RequestLog {
             connection,
             request,
             asked,
+            manner,
             start: clock::now(),
             traffic,
             bytes_out: 0,
@@ -53,7 +58,7 @@ impl RequestLog {
         }
     }
 
-    fn write(&self, line: &Line<'_>) {
+    fn write(&self, line: &LoggedRequest) {
         let mut text = serde_json::to_vec(line).unwrap_or_default();
         text.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,23 +68,50 @@ impl RequestLog {
     }
 }
 
-/// One line.
-#[derive(Serialize)]
-struct Line<'a> {
-    connection: u64,
-    request: u64,
-    operation: &'a str,
-    bucket: Option<&'a str>,
-    key: Option<&'a str>,
-    upload_id: Option<&'a str>,
-    part_number: Option<i64>,
-    range: Option<&'a str>,
-    bytes_in: u64,
-    bytes_out: u64,
-    start_us: u64,
-    end_us: u64,
-    status: Option<u16>,
-    error: Option<&'a str>,
+/// One line. Fields are added, never renamed: logs are read by [`crate::observe`] and by others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggedRequest {
+    /// The connection it came on, from 1.
+    pub connection: u64,
+    /// Its number on the connection, from 1.
+    pub request: u64,
+    /// S3's name of the operation.
+    pub operation: Cow<'static, str>,
+    /// First component of the path.
+    pub bucket: Option<String>,
+    /// Rest of the path, decoded.
+    pub key: Option<String>,
+    /// The upload that a part belongs to.
+    pub upload_id: Option<String>,
+    /// The part's number, as the client wrote it.
+    pub part_number: Option<i64>,
+    /// The header `Range`.
+    pub range: Option<String>,
+    /// Body bytes received, as they came over the wire.
+    pub bytes_in: u64,
+    /// Bytes of content that they were announced to hold, if they came in chunks of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_bytes: Option<u64>,
+    /// Body bytes handed over.
+    pub bytes_out: u64,
+    /// When its head had been read, since the server's start.
+    pub start_us: u64,
+    /// When its answer was handed over, or nobody was left to take it.
+    pub end_us: u64,
+    /// HTTP status; `None` if the answer did not reach its end.
+    pub status: Option<u16>,
+    /// S3 error code.
+    pub error: Option<String>,
+    /// The header `User-Agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// How the body is signed: `SHA-256`, or the keyword that stands instead of its digest, such as
+    /// `UNSIGNED-PAYLOAD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_signing: Option<String>,
+    /// Names of the checksums that came with it, as their headers are called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checksums: Vec<String>,
 }
 
 /// What came in with a request; its body counts here.
@@ -94,9 +126,10 @@ pub struct Traffic {
 }
 
 /// How far the answer is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Answer {
     /// There is none.
+    #[default]
     None,
     /// Its head is made.
     Begun { status: u16, error: Option<String> },
@@ -112,6 +145,7 @@ pub struct Entry {
     connection: u64,
     request: u64,
     asked: Asked,
+    manner: Manner,
     start: Instant,
     traffic: Arc<Traffic>,
     /// Body bytes handed over.
@@ -135,29 +169,35 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        let started = self.log.started;
         let microseconds =
-            |at: Instant| u64::try_from(at.since(self.log.started).as_micros()).unwrap_or(u64::MAX);
-        let (status, error) = match &self.answer {
+            |at: Instant| u64::try_from(at.since(started).as_micros()).unwrap_or(u64::MAX);
+        let (status, error) = match take(&mut self.answer) {
             Answer::Sent { status, error } if !self.traffic.client_gone.load(Ordering::Relaxed) => {
-                (Some(*status), error.as_deref())
+                (Some(status), error)
             }
             _ => (None, None),
         };
-        self.log.write(&Line {
+        let (asked, manner) = (&mut self.asked, &mut self.manner);
+        self.log.write(&LoggedRequest {
             connection: self.connection,
             request: self.request,
-            operation: self.asked.operation,
-            bucket: self.asked.bucket.as_deref(),
-            key: self.asked.key.as_deref(),
-            upload_id: self.asked.upload_id.as_deref(),
-            part_number: self.asked.part_number,
-            range: self.asked.range.as_deref(),
+            operation: Cow::Borrowed(asked.operation),
+            bucket: asked.bucket.take(),
+            key: asked.key.take(),
+            upload_id: asked.upload_id.take(),
+            part_number: asked.part_number,
+            range: asked.range.take(),
             bytes_in: self.traffic.bytes_in.load(Ordering::Relaxed),
+            content_bytes: manner.content_bytes,
             bytes_out: self.bytes_out,
             start_us: microseconds(self.start),
             end_us: microseconds(clock::now()),
             status,
             error,
+            user_agent: manner.user_agent.take(),
+            payload_signing: manner.payload_signing.take(),
+            checksums: take(&mut manner.checksums),
         });
     }
 }

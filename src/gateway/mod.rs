@@ -6,7 +6,7 @@
 //! - `exchange` carries one request to its answer: what is asked (`asked`), whether it is let in
 //!   (`gate`, [`crate::storj::Limiter`]), the waits of the model of the link (`pace`,
 //!   [`crate::storj::Link`]), and what is counted and logged while it is `under_way` (`statistics`,
-//!   `log`; `statistics_page` shows the former);
+//!   `log`, `manner`; `statistics_page` shows the first);
 //! - `backend` answers: either S3 itself (`embedded`, over [`crate::storj::Buckets`], bytes kept by
 //!   `contents`), or another S3 server behind the modelled link (`forward`).
 //!
@@ -22,6 +22,7 @@ mod exchange;
 mod forward;
 mod gate;
 mod log;
+mod manner;
 mod pace;
 mod server;
 mod signature;
@@ -37,6 +38,7 @@ pub use backend::{Backend, Embedding, NodesOnline};
 pub use contents::Retain;
 pub use domain::Domain;
 pub use forward::Upstream;
+pub use log::LoggedRequest;
 pub use server::Gateway;
 pub use signature::Keys;
 pub use tls::Certificate;

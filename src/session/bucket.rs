@@ -10,7 +10,7 @@ use crate::clock;
 use crate::dataset::{FileSpec, Payload};
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
-use crate::store::{AnyStore, OpenUpload, Place, Store, StoreError, Upload};
+use crate::store::{AnyStore, OpenUpload, PartInfo, Place, Store, StoreError, Upload};
 use crate::transfer::RetryPolicy;
 
 /// Keys of one DeleteObjects request (S3).
@@ -70,6 +70,17 @@ impl Bucket {
     pub(super) async fn uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>> {
         let list = async |probe: &_| self.store.list_uploads(prefix, probe).await;
         self.call(list).await.map_err(|error| self.explain("list the uploads of", &error))
+    }
+
+    /// The parts of an open upload; `None` if it has ended meanwhile.
+    pub(super) async fn parts(&self, upload: &Upload) -> Result<Option<Vec<PartInfo>>> {
+        let list = async |probe: &_| self.store.list_parts(upload, probe).await;
+        match self.call(list).await {
+            Err(error) if error.status == Some(404) => Ok(None),
+            listed => listed
+                .map(Some)
+                .map_err(|error| self.explain("list the parts of an upload in", &error)),
+        }
     }
 
     /// Writes a small object.

@@ -7,6 +7,7 @@ mod clean;
 mod embedded;
 mod limits;
 mod marker;
+mod observe;
 mod progress;
 mod record;
 mod run;
@@ -15,6 +16,7 @@ mod target;
 mod tune;
 
 pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
+pub use observe::{ObserveOptions, observe, observe_log};
 pub use progress::Progress;
 pub use run::{RunOptions, Upwards, run};
 pub use simulated::in_simulated_time;

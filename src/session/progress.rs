@@ -66,6 +66,12 @@ impl Progress {
         self.line.tick();
     }
 
+    /// Sets the living line.
+    pub fn say(&self, text: String) {
+        self.line.set_message(text);
+        self.line.tick();
+    }
+
     /// A line that stays every five seconds of a task.
     pub fn marker(&mut self, snapshot: &Snapshot) {
         if snapshot.elapsed < self.next_marker {

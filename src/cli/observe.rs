@@ -1,0 +1,99 @@
+//! `tidegate observe`: what a connector really does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::options::{Endpoint, print_data, runtime};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::observe::{self, Connector, Observation};
+use crate::session::{self, ObserveOptions, Progress, TargetUrl};
+
+/// Options of `observe`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The request log of `tidegate serve --log FILE`, or s3://bucket/prefix to look at while a
+    /// transfer goes on there
+    #[arg(value_name = "LOG|S3URL")]
+    source: Source,
+    #[command(flatten)]
+    endpoint: Endpoint,
+    /// Time between two looks at a bucket; its requests are at least 100 ms apart
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration, help_heading = "Looks")]
+    every: Duration,
+    /// Look for so long; otherwise until Ctrl-C
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Looks")]
+    duration: Option<Duration>,
+    /// Write what was found to this file, for `tune --connector` and `run --connector`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    save: Option<PathBuf>,
+    /// Print the observation as JSON on standard output
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// No progress, only the result
+    #[arg(long, short, help_heading = "Output")]
+    quiet: bool,
+}
+
+/// What is observed.
+#[derive(Clone, Debug)]
+enum Source {
+    Log(PathBuf),
+    Bucket(TargetUrl),
+}
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.starts_with("s3:") {
+            true => text.parse().map(Self::Bucket),
+            false => Ok(Self::Log(text.into())),
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let Args { source, endpoint, every, duration, save, json, quiet } = args;
+    let observation = match source {
+        Source::Log(log) => session::observe_log(&log)?,
+        Source::Bucket(url) => {
+            let target = endpoint.resolve(Some(url), None);
+            let options = ObserveOptions { target, every, duration };
+            runtime()?.block_on(async {
+                let interrupt = Interrupt::install()?;
+                let mut progress = Progress::new(quiet);
+                let observation = session::observe(&options, &interrupt, &mut progress).await;
+                progress.end();
+                observation
+            })?
+        }
+    };
+    print(&observation, json)?;
+    if observation.up.is_none() && observation.down.is_none() {
+        return Err(Error::answer_is_no("no file was seen to move").hint(
+            "start the transfer while it is observed; files sent in one request show in a request log only",
+        ));
+    }
+    save.map_or(Ok(()), |file| write(&file, &observation))
+}
+
+fn print(observation: &Observation, json: bool) -> Result<()> {
+    if json {
+        let json = serde_json::to_string_pretty(observation);
+        let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
+        print_data(&json);
+    } else {
+        print_data(observe::text(observation).trim_end());
+    }
+    Ok(())
+}
+
+fn write(file: &Path, observation: &Observation) -> Result<()> {
+    fs::write(file, Connector::text(observation)).map_err(|error| {
+        Error::environment(format!("cannot write {}: {error}", file.display()))
+            .hint("choose another file with --save")
+    })
+}

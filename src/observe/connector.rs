@@ -1,0 +1,241 @@
+//! An observation as a file, so that trials are made with the connector that is really there.
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use super::{Certainty, Finding, Observation, Origin, Way};
+use crate::units::{ByteSize, MIB};
+
+/// Version of the file.
+const SCHEMA: &str = "tidegate.connector/1";
+
+/// What is known of a connector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connector {
+    /// How it was found out.
+    pub seen: String,
+    /// How it uploads.
+    pub up: Option<Manner>,
+    /// How it downloads.
+    pub down: Option<Manner>,
+}
+
+/// How a connector moves files one way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Whether objects are fetched in ranges of the part size; downloads only.
+    pub ranged: bool,
+    /// Bytes of a part, or of a range.
+    pub part_size: Option<Known<ByteSize>>,
+    /// Parts of one file in flight.
+    pub parts_in_flight: Option<Known<u32>>,
+    /// Files in flight.
+    pub concurrency: Option<Known<u32>>,
+}
+
+/// A value and how it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known<T> {
+    /// The value.
+    pub value: T,
+    /// How it is known.
+    pub source: Certainty,
+}
+
+/// The file as TOML has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    schema: String,
+    seen: String,
+    up: Option<WrittenManner>,
+    down: Option<WrittenManner>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenManner {
+    get: Option<Get>,
+    part_size: Option<Known<String>>,
+    parts_in_flight: Option<Known<u32>>,
+    concurrency: Option<Known<u32>>,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Get {
+    Whole,
+    Ranged,
+}
+
+impl Connector {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// Says what is wrong, in one line or with the place in the text.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
+        if written.schema != SCHEMA {
+            return Err(format!("its schema is `{}` and not `{SCHEMA}`", written.schema));
+        }
+        let manner = |manner: Option<WrittenManner>| manner.map(WrittenManner::read).transpose();
+        Ok(Self { seen: written.seen, up: manner(written.up)?, down: manner(written.down)? })
+    }
+
+    /// The text of the file for an observation, with the evidence of each value.
+    pub fn text(observation: &Observation) -> String {
+        let mut text = String::from(
+            "# What a connector was seen to do, for `tidegate tune --connector` and `tidegate run --connector`.\n\
+             # A source is observed, inferred or at_least; options on the command line come first.\n",
+        );
+        text += &format!("schema = \"{SCHEMA}\"\n");
+        text += &format!("seen = {}\n", toml::Value::String(seen(observation)));
+        for (direction, way) in [("up", &observation.up), ("down", &observation.down)] {
+            if let Some(way) = way {
+                text += &format!("\n[{direction}]\n{}", manner(way, direction == "down"));
+            }
+        }
+        text
+    }
+}
+
+fn seen(observation: &Observation) -> String {
+    let Observation { seen, seconds, .. } = observation;
+    let what = match observation.origin {
+        Origin::Requests => "logged requests",
+        Origin::Looks => "looks at open uploads",
+    };
+    let agents = observation.client.iter().flat_map(|client| client.user_agents.keys());
+    let agents: Vec<&str> = agents.map(String::as_str).collect();
+    let by = if agents.is_empty() { String::new() } else { format!(", by {}", agents.join("; ")) };
+    format!("{seen} {what} in {seconds:.0} s{by}")
+}
+
+fn manner(way: &Way, downloads: bool) -> String {
+    let mut lines = String::new();
+    if downloads {
+        let get = if way.part_size_bytes.is_some() { "ranged" } else { "whole" };
+        lines += &format!("get = \"{get}\"\n");
+    }
+    let mut line = |name: &str, finding: &Option<Finding>, show: fn(u64) -> String| {
+        let written = match finding {
+            None => writeln!(lines, "# {name}: not seen"),
+            Some(Finding { value, certainty, evidence }) => writeln!(
+                lines,
+                "{name} = {{ value = {}, source = \"{}\" }} # {evidence}",
+                show(*value),
+                certainty.word()
+            ),
+        };
+        written.expect("a string takes all");
+    };
+    line("part_size", &way.part_size_bytes, size);
+    line("parts_in_flight", &way.parts_in_flight, |count| count.to_string());
+    line("concurrency", &way.files_in_flight, |count| count.to_string());
+    lines
+}
+
+fn size(bytes: u64) -> String {
+    match bytes.is_multiple_of(MIB) {
+        true => format!("\"{}MiB\"", bytes / MIB),
+        false => format!("\"{bytes}\""),
+    }
+}
+
+impl Certainty {
+    /// As files and JSON have it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Observed => "observed",
+            Self::Inferred => "inferred",
+            Self::AtLeast => "at_least",
+        }
+    }
+}
+
+impl WrittenManner {
+    fn read(self) -> Result<Manner, String> {
+        let part_size = self.part_size.map(|Known { value, source }| {
+            let value: ByteSize = value.parse().map_err(|error| format!("part_size: {error}"))?;
+            Ok::<_, String>(Known { value, source })
+        });
+        for (name, known) in
+            [("parts_in_flight", self.parts_in_flight), ("concurrency", self.concurrency)]
+        {
+            if known.is_some_and(|known| known.value == 0) {
+                return Err(format!("{name} begins at 1"));
+            }
+        }
+        Ok(Manner {
+            ranged: self.get == Some(Get::Ranged),
+            part_size: part_size.transpose()?,
+            parts_in_flight: self.parts_in_flight,
+            concurrency: self.concurrency,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(value: u64, certainty: Certainty) -> Option<Finding> {
+        Some(Finding { value, certainty, evidence: "seen # so".into() })
+    }
+
+    fn observation() -> Observation {
+        let up = Way {
+            part_size_bytes: finding(16 * MIB, Certainty::Observed),
+            parts_in_flight: finding(4, Certainty::Inferred),
+            files_in_flight: finding(2, Certainty::AtLeast),
+            ..Way::default()
+        };
+        let down = Way { files_in_flight: finding(3, Certainty::Observed), ..Way::default() };
+        Observation {
+            schema: super::super::SCHEMA,
+            origin: Origin::Looks,
+            seen: 12,
+            seconds: 3.4,
+            up: Some(up),
+            down: Some(down),
+            client: None,
+            remarks: vec![],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let connector = Connector::read(&Connector::text(&observation())).unwrap();
+        assert_eq!(connector.seen, "12 looks at open uploads in 3 s");
+        let up = connector.up.unwrap();
+        let known = |value, source| Some(Known { value, source });
+        assert_eq!(up.part_size, known(ByteSize(16 * MIB), Certainty::Observed));
+        assert_eq!(up.parts_in_flight, Some(Known { value: 4, source: Certainty::Inferred }));
+        assert_eq!(up.concurrency, Some(Known { value: 2, source: Certainty::AtLeast }));
+        let down = connector.down.unwrap();
+        assert!(!down.ranged);
+        assert_eq!(down.part_size, None);
+    }
+
+    #[test]
+    fn sizes_that_are_no_whole_mib_stay_exact() {
+        assert_eq!(size(5_000_001), "\"5000001\"");
+        assert_eq!(size(64 * MIB), "\"64MiB\"");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let text = Connector::text(&observation());
+        for (from, to, named) in [
+            ("connector/1", "connector/9", "connector/9"),
+            ("16MiB", "many", "many"),
+            ("value = 4", "value = 0", "parts_in_flight"),
+            ("concurrency", "concurency", "concurency"),
+        ] {
+            let error = Connector::read(&text.replace(from, to)).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}
