@@ -27,7 +27,7 @@ pub(super) struct InFlight {
     /// Begun when as many as `max` had begun before in their group. Each of them could have raised
     /// `max`, had the client begun it earlier.
     pub(super) later: u64,
-    /// Of these, begun when all but one of `max` were in flight.
+    /// Of these, those during which `max` were in flight at some time.
     pub(super) kept: u64,
 }
 
@@ -37,21 +37,22 @@ const LATER_MIN: u64 = 2;
 impl InFlight {
     /// `None` without any span.
     pub(super) fn of<'a>(groups: impl Iterator<Item = &'a [Span]>) -> Option<Self> {
-        let groups: Vec<Vec<u64>> = groups.map(in_flight_at_begin).collect();
+        let groups: Vec<Vec<u64>> = groups.map(most_beside).collect();
         let max = groups.iter().flatten().copied().max()?;
         let later = groups.iter().flat_map(|group| group.iter().skip(max as usize));
-        let kept = later.clone().filter(|count| **count == max).count() as u64;
+        let kept = later.clone().filter(|most| **most == max).count() as u64;
         Some(Self { max, later: later.count() as u64, kept })
     }
 
-    /// As a finding about `things` such as "parts of one file".
+    /// As a finding about `things` such as "parts of a file".
     pub(super) fn finding(self, things: &str) -> Finding {
         let Self { max, later, kept } = self;
         let limit = later >= LATER_MIN && 2 * kept >= later;
-        let evidence = match later {
-            0 => format!("there were no more {things} to begin"),
-            _ => format!(
-                "{kept} of {later} {things} that came later began with {} others in flight",
+        let evidence = match (later, max) {
+            (0, _) => format!("there were no more {things} to begin"),
+            (_, 1) => format!("{later} {things} that came later waited for the one before"),
+            (_, _) => format!(
+                "{kept} of {later} {things} that came later met {} others, and none met more",
                 max - 1
             ),
         };
@@ -60,12 +61,24 @@ impl InFlight {
     }
 }
 
-/// How many are in flight when each begins, itself included, in order of beginning.
-fn in_flight_at_begin(spans: &[Span]) -> Vec<u64> {
+/// The most that are in flight at once during each span, itself included, in order of beginning.
+fn most_beside(spans: &[Span]) -> Vec<u64> {
     let mut spans = spans.to_vec();
     spans.sort_unstable();
+    let at_begin = in_flight_at_begin(&spans);
+    let most = |(number, span): (usize, &Span)| {
+        // It becomes more only when another begins.
+        let during = spans[number..].iter().take_while(|other| other.start_us < span.end_us);
+        let most = at_begin[number..].iter().take(during.count()).max();
+        most.copied().unwrap_or(at_begin[number])
+    };
+    spans.iter().enumerate().map(most).collect()
+}
+
+/// How many are in flight when each begins, itself included; `spans` are in order of beginning.
+fn in_flight_at_begin(spans: &[Span]) -> Vec<u64> {
     let mut ends = BinaryHeap::new();
-    let count = |span: Span| {
+    let count = |span: &Span| {
         // At the same microsecond the end comes first.
         while ends.peek().is_some_and(|Reverse(end)| *end <= span.start_us) {
             ends.pop();
@@ -73,7 +86,7 @@ fn in_flight_at_begin(spans: &[Span]) -> Vec<u64> {
         ends.push(Reverse(span.end_us));
         ends.len() as u64
     };
-    spans.into_iter().map(count).collect()
+    spans.iter().map(count).collect()
 }
 
 #[cfg(test)]
@@ -95,6 +108,12 @@ mod tests {
         let one_by_one = seen(&[&[(0, 10), (10, 20), (20, 30), (31, 40)]]);
         assert_eq!(one_by_one, InFlight { max: 1, later: 3, kept: 3 });
         assert_eq!(one_by_one.finding("parts").certainty, Certainty::Observed);
+    }
+
+    #[test]
+    fn what_begins_and_ends_together_keeps_to_its_limit() {
+        let waves = seen(&[&[(0, 10), (1, 11), (12, 20), (13, 21), (22, 30), (23, 31)]]);
+        assert_eq!(waves, InFlight { max: 2, later: 4, kept: 4 });
     }
 
     #[test]

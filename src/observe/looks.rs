@@ -159,10 +159,10 @@ impl Sightings {
         let max = open.iter().copied().max().filter(|max| *max > 0)?;
         let reached = open.iter().position(|count| *count == max)?;
         let last_new = self.moving().map(|sighted| sighted.first_look).max()?;
-        // As long as files were still to come.
+        // As long as files were still to come, and one was there.
         let later = open.get(reached..last_new).unwrap_or_default();
         let kept = later.iter().filter(|count| **count == max).count();
-        let (certainty, evidence) = match later.len() {
+        let (certainty, evidence) = match later.iter().filter(|count| **count > 0).count() {
             0 => (Certainty::AtLeast, "no more files came".to_owned()),
             of => (
                 if of >= 2 && 2 * kept >= of { Certainty::Observed } else { Certainty::AtLeast },

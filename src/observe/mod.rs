@@ -102,7 +102,7 @@ pub struct Calls {
 /// How the connector speaks S3; only from requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Client {
-    /// Requests by what they say of their program.
+    /// Requests with data by what they say of their program.
     pub user_agents: BTreeMap<String, u64>,
     /// Uploading requests by how their body is signed.
     pub payload_signing: BTreeMap<String, u64>,

@@ -264,9 +264,11 @@ fn client(requests: &[LoggedRequest]) -> Client {
             let error = request.error.clone().unwrap_or_else(|| "no answer".into());
             *client.errors.entry(error).or_default() += 1;
         }
-        let agent = request.user_agent.clone().unwrap_or_else(|| "none given".into());
-        *client.user_agents.entry(agent).or_default() += 1;
-        if matches!(&*request.operation, "PutObject" | "UploadPart") {
+        let uploads = matches!(&*request.operation, "PutObject" | "UploadPart");
+        if uploads || request.operation == "GetObject" {
+            *client.user_agents.entry(program(request)).or_default() += 1;
+        }
+        if uploads {
             let signing = request.payload_signing.clone().unwrap_or_else(|| "none".into());
             *client.payload_signing.entry(signing).or_default() += 1;
             for checksum in &request.checksums {
@@ -281,11 +283,18 @@ fn client(requests: &[LoggedRequest]) -> Client {
     client
 }
 
+/// The first product of a user agent is the most significant one (RFC 9110, 10.1.5); what follows
+/// changes from run to run with some programs.
+fn program(request: &LoggedRequest) -> String {
+    let agent = request.user_agent.as_deref().unwrap_or_default();
+    agent.split_whitespace().next().unwrap_or("not named").to_owned()
+}
+
 fn remarks(client: &Client) -> Vec<String> {
     let mut remarks = Vec::new();
     if client.user_agents.len() > 1 {
         remarks.push(format!(
-            "{} programs asked; the values are those of all of them together",
+            "{} programs moved files; the values are those of all of them together",
             client.user_agents.len()
         ));
     }

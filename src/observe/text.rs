@@ -53,7 +53,7 @@ fn add_way(lines: &mut Lines, name: &str, way: &Way) {
         lines.add(
             "  order",
             match order {
-                PartOrder::Ascending => "ascending, as a stream of blocks",
+                PartOrder::Ascending => "ascending",
                 PartOrder::Ranges => "several ascending ranges of a file at once",
                 PartOrder::Mixed => "mixed",
             },
@@ -92,7 +92,9 @@ fn others(sizes: &BTreeMap<u64, u64>, most: u64) -> String {
 fn add_client(lines: &mut Lines, client: &Client) {
     let keys =
         |counts: &BTreeMap<String, u64>| counts.keys().cloned().collect::<Vec<_>>().join("; ");
-    lines.add("program", keys(&client.user_agents));
+    if !client.user_agents.is_empty() {
+        lines.add("program", keys(&client.user_agents));
+    }
     let requests: u64 = client.calls.values().map(|calls| calls.count).sum();
     lines.add(
         "connections",
@@ -126,6 +128,6 @@ struct Lines(String);
 
 impl Lines {
     fn add(&mut self, label: &str, text: impl Display) {
-        self.0 += &format!("{label:<18}{text}\n");
+        self.0 += &format!("{label:<19}{text}\n");
     }
 }

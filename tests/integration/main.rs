@@ -10,6 +10,7 @@ mod interrupt;
 mod limits;
 mod load;
 mod mistakes;
+mod observe;
 mod serve;
 mod simulate;
 mod store;

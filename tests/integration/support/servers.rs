@@ -104,6 +104,11 @@ impl Serve {
         self.statistics.as_ref().expect("it was started with --stats")
     }
 
+    /// Its request log.
+    pub fn log(&self) -> PathBuf {
+        log_in(&self.directory)
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

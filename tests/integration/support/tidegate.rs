@@ -108,6 +108,12 @@ impl Tidegate {
         serde_json::from_str(&finished.stdout).expect("nothing but JSON on standard output")
     }
 
+    /// Starts a verb that writes no results and leaves it running.
+    pub fn start_plain(&self, verb: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command_without_results(verb, arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tidegate starts")
+    }
+
     /// Starts it and leaves it running.
     pub fn start(&self, verb: &str, arguments: &[&str]) -> Child {
         let mut command = self.command(verb, arguments);

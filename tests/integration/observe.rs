@@ -1,0 +1,188 @@
+//! `observe` finds out what clients that others wrote do, without being told, in both ways: from what
+//! `serve` logged, and from looks at the bucket during the same transfer.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::servers::{Serve, text};
+use crate::support::tidegate::Tidegate;
+use crate::support::tools::{AwsCli, Tool};
+
+/// What a client is told, and what is to be found.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    part_mib: u64,
+    parts_in_flight: u64,
+    files_in_flight: u64,
+}
+
+const fn told(part_mib: u64, parts_in_flight: u64, files_in_flight: u64) -> Told {
+    Told { part_mib, parts_in_flight, files_in_flight }
+}
+
+/// Parts take a third of a second and more, so that what a client has in flight overlaps.
+const SLOW: [&str; 4] = ["--bucket", "bucket", "--connection-rate", "16MB/s"];
+
+impl Told {
+    /// Files enough to fill what is in flight more than twice, with parts for six waves.
+    fn files(self) -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let parts = 6 * self.parts_in_flight + 2;
+        for number in 0..2 * self.files_in_flight + 1 {
+            // The content does not matter: a hole takes no disk.
+            let file = fs::File::create(directory.path().join(number.to_string())).unwrap();
+            file.set_len((parts << 20) * self.part_mib - 12_345).unwrap();
+        }
+        directory
+    }
+
+    /// What both ways find while `client` sends the files to `s3://bucket/p`.
+    fn observed(self, client: impl Fn(&Serve, Told, &TempDir)) -> [Found; 2] {
+        let serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
+        let files = self.files();
+        let looking = Looking::start(&serve);
+        client(&serve, self, &files);
+        let looks = looking.stop();
+        let log = Tidegate::embedded().run_plain("observe", &[text(&serve.log()), "--json"]);
+        let requests = serde_json::from_str(&log.stdout).unwrap();
+        [looks, requests].map(|document: Value| Found::in_document(&document))
+    }
+}
+
+/// Part size, parts and files in flight, each with how it is known.
+#[derive(Debug, PartialEq)]
+struct Found(Vec<(u64, String)>);
+
+impl Found {
+    fn in_document(document: &Value) -> Self {
+        let finding = |name: &str| {
+            let finding = &document["up"][name];
+            let value =
+                finding["value"].as_u64().unwrap_or_else(|| panic!("no {name}: {document:#}"));
+            (value, finding["certainty"].as_str().unwrap().to_owned())
+        };
+        println!("{:#}", document["up"]);
+        Self(["part_size_bytes", "parts_in_flight", "files_in_flight"].map(finding).to_vec())
+    }
+
+    fn expected(told: Told, parts: &str) -> Self {
+        Self(vec![
+            (told.part_mib << 20, "observed".to_owned()),
+            (told.parts_in_flight, parts.to_owned()),
+            (told.files_in_flight, "observed".to_owned()),
+        ])
+    }
+}
+
+/// A busy machine may blur the times of a transfer, so that less can be said: another one shows it.
+fn assert_recovered(settings: [Told; 3], client: impl Fn(&Serve, Told, &TempDir)) {
+    for told in settings {
+        let expected = [Found::expected(told, "inferred"), Found::expected(told, "observed")];
+        let found: Vec<[Found; 2]> = (0..3)
+            .map(|_| told.observed(&client))
+            .scan(false, |done, found| {
+                let go_on = !*done;
+                *done = found == expected;
+                go_on.then_some(found)
+            })
+            .collect();
+        assert!(found.contains(&expected), "{told:?}: {found:#?}");
+    }
+}
+
+/// `tidegate observe s3://bucket/p`, under way.
+struct Looking {
+    child: Child,
+    said: BufReader<std::process::ChildStderr>,
+}
+
+impl Looking {
+    fn start(serve: &Serve) -> Self {
+        let look = ["s3://bucket/p", "--every", "200ms", "--json"];
+        let mut child = Tidegate::at(&serve.endpoint()).start_plain("observe", &look);
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains("looking at s3://bucket/p/"), "{line}");
+        Self { child, said }
+    }
+
+    /// Ends it as a user does.
+    fn stop(mut self) -> Value {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+#[test]
+fn the_settings_of_rclone_are_recovered() {
+    if Tool::rclone("").is_none() {
+        return;
+    }
+    assert_recovered([told(5, 2, 2), told(6, 4, 1), told(8, 1, 3)], |serve, told, files| {
+        let size = format!("{}Mi", told.part_mib);
+        Tool::rclone(&serve.endpoint()).unwrap().ok([
+            "copy",
+            // For Storj it takes no parts below 64 MiB; nor is what is discarded worth a checksum.
+            "--s3-provider=Other",
+            "--s3-use-multipart-etag=false",
+            "--s3-disable-checksum",
+            &format!("--s3-upload-cutoff={size}"),
+            &format!("--s3-chunk-size={size}"),
+            &format!("--s3-upload-concurrency={}", told.parts_in_flight),
+            &format!("--transfers={}", told.files_in_flight),
+            text(files.path()),
+            "tidegate:bucket/p",
+        ]);
+    });
+}
+
+/// It has two workers or more, whatever it is told.
+#[test]
+fn the_settings_of_s5cmd_are_recovered() {
+    if Tool::s5cmd("").is_none() {
+        return;
+    }
+    assert_recovered([told(5, 2, 2), told(6, 3, 2), told(7, 1, 3)], |serve, told, files| {
+        Tool::s5cmd(&serve.endpoint()).unwrap().ok([
+            "--numworkers",
+            &told.files_in_flight.to_string(),
+            "cp",
+            "--concurrency",
+            &told.parts_in_flight.to_string(),
+            "--part-size",
+            &told.part_mib.to_string(),
+            &format!("{}/", text(files.path())),
+            "s3://bucket/p/",
+        ]);
+    });
+}
+
+/// Its limit is one for the requests of all files together, so it sends one file after the other.
+#[test]
+fn the_settings_of_the_aws_cli_are_recovered() {
+    if AwsCli::find("").is_none() {
+        return;
+    }
+    assert_recovered([told(5, 2, 1), told(6, 4, 1), told(8, 1, 1)], |serve, told, files| {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        let Told { part_mib, parts_in_flight, .. } = told;
+        let settings = format!(
+            "[default]\ns3 =\n  multipart_chunksize = {part_mib}MB\n  multipart_threshold = {part_mib}MB\n  max_concurrent_requests = {parts_in_flight}\n"
+        );
+        fs::write(config.path(), settings).unwrap();
+        let aws = AwsCli::find(&serve.endpoint()).unwrap().configured_by(config.path());
+        for file in fs::read_dir(files.path()).unwrap() {
+            aws.ok(["s3", "cp", "--quiet", text(&file.unwrap().path()), "s3://bucket/p/"]);
+        }
+    });
+}
