@@ -42,6 +42,12 @@ impl Interrupt {
         Ok(Self { asked })
     }
 
+    /// Of a user who never asks.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        Self { asked: watch::channel(false).1 }
+    }
+
     /// Waits until the user asks to stop; for ever if that never happens.
     pub async fn asked(&self) {
         let mut asked = self.asked.clone();

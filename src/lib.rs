@@ -59,11 +59,17 @@
 //!   5 % ([`tune::recommend`]); what is set now is a candidate too.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
+//! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,
+//!   sources and links were seen not to be at their limit; what the system does not tell makes the
+//!   verdict "unknown" ([`trial`]). A thread that is ready but has no processor counts as busy, so that a
+//!   crowded machine is not mistaken for a slow gateway.
+//! * **The send buffer is fixed on loopback only.** Elsewhere a fixed one would carry no more than itself
+//!   in a round trip, and the trial would measure our buffer instead of the path.
 //! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal
 //!   size that begin together stay in step, and a short window would catch whole cycles of them.
 //! * **A real file with several parts in flight is read in order and each part filled before the next
 //!   begins**, because a GridFTP server hands its connector one in-order stream of blocks. With one
-//!   part in flight the blocks are sent while they are read, and memory is bounded by four blocks.
+//!   part in flight the blocks are sent while they are read, and memory is bounded by six blocks.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

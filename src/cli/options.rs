@@ -12,6 +12,7 @@ use crate::report;
 use crate::result;
 use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
+use crate::transfer::Flow;
 use crate::units::ByteSize;
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
@@ -77,10 +78,10 @@ impl Simulate {
 
     /// The simulation, if one was asked for. Uploads are forgotten when they are complete: nobody
     /// asks for them again.
-    pub(super) fn resolve(self, direction: result::Direction, seed: u64) -> Option<Simulation> {
-        let retain = match direction {
-            result::Direction::Up => Retain::Nothing,
-            result::Direction::Down => Retain::Layout,
+    pub(super) fn resolve(self, flow: impl Into<Flow>, seed: u64) -> Option<Simulation> {
+        let retain = match flow.into() {
+            Flow::Up => Retain::Nothing,
+            Flow::Down | Flow::Mixed(_) => Retain::Layout,
         };
         self.simulate.map(|scenario| Simulation { scenario, retain, seed })
     }

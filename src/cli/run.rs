@@ -3,26 +3,49 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::{self, Dataset, Output, Simulate, Target};
+use clap::{ArgGroup, ValueEnum, value_parser};
+
+use super::options::{Dataset, Output, Simulate, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
-use crate::result::{Direction, Settings};
+use crate::result::Settings;
 use crate::session::{self, RunOptions, TargetOptions};
-use crate::transfer::{Arrivals, GetMode};
-use crate::trial::Load;
+use crate::transfer::{Arrivals, Flow, GetMode, Mix};
+use crate::trial::{Load, Stop};
 use crate::units::ByteSize;
 
 /// Moved when the user names no dataset: seconds on the embedded gateway, cents at an endpoint.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
 
+/// Longest that a run looks for stability when the user sets no end (a limit on everything).
+const STABLE_WITHIN: Duration = Duration::from_secs(600);
+
+/// Shortest stretch that can be called stable: ten batches of half a second.
+const STRETCH_MIN: Duration = Duration::from_secs(5);
+
+/// Which way the data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    /// To the bucket
+    Up,
+    /// From the bucket
+    Down,
+    /// Some files up, the others down, at the same time
+    Mixed,
+}
+
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("stop").multiple(true)))]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
     /// Which way the data goes
     #[arg(long, value_enum, default_value = "up", help_heading = "Transfer")]
-    direction: options::Direction,
+    direction: Direction,
+    /// Of a mixed run, files up and files down, such as 70:30 [default: 50:50]
+    #[arg(long, value_name = "UP:DOWN", help_heading = "Load")]
+    mix: Option<Mix>,
     /// Bytes of a multipart part, and of a range with --get ranged
     #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Transfer")]
     part_size: ByteSize,
@@ -36,10 +59,20 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t, help_heading = "Transfer")]
     get: GetMode,
     /// Move files round and round for this long, instead of the dataset once
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Load")]
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, group = "stop", help_heading = "Load")]
     duration: Option<Duration>,
+    /// Move files round and round until this many have begun, and those to their end
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), group = "stop", help_heading = "Load")]
+    stop_after_objects: Option<u64>,
+    /// Move files round and round until this many bytes of them have begun, and those to their end
+    #[arg(long, value_name = "SIZE", group = "stop", help_heading = "Load")]
+    stop_after_bytes: Option<ByteSize>,
+    /// Move files round and round until the last TIME of it was stable; at most --for, or 10 minutes
+    /// [default TIME: 10s]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = humantime::parse_duration, group = "stop", help_heading = "Load")]
+    stop_when_stable: Option<Duration>,
     /// Least warm-up before that time begins
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration, requires = "duration", help_heading = "Load")]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration, requires = "stop", help_heading = "Load")]
     warm_up: Duration,
     /// Let files arrive at times of their own, constant:RATE or poisson:RATE in files per second,
     /// instead of when the one before is done (open loop)
@@ -68,11 +101,41 @@ pub(super) struct Args {
     output: Output,
 }
 
+impl Args {
+    fn flow(&self) -> Flow {
+        match self.direction {
+            Direction::Up => Flow::Up,
+            Direction::Down => Flow::Down,
+            Direction::Mixed => Flow::Mixed(self.mix.unwrap_or_default()),
+        }
+    }
+
+    fn load(&self) -> Load {
+        let stop = Stop {
+            window: match self.stop_when_stable {
+                Some(_) => self.duration.or(Some(STABLE_WITHIN)),
+                None => self.duration,
+            },
+            objects: self.stop_after_objects,
+            bytes: self.stop_after_bytes.map(|size| size.0),
+            stable: self.stop_when_stable,
+        };
+        match stop == Stop::default() {
+            true => Load::WholeTask,
+            false => Load::Timed { warm_up: self.warm_up, stop },
+        }
+    }
+
+    /// Whether what lies at the target is downloaded.
+    fn is_about_existing_objects(&self) -> bool {
+        self.direction == Direction::Down && !self.target.is_embedded() && !self.dataset.is_named()
+    }
+}
+
 pub(super) fn run(args: Args) -> Result<()> {
-    let direction = Direction::from(args.direction);
-    refuse_contradictions(&args, direction)?;
-    let existing =
-        direction == Direction::Down && !args.target.is_embedded() && !args.dataset.is_named();
+    refuse_contradictions(&args)?;
+    let (direction, load) = (args.flow(), args.load());
+    let existing = args.is_about_existing_objects();
     let dataset = (!existing).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
     let simulated = args.simulate.is_asked();
     let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
@@ -88,10 +151,7 @@ pub(super) fn run(args: Args) -> Result<()> {
             parts_in_flight: args.parts_in_flight,
         },
         get: args.get,
-        load: match args.duration {
-            Some(window) => Load::Timed { warm_up: args.warm_up, window },
-            None => Load::WholeTask,
-        },
+        load,
         arrivals: args.arrivals.unwrap_or_default(),
         verify: match (args.verify, args.no_verify) {
             (true, _) => Some(true),
@@ -113,12 +173,12 @@ pub(super) fn run(args: Args) -> Result<()> {
     })
 }
 
-fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
+fn refuse_contradictions(args: &Args) -> Result<()> {
     let refuse = |what: &str, hint: &str| Err(Error::environment(what).hint(hint));
-    if args.duration.is_some() && (args.keep || args.to.is_some()) {
+    if args.load() != Load::WholeTask && (args.keep || args.to.is_some()) {
         return refuse(
-            "--for moves the same files again and again",
-            "leave out --for to keep what arrives, or --keep and --to to measure",
+            "--for and --stop-... move the same files again and again",
+            "leave them out to keep what arrives, or --keep and --to to measure",
         );
     }
     if args.simulate.is_asked() && (args.verify || args.keep || args.to.is_some()) {
@@ -127,7 +187,20 @@ fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
             "leave --verify, --keep and --to out",
         );
     }
-    match direction {
+    if args.stop_when_stable.is_some_and(|stretch| stretch < STRETCH_MIN) {
+        return refuse(
+            "less than 5 seconds do not show that anything is stable",
+            "give --stop-when-stable=10s or more",
+        );
+    }
+    match args.direction {
+        Direction::Up | Direction::Down if args.mix.is_some() => {
+            refuse("--mix is for mixed runs", "add --direction mixed, or leave --mix out")
+        }
+        Direction::Mixed if args.keep || args.to.is_some() || args.verify => refuse(
+            "a mixed run measures: nothing stays of it, and nothing is compared",
+            "leave out --keep, --to and --verify",
+        ),
         Direction::Up if args.to.is_some() => {
             refuse("--to is for downloads", "add --direction down, or leave --to out")
         }
@@ -137,14 +210,10 @@ fn refuse_contradictions(args: &Args, direction: Direction) -> Result<()> {
         Direction::Down if args.dataset.is_directory() => {
             refuse("--from is for uploads", "a download takes what lies at TARGET, or a --dataset")
         }
-        Direction::Down
-            if args.verify && !args.target.is_embedded() && !args.dataset.is_named() =>
-        {
-            refuse(
-                "there is nothing to compare existing objects with",
-                "leave --verify out, or download a --dataset, whose bytes are known",
-            )
-        }
+        Direction::Down if args.verify && args.is_about_existing_objects() => refuse(
+            "there is nothing to compare existing objects with",
+            "leave --verify out, or download a --dataset, whose bytes are known",
+        ),
         Direction::Up if args.keep && args.target.is_embedded() => {
             refuse("--keep needs a target", "the embedded gateway ends with the run")
         }

@@ -1,7 +1,7 @@
 //! Real files, read in order without blocking the thread.
 //!
 //! Reads happen on tokio's blocking threads. [`FileReader::stream`] reads a batch of blocks while the
-//! batch before is sent, so that a file costs four blocks of memory, however large it is. The time
+//! batch before is sent, so that a file costs six blocks of memory, however large it is. The time
 //! that the mover waited all the same is counted in [`Live::source`]: it tells a slow source from a slow
 //! network.
 //!
@@ -9,6 +9,7 @@
 //! early and [`FileReader::unchanged`] find this, the latter as finely as the file system keeps the
 //! time of change (often some milliseconds).
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
@@ -19,13 +20,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::payload::{BLOCK_BYTES, Payload, Source, SourceError};
 use crate::measure::{Live, Waiting};
 
-/// Blocks read at a time. Two batches are in memory: one is read while the other is sent.
+/// Blocks read at a time. Three batches are in memory at most: one is read, one is ready, and one is
+/// being sent.
 const BATCH_BLOCKS: usize = 2;
 
 /// A file that is read in order, block by block, without blocking the thread.
@@ -57,7 +59,7 @@ impl FileReader {
     /// # Errors
     /// If the file cannot be read or is too short.
     pub async fn fill(&self, range: Range<u64>) -> Result<Vec<Bytes>, SourceError> {
-        let blocks = self.waited_for(move |file| file.read_blocks(range)).await?;
+        let blocks = self.waited_for(move |file| file.read_blocks(range, Vec::new())).await?;
         self.count_read(&blocks);
         Ok(blocks)
     }
@@ -114,13 +116,23 @@ pub(super) struct ReadAhead {
     unread: Range<u64>,
     reading: Option<JoinHandle<Result<Vec<Bytes>, SourceError>>>,
     ready: vec::IntoIter<Bytes>,
+    /// Blocks handed out last, the oldest first. Their memory is used again once it is sent: a new
+    /// block would have to be zeroed, or faulted in page by page, before it is read into.
+    handed_out: VecDeque<Bytes>,
     waiting: Option<Waiting>,
 }
 
 impl ReadAhead {
     /// Nothing is read before the first poll.
     fn new(reader: FileReader, range: Range<u64>) -> Self {
-        Self { reader, unread: range, reading: None, ready: Vec::new().into_iter(), waiting: None }
+        Self {
+            reader,
+            unread: range,
+            reading: None,
+            ready: Vec::new().into_iter(),
+            handed_out: VecDeque::new(),
+            waiting: None,
+        }
     }
 
     /// The next block; `None` after the last.
@@ -131,6 +143,7 @@ impl ReadAhead {
         loop {
             self.read_on();
             if let Some(block) = self.ready.next() {
+                self.handed_out.push_back(block.clone());
                 return Poll::Ready(Some(Ok(block)));
             }
             let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
@@ -157,8 +170,28 @@ impl ReadAhead {
         let Range { start, end } = self.unread;
         let middle = end.min(start + (BATCH_BLOCKS * BLOCK_BYTES) as u64);
         self.unread = middle..end;
-        let file = Arc::clone(&self.reader.file);
-        self.reading = Some(spawn_blocking(move || file.read_blocks(start..middle)));
+        let (file, spare) = (Arc::clone(&self.reader.file), self.spare_blocks());
+        self.reading = Some(spawn_blocking(move || file.read_blocks(start..middle, spare)));
+    }
+
+    /// Blocks that were sent.
+    fn spare_blocks(&mut self) -> Vec<BytesMut> {
+        let mut spare = Vec::with_capacity(BATCH_BLOCKS);
+        while spare.len() < BATCH_BLOCKS
+            && let Some(oldest) = self.handed_out.pop_front()
+        {
+            match oldest.try_into_mut() {
+                Ok(block) => spare.push(block),
+                Err(not_sent_yet) => {
+                    self.handed_out.push_front(not_sent_yet);
+                    break;
+                }
+            }
+        }
+        // What is still being sent is let go of once its sender has done so.
+        let too_many = self.handed_out.len().saturating_sub(BATCH_BLOCKS);
+        self.handed_out.drain(..too_many);
+        spare
     }
 }
 
@@ -185,12 +218,19 @@ impl OpenFile {
         Ok(Self { file, path, version })
     }
 
-    fn read_blocks(&self, range: Range<u64>) -> Result<Vec<Bytes>, SourceError> {
+    /// Reads into the spare blocks as far as they go.
+    fn read_blocks(
+        &self,
+        range: Range<u64>,
+        mut spare: Vec<BytesMut>,
+    ) -> Result<Vec<Bytes>, SourceError> {
         let end = range.end;
         let read_block = |start: u64| {
-            let mut block = vec![0; (end - start).min(BLOCK_BYTES as u64) as usize];
+            let len = (end - start).min(BLOCK_BYTES as u64) as usize;
+            let mut block = spare.pop().unwrap_or_else(|| BytesMut::zeroed(len));
+            block.resize(len, 0);
             self.read_exact(&mut block, start)?;
-            Ok(Bytes::from(block))
+            Ok(block.freeze())
         };
         range.step_by(BLOCK_BYTES).map(read_block).collect()
     }
@@ -386,6 +426,25 @@ mod tests {
             assert!(ahead <= 2 * BATCH_BLOCKS as u64 * BLOCK, "{ahead} bytes ahead");
         }
         assert!(poll_fn(|context| read_ahead.poll_block(context)).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_sent_blocks_is_read_into_again() {
+        let blocks = 40;
+        let bytes = content(blocks * BLOCK);
+        let file = file_of(&bytes);
+        let mut read_ahead = ReadAhead::new(open(&file).await, 0..blocks * BLOCK);
+        let mut places = std::collections::BTreeSet::new();
+        // As on a socket: the next block is asked for while the last one is still being sent.
+        let (mut being_sent, mut sent) = (Bytes::new(), Vec::new());
+        while let Some(block) = poll_fn(|context| read_ahead.poll_block(context)).await {
+            sent.extend_from_slice(&being_sent);
+            being_sent = block.expect("the file is as it was");
+            places.insert(being_sent.as_ptr());
+        }
+        sent.extend_from_slice(&being_sent);
+        assert!(sent == bytes, "no block was overwritten before it was sent");
+        assert!(places.len() <= 3 * BATCH_BLOCKS, "{} blocks of memory", places.len());
     }
 
     #[test]

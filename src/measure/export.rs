@@ -77,11 +77,11 @@ impl Recorder {
     /// If it cannot be written.
     pub fn write_series(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "second,wire_bytes,good_bytes,attempts_ended,failed_attempts")?;
-        let bins = self.wire.bins().len().max(self.ended.bins().len());
+        let bins = self.up.bins().max(self.down.bins()).max(self.ended.bins().len());
         for second in 0..bins.div_ceil(BINS_OF_SECOND) {
             let (from, to) = (second * BINS_OF_SECOND, (second + 1) * BINS_OF_SECOND);
             let sum = |series: &Series| series.sum(from, to);
-            let (wire, good) = (sum(&self.wire), self.good_bytes(from, to));
+            let (wire, good) = (self.wire_bytes(from, to), self.good_bytes(from, to));
             writeln!(out, "{second},{wire},{good},{},{}", sum(&self.ended), sum(&self.failed))?;
         }
         Ok(())

@@ -12,6 +12,8 @@ pub struct Live {
     pub wire_bytes: AtomicU64,
     /// Files that arrived.
     pub files_done: AtomicU64,
+    /// Of these, those that went up.
+    pub files_up_done: AtomicU64,
     /// Bytes of files that arrived.
     pub bytes_done: AtomicU64,
     /// Files that did not.

@@ -17,13 +17,15 @@ pub use attempt::{ATTEMPT_BYTES, Attempt, AttemptId};
 pub use interface::Interfaces;
 pub use live::Live;
 pub use probe::{Connecting, Probe};
-pub use recorder::{OperationRecord, Recorder};
+pub use recorder::{OneWay, OperationRecord, Recorder};
 pub use series::{BIN, Series};
 pub use tcp::{SocketUse, SocketWatch, TcpCounters};
 pub use usage::{
     MachineTime, ThreadTime, Usage, cores, host, process_cpu, resident_bytes, resident_peak_bytes,
 };
 pub use waits::{Waiting, Waits};
+
+use crate::result::Direction;
 
 /// The S3 operations tidegate uses. Names are those of the result document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +80,14 @@ impl Operation {
             Self::List => "list",
             Self::Delete => "delete",
             Self::Location => "location",
+        }
+    }
+
+    /// Which way its payload goes.
+    pub fn direction(self) -> Direction {
+        match self {
+            Self::Get => Direction::Down,
+            _ => Direction::Up,
         }
     }
 

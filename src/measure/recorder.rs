@@ -3,7 +3,8 @@
 //! A thread owns its recorder; recorders are merged when the trial is over. Histograms are made at
 //! first use and record only what ended well while the window was open, so that percentiles come
 //! from the measured part of a trial alone. Memory is bounded: 184 KiB a histogram, two for each
-//! operation used, one for each milestone of objects and two for the connections, and 32 bytes for each 100 ms of the trial.
+//! operation used, one for each milestone of objects and two for the connections, and 48 bytes for
+//! each 100 ms of the trial.
 //! A record of each attempt ([`ATTEMPT_BYTES`](super::ATTEMPT_BYTES)) is kept only when asked for.
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use super::series::Series;
 use super::tcp::TcpTally;
 use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
-use crate::result::{ErrorCounts, ObjectTimes, OperationSummary, TcpUse};
+use crate::result::{Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse};
 
 /// All requests of one operation.
 #[derive(Debug, Default)]
@@ -34,15 +35,50 @@ pub struct Recorder {
     pub(super) objects: BTreeMap<Milestone, Latencies>,
     errors: ErrorCounts,
     cut: u64,
-    payload_bytes: u64,
-    pub(super) wire: Series,
-    lost: Series,
+    pub(super) up: OneWay,
+    pub(super) down: OneWay,
     /// Attempts by the time of their end, whatever it was.
     pub(super) ended: Series,
     /// Of these, the failed ones.
     pub(super) failed: Series,
     tcp: TcpTally,
     attempts: Option<Attempts>,
+}
+
+/// What passed the sockets in one direction.
+#[derive(Debug, Default)]
+pub struct OneWay {
+    payload_bytes: u64,
+    wire: Series,
+    lost: Series,
+}
+
+impl OneWay {
+    fn merge(&mut self, other: &Self) {
+        self.payload_bytes += other.payload_bytes;
+        self.wire.merge(&other.wire);
+        self.lost.merge(&other.lost);
+    }
+
+    /// Payload bytes of successful attempts.
+    pub fn payload_bytes(&self) -> u64 {
+        self.payload_bytes
+    }
+
+    /// Body bytes that passed the sockets in the bins `from..to`.
+    pub fn wire_bytes(&self, from: usize, to: usize) -> u64 {
+        self.wire.sum(from, to)
+    }
+
+    /// Body bytes of the bins `from..to` in attempts that succeeded.
+    pub fn good_bytes(&self, from: usize, to: usize) -> u64 {
+        self.wire.sum(from, to) - self.lost.sum(from, to)
+    }
+
+    /// Bins from the start of the trial to the last in which something passed.
+    pub(super) fn bins(&self) -> usize {
+        self.wire.bins().len()
+    }
 }
 
 impl OperationRecord {
@@ -86,7 +122,11 @@ impl Recorder {
     ) {
         let record = self.operations.entry(id.operation).or_default();
         record.attempts += 1;
-        probe.add_to(&mut self.wire);
+        let way = match id.operation.direction() {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
+        };
+        probe.add_to(&mut way.wire);
         if let Some(used) = probe.socket() {
             let is_new = matches!(probe.connecting(), Some(Connecting::New { .. }));
             self.tcp.add(used, is_new, id.operation.moves_data());
@@ -95,7 +135,7 @@ impl Recorder {
         self.ended.add(bin, 1);
         match outcome {
             Outcome::Ok => {
-                self.payload_bytes += probe.payload_bytes();
+                way.payload_bytes += probe.payload_bytes();
                 if measuring {
                     record.service_time_us.record(probe.began, ended);
                     record.ttfb_us.record(probe.began, probe.first_byte_at().unwrap_or(ended));
@@ -104,11 +144,11 @@ impl Recorder {
             Outcome::Failed(class) => {
                 *count_of(&mut self.errors, class) += 1;
                 self.failed.add(bin, 1);
-                probe.add_to(&mut self.lost);
+                probe.add_to(&mut way.lost);
             }
             Outcome::Cut => {
                 self.cut += 1;
-                probe.add_to(&mut self.lost);
+                probe.add_to(&mut way.lost);
             }
         }
         if let Some(attempts) = &mut self.attempts {
@@ -133,9 +173,8 @@ impl Recorder {
             *count_of(&mut self.errors, class) += *count_of(&mut other.errors.clone(), class);
         }
         self.cut += other.cut;
-        self.payload_bytes += other.payload_bytes;
-        self.wire.merge(&other.wire);
-        self.lost.merge(&other.lost);
+        self.up.merge(&other.up);
+        self.down.merge(&other.down);
         self.ended.merge(&other.ended);
         self.failed.merge(&other.failed);
         self.tcp.merge(other.tcp);
@@ -199,17 +238,25 @@ impl Recorder {
 
     /// Payload bytes of successful attempts.
     pub fn payload_bytes(&self) -> u64 {
-        self.payload_bytes
+        self.up.payload_bytes + self.down.payload_bytes
     }
 
     /// Body bytes that passed the sockets in the bins `from..to`.
     pub fn wire_bytes(&self, from: usize, to: usize) -> u64 {
-        self.wire.sum(from, to)
+        self.up.wire_bytes(from, to) + self.down.wire_bytes(from, to)
     }
 
     /// Body bytes of the bins `from..to` in attempts that succeeded.
     pub fn good_bytes(&self, from: usize, to: usize) -> u64 {
-        self.wire.sum(from, to) - self.lost.sum(from, to)
+        self.up.good_bytes(from, to) + self.down.good_bytes(from, to)
+    }
+
+    /// What passed in one direction.
+    pub fn one_way(&self, direction: Direction) -> &OneWay {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
     }
 }
 

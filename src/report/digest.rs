@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::result::{
-    Direction, Document, ErrorCounts, Phase, Recommendation, Settings, TaskSummary, Trial,
+    Document, ErrorCounts, Phase, Recommendation, Settings, TaskSummary, Traffic, Trial,
 };
 use crate::stats;
 
@@ -64,7 +64,7 @@ impl<'a> Digest<'a> {
     pub fn of(document: &'a Document) -> Self {
         let answer = Answer::of(document);
         let direction = match &answer {
-            Answer::Settings(recommendation) => Some(recommendation.direction),
+            Answer::Settings(recommendation) => Some(recommendation.direction.into()),
             Answer::Task(trial, _) => Some(trial.direction),
             Answer::Trials => document.trials.first().map(|trial| trial.direction),
         };
@@ -114,7 +114,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn candidates(trials: &[Trial], direction: Direction) -> Vec<Candidate<'_>> {
+fn candidates(trials: &[Trial], direction: Traffic) -> Vec<Candidate<'_>> {
     let mut by_settings = BTreeMap::<Settings, Vec<&Trial>>::new();
     for trial in trials.iter().filter(|trial| trial.direction == direction) {
         by_settings.entry(trial.settings).or_default().push(trial);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::result::{
     ClientUse, Commands, Comparison, Direction, Document, ErrorCounts, FileFailure, Host,
     LimitedBy, ObjectTimes, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Settings,
-    Target, TargetKind, TaskSummary, Tool, Trial, Verdict, Window,
+    Target, TargetKind, TaskSummary, Tool, Traffic, Trial, Verdict, Window,
 };
 use crate::units::MIB;
 
@@ -103,7 +103,7 @@ pub fn hostile() -> Document {
 /// One settings for some seconds, without a dataset.
 fn timed_run() -> Document {
     let mut trial = trial(settings(64, 16, 4), Phase::Run, None);
-    trial.direction = Direction::Down;
+    trial.direction = Traffic::Down;
     let part = trial.requests.remove("part").expect("parts were moved");
     trial.requests = BTreeMap::from([("get".into(), part)]);
     document("run", vec![trial])
@@ -172,7 +172,8 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         phase,
         block,
         settings,
-        direction: Direction::Up,
+        direction: Traffic::Up,
+        mixed: None,
         window: Window { start_s: 5.0, end_s: 25.0, steady: Some(true), rule: "MSER-5".into() },
         goodput_bytes_per_second: goodput,
         goodput_interval_95: None,

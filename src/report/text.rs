@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::digest::{Answer, Digest};
 use super::{PAGE, wording};
-use crate::result::{Direction, Document, Recommendation, TargetKind, TaskSummary, Trial};
+use crate::result::{Document, Recommendation, TargetKind, TaskSummary, Traffic, Trial};
 use crate::units::ByteSize;
 
 /// More failures than this are counted, not named.
@@ -47,11 +47,12 @@ fn task_done(lines: &mut Lines, digest: &Digest, trial: &Trial, task: &TaskSumma
     lines.add("settings", wording::settings(trial.settings));
     lines.add("moved", moved(task));
     lines.add("speed", speeds(task));
+    both_ways(lines, trial);
     lines.add("errors", errors(trial));
     let verified = match (task.verified, trial.direction) {
         (false, _) => "no",
-        (true, Direction::Up) => "every object, read back",
-        (true, Direction::Down) => "every object, compared with what was uploaded",
+        (true, Traffic::Up) => "every object, read back",
+        (true, Traffic::Down | Traffic::Mixed) => "every object, compared with what was uploaded",
     };
     lines.add("verified", verified);
     limit(lines, digest);
@@ -74,6 +75,7 @@ fn trials_only(lines: &mut Lines, digest: &Digest) {
     lines.add("target", wording::journey(trial.direction, &digest.document.target));
     lines.add("settings", wording::settings(trial.settings));
     lines.add("goodput", goodput(trial));
+    both_ways(lines, trial);
     object_times(lines, trial);
     if shown.of > 1 {
         lines.add("trial", format!("{}, of median goodput among {}", trial.id, shown.of));
@@ -84,16 +86,18 @@ fn trials_only(lines: &mut Lines, digest: &Digest) {
 }
 
 fn goodput(trial: &Trial) -> String {
-    let rate = wording::rate(trial.goodput_bytes_per_second);
-    let interval = trial.goodput_interval_95.map_or(String::new(), |interval| {
-        let interval = wording::rate_interval(interval);
-        format!(" (95 % interval {interval}, without the variation between trials)")
-    });
     let unsteady = match trial.window.steady {
         Some(false) => "; not steady: measure longer",
         Some(true) | None => "",
     };
-    format!("{rate}{interval}{unsteady}")
+    format!("{}{unsteady}", wording::goodput(trial))
+}
+
+fn both_ways(lines: &mut Lines, trial: &Trial) {
+    if let Some(mixed) = &trial.mixed {
+        lines.add("up", wording::one_way(&mixed.up));
+        lines.add("down", wording::one_way(&mixed.down));
+    }
 }
 
 /// Whole objects: response times where files arrived by themselves, else service times.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::result::{
-    Comparison, Direction, Document, ErrorCounts, LimitedBy, Phase, Settings, Target, TargetKind,
-    Verdict,
+    Comparison, Document, ErrorCounts, LimitedBy, OneWay, Phase, Settings, Target, TargetKind,
+    Traffic, Trial, Verdict,
 };
 use crate::units::{ByteSize, Rate};
 
@@ -27,10 +27,11 @@ pub fn settings(settings: Settings) -> String {
 }
 
 /// `up to s3://bucket at https://gateway`.
-pub fn journey(direction: Direction, target: &Target) -> String {
-    let preposition = match direction {
-        Direction::Up => "up to",
-        Direction::Down => "down from",
+pub fn journey(direction: impl Into<Traffic>, target: &Target) -> String {
+    let preposition = match direction.into() {
+        Traffic::Up => "up to",
+        Traffic::Down => "down from",
+        Traffic::Mixed => "up to and down from",
     };
     format!("{preposition} {}", place(target))
 }
@@ -44,11 +45,12 @@ pub fn place(target: &Target) -> String {
     }
 }
 
-/// `up` or `down`.
-pub fn direction(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
+/// `up`, `down` or `mixed`.
+pub fn direction(direction: impl Into<Traffic>) -> &'static str {
+    match direction.into() {
+        Traffic::Up => "up",
+        Traffic::Down => "down",
+        Traffic::Mixed => "mixed",
     }
 }
 
@@ -81,6 +83,26 @@ pub fn ratio(comparison: &Comparison) -> String {
         Some([low, high]) => format!("{:.2} ({low:.2} to {high:.2})", comparison.ratio),
         None => format!("{:.2}", comparison.ratio),
     }
+}
+
+/// `790 MB/s (95 % interval 780 MB/s to 800 MB/s, excludes variation between trials)`.
+pub fn goodput(trial: &Trial) -> String {
+    let rate = rate(trial.goodput_bytes_per_second);
+    trial.goodput_interval_95.map_or(rate.clone(), |interval| {
+        let interval = rate_interval(interval);
+        format!("{rate} (95 % interval {interval}, excludes variation between trials)")
+    })
+}
+
+/// `70 % of the files, 12 objects, 3.4 GB, 560 MB/s`: one way of a mixed trial.
+pub fn one_way(way: &OneWay) -> String {
+    format!(
+        "{:.0} % of the files, {} objects, {}, {}",
+        100.0 * way.files_share,
+        count(way.objects),
+        ByteSize(way.bytes),
+        rate(way.goodput_bytes_per_second)
+    )
 }
 
 /// `4.2 %`.

@@ -131,6 +131,27 @@ pub enum Direction {
     Down,
 }
 
+/// Which way the data of a trial went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Traffic {
+    /// To the bucket.
+    Up,
+    /// From the bucket.
+    Down,
+    /// Some files up, the others down.
+    Mixed,
+}
+
+impl From<Direction> for Traffic {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Up => Self::Up,
+            Direction::Down => Self::Down,
+        }
+    }
+}
+
 /// One measured run of one settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
@@ -143,7 +164,10 @@ pub struct Trial {
     /// What was set.
     pub settings: Settings,
     /// Which way.
-    pub direction: Direction,
+    pub direction: Traffic,
+    /// Each way by itself, when the trial was mixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Mixed>,
     /// When it was measured.
     pub window: Window,
     /// Bytes that passed the sockets inside the window in attempts that in the end succeeded, per second.
@@ -197,6 +221,30 @@ pub enum Phase {
     Race,
     /// `tidegate run`.
     Run,
+}
+
+/// Both ways of a mixed trial.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mixed {
+    /// Files to the bucket.
+    pub up: OneWay,
+    /// Files from the bucket.
+    pub down: OneWay,
+}
+
+/// One way of a mixed trial; the fields mean what they mean for the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OneWay {
+    /// Share of the files that was asked for.
+    pub files_share: f64,
+    /// Objects moved whole over the whole trial.
+    pub objects: u64,
+    /// Payload bytes moved by successful requests over the whole trial.
+    pub bytes: u64,
+    /// In the window, as far as it succeeded in the end.
+    pub goodput_bytes_per_second: f64,
+    /// In the window, retries included.
+    pub wire_bytes_per_second: f64,
 }
 
 /// The part of a trial that was measured; seconds since the trial began.

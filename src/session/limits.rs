@@ -9,7 +9,7 @@ use crate::result::Settings;
 use crate::units::{ByteSize, MIB};
 
 /// Memory of a stream: the client's buffers and the kernel's (256 KiB to send, 64 KiB to read, and
-/// what the kernel adds), and four blocks of a file.
+/// what the kernel adds), and six blocks of a file.
 const STREAM_BYTES: u64 = 2 * MIB;
 
 /// Files that are open beside the connections and the data: libraries, logs, the runtime's own.

@@ -58,6 +58,7 @@ impl Progress {
         let stage = match snapshot.stage {
             Stage::WarmUp => "warming up",
             Stage::Measuring => "measuring",
+            Stage::Finishing => "finishing what has begun",
             Stage::Draining => "draining",
         };
         let rate = self.rate(snapshot);

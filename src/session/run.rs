@@ -18,7 +18,9 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::Place;
-use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink, check_destination};
+use crate::transfer::{
+    Arrivals, Flow, GetMode, Job, MIXED_DOWN, Order, RetryPolicy, Sink, check_destination,
+};
 use crate::trial::{self, Label, Load};
 use crate::tune;
 
@@ -45,7 +47,7 @@ pub struct RunOptions {
     /// Where.
     pub target: TargetOptions,
     /// Which way.
-    pub direction: Direction,
+    pub direction: Flow,
     /// What; `None` on the way down is what lies at the target.
     pub dataset: Option<Upwards>,
     /// Part size, files and parts in flight.
@@ -97,12 +99,14 @@ pub async fn run(
     let mut record = session.begin(new_id(), progress)?;
     let local = local.map(Arc::new);
     match (options.direction, local) {
-        (Direction::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
-        (Direction::Down, Some(dataset)) => {
-            session.down_of_synthetic(dataset, &mut record, progress).await?;
+        (Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
+        (Flow::Down | Flow::Mixed(_), Some(dataset)) => {
+            session.down_of_prepared(dataset, &mut record, progress).await?;
         }
-        (Direction::Down, None) => session.down_of_existing(&mut record, progress).await?,
-        (Direction::Up, None) => return Err(needs_target("an upload without a dataset")),
+        (Flow::Down, None) => session.down_of_existing(&mut record, progress).await?,
+        (Flow::Up | Flow::Mixed(_), None) => {
+            return Err(needs_target("an upload without a dataset"));
+        }
     }
     let skipped = skipped.into_iter().map(|Skipped { path, reason }| FileFailure { path, reason });
     if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut()) {
@@ -137,6 +141,11 @@ struct Session<'a> {
 impl Session<'_> {
     fn begin(&self, id: String, progress: &Progress) -> Result<Record> {
         let options = self.options;
+        // Of two ways the one that takes more calls.
+        let direction = match options.direction {
+            Flow::Up | Flow::Mixed(_) => Direction::Up,
+            Flow::Down => Direction::Down,
+        };
         Record::begin(Beginning {
             id,
             results: self.options.results.clone(),
@@ -144,7 +153,7 @@ impl Session<'_> {
             scenario: self.scenario(),
             assumptions: [
                 assumptions(self.options.direction, self.options.get),
-                self.open.assumptions(options.settings, options.direction, progress),
+                self.open.assumptions(options.settings, direction, progress),
             ]
             .concat(),
         })
@@ -159,6 +168,8 @@ impl Session<'_> {
         };
         BTreeMap::from([
             ("arrivals".into(), json!(format!("{:?}", options.arrivals))),
+            ("direction".into(), json!(options.direction.traffic())),
+            ("load".into(), load(options.load)),
             ("dataset".into(), dataset),
             ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
             ("keep".into(), json!(options.keep)),
@@ -170,7 +181,7 @@ impl Session<'_> {
 
     fn verify(&self) -> bool {
         let real = matches!(self.options.dataset, Some(Upwards::Directory(_)));
-        self.options.verify.unwrap_or(real && self.options.direction == Direction::Up)
+        self.options.verify.unwrap_or(real && self.options.direction == Flow::Up)
     }
 
     async fn up(
@@ -184,7 +195,7 @@ impl Session<'_> {
             true => Claim::to_keep(self.bucket, prefix, &id, &dataset).await?,
             false => Claim::unique(self.bucket, prefix, &id).await?,
         };
-        let job = self.job(dataset, Direction::Up, claim.prefix());
+        let job = self.job(dataset, Flow::Up, claim.prefix());
         let moved = claim.while_alive(self.measure(job, progress)).await;
         let moved = moved.inspect(|finished| claim.leaves_open(finished.open_uploads.clone()));
         // Objects that arrived stay, whatever becomes of the result on this machine's disk.
@@ -196,8 +207,9 @@ impl Session<'_> {
         conclude(moved, ended, record)
     }
 
-    /// Synthetic files are uploaded first, unmeasured; they go again at the end.
-    async fn down_of_synthetic(
+    /// The files to download are uploaded first, unmeasured; they go again at the end. In a mixed run
+    /// others are uploaded meanwhile.
+    async fn down_of_prepared(
         &self,
         dataset: Arc<Dataset>,
         record: &mut Record,
@@ -205,9 +217,14 @@ impl Session<'_> {
     ) -> Result<()> {
         let id = record.document.id.clone();
         let claim = Claim::unique(self.bucket, &self.open.prefix, &id).await?;
+        let flow = self.options.direction;
+        let prepared = match flow {
+            Flow::Mixed(_) => format!("{}{MIXED_DOWN}", claim.prefix()),
+            Flow::Up | Flow::Down => claim.prefix().to_owned(),
+        };
         let work = async {
-            self.prepare(Arc::clone(&dataset), &claim, progress).await?;
-            self.measure(self.job(dataset, Direction::Down, claim.prefix()), progress).await
+            self.prepare(Arc::clone(&dataset), &prepared, &claim, progress).await?;
+            self.measure(self.job(dataset, flow, claim.prefix()), progress).await
         };
         let moved = claim.while_alive(work).await;
         conclude(moved, claim.release().await, record)
@@ -216,6 +233,7 @@ impl Session<'_> {
     async fn prepare(
         &self,
         dataset: Arc<Dataset>,
+        prefix: &str,
         claim: &Claim<'_>,
         progress: &mut Progress,
     ) -> Result<()> {
@@ -225,7 +243,8 @@ impl Session<'_> {
             order: Order::Once,
             arrivals: Arrivals::Closed,
             keep_attempts: false,
-            ..self.job(dataset, Direction::Up, claim.prefix())
+            spread: Duration::ZERO,
+            ..self.job(dataset, Flow::Up, prefix)
         };
         prepare(unmeasured, &self.open.place, claim, self.interrupt, progress).await
     }
@@ -241,11 +260,11 @@ impl Session<'_> {
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset)?;
-        let job = self.job(Arc::new(dataset), Direction::Down, &self.open.prefix);
+        let job = self.job(Arc::new(dataset), Flow::Down, &self.open.prefix);
         conclude(self.measure(job, progress).await, Ok(()), record)
     }
 
-    fn job(&self, dataset: Arc<Dataset>, direction: Direction, prefix: &str) -> Job {
+    fn job(&self, dataset: Arc<Dataset>, direction: Flow, prefix: &str) -> Job {
         let sink = self.options.to.clone().map_or(Sink::Discard, Sink::Directory);
         Job {
             dataset,
@@ -257,12 +276,12 @@ impl Session<'_> {
             get: self.options.get,
             verify: self.verify(),
             retry: RetryPolicy::default(),
-            order: match self.options.load {
-                Load::WholeTask => Order::Once,
-                Load::Timed { .. } => Order::ForEver,
-            },
+            order: self.options.load.order(),
             arrivals: self.options.arrivals,
-            spread: Duration::ZERO,
+            spread: match self.options.load {
+                Load::WholeTask => Duration::ZERO,
+                Load::Timed { warm_up, .. } => warm_up.mul_f64(0.5),
+            },
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
         }
@@ -322,13 +341,24 @@ pub(super) async fn prepare(
     })
 }
 
+fn load(load: Load) -> Value {
+    let Load::Timed { warm_up, stop } = load else { return json!("the whole dataset once") };
+    json!({
+        "warm_up_s": warm_up.as_secs_f64(),
+        "window_s": stop.window.map(|window| window.as_secs_f64()),
+        "stop_after_objects": stop.objects,
+        "stop_after_bytes": stop.bytes,
+        "stable_s": stop.stable.map(|stretch| stretch.as_secs_f64()),
+    })
+}
+
 /// What the numbers rest on without a source.
-pub(super) fn assumptions(direction: Direction, get: GetMode) -> Vec<String> {
+pub(super) fn assumptions(direction: impl Into<Flow>, get: GetMode) -> Vec<String> {
     let mut assumptions = vec![
         "A Globus S3 connector sends the blocks of a file in order, so one part of a file is in flight at a time (parts_in_flight = 1).".to_owned(),
         "The part size of Globus's S3 connector is not documented.".to_owned(),
     ];
-    if direction == Direction::Down && get == GetMode::Whole {
+    if direction.into() != Flow::Up && get == GetMode::Whole {
         assumptions.push("A Globus S3 connector fetches an object with one GetObject.".to_owned());
     }
     assumptions

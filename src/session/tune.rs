@@ -20,7 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::result::{Direction, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
-use crate::trial::{self, Label, Load, Snapshot};
+use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, Forecast, GcsOptions, Next, Outcome, Search};
 use crate::units::{ByteSize, Rate};
 
@@ -254,7 +254,7 @@ impl Tuning<'_> {
             Direction::Down => String::from("objects/"),
         };
         let job = self.job(next.settings, options.direction, &below);
-        let load = Load::Timed { warm_up: options.warm_up, window: options.window };
+        let load = Load::Timed { warm_up: options.warm_up, stop: Stop::after(options.window) };
         let label = Label { id, phase: next.phase, block: next.block };
         let what = format!("trial {}: {}", id + 1, describe(next.settings));
         self.progress.trial_begins();
@@ -292,7 +292,7 @@ impl Tuning<'_> {
     fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {
         Job {
             dataset: Arc::clone(&self.dataset),
-            direction,
+            direction: direction.into(),
             settings,
             prefix: format!("{}{below}", self.claim.prefix()),
             pattern: self.pattern.clone(),

@@ -6,10 +6,12 @@
 
 mod batches;
 mod ratio;
+mod stable;
 mod steady;
 mod student;
 
 pub use batches::mean_interval_95;
 pub use ratio::{LogMean, geometric_mean, log_mean};
+pub use stable::is_stable;
 pub use steady::steady_from;
 pub use student::{quantile, smallest_difference};

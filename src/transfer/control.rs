@@ -1,11 +1,13 @@
 //! What the threads of a job share while it runs: its stage, its counters, the next file.
 
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Job;
 use super::arrivals::{Arrivals, Schedule};
 use crate::clock::{self, Instant};
+use crate::dataset::FileSpec;
 use crate::measure::Live;
 
 /// Where a job is in its life.
@@ -15,6 +17,8 @@ pub enum Stage {
     WarmUp,
     /// The window is open.
     Measuring,
+    /// What has begun goes on to its end, unmeasured; movers that find no next file stop.
+    Finishing,
     /// What is under way may end; nothing new begins.
     Draining,
 }
@@ -27,6 +31,8 @@ pub struct Control {
     /// Start of the job; bins of time count from here.
     pub origin: Instant,
     stage: AtomicU8,
+    /// When the first mover found no next file, in nanoseconds since the origin.
+    ran_dry_ns: AtomicU64,
     /// Locked once a file, not on the way of the data.
     queue: Mutex<Queue>,
 }
@@ -34,14 +40,17 @@ pub struct Control {
 #[derive(Debug)]
 struct Queue {
     next_file: u64,
+    begun_bytes: u64,
     schedule: Schedule,
 }
 
 /// A file's turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Turn {
     /// 0, 1, 2, ... each once over all threads.
     pub(super) index: u64,
+    pub(super) key: String,
+    pub(super) file: FileSpec,
     /// When it arrives; `None` in a closed loop: at once.
     pub(super) arrival: Option<Instant>,
 }
@@ -54,7 +63,8 @@ impl Control {
             live: Arc::default(),
             origin: clock::now(),
             stage: AtomicU8::new(stage as u8),
-            queue: Mutex::new(Queue { next_file: 0, schedule }),
+            ran_dry_ns: AtomicU64::new(u64::MAX),
+            queue: Mutex::new(Queue { next_file: 0, begun_bytes: 0, schedule }),
         }
     }
 
@@ -63,6 +73,7 @@ impl Control {
         match self.stage.load(Relaxed) {
             stage if stage == Stage::WarmUp as u8 => Stage::WarmUp,
             stage if stage == Stage::Measuring as u8 => Stage::Measuring,
+            stage if stage == Stage::Finishing as u8 => Stage::Finishing,
             _ => Stage::Draining,
         }
     }
@@ -77,13 +88,26 @@ impl Control {
         self.stage() == Stage::Draining
     }
 
-    /// Hands out the next turn.
-    pub(super) fn take_turn(&self) -> Turn {
+    /// Hands out the next file of the job; `None` when there is none left.
+    pub(super) fn take_turn(&self, job: &Job) -> Option<Turn> {
         let mut queue = self.queue();
-        let index = queue.next_file;
+        let (index, begun_bytes) = (queue.next_file, queue.begun_bytes);
+        let object = job.object(index).filter(|_| job.order.goes_on_after(index, begun_bytes));
+        let Some((key, file)) = object else {
+            let now_ns = clock::now().since(self.origin).as_nanos() as u64;
+            self.ran_dry_ns.fetch_min(now_ns, Relaxed);
+            return None;
+        };
         queue.next_file += 1;
+        queue.begun_bytes += file.size_bytes;
         let arrival = queue.schedule.next().map(|since_start| self.origin + since_start);
-        Turn { index, arrival }
+        Some(Turn { index, key, file, arrival })
+    }
+
+    /// When the first mover found no next file, since the start: from then on not all are busy.
+    pub fn ran_dry(&self) -> Option<Duration> {
+        let nanoseconds = self.ran_dry_ns.load(Relaxed);
+        (nanoseconds != u64::MAX).then(|| Duration::from_nanos(nanoseconds))
     }
 
     /// How many files have arrived and wait for a mover; none in a closed loop.

@@ -7,6 +7,7 @@
 mod arrivals;
 mod control;
 mod download;
+mod flow;
 mod mover;
 mod request;
 mod retry;
@@ -19,6 +20,7 @@ mod worker;
 
 pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
+pub use flow::{Flow, Mix, Place};
 pub use retry::RetryPolicy;
 pub use sink::{Sink, check_destination};
 pub use worker::{Worker, WorkerReport};
@@ -46,7 +48,37 @@ pub enum Order {
     Once,
     /// Round and round, each time under a new name, until the job is told to stop.
     ForEver,
+    /// The same until so much has been begun; that goes on to its end.
+    UpTo(Quota),
 }
+
+/// How much a job begins at most: the file that reaches a limit is its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Files.
+    pub objects: Option<u64>,
+    /// Bytes of files.
+    pub bytes: Option<u64>,
+}
+
+impl Order {
+    /// Whether another file may begin after so many files and bytes.
+    fn goes_on_after(self, objects: u64, bytes: u64) -> bool {
+        match self {
+            Self::Once | Self::ForEver => true,
+            Self::UpTo(quota) => {
+                quota.objects.is_none_or(|max| objects < max)
+                    && quota.bytes.is_none_or(|max| bytes < max)
+            }
+        }
+    }
+}
+
+/// Where a mixed job's uploads are, below its prefix.
+const MIXED_UP: &str = "up/";
+
+/// Where the objects lie that a mixed job downloads, below its prefix.
+pub const MIXED_DOWN: &str = "down/";
 
 /// Everything the threads of one trial or task share and do not change.
 #[derive(Debug)]
@@ -54,7 +86,7 @@ pub struct Job {
     /// What to move.
     pub dataset: Arc<Dataset>,
     /// Which way.
-    pub direction: Direction,
+    pub direction: Flow,
     /// Part size, files and parts in flight.
     pub settings: Settings,
     /// What every key begins with; ends in `/` unless it is empty.
@@ -86,19 +118,20 @@ impl Job {
     /// The key and the file at an index; `None` beyond the last.
     pub fn object(&self, index: u64) -> Option<(String, FileSpec)> {
         let files = self.dataset.files();
-        let round = index.checked_div(files)?;
-        match (self.order, self.direction) {
-            (Order::Once, _) if round > 0 => None,
-            // Each upload has a key of its own: Storj allows one write a second for each key.
-            (Order::ForEver, Direction::Up) => {
-                let file = self.dataset.file(index % files);
-                Some((format!("{}{round}/{}", self.prefix, file.path), file))
-            }
-            (Order::Once, _) | (Order::ForEver, Direction::Down) => {
-                let file = self.dataset.file(index % files);
-                Some((format!("{}{}", self.prefix, file.path), file))
-            }
+        if files == 0 || self.order == Order::Once && index >= files {
+            return None;
         }
+        let Place { direction, number } = self.direction.place(index);
+        let (round, file) = (number / files, self.dataset.file(number % files));
+        let (prefix, path) = (&self.prefix, &file.path);
+        let key = match (self.direction, direction) {
+            (Flow::Mixed(_), Direction::Up) => format!("{prefix}{MIXED_UP}{round}/{path}"),
+            (Flow::Mixed(_), Direction::Down) => format!("{prefix}{MIXED_DOWN}{path}"),
+            // Each upload has a key of its own: Storj allows one write a second for each key.
+            (_, Direction::Up) if self.order != Order::Once => format!("{prefix}{round}/{path}"),
+            (_, Direction::Up | Direction::Down) => format!("{prefix}{path}"),
+        };
+        Some((key, file))
     }
 
     /// Whether the bytes of a download are compared: those of a synthetic file are known.

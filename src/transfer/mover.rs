@@ -62,39 +62,43 @@ impl<'a, S: Store> Mover<'a, S> {
         let share = f64::from(number) / f64::from(job.settings.concurrency);
         clock::sleep(job.spread.mul_f64(share)).await;
         while !self.worker.control.is_draining()
-            && let Some((key, file)) = self.next_file().await
+            && let Some(Turn { index, key, file, .. }) = self.next_file().await
         {
-            let moved = match job.direction {
+            let direction = job.direction.place(index).direction;
+            let moved = match direction {
                 Direction::Up => self.upload_file(&key, &file).await,
                 Direction::Down => self.download_file(&key, &file).await,
             };
-            self.account(&file, moved);
+            self.account(&file, direction, moved);
         }
     }
 
-    /// The next file and its key, once it has arrived.
-    async fn next_file(&self) -> Option<(String, FileSpec)> {
-        let Turn { index, arrival } = self.worker.control.take_turn();
-        let file = self.worker.job.object(index)?;
+    /// The next file, once it has arrived.
+    async fn next_file(&self) -> Option<Turn> {
+        let turn = self.worker.control.take_turn(self.worker.job)?;
+        let arrival = turn.arrival;
         if let Some(arrival) = arrival {
             clock::sleep(arrival.since(clock::now())).await;
             self.go_on().ok()?;
         }
         let now = clock::now();
-        self.file.set(index);
+        self.file.set(turn.index);
         self.arrival.set(arrival);
         self.began.set(arrival.unwrap_or(now));
         if arrival.is_some() {
             self.reached(Milestone::Begun, now);
         }
-        Some(file)
+        Some(turn)
     }
 
-    fn account(&self, file: &FileSpec, moved: Result<(), FileError>) {
+    fn account(&self, file: &FileSpec, direction: Direction, moved: Result<(), FileError>) {
         let live = &self.worker.control.live;
         match moved {
             Ok(()) => {
                 Live::add(&live.files_done, 1);
+                if direction == Direction::Up {
+                    Live::add(&live.files_up_done, 1);
+                }
                 Live::add(&live.bytes_done, file.size_bytes);
             }
             Err(FileError::Stopped) => {}

@@ -244,7 +244,7 @@ fn job(files: u64, size: u64) -> Job {
     let scale = Scale { files: Some(files), size: Some(ByteSize(size)) };
     Job {
         dataset: Arc::new(Dataset::Synthetic(Synthetic::new("climate", scale).unwrap())),
-        direction: Direction::Up,
+        direction: Flow::Up,
         settings: Settings { part_size_bytes: 5 * MIB, concurrency: 1, parts_in_flight: 1 },
         prefix: "p/".into(),
         pattern: pattern(7),
@@ -457,7 +457,7 @@ fn ranged_downloads_fetch_every_byte_once_in_part_size_ranges() {
     let store = Scripted::default();
     let mut job = job(1, 40 * MIB);
     drive(&store, &job);
-    job.direction = Direction::Down;
+    job.direction = Flow::Down;
     job.get = GetMode::Ranged;
     job.verify = true;
     job.settings.parts_in_flight = 4;
@@ -473,7 +473,7 @@ fn a_file_that_shrank_since_the_listing_fails() {
     let mut job = job(1, 4 * MIB);
     drive(&store, &job);
     store.objects.borrow_mut().values_mut().for_each(|size| *size -= 1);
-    job.direction = Direction::Down;
+    job.direction = Flow::Down;
     let (report, _) = drive(&store, &job);
     assert!(report.failures[0].reason.contains("bytes came where"), "{:?}", report.failures);
 }
@@ -494,7 +494,7 @@ fn an_object_takes_from_the_start_of_its_file_to_its_last_request() {
     assert!(is_about(times.completed, completed), "{times:?}");
     assert!(is_about(times.verified, completed + PART), "{times:?}");
 
-    let down = Job { direction: Direction::Down, ..job(1, 20 * MIB) };
+    let down = Job { direction: Flow::Down, ..job(1, 20 * MIB) };
     let times = drive(&store, &down).0.recorder.object_times();
     assert!(is_about(times.completed, PART), "{times:?}");
     assert_eq!(times.verified, None, "nothing was compared");

@@ -5,11 +5,15 @@
 
 mod crew;
 mod limit;
+mod load;
 mod records;
+#[cfg(test)]
+mod tests;
 mod used;
 mod watch;
 mod window;
 
+pub use load::{Load, Stop};
 pub use records::Records;
 pub use watch::Snapshot;
 
@@ -21,29 +25,15 @@ use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
 use crate::result::{
-    ClientUse, Direction, Distances, FileFailure, NetworkUse, OpenLoop, Phase, SourceUse,
-    TaskSummary, Trial, Window,
+    ClientUse, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop, Phase,
+    SourceUse, TaskSummary, Trial,
 };
 use crate::store::{Place, Upload};
-use crate::transfer::{Arrivals, Control, Job, Order, Stage};
+use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
 use crew::Crew;
 use limit::Observed;
 use used::Used;
 use window::Measurement;
-
-/// How long a trial warms up and is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
-    /// The whole dataset once: measured from the first request to the last.
-    WholeTask,
-    /// Files round and round: at least `warm_up`, and until every mover has moved something, then `window`.
-    Timed {
-        /// Least time before the window opens.
-        warm_up: Duration,
-        /// Width of the window.
-        window: Duration,
-    },
-}
 
 /// What a trial is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +144,8 @@ impl Measured<'_> {
             phase: label.phase,
             block: label.block,
             settings: self.job.settings,
-            direction: self.job.direction,
+            direction: self.job.direction.traffic(),
+            mixed: self.mixed(&measured),
             window: measured.window,
             goodput_bytes_per_second: measured.goodput_bytes_per_second,
             goodput_interval_95: measured.goodput_interval_95,
@@ -178,11 +169,8 @@ impl Measured<'_> {
 
     fn observed(&self, load: Load, measured: &Measurement) -> Observed {
         let errors = self.recorder.errors();
-        let wire = measured.wire_bytes_per_second;
-        let (sent, received) = match self.job.direction {
-            Direction::Up => (wire, 0.0),
-            Direction::Down => (0.0, wire),
-        };
+        let [sent, received] = [Direction::Up, Direction::Down]
+            .map(|way| measured.one_way(&self.recorder, way).wire_bytes_per_second);
         // What waited at the end of a whole task is nothing, whatever waited before.
         let arrivals_count = self.job.arrivals != Arrivals::Closed && load != Load::WholeTask;
         Observed {
@@ -241,29 +229,37 @@ impl Measured<'_> {
         Some(OpenLoop { distances, files_per_second, backlog_files })
     }
 
-    fn measurement(&self, load: Load) -> Measurement {
-        match load {
-            Load::WholeTask => self.whole_task(),
-            Load::Timed { .. } => {
-                window::measure(&self.recorder, self.watched.opened, self.watched.closed)
+    fn mixed(&self, measured: &Measurement) -> Option<Mixed> {
+        let Flow::Mixed(mix) = self.job.direction else { return None };
+        let live = &self.control.live;
+        let up_done = Live::get(&live.files_up_done);
+        let one_way = |way, files_share, objects| {
+            let rates = measured.one_way(&self.recorder, way);
+            OneWay {
+                files_share,
+                objects,
+                bytes: self.recorder.one_way(way).payload_bytes(),
+                goodput_bytes_per_second: rates.goodput_bytes_per_second,
+                wire_bytes_per_second: rates.wire_bytes_per_second,
             }
-        }
+        };
+        let down_done = Live::get(&live.files_done).saturating_sub(up_done);
+        Some(Mixed {
+            up: one_way(Direction::Up, mix.up_share(), up_done),
+            down: one_way(Direction::Down, 1.0 - mix.up_share(), down_done),
+        })
     }
 
-    fn whole_task(&self) -> Measurement {
-        let (start, end) = (self.watched.opened, self.watched.closed);
-        let seconds = (end - start).as_secs_f64();
-        let per_second = |bytes: u64| if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 };
-        Measurement {
-            window: Window {
-                start_s: start.as_secs_f64(),
-                end_s: end.as_secs_f64(),
-                steady: None,
-                rule: "the whole task".into(),
-            },
-            goodput_bytes_per_second: per_second(Live::get(&self.control.live.bytes_done)),
-            goodput_interval_95: None,
-            wire_bytes_per_second: per_second(self.recorder.wire_bytes(0, usize::MAX)),
+    fn measurement(&self, load: Load) -> Measurement {
+        let (opened, closed) = (self.watched.opened, self.watched.closed);
+        match load {
+            Load::WholeTask => {
+                let bytes_done = Live::get(&self.control.live.bytes_done);
+                window::whole_task(&self.recorder, opened, closed, bytes_done)
+            }
+            Load::Timed { .. } => {
+                window::measure(&self.recorder, opened, closed, self.watched.rule)
+            }
         }
     }
 
@@ -283,11 +279,6 @@ impl Measured<'_> {
             failures,
         }
     }
-}
-
-/// Whether files go round and round.
-fn is_timed(job: &Job) -> bool {
-    job.order == Order::ForEver
 }
 
 /// Time since the job began.

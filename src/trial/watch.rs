@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::crew::Crew;
+use super::load::{Load, Stop};
 use super::used::Edge;
-use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, Load, WARM_UP_MAX, is_timed, since_start};
+use super::window::Rule;
+use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, WARM_UP_MAX, since_start};
 use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::measure::{BIN, Live, resident_bytes};
-use crate::transfer::Stage;
+use crate::stats::is_stable;
+use crate::transfer::{Order, Stage};
 
 /// How often the counters are looked at.
 const TICK: Duration = BIN;
@@ -53,6 +56,8 @@ pub(super) struct Watched {
     /// What this machine used says nothing about the trial.
     pub(super) simulated: bool,
     pub(super) interrupted: bool,
+    /// By which rule the window is to be measured.
+    pub(super) rule: Rule,
     pub(super) warnings: Vec<String>,
 }
 
@@ -96,16 +101,15 @@ impl Watch<'_> {
                 self.seen.closed = since_start(&self.crew.control());
                 self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
             }
-            Load::Timed { warm_up, window } => {
+            Load::Timed { warm_up, stop } => {
                 self.warm_up(warm_up).await;
                 let opened = self.edge();
                 // On borders of bins, so that the bins of the window are whole and lie within it.
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
-                self.until(self.seen.opened + window).await;
-                self.seen.closed = BIN * bins(self.enter(Stage::Draining));
-                self.seen.backlog_files = self.crew.control().backlog_files();
+                let why = self.window(stop).await;
+                self.close(why);
                 self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
-                self.drain().await;
+                self.finish(why).await;
             }
         }
     }
@@ -115,7 +119,7 @@ impl Watch<'_> {
         self.until(warm_up).await;
         let control = self.crew.control();
         let movers = u64::from(self.crew.job().settings.concurrency);
-        while Live::get(&control.live.movers_warm) < movers {
+        while Live::get(&control.live.movers_warm) < movers && control.ran_dry().is_none() {
             if since_start(&control) > warm_up * WARM_UP_MAX {
                 let warm = Live::get(&control.live.movers_warm);
                 self.seen.warnings.push(format!(
@@ -129,6 +133,64 @@ impl Watch<'_> {
         }
     }
 
+    /// Until the first reason to stop.
+    async fn window(&mut self, stop: Stop) -> Stopped {
+        let end = stop.window.map(|window| self.seen.opened + window);
+        let mut rates = Rates::since(self);
+        loop {
+            let (control, stable) = (self.crew.control(), stop.stable);
+            if control.ran_dry().is_some() {
+                return Stopped::RanDry;
+            }
+            let is_stable = |stretch: &Duration| {
+                since_start(&control) >= self.seen.opened + *stretch && rates.are_stable(*stretch)
+            };
+            if let Some(stretch) = stable.filter(is_stable) {
+                return Stopped::Stable(stretch);
+            }
+            if end.is_some_and(|end| since_start(&control) >= end) {
+                return stable.map_or(Stopped::TimeIsOver, Stopped::NeverStable);
+            }
+            let stopped = self.tick().await;
+            if stopped && self.crew.control().ran_dry().is_none() {
+                // A thread has broken down: there is nothing more to wait for.
+                return Stopped::TimeIsOver;
+            }
+            rates.add(self);
+        }
+    }
+
+    /// Closes the window: no later than the first mover found nothing more to do.
+    fn close(&mut self, why: Stopped) {
+        let control = self.crew.control();
+        self.seen.backlog_files = control.backlog_files();
+        let ended = match why {
+            Stopped::RanDry => self.enter(Stage::Finishing),
+            _ => self.enter(Stage::Draining),
+        };
+        let busy = control.ran_dry().map_or(ended, |dry| dry.min(ended));
+        self.seen.closed = BIN * bins(busy);
+        self.seen.rule = match why {
+            Stopped::Stable(stretch) => Rule::Stable(stretch),
+            Stopped::NeverStable(stretch) => Rule::NeverStable(stretch),
+            Stopped::TimeIsOver | Stopped::RanDry => Rule::Steady,
+        };
+        if self.seen.closed <= self.seen.opened {
+            self.seen.warnings.push(
+                "the load was over before all movers were warm: it was measured from its beginning, without percentiles".into(),
+            );
+            (self.seen.opened, self.seen.rule) = (Duration::ZERO, Rule::TooShort);
+        }
+    }
+
+    /// A load of a given size goes on to its end; any other drains.
+    async fn finish(&mut self, why: Stopped) {
+        match why {
+            Stopped::RanDry => while !self.tick().await {},
+            _ => self.drain().await,
+        }
+    }
+
     /// What is under way may end; most of it does within twice the slowest request so far.
     async fn drain(&mut self) {
         let control = self.crew.control();
@@ -139,7 +201,8 @@ impl Watch<'_> {
     }
 
     async fn until(&mut self, end: Duration) {
-        while since_start(&self.crew.control()) < end && !self.tick().await {}
+        let dry = |watch: &Self| watch.crew.control().ran_dry().is_some();
+        while since_start(&self.crew.control()) < end && !dry(self) && !self.tick().await {}
     }
 
     fn edge(&self) -> Option<Edge> {
@@ -148,14 +211,13 @@ impl Watch<'_> {
 
     /// Enters a stage and says when.
     fn enter(&self, stage: Stage) -> Duration {
-        let control = self.crew.control();
-        control.enter(stage);
-        since_start(&control)
+        self.crew.control().enter(stage);
+        since_start(&self.crew.control())
     }
 
     /// Waits a little and shows the progress. Whether all movers have stopped.
     async fn tick(&mut self) -> bool {
-        let whole_task = !is_timed(&self.crew.job());
+        let whole_task = self.crew.job().order == Order::Once;
         let tick = if self.crew.is_simulated() && whole_task { TICK_SIMULATED } else { TICK };
         let stopped = tokio::select! {
             biased;
@@ -173,10 +235,53 @@ impl Watch<'_> {
             wire_bytes: Live::get(&live.wire_bytes),
             files_done: Live::get(&live.files_done),
             files_failed: Live::get(&live.files_failed),
-            files: (!is_timed(&job)).then(|| job.dataset.files()),
+            files: (job.order == Order::Once).then(|| job.dataset.files()),
             failed_attempts: Live::get(&live.failed_attempts),
         });
         stopped
+    }
+}
+
+/// Why a window closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stopped {
+    TimeIsOver,
+    /// A mover found no next file.
+    RanDry,
+    /// So much of its end was stable.
+    Stable(Duration),
+    /// The time was over before so much of it was stable.
+    NeverStable(Duration),
+}
+
+/// What passed the sockets from tick to tick.
+struct Rates {
+    last: (Duration, u64),
+    bytes_per_second: Vec<f64>,
+}
+
+impl Rates {
+    fn since(watch: &Watch<'_>) -> Self {
+        Self { last: Self::look(watch), bytes_per_second: Vec::new() }
+    }
+
+    fn look(watch: &Watch<'_>) -> (Duration, u64) {
+        let control = watch.crew.control();
+        (since_start(&control), Live::get(&control.live.wire_bytes))
+    }
+
+    fn add(&mut self, watch: &Watch<'_>) {
+        let ((then, before), (now, bytes)) = (self.last, Self::look(watch));
+        let seconds = now.saturating_sub(then).as_secs_f64().max(f64::MIN_POSITIVE);
+        self.bytes_per_second.push((bytes - before) as f64 / seconds);
+        self.last = (now, bytes);
+    }
+
+    /// Whether the last of them are, as many as make up the stretch.
+    fn are_stable(&self, stretch: Duration) -> bool {
+        let count = (stretch.as_nanos() / TICK.as_nanos()) as usize;
+        let from = self.bytes_per_second.len().checked_sub(count);
+        from.is_some_and(|from| is_stable(&self.bytes_per_second[from..]))
     }
 }
 

@@ -4,11 +4,25 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::measure::{BIN, Recorder};
-use crate::result::Window;
+use crate::result::{Direction, Window};
 use crate::stats::{mean_interval_95, steady_from};
 
 /// Windows of fewer bins are not judged: the rule needs some batches of five to go by.
 const BINS_JUDGED_MIN: usize = 50;
+
+/// By which rule a part of the window is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// What is steady by MSER-5.
+    #[default]
+    Steady,
+    /// Its end, which was watched until it was stable for so long.
+    Stable(Duration),
+    /// All of it: it never was stable for so long.
+    NeverStable(Duration),
+    /// All of it: there was no time in which all movers were warm and busy.
+    TooShort,
+}
 
 /// What a window holds.
 #[derive(Debug)]
@@ -18,13 +32,38 @@ pub(super) struct Measurement {
     /// Within this trial; says nothing of how much another would differ.
     pub(super) goodput_interval_95: Option<[f64; 2]>,
     pub(super) wire_bytes_per_second: f64,
+    bins: Range<usize>,
+    seconds: f64,
 }
 
-/// The window from `opened` to `closed`, less what of its beginning was not steady yet.
-pub(super) fn measure(recorder: &Recorder, opened: Duration, closed: Duration) -> Measurement {
+/// What passed in one direction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OneWayRates {
+    pub(super) goodput_bytes_per_second: f64,
+    pub(super) wire_bytes_per_second: f64,
+}
+
+impl Measurement {
+    /// The same window, of one direction only.
+    pub(super) fn one_way(&self, recorder: &Recorder, direction: Direction) -> OneWayRates {
+        let (way, bins) = (recorder.one_way(direction), &self.bins);
+        OneWayRates {
+            goodput_bytes_per_second: rate(way.good_bytes(bins.start, bins.end), self.seconds),
+            wire_bytes_per_second: rate(way.wire_bytes(bins.start, bins.end), self.seconds),
+        }
+    }
+}
+
+/// The window from `opened` to `closed`, or what the rule leaves of it.
+pub(super) fn measure(
+    recorder: &Recorder,
+    opened: Duration,
+    closed: Duration,
+    rule: Rule,
+) -> Measurement {
     let bins = bin(opened)..bin(closed);
     let wire = per_second(recorder, &bins, Recorder::wire_bytes);
-    let (cut, steady, rule) = judge(&wire);
+    let (cut, steady, rule) = judge(&wire, rule);
     let bins = bins.start + cut..bins.end;
     let good = per_second(recorder, &bins, Recorder::good_bytes);
     Measurement {
@@ -32,25 +71,76 @@ pub(super) fn measure(recorder: &Recorder, opened: Duration, closed: Duration) -
             start_s: (BIN * bins.start as u32).as_secs_f64(),
             end_s: (BIN * bins.end as u32).as_secs_f64(),
             steady,
-            rule: rule.into(),
+            rule,
         },
         goodput_bytes_per_second: mean(&good),
         goodput_interval_95: mean_interval_95(&good),
         wire_bytes_per_second: mean(&wire[cut..]),
+        seconds: BIN.as_secs_f64() * bins.len() as f64,
+        bins,
+    }
+}
+
+/// A whole dataset, of whose files so many bytes arrived.
+pub(super) fn whole_task(
+    recorder: &Recorder,
+    start: Duration,
+    end: Duration,
+    bytes_done: u64,
+) -> Measurement {
+    let seconds = (end - start).as_secs_f64();
+    Measurement {
+        window: Window {
+            start_s: start.as_secs_f64(),
+            end_s: end.as_secs_f64(),
+            steady: None,
+            rule: "the whole task".into(),
+        },
+        goodput_bytes_per_second: rate(bytes_done, seconds),
+        goodput_interval_95: None,
+        wire_bytes_per_second: rate(recorder.wire_bytes(0, usize::MAX), seconds),
+        bins: 0..usize::MAX,
+        seconds,
     }
 }
 
 /// How many bins to cut off, whether the rest is steady, and the rule that says so.
-fn judge(wire: &[f64]) -> (usize, Option<bool>, &'static str) {
+fn judge(wire: &[f64], rule: Rule) -> (usize, Option<bool>, String) {
+    let stable = |stretch: Duration| {
+        format!(
+            "stable: means of a tenth of the last {} of wire bytes are within 10 % of their mean and their line rises or falls by at most 5 % of it (after fio's steadystate), after the warm-up and every mover's first request with payload",
+            humantime::format_duration(stretch)
+        )
+    };
+    match rule {
+        Rule::Stable(stretch) => {
+            (wire.len().saturating_sub(bin(stretch)), Some(true), stable(stretch))
+        }
+        Rule::NeverStable(stretch) => (0, Some(false), stable(stretch)),
+        Rule::TooShort => {
+            (0, None, "from the start until the first mover had nothing more to do".into())
+        }
+        Rule::Steady => {
+            let (cut, steady, rule) = judge_steady(wire);
+            (cut, steady, rule.into())
+        }
+    }
+}
+
+fn judge_steady(wire: &[f64]) -> (usize, Option<bool>, &'static str) {
     if wire.len() < BINS_JUDGED_MIN {
         let rule = "fixed: after the warm-up and every mover's first request with payload; too short to judge whether it is steady";
         return (0, None, rule);
     }
-    let rule = "MSER-5 on the wire bytes of 100 ms bins, after the warm-up and every mover's first request with payload";
+    let rule = "MSER-5 on the wire bytes of 100 ms bins, after the warm-up and every mover's first request with payload, while all movers are busy";
     match steady_from(wire) {
         Some(cut) => (cut, Some(true), rule),
         None => (0, Some(false), rule),
     }
+}
+
+fn rate(bytes: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 }
 }
 
 /// Bytes per second in each bin.
@@ -108,7 +198,7 @@ mod tests {
     #[test]
     fn a_rise_within_the_window_is_not_measured() {
         let recorder = recorded(100, |bin| if bin < 30 { 0 } else { 1000 });
-        let found = measure(&recorder, BIN * 10, BIN * 100);
+        let found = measure(&recorder, BIN * 10, BIN * 100, Rule::Steady);
         assert_eq!(found.window.steady, Some(true));
         assert_eq!((found.window.start_s, found.window.end_s), (3.0, 10.0));
         assert_eq!(found.goodput_bytes_per_second, 10_000.0);
@@ -118,16 +208,37 @@ mod tests {
     #[test]
     fn a_window_that_rises_to_its_end_is_called_not_steady_and_measured_whole() {
         let recorder = recorded(100, |bin| u64::from(bin) * 10);
-        let found = measure(&recorder, BIN * 10, BIN * 100);
+        let found = measure(&recorder, BIN * 10, BIN * 100, Rule::Steady);
         assert_eq!(found.window.steady, Some(false));
         assert_eq!((found.window.start_s, found.window.end_s), (1.0, 10.0));
         assert_eq!(found.goodput_bytes_per_second, 5450.0);
     }
 
     #[test]
+    fn of_a_window_that_became_stable_its_stable_end_is_measured() {
+        let recorder = recorded(100, |bin| if bin < 60 { 10 } else { 1000 });
+        let measured = |rule| measure(&recorder, BIN * 10, BIN * 100, rule);
+        let found = measured(Rule::Stable(BIN * 30));
+        assert_eq!((found.window.start_s, found.window.steady), (7.0, Some(true)));
+        assert_eq!(found.goodput_bytes_per_second, 10_000.0);
+        let found = measured(Rule::NeverStable(BIN * 30));
+        assert_eq!((found.window.start_s, found.window.steady), (1.0, Some(false)));
+    }
+
+    #[test]
+    fn each_direction_is_measured_in_the_same_window() {
+        let recorder = recorded(100, |_| 1000);
+        let found = measure(&recorder, BIN * 10, BIN * 100, Rule::Steady);
+        let of = |way| found.one_way(&recorder, way);
+        assert_eq!(of(Direction::Up).goodput_bytes_per_second, found.goodput_bytes_per_second);
+        assert_eq!(of(Direction::Up).wire_bytes_per_second, 10_000.0);
+        assert_eq!(of(Direction::Down).wire_bytes_per_second, 0.0);
+    }
+
+    #[test]
     fn a_short_window_is_not_judged() {
         let recorder = recorded(30, u64::from);
-        let found = measure(&recorder, BIN * 10, BIN * 30);
+        let found = measure(&recorder, BIN * 10, BIN * 30, Rule::Steady);
         assert_eq!((found.window.steady, found.goodput_interval_95), (None, None));
         assert_eq!(found.goodput_bytes_per_second, 195.0);
     }

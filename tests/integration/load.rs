@@ -40,3 +40,55 @@ fn arrivals_slower_than_the_movers_leave_none() {
     assert_eq!(trial["open_loop"]["distances"], "poisson");
     assert_eq!(trial["open_loop"]["backlog_files"], 0, "{trial}");
 }
+
+#[test]
+fn a_run_of_so_many_objects_moves_exactly_these() {
+    let serve = Serve::start(&["--round-trip", "10ms"]);
+    let files = ["s3://bucket/p", "--size", "1MB", "--files", "10", "--concurrency", "4"];
+    let load = ["--stop-after-objects", "123", "--warm-up", "100ms"];
+    let document = Tidegate::at(&serve.endpoint()).json("run", &[&files[..], &load].concat());
+    let trial = &document["trials"][0];
+    assert_eq!((&trial["objects"], &trial["cut"]), (&123.into(), &0.into()), "{trial}");
+    assert_eq!(trial["requests"]["put"]["count"], 123);
+    assert_eq!(document["scenario"]["load"]["stop_after_objects"], 123);
+}
+
+#[test]
+fn a_mixed_run_goes_both_ways_and_says_how_fast_each() {
+    let serve = Serve::start(&["--round-trip", "10ms"]);
+    let tidegate = Tidegate::at(&serve.endpoint());
+    let files = ["s3://bucket/p", "--size", "10MB", "--files", "10", "--concurrency", "4"];
+    let mixed = ["--direction", "mixed", "--mix", "3:1", "--warm-up", "100ms"];
+    let load = ["--stop-after-objects", "80"];
+    let document = tidegate.json("run", &[&files[..], &mixed, &load].concat());
+    let trial = &document["trials"][0];
+    assert_eq!(trial["direction"], "mixed");
+    let [up, down] = ["up", "down"].map(|way| &trial["mixed"][way]);
+    assert_eq!((&up["objects"], &down["objects"]), (&60.into(), &20.into()), "{trial}");
+    let bytes = |value: &Value| value["bytes"].as_u64().unwrap();
+    assert_eq!(bytes(up) + bytes(down), bytes(trial));
+    assert!(bytes(up) > 0 && bytes(down) > 0);
+    assert_eq!(
+        (&trial["requests"]["put"]["count"], &trial["requests"]["get"]["count"]),
+        (&60.into(), &20.into())
+    );
+    // All that was written is gone, but for what others may have.
+    let left = serve.stop();
+    assert!(left.iter().any(|request| request.operation == "DeleteObjects"));
+}
+
+#[test]
+fn loads_that_contradict_themselves_are_refused_in_one_sentence() {
+    let tidegate = Tidegate::embedded();
+    let cases: [(&[&str], &str); 4] = [
+        (&["--mix", "1:2"], "--mix is for mixed runs"),
+        (&["--direction", "mixed", "--verify"], "a mixed run measures"),
+        (&["--stop-when-stable=1s"], "less than 5 seconds"),
+        (&["--stop-after-objects", "5", "--keep"], "again and again"),
+    ];
+    for (options, sentence) in cases {
+        let finished = tidegate.run("run", options);
+        assert_eq!(finished.code, 2, "{}", finished.stderr);
+        assert!(finished.stderr.contains(sentence), "{}", finished.stderr);
+    }
+}

@@ -19,3 +19,4 @@ mod tls;
 mod transfer;
 mod truth;
 mod tune;
+mod verdicts;

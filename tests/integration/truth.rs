@@ -107,7 +107,7 @@ impl Case {
         let settings = Settings { part_size_bytes: 1 << 20, concurrency, parts_in_flight: 1 };
         // Movers that began together would wait for each other's connections.
         let spread = 2 * self.delays.median;
-        let job = Job { direction, spread, ..job(dataset, settings) };
+        let job = Job { direction: direction.into(), spread, ..job(dataset, settings) };
         let Moved { recorder, failures } = transfer(&server, &job);
         assert_eq!(failures.first(), None);
         let exchanges = server.stop();
@@ -286,7 +286,7 @@ fn objects(files: u64) -> Dataset {
 fn job(dataset: Dataset, settings: Settings) -> Job {
     Job {
         dataset: Arc::new(dataset),
-        direction: Direction::Up,
+        direction: Direction::Up.into(),
         settings,
         prefix: "p/".into(),
         pattern: Pattern::new(7),

@@ -119,6 +119,14 @@ fn trials(digest: &Digest) -> Markup {
     };
     let trial = shown.trial;
     let goodput = wording::rate(trial.goodput_bytes_per_second);
+    let interval = match trial.goodput_interval_95 {
+        Some(_) => wording::goodput(trial),
+        None => String::new(),
+    };
+    let [up, down] = match &trial.mixed {
+        Some(mixed) => [&mixed.up, &mixed.down].map(wording::one_way),
+        None => Default::default(),
+    };
     let which = match shown.of {
         1 => String::new(),
         of => format!("{}, of median goodput among all {of}", trial.id),
@@ -126,6 +134,9 @@ fn trials(digest: &Digest) -> Markup {
     let facts = definitions([
         ("settings", wording::settings(trial.settings).into()),
         ("direction", wording::direction(trial.direction).into()),
+        ("goodput", interval.into()),
+        ("up", up.into()),
+        ("down", down.into()),
         ("trial", which.into()),
         ("limited by", limit(digest.shown)),
     ]);

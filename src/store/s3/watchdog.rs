@@ -1,9 +1,10 @@
 //! Ends an attempt in which nothing moves any more.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::clock::sleep;
+use crate::clock::{Sleep, sleep};
 use crate::measure::Probe;
 
 /// An attempt without progress for longer than allowed.
@@ -12,6 +13,39 @@ pub(super) struct Stalled;
 
 /// How often the watchdog looks within its time limit: it overshoots by one look at most, 10 %.
 const LOOKS: u32 = 10;
+
+/// How long something may not move: a timer that is looked at, not set anew for each byte.
+pub(super) struct Patience {
+    every: Duration,
+    look: Sleep,
+    idle_looks: u32,
+}
+
+impl Patience {
+    /// Lasts for `limit`, and a tenth of it at most.
+    pub(super) fn new(limit: Duration) -> Self {
+        let every = limit / LOOKS;
+        Self { every, look: sleep(every), idle_looks: 0 }
+    }
+
+    /// Something moved.
+    pub(super) fn renew(&mut self) {
+        self.idle_looks = 0;
+    }
+
+    /// Ready when nothing has moved for too long. Time in which nobody asks counts for one look.
+    pub(super) fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<Stalled> {
+        while Pin::new(&mut self.look).poll(context).is_ready() {
+            self.idle_looks += 1;
+            // The first look comes any time after the last movement.
+            if self.idle_looks > LOOKS {
+                return Poll::Ready(Stalled);
+            }
+            self.look = sleep(self.every);
+        }
+        Poll::Pending
+    }
+}
 
 /// Runs `attempt` as long as payload moves.
 ///
@@ -59,6 +93,25 @@ mod tests {
             watch(&probe, LIMIT, std::future::pending::<()>()).await
         });
         assert_eq!(ended, Err(Stalled));
+    }
+
+    #[test]
+    fn patience_lasts_for_its_limit_from_the_last_movement_and_a_tenth_more_at_most() {
+        for moved_after in [0, 1, 59, 61, 333] {
+            let waited = clock::simulate(async {
+                let mut patience = Patience::new(LIMIT);
+                let moving = sleep(Duration::from_secs(moved_after));
+                let exhausted = std::future::poll_fn(|context| patience.poll_exhausted(context));
+                // While it moves nobody asks.
+                moving.await;
+                drop(exhausted);
+                patience.renew();
+                let since = clock::now();
+                std::future::poll_fn(|context| patience.poll_exhausted(context)).await;
+                since.elapsed()
+            });
+            assert!(waited >= LIMIT && waited <= LIMIT * 11 / 10, "{moved_after}: {waited:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{ACCESS_KEY, SECRET_KEY};
 pub struct Tidegate {
     endpoint: Option<String>,
     secret_key: String,
+    variable: Option<(String, String)>,
     results: TempDir,
 }
 
@@ -29,7 +30,7 @@ impl Tidegate {
     /// Without a target.
     pub fn embedded() -> Self {
         let results = tempfile::tempdir().unwrap();
-        Self { endpoint: None, secret_key: SECRET_KEY.to_owned(), results }
+        Self { endpoint: None, secret_key: SECRET_KEY.to_owned(), variable: None, results }
     }
 
     /// For an endpoint.
@@ -40,6 +41,11 @@ impl Tidegate {
     /// The same with another secret.
     pub fn with_secret(self, secret_key: &str) -> Self {
         Self { secret_key: secret_key.to_owned(), ..self }
+    }
+
+    /// The same with one more variable in its environment.
+    pub fn with_variable(self, name: &str, value: &str) -> Self {
+        Self { variable: Some((name.to_owned(), value.to_owned())), ..self }
     }
 
     /// Its command, not yet started. `verb` comes before all options.
@@ -61,6 +67,7 @@ impl Tidegate {
             .env_remove("AWS_PROFILE")
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .envs(self.variable.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -18,6 +18,9 @@ use tidegate::clock;
 /// Bytes of every object it has.
 pub const OBJECT_BYTES: u64 = 1024;
 
+/// Objects that its listings show.
+const OBJECTS: u32 = 500;
+
 /// Enough for a loop that reads and writes; there are hundreds of them.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -137,7 +140,8 @@ impl Shared {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream.try_clone()?);
         while let Some(asked) = self.read_head(&mut reader)? {
-            let plan = (self.plan)(&asked);
+            // Only what is asked of objects is planned.
+            let plan = if asked.key.is_empty() { Plan::OK } else { (self.plan)(&asked) };
             if plan == Plan::Throttle {
                 stream.write_all(&refusal(429, "SlowDown"))?;
                 // So that the answer is there before the client is heard out.
@@ -198,6 +202,8 @@ impl Shared {
 /// The head and the body of an answer that says yes.
 fn answer(asked: &Asked) -> (String, Vec<u8>) {
     let body = match (&*asked.method, asked.query.contains("uploadId=")) {
+        ("GET", _) if asked.query.contains("location") => element("LocationConstraint", ""),
+        ("GET", _) if asked.query.contains("list-type=") => element("ListBucketResult", &listing()),
         ("GET", _) => vec![0; OBJECT_BYTES as usize],
         ("POST", false) => element("InitiateMultipartUploadResult", "<UploadId>u</UploadId>"),
         ("POST", true) => element("CompleteMultipartUploadResult", "<ETag>\"e\"</ETag>"),
@@ -209,6 +215,14 @@ fn answer(asked: &Asked) -> (String, Vec<u8>) {
     (format!("HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: {length}\r\n\r\n"), body)
 }
 
+fn listing() -> String {
+    let object = |number| {
+        let size = element_text("Size", &OBJECT_BYTES.to_string());
+        element_text("Contents", &(element_text("Key", &format!("p/{number:04}")) + &size))
+    };
+    (0..OBJECTS).map(object).collect()
+}
+
 fn refusal(status: u16, code: &str) -> Vec<u8> {
     let body = element("Error", &format!("<Code>{code}</Code><Message>as planned</Message>"));
     let head = format!("HTTP/1.1 {status} No\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -216,5 +230,9 @@ fn refusal(status: u16, code: &str) -> Vec<u8> {
 }
 
 fn element(name: &str, content: &str) -> Vec<u8> {
-    format!("<{name}>{content}</{name}>").into_bytes()
+    element_text(name, content).into_bytes()
+}
+
+fn element_text(name: &str, content: &str) -> String {
+    format!("<{name}>{content}</{name}>")
 }

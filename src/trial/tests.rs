@@ -1,0 +1,217 @@
+//! Loads of every shape in simulated time: one engine on a store with a modelled link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Finished, Label, Load, Stop};
+use crate::clock;
+use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Synthetic};
+use crate::interrupt::Interrupt;
+use crate::measure::Probe;
+use crate::result::{self, Phase, Settings, Traffic};
+use crate::store::model::{ModelStore, Retain};
+use crate::store::{Place, Store};
+use crate::storj::{Limits, Model};
+use crate::transfer::{Arrivals, Flow, GetMode, Job, MIXED_DOWN, Mix, Order, RetryPolicy, Sink};
+use crate::units::{ByteSize, MIB, Rate};
+
+const MOVERS: u32 = 8;
+
+/// Each file is one part, which takes a tenth of a second.
+const FILE_BYTES: u64 = 5 * MIB;
+const STREAM: f64 = 50.0 * MIB as f64;
+
+/// All movers together.
+const FULL: f64 = STREAM * MOVERS as f64;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn store() -> ModelStore {
+    let model = Model { connection_rate: Some(Rate(STREAM)), ..Model::default() };
+    ModelStore::new(model, Limits::none(), Retain::Layout, 1)
+}
+
+fn job(direction: Flow, order: Order, files: u64) -> Job {
+    let file = |number| FileSpec { path: format!("{number}"), size_bytes: FILE_BYTES };
+    let files = (0..files).map(file).collect();
+    Job {
+        // The store invents what is read of them.
+        dataset: Arc::new(Dataset::Objects(files)),
+        direction,
+        settings: Settings { part_size_bytes: FILE_BYTES, concurrency: MOVERS, parts_in_flight: 1 },
+        prefix: "p/".into(),
+        pattern: Pattern::new(7),
+        sink: Sink::Discard,
+        get: GetMode::Whole,
+        verify: false,
+        retry: RetryPolicy::default(),
+        order,
+        arrivals: Arrivals::Closed,
+        spread: Duration::ZERO,
+        seed: 1,
+        keep_attempts: false,
+    }
+}
+
+/// What came of a trial, and how long it took.
+struct Trial {
+    result: result::Trial,
+    took: Duration,
+}
+
+impl Trial {
+    /// The goodput, where 1 is all that the movers can do.
+    fn rate(&self) -> f64 {
+        self.result.goodput_bytes_per_second / FULL
+    }
+}
+
+/// Runs a job under a load; what it downloads lies in the store before.
+fn run(job: Job, load: Load) -> Trial {
+    clock::simulate(async {
+        let store = store();
+        prepare(&store, &job).await;
+        let label = Label { id: 0, phase: Phase::Run, block: None };
+        let (place, never, began) = (Place::Simulated(store), Interrupt::never(), clock::now());
+        let ended = super::run(job, load, label, &place, &never, &mut |_| ()).await;
+        let Finished { trial: result, .. } = ended.expect("nothing can fail to start");
+        Trial { result, took: began.elapsed() }
+    })
+}
+
+/// Puts the objects of the job where it will look for them.
+async fn prepare(store: &ModelStore, job: &Job) {
+    let below = match job.direction {
+        Flow::Up => return,
+        Flow::Down => "",
+        Flow::Mixed(_) => MIXED_DOWN,
+    };
+    for index in 0..job.dataset.files() {
+        let FileSpec { path, size_bytes } = job.dataset.file(index);
+        let key = format!("{}{below}{path}", job.prefix);
+        let payload = job.pattern.payload(&key, 0, size_bytes);
+        let probe = Probe::begin(&Arc::default(), clock::now());
+        store.put_object(&key, payload, &probe).await.expect("the store takes it");
+    }
+}
+
+fn timed(warm_up: Duration, stop: Stop) -> Load {
+    Load::Timed { warm_up, stop }
+}
+
+fn under(direction: Flow, load: Load, files: u64) -> Trial {
+    run(job(direction, load.order(), files), load)
+}
+
+#[test]
+fn a_window_of_a_given_width_is_measured_at_the_full_rate() {
+    let trial = under(Flow::Down, timed(SECOND, Stop::after(6 * SECOND)), 20);
+    assert_eq!(trial.result.window.steady, Some(true));
+    assert!((trial.rate() - 1.0).abs() < 0.02, "{}", trial.rate());
+    assert!(trial.took < 8 * SECOND, "{:?}", trial.took);
+}
+
+#[test]
+fn a_load_of_so_many_objects_moves_exactly_these() {
+    let stop = Stop { objects: Some(501), ..Stop::default() };
+    let trial = under(Flow::Down, timed(SECOND, stop), 20);
+    assert_eq!((trial.result.objects, trial.result.cut), (501, 0));
+}
+
+#[test]
+fn a_load_of_so_many_bytes_ends_with_the_file_that_reaches_them() {
+    let stop = Stop { bytes: Some(300 * FILE_BYTES + 1), ..Stop::default() };
+    let trial = under(Flow::Down, timed(SECOND, stop), 20);
+    assert_eq!((trial.result.objects, trial.result.bytes), (301, 301 * FILE_BYTES));
+}
+
+#[test]
+fn the_first_limit_that_is_reached_ends_a_load() {
+    let both = Stop { objects: Some(500), window: Some(2 * SECOND), ..Stop::default() };
+    let trial = under(Flow::Down, timed(SECOND, both), 20);
+    assert!(trial.result.objects < 300, "{}", trial.result.objects);
+}
+
+#[test]
+fn only_the_time_in_which_all_movers_are_busy_is_measured() {
+    // The last file takes as long as a hundred others: seven movers have nothing to do meanwhile.
+    let load = timed(SECOND, Stop { objects: Some(500), ..Stop::default() });
+    let mut job = job(Flow::Down, load.order(), 500);
+    let Some(Dataset::Objects(files)) = Arc::get_mut(&mut job.dataset) else { unreachable!() };
+    files[499].size_bytes *= 100;
+    let trial = run(job, load);
+    assert_eq!((trial.result.objects, trial.result.cut), (500, 0));
+    let closed = Duration::from_secs_f64(trial.result.window.end_s);
+    assert!(trial.took > closed + 8 * SECOND, "{closed:?} of {:?}", trial.took);
+    assert!((trial.rate() - 1.0).abs() < 0.02, "{}", trial.rate());
+}
+
+#[test]
+fn a_load_that_is_over_within_the_warm_up_is_measured_from_its_start_and_says_so() {
+    let stop = Stop { objects: Some(100), ..Stop::default() };
+    let Trial { result, took } = under(Flow::Down, timed(60 * SECOND, stop), 20);
+    assert_eq!((result.objects, result.window.steady, result.window.start_s), (100, None, 0.0));
+    assert!(result.warnings[0].contains("over before"), "{:?}", result.warnings);
+    assert!(result.goodput_bytes_per_second > 0.5 * FULL);
+    assert!(took < 60 * SECOND);
+}
+
+#[test]
+fn a_load_stops_when_it_is_stable_and_that_stretch_is_measured() {
+    let stop = Stop { stable: Some(10 * SECOND), window: Some(600 * SECOND), ..Stop::default() };
+    let trial = under(Flow::Down, timed(SECOND, stop), 20);
+    assert!(trial.took < 15 * SECOND, "{:?}", trial.took);
+    let window = &trial.result.window;
+    assert_eq!(window.steady, Some(true));
+    assert!((window.end_s - window.start_s - 10.0).abs() < 1e-9, "{window:?}");
+    assert!(window.rule.contains("steadystate"), "{}", window.rule);
+    assert!((trial.rate() - 1.0).abs() < 0.02, "{}", trial.rate());
+}
+
+#[test]
+fn a_load_that_never_is_stable_ends_in_time_and_is_called_not_steady() {
+    // A few files a second, each by itself: no two seconds are alike.
+    let stop = Stop { stable: Some(10 * SECOND), window: Some(40 * SECOND), ..Stop::default() };
+    let load = timed(SECOND, stop);
+    let arrivals = Arrivals::Poisson { files_per_second: 3.0 };
+    let Trial { result, took } = run(Job { arrivals, ..job(Flow::Down, load.order(), 20) }, load);
+    assert_eq!(result.window.steady, Some(false));
+    assert!(took > 40 * SECOND && took < 50 * SECOND, "{took:?}");
+}
+
+#[test]
+fn a_mixed_load_moves_each_way_its_share_of_the_files_and_is_measured_each_way() {
+    let mix: Mix = "70:30".parse().expect("a mix");
+    let load = timed(SECOND, Stop { objects: Some(1000), ..Stop::default() });
+    let job = Job { dataset: synthetic(20), ..job(Flow::Mixed(mix), load.order(), 20) };
+    let Trial { result, .. } = run(job, load);
+    let mixed = result.mixed.expect("it was mixed");
+    assert_eq!((result.direction, mixed.up.files_share), (Traffic::Mixed, 0.7));
+    assert_eq!((mixed.up.objects, mixed.down.objects), (700, 300));
+    assert_eq!(mixed.up.bytes + mixed.down.bytes, result.bytes);
+    let up_share = mixed.up.bytes as f64 / result.bytes as f64;
+    assert!((up_share - 0.7).abs() < 0.02, "{up_share}");
+    let sum = mixed.up.goodput_bytes_per_second + mixed.down.goodput_bytes_per_second;
+    assert!((sum / result.goodput_bytes_per_second - 1.0).abs() < 1e-9);
+    let up_share = mixed.up.goodput_bytes_per_second / sum;
+    assert!((up_share - 0.7).abs() < 0.05, "{up_share}");
+}
+
+#[test]
+fn a_mixed_dataset_moved_once_uses_each_name_once() {
+    let mix: Mix = "1:2".parse().expect("a mix");
+    let job = Job { dataset: synthetic(30), ..job(Flow::Mixed(mix), Order::Once, 30) };
+    let keys: Vec<String> =
+        (0..).map_while(|index| job.object(index)).map(|(key, _)| key).collect();
+    let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
+    assert_eq!((keys.len(), distinct.len()), (30, 30));
+    let up = keys.iter().filter(|key| key.starts_with("p/up/0/")).count();
+    let down = keys.iter().filter(|key| key.starts_with("p/down/")).count();
+    assert_eq!((up, down), (10, 20));
+}
+
+/// Files that can be uploaded, of about the same size as the others.
+fn synthetic(files: u64) -> Arc<Dataset> {
+    let scale = Scale { files: Some(files), size: Some(ByteSize(files * FILE_BYTES)) };
+    Arc::new(Dataset::Synthetic(Synthetic::new("esnet-5MB", scale).expect("it is a profile")))
+}
