@@ -18,7 +18,7 @@
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
 //! | [`store`] | the S3 operations of a connector, each tried once: aws-sdk-s3 over our own HTTP client, or a model in this process |
-//! | [`gateway`] | the embedded S3 server: hyper outside (connections, pacing, log), s3s inside |
+//! | [`gateway`] | the embedded S3 server: hyper outside (connections, limits, pacing, log), s3s inside |
 //! | [`storj`] | Storj as one state machine, and the model of what a request to it takes |
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
@@ -67,6 +67,10 @@
 //!   in a round trip, and the trial would measure our buffer instead of the path.
 //! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal
 //!   size that begin together stay in step, and a short window would catch whole cycles of them.
+//! * **`serve` has Storj's limits unless told otherwise.** It stands for Storj, and a client that was only
+//!   tried without them fails on the real network. In front of another server it has none: that one has
+//!   limits of its own. Refusals for load come from one value, [`storj::Limiter`], that is told the time,
+//!   so real and simulated runs are refused alike.
 //! * **A real file with several parts in flight is read in order and each part filled before the next
 //!   begins**, because a GridFTP server hands its connector one in-order stream of blocks. With one
 //!   part in flight the blocks are sent while they are read, and memory is bounded by six blocks.

@@ -39,9 +39,6 @@ impl Embedded {
             "127.0.0.1:0",
             "--retain",
             "discard",
-            // It is the model of the link that the search is shown.
-            "--limits",
-            "none",
             "--until-stdin-closes",
         ]);
         command.arg("--model").arg(model.unwrap_or(Path::new(DEMONSTRATION)));

@@ -137,11 +137,11 @@ impl Limiter {
     /// Which limit is reached. Tokens taken until then are gone, as they are on the satellite.
     pub fn admit(&mut self, now: Instant, ask: Ask<'_>) -> Result<Admitted, Limited> {
         let transfers = u32::from(ask.is_transfer());
-        if let Some(most) = self.limits.transfers
-            && self.transfers + transfers > most
-            && transfers > 0
-        {
-            return Err(Limited::Transfers(most));
+        match self.limits.transfers {
+            Some(most) if self.transfers + transfers > most => {
+                return Err(Limited::Transfers(most));
+            }
+            _ => {}
         }
         let calls = ask.calls(&self.limits);
         for _ in 0..calls.first {

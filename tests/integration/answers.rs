@@ -243,12 +243,18 @@ fn base64_md5(content: &[u8]) -> String {
 #[test]
 fn a_crc32_is_accepted_and_not_kept() {
     let (_serve, http) = serve();
-    let crc32_of_x = "jNwQgw==";
-    let put = http.ask("PUT", "/bucket/k").header("x-amz-checksum-crc32", crc32_of_x);
-    let put = put.header("x-amz-sdk-checksum-algorithm", "CRC32").body(b"x").send();
-    assert_eq!(put.status, 200, "{put:?}");
+    let put = |target: &str| {
+        let crc32_of_x = "jNwQgw==";
+        let put = http.ask("PUT", target).header("x-amz-checksum-crc32", crc32_of_x);
+        let answer = put.header("x-amz-sdk-checksum-algorithm", "CRC32").body(b"x").send();
+        assert_eq!((answer.status, answer.etag()), (200, &*md5(b"x")), "{answer:?}");
+        answer
+    };
+    let id = http.create_upload("/bucket/l");
+    let part = put(&format!("/bucket/l?partNumber=1&uploadId={id}"));
+    let object = put("/bucket/k");
     let head = http.ask("HEAD", "/bucket/k").header("x-amz-checksum-mode", "ENABLED").send();
-    for answer in [put, head] {
+    for answer in [part, object, head] {
         assert_eq!(answer.header("x-amz-checksum-crc32"), None, "{answer:?}");
     }
 }

@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 
 use crate::support::servers::{Serve, text};
 use crate::support::tidegate::{Finished, Tidegate};
+use crate::support::tools::AwsCli;
 
 const UPLOAD: &[&str] = &["s3://bucket/p", "--size", "30MB", "--files", "2", "--part-size", "8MiB"];
 
 /// A gateway with a certificate for `localhost` and 127.0.0.1.
-fn serve_tls() -> Serve {
+fn serve_tls(options: &[&str]) -> Serve {
     let (certificate, key) = (data("server.pem"), data("server.key"));
-    let serve = Serve::start(&["--tls-cert", text(&certificate), "--tls-key", text(&key)]);
+    let tls = ["--tls-cert", text(&certificate), "--tls-key", text(&key)];
+    let serve = Serve::start(&[&tls, options].concat());
     assert!(serve.endpoint().starts_with("https://"), "{}", serve.endpoint());
     serve
 }
 
 #[test]
 fn a_trusted_certificate_carries_a_verified_upload() {
-    let serve = serve_tls();
+    let serve = serve_tls(&[]);
     let tidegate = Tidegate::at(&serve.endpoint());
     let ca_bundle = data("ca.pem");
     let options = ["--verify", "--ca-bundle", text(&ca_bundle), "--json"];
@@ -29,7 +31,7 @@ fn a_trusted_certificate_carries_a_verified_upload() {
 
 #[test]
 fn an_unknown_authority_is_refused_unless_the_user_insists() {
-    let serve = serve_tls();
+    let serve = serve_tls(&[]);
     let tidegate = Tidegate::at(&serve.endpoint());
     let refused = tidegate.run("run", UPLOAD);
     assert_eq!(refused.code, 2);
@@ -37,6 +39,19 @@ fn an_unknown_authority_is_refused_unless_the_user_insists() {
     assert!(refused.stderr.contains("--ca-bundle"), "{}", refused.stderr);
     let insisted = tidegate.run("run", &[UPLOAD, &["--insecure"]].concat());
     assert_eq!(insisted.code, 0, "{}", insisted.stderr);
+}
+
+#[test]
+fn an_answer_of_no_before_the_body_is_read_reaches_the_client() {
+    let serve = serve_tls(&["--bucket", "bucket"]);
+    let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
+    let here = tempfile::tempdir().unwrap();
+    let (file, ca) = (here.path().join("file"), data("ca.pem"));
+    std::fs::write(&file, vec![7; 7 << 20]).unwrap();
+    let put = ["s3api", "put-object", "--bucket", "no-such-bucket", "--key", "k", "--body"];
+    let refused = aws.run(["--ca-bundle", text(&ca)].into_iter().chain(put).chain([text(&file)]));
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(error.contains("NoSuchBucket"), "{error}");
 }
 
 #[test]
