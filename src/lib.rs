@@ -13,6 +13,7 @@
 //! | [`session`] | a verb from beginning to end: target, claim, trials, saving, clean-up |
 //! | [`scenario`] | models of links by the name of a preset, or from a file |
 //! | [`report`] | a result as terminal text, HTML and charts |
+//! | [`compare`] | pure: whether one run, or series of runs, is slower than another |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
 //! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads |
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
@@ -24,7 +25,7 @@
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
 //! | [`stats`] | pure functions; every one cites its source |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
-//! | [`clock`], [`interrupt`], [`units`], [`error`] | now and sleep; Ctrl-C; bytes and rates; what a user is told |
+//! | [`clock`], [`interrupt`], [`units`], [`csv`], [`error`] | now and sleep; Ctrl-C; bytes and rates; rows of text; what a user is told |
 //!
 //! # Rules that keep it simple
 //!
@@ -57,6 +58,10 @@
 //! * **Within the margin of every candidate, not of the leader.** The best of several noisy means looks
 //!   better than it is. So it must be shown of every other candidate that it is not better by more than
 //!   5 % ([`tune::recommend`]); what is set now is a candidate too.
+//! * **Two sessions alone are not judged.** `compare` pairs runs that were made in turns; of two sessions
+//!   one after the other nobody knows how much they differ by themselves, unless it is told.
+//! * **Figures can be worked out again.** The bytes of a trial in bins of 100 ms lie beside the result:
+//!   `report --recompute` gets goodputs, ratios and their intervals from the records once more.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,
@@ -80,6 +85,8 @@
 
 pub mod cli;
 pub mod clock;
+pub mod compare;
+pub mod csv;
 pub mod dataset;
 pub mod error;
 pub mod gateway;

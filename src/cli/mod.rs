@@ -5,8 +5,10 @@
 pub mod serve;
 
 mod clean;
+mod compare;
 mod observe;
 mod options;
+mod report;
 mod run;
 mod tune;
 
@@ -31,6 +33,10 @@ enum Verb {
     Run(run::Args),
     /// Find out what a connector really does: part size, parts and files in flight.
     Observe(observe::Args),
+    /// Show saved runs as text, Markdown, HTML, CSV or JSON, or work their figures out again.
+    Report(report::Args),
+    /// Say whether B is slower than A (exit code 1), with an interval.
+    Compare(compare::Args),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
     /// Remove what runs that were killed left in a bucket, and nothing else.
@@ -46,6 +52,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Tune(args) => tune::run(args),
         Verb::Run(args) => run::run(args),
         Verb::Observe(args) => observe::run(args),
+        Verb::Report(args) => report::run(args),
+        Verb::Compare(args) => compare::run(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Clean(args) => clean::run(args),
     }

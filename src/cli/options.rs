@@ -221,7 +221,8 @@ impl Output {
             let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
             print_data(&json);
         } else {
-            print_data(report::summary(&finished.document, &finished.directory).trim_end());
+            let page = finished.directory.join(report::PAGE);
+            print_data(report::summary(&finished.document, Some(&page)).trim_end());
         }
         Ok(())
     }

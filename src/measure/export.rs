@@ -15,6 +15,8 @@ use super::probe::Connecting;
 use super::recorder::Recorder;
 use super::series::{BIN, Series};
 use crate::clock::Instant;
+use crate::csv;
+use crate::result::BINS_HEADER;
 
 /// Bins of a series in a row of its CSV, which stands for a second.
 const BINS_OF_SECOND: usize = (1_000 / BIN.as_millis()) as usize;
@@ -87,6 +89,20 @@ impl Recorder {
         Ok(())
     }
 
+    /// Bytes by the bin in which they passed, as CSV: what goodput and its interval are computed from.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_bins(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{BINS_HEADER}")?;
+        for bin in 0..self.up.bins().max(self.down.bins()) {
+            let start = BIN.as_secs_f64() * bin as f64;
+            let (wire, good) = (self.wire_bytes(bin, bin + 1), self.good_bytes(bin, bin + 1));
+            writeln!(out, "{start:.1},{wire},{good}")?;
+        }
+        Ok(())
+    }
+
     /// Every attempt as CSV, in order of its start. `key_of` names a file by its index, `origin` is
     /// the start of the trial.
     ///
@@ -125,7 +141,7 @@ fn write_attempt(
         out,
         "{},{},{},{},{},{},{},{connection},{},{},{},{},{},{},{}",
         attempt.operation.name(),
-        quoted(key),
+        csv::field(key),
         or_empty(attempt.part_number),
         attempt.number,
         attempt.bytes,
@@ -148,14 +164,6 @@ fn write_attempt(
 /// What did not happen leaves its field empty.
 fn or_empty(value: Option<impl Display>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
-}
-
-/// A field of text (RFC 4180, 2).
-fn quoted(text: &str) -> String {
-    match text.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -223,6 +231,21 @@ mod tests {
             "2,0,0,1,1",
         ];
         assert_eq!(text(|out| recorder.write_series(out)).lines().collect::<Vec<_>>(), rows);
+    }
+
+    #[test]
+    fn the_bins_have_a_row_for_each_tenth_of_a_second() {
+        let (recorder, _) = recorded();
+        let csv = text(|out| recorder.write_bins(out));
+        let rows: Vec<_> = csv.lines().collect();
+        assert_eq!(rows[0], BINS_HEADER);
+        let sums = rows[1..].iter().fold((0, 0), |(wire, good), row| {
+            let fields: Vec<_> = row.split(',').collect();
+            let bytes = |field: &str| field.parse::<u64>().unwrap();
+            (wire + bytes(fields[1]), good + bytes(fields[2]))
+        });
+        assert_eq!(sums, (130, 100));
+        assert!(rows.contains(&"1.9,30,0"), "{csv}");
     }
 
     #[test]

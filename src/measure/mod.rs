@@ -9,6 +9,7 @@ mod platform;
 mod probe;
 mod recorder;
 mod series;
+mod spent;
 mod tcp;
 mod usage;
 mod waits;

@@ -17,7 +17,7 @@ use super::series::Series;
 use super::tcp::TcpTally;
 use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
-use crate::result::{Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse};
+use crate::result::{Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse, TimeSpent};
 
 /// All requests of one operation.
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ pub struct OperationRecord {
     attempts: u64,
     pub(super) service_time_us: Latencies,
     pub(super) ttfb_us: Latencies,
+    time_us: TimeSpent,
 }
 
 /// What one thread, or all of them merged, saw in a trial.
@@ -87,6 +88,7 @@ impl OperationRecord {
         self.attempts += other.attempts;
         self.service_time_us.merge(&other.service_time_us);
         self.ttfb_us.merge(&other.ttfb_us);
+        self.time_us.merge(&other.time_us);
     }
 
     fn summary(&self) -> OperationSummary {
@@ -96,6 +98,7 @@ impl OperationRecord {
             retries: self.attempts.saturating_sub(self.requests),
             service_time_us: self.service_time_us.percentiles(),
             ttfb_us: self.ttfb_us.percentiles(),
+            time_us: Some(self.time_us).filter(|spent| spent.total() > 0),
         }
     }
 }
@@ -139,6 +142,7 @@ impl Recorder {
                 if measuring {
                     record.service_time_us.record(probe.began, ended);
                     record.ttfb_us.record(probe.began, probe.first_byte_at().unwrap_or(ended));
+                    record.time_us.add(probe, ended);
                 }
             }
             Outcome::Failed(class) => {

@@ -78,6 +78,14 @@ impl<'a> Digest<'a> {
         Self { document, answer, shown, candidates }
     }
 
+    /// The recommended settings, if there are any.
+    pub fn recommended(&self) -> Option<Settings> {
+        match self.answer {
+            Answer::Settings(found) => Some(found.settings),
+            Answer::Task(..) | Answer::Trials => None,
+        }
+    }
+
     /// Failed attempts of all trials by class.
     pub fn errors(&self) -> ErrorCounts {
         let mut sum = ErrorCounts::default();
@@ -101,6 +109,13 @@ impl<'a> Digest<'a> {
             }
         }
         warnings
+    }
+}
+
+impl<'a> Candidate<'a> {
+    /// The trials that its goodput is the mean of.
+    pub fn decisive(&self) -> Vec<&'a Trial> {
+        decisive(&self.trials)
     }
 }
 
@@ -137,7 +152,8 @@ fn recommended<'a>(candidates: &[Candidate<'a>], settings: Settings) -> Option<S
     median(decisive(&candidate.trials), true)
 }
 
-fn median(mut trials: Vec<&Trial>, recommended: bool) -> Option<Shown<'_>> {
+/// The trial of (lower) median goodput.
+pub fn median(mut trials: Vec<&Trial>, recommended: bool) -> Option<Shown<'_>> {
     trials.sort_by(|a, b| goodput(a).total_cmp(&goodput(b)));
     let middle = trials.len().checked_sub(1)? / 2;
     Some(Shown { trial: trials[middle], of: trials.len(), recommended })

@@ -1,40 +1,102 @@
-//! A result document as something to read: terminal text, charts and one HTML page.
+//! A result document as something to read: terminal text, Markdown, CSV, charts and one HTML page.
 //!
-//! The document is the only input: nothing is measured here and no network is used, so that any result,
-//! however old, can be reported again. `digest` works out what all three forms say; the forms only say it.
+//! The document is the main input and the records beside it the other: nothing is measured here and no
+//! network is used, so that any result, however old, can be reported again. `digest` works out what all
+//! forms say, `facts` puts it into words; the forms only say it.
 
 mod chart;
 mod digest;
+mod facts;
 mod html;
+mod markdown;
+mod recompute;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
+mod sentence;
+mod table;
 mod text;
 mod wording;
 
 use std::path::Path;
 
+pub use recompute::{Check, Recomputed};
+pub use sentence::comparison;
 pub use text::summary;
 
 use crate::error::{Error, Result};
-use crate::result::Document;
+use crate::result::Saved;
 use digest::Digest;
 
 /// The name of the page that [`write_all`] writes.
 pub const PAGE: &str = "report.html";
 
-/// Writes `report.html` and both charts, each as SVG and PNG, to `directory`, which exists.
+/// What a report is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// A few lines for a terminal
+    #[default]
+    Text,
+    /// Markdown
+    Md,
+    /// One page with charts, complete in itself
+    Html,
+    /// A row for each trial
+    Csv,
+    /// The result documents, one after another
+    Json,
+}
+
+/// A report on some runs, from their files alone.
 ///
 /// # Errors
-/// If a file cannot be written.
-pub fn write_all(document: &Document, directory: &Path) -> Result<()> {
-    let digest = Digest::of(document);
-    let goodput = chart::goodput::chart(&digest);
-    let latency = chart::latency::chart(&digest);
-    for (name, chart) in [("goodput", &goodput), ("latency", &latency)] {
-        write(&directory.join(name).with_extension("svg"), &chart::export::svg(chart)?)?;
-        chart::export::save_png(chart, &directory.join(name).with_extension("png"))?;
+/// If a record of a run cannot be read or a chart cannot be drawn.
+pub fn render(runs: &[Saved], format: Format) -> Result<String> {
+    let documents = || runs.iter().map(|run| &run.document);
+    let digests = || documents().map(Digest::of).collect::<Vec<_>>();
+    match format {
+        Format::Text => Ok(texts(runs)),
+        Format::Md => Ok(markdown::report(&digests())),
+        Format::Html => html::page(runs),
+        Format::Csv => Ok(table::csv(documents())),
+        Format::Json => documents().map(json).collect(),
     }
-    write(&directory.join(PAGE), &html::page(&digest, &goodput, &latency)?)
+}
+
+fn texts(runs: &[Saved]) -> String {
+    let text = |run: &Saved| {
+        let page = run.directory.join(PAGE);
+        summary(&run.document, page.is_file().then_some(&page))
+    };
+    runs.iter().map(text).collect::<Vec<_>>().join("\n")
+}
+
+fn json(document: &crate::result::Document) -> Result<String> {
+    let json = serde_json::to_string_pretty(document);
+    json.map(|json| json + "\n").map_err(|error| Error::environment(format!("no JSON: {error}")))
+}
+
+/// Writes `report.html` and the charts, each as SVG and PNG with its numbers as CSV, into the directory
+/// of the run.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn write_all(run: &Saved) -> Result<()> {
+    write_charts(run, &run.directory)?;
+    write(&run.directory.join(PAGE), &html::page(std::slice::from_ref(run))?)
+}
+
+/// Writes the charts of a run into a directory, which exists.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn write_charts(run: &Saved, directory: &Path) -> Result<()> {
+    for (name, chart) in chart::all(run)? {
+        let file = |extension| directory.join(name).with_extension(extension);
+        write(&file("svg"), &chart::export::svg(&chart)?)?;
+        chart::export::save_png(&chart, &file("png"))?;
+        write(&file("csv"), &chart.csv)?;
+    }
+    Ok(())
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {
@@ -43,18 +105,21 @@ fn write(path: &Path, content: &str) -> Result<()> {
 
 fn cannot_write(path: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::environment(format!("cannot write {}: {error}", path.display()))
-        .hint("choose another directory with --results DIR")
+        .hint("choose another directory")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FILES: [&str; 5] =
-        ["goodput.png", "goodput.svg", "latency.png", "latency.svg", "report.html"];
+    const CHARTS: [&str; 6] = ["course", "goodput", "heat", "latency", "spent", "tradeoff"];
 
     /// Set it to a directory to keep the reports of the samples there and look at them.
     const KEEP: &str = "TIDEGATE_KEEP_REPORTS";
+
+    fn saved(document: crate::result::Document, directory: &Path) -> Saved {
+        Saved { document, directory: directory.to_owned() }
+    }
 
     fn written(directory: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(directory).expect("the directory is there");
@@ -65,15 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_is_reported_in_five_files() {
+    fn every_sample_is_reported_with_each_chart_in_three_formats() {
         let temporary = tempfile::tempdir().expect("a temporary directory");
         let keep = std::env::var_os(KEEP);
         let root = keep.as_deref().map_or(temporary.path(), Path::new);
+        let charts = CHARTS.into_iter();
+        let charts =
+            charts.flat_map(|chart| ["csv", "png", "svg"].map(|end| format!("{chart}.{end}")));
+        let mut expected: Vec<String> = charts.chain([PAGE.to_owned()]).collect();
+        expected.sort();
         for (name, document) in samples::all() {
             let directory = root.join(name);
             std::fs::create_dir_all(&directory).expect("a directory of the test's own");
-            write_all(&document, &directory).expect(name);
-            assert_eq!(written(&directory), FILES, "{name}");
+            write_all(&saved(document, &directory)).expect(name);
+            assert_eq!(written(&directory), expected, "{name}");
             let png = std::fs::read(directory.join("goodput.png")).expect("the picture");
             assert!(png.starts_with(b"\x89PNG"), "{name}");
         }
@@ -82,8 +152,20 @@ mod tests {
     #[test]
     fn a_missing_directory_is_named_with_what_to_do() {
         let temporary = tempfile::tempdir().expect("a temporary directory");
-        let error = write_all(&samples::tune(), &temporary.path().join("absent")).unwrap_err();
+        let absent = temporary.path().join("absent");
+        let error = write_all(&saved(samples::tune(), &absent)).unwrap_err();
         assert!(error.to_string().contains("absent"), "{error}");
         assert!(error.to_string().contains("hint: "), "{error}");
+    }
+
+    #[test]
+    fn json_is_a_stream_of_documents_that_read_back() {
+        let documents = [samples::tune(), samples::run_with_failures()];
+        let runs = documents.clone().map(|document| saved(document, Path::new("absent")));
+        let json = render(&runs, Format::Json).unwrap();
+        let stream = serde_json::Deserializer::from_str(&json).into_iter();
+        let read: Vec<crate::result::Document> = stream.collect::<Result<_, _>>().unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].trials.len(), documents[0].trials.len());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::result::{
     ClientUse, Commands, Comparison, Direction, Document, ErrorCounts, FileFailure, Host,
     LimitedBy, ObjectTimes, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Settings,
-    Target, TargetKind, TaskSummary, Tool, Traffic, Trial, Verdict, Window,
+    Target, TargetKind, TaskSummary, TimeSpent, Tool, Traffic, Trial, Verdict, Window,
 };
 use crate::units::MIB;
 
@@ -110,7 +110,7 @@ fn timed_run() -> Document {
 }
 
 /// A search that stopped before it could recommend.
-fn unfinished() -> Document {
+pub fn unfinished() -> Document {
     let mut document = tune();
     document.recommendation = None;
     document.trials.truncate(3);
@@ -228,6 +228,19 @@ fn operation(count: u64, retries: u64, median_us: f64) -> OperationSummary {
         retries,
         service_time_us: times(1.0),
         ttfb_us: times(0.9),
+        time_us: Some(time_spent(median_us * count as f64)),
+    }
+}
+
+fn time_spent(total_us: f64) -> TimeSpent {
+    let share = |percent: f64| (total_us * percent / 100.0) as u64;
+    TimeSpent {
+        dns: 0,
+        connect: share(1.0),
+        tls: share(2.0),
+        send: share(70.0),
+        wait: share(25.0),
+        receive: share(2.0),
     }
 }
 

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use super::digest::{Answer, Digest};
-use super::{PAGE, wording};
-use crate::result::{Document, Recommendation, TargetKind, TaskSummary, Traffic, Trial};
+use super::wording;
+use crate::result::{Document, Recommendation, TaskSummary, Traffic, Trial};
 use crate::units::ByteSize;
 
 /// More failures than this are counted, not named.
 const FAILURES_NAMED: usize = 3;
 
-/// What was found, in at most 15 lines (if the Globus command is at most seven), with where the rest is.
-pub fn summary(document: &Document, results_dir: &Path) -> String {
+/// What was found, in at most 15 lines (if the Globus command is at most seven), with where the rest is:
+/// in the page that was written, if one was.
+pub fn summary(document: &Document, page: Option<&Path>) -> String {
     let digest = Digest::of(document);
     let mut lines = Lines::default();
     match &digest.answer {
@@ -19,12 +20,12 @@ pub fn summary(document: &Document, results_dir: &Path) -> String {
         Answer::Task(trial, task) => task_done(&mut lines, &digest, trial, task),
         Answer::Trials => trials_only(&mut lines, &digest),
     }
-    match document.target.kind {
-        TargetKind::Embedded => lines.add("note", wording::DEMONSTRATION),
-        TargetKind::Simulated => lines.add("note", wording::SIMULATION),
-        TargetKind::Endpoint => {}
+    if let Some(caution) = wording::caution(document.target.kind) {
+        lines.add("note", caution);
     }
-    lines.add("report", results_dir.join(PAGE).display());
+    if let Some(page) = page {
+        lines.add("report", page.display());
+    }
     lines.0
 }
 
@@ -167,8 +168,7 @@ impl Lines {
     fn add(&mut self, label: &str, what: impl ToString) {
         let mut label = label;
         for line in what.to_string().lines() {
-            // A file name may hold escape sequences that would steer the terminal.
-            let line = line.replace(char::is_control, "\u{fffd}");
+            let line = wording::printable(line);
             self.0.push_str(format!("{label:<12} {line}").trim_end());
             self.0.push('\n');
             label = "";
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn summary_of(document: &Document) -> String {
-        summary(document, Path::new("results/sample"))
+        summary(document, Some(Path::new("results/sample/report.html")))
     }
 
     #[test]

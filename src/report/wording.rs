@@ -3,18 +3,34 @@
 use std::time::Duration;
 
 use crate::result::{
-    Comparison, Document, ErrorCounts, LimitedBy, OneWay, Phase, Settings, Target, TargetKind,
-    Traffic, Trial, Verdict,
+    Comparison, Document, ErrorCounts, LimitedBy, OneWay, OperationSummary, Phase, Settings,
+    Target, TargetKind, Traffic, Trial, Verdict,
 };
 use crate::units::{ByteSize, Rate};
 
-/// Said wherever a result of the embedded gateway is shown.
+/// Said wherever a result is shown that is no measurement of what somebody runs.
+pub fn caution(target: TargetKind) -> Option<&'static str> {
+    match target {
+        TargetKind::Embedded => Some(DEMONSTRATION),
+        TargetKind::Simulated => Some(SIMULATION),
+        TargetKind::Endpoint => None,
+    }
+}
+
+/// Of the embedded gateway.
 pub const DEMONSTRATION: &str =
     "A demonstration on a modelled link on this machine, not a measurement of Storj.";
 
-/// Said wherever a result in simulated time is shown.
-pub const SIMULATION: &str =
+/// Of simulated time.
+const SIMULATION: &str =
     "A simulation: nothing was sent. It is as good as its model, whose assumptions are listed.";
+
+/// Instead of a picture.
+pub const NOTHING_FINISHED: &str = "There is nothing to show: no trial was finished.";
+
+/// Instead of a picture of requests.
+pub const NOTHING_MOVED: &str =
+    "There is nothing to show: no request that moves data was timed in a trial.";
 
 /// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
 pub fn settings(settings: Settings) -> String {
@@ -175,6 +191,18 @@ pub fn limited_by(limit: LimitedBy) -> &'static str {
         LimitedBy::GatewayOrNetwork => "the gateway or the network",
         LimitedBy::Unknown => "not known",
     }
+}
+
+/// The operation that moved the data of a trial, by its name: the one with the most samples.
+pub fn data_operation(trial: &Trial) -> Option<(&str, &OperationSummary)> {
+    let moving = ["part", "put", "get"].into_iter();
+    let found = moving.filter_map(|name| Some((name, trial.requests.get(name)?)));
+    found.max_by_key(|(_, operation)| operation.service_time_us.samples)
+}
+
+/// Text without anything that would steer a terminal; a file name may hold escape sequences.
+pub fn printable(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 /// The command line as one would type it again.

@@ -3,8 +3,12 @@
 //! Other programs rely on it: fields are added, never renamed, and every number carries its unit in its name.
 //! A value that was not measured is `null`, never zero.
 
+mod saved;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub use saved::{BINS_HEADER, Bin, RESULT, Saved, bins_name};
 
 use serde::{Deserialize, Serialize};
 
@@ -273,6 +277,34 @@ pub struct OperationSummary {
     pub service_time_us: Percentiles,
     /// Time from an attempt's start to the first byte of its answer, same attempts.
     pub ttfb_us: Percentiles,
+    /// What that time went into, added up over the same attempts; absent in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_us: Option<TimeSpent>,
+}
+
+/// Times of attempts by what they were spent on, added up. Their sum is the service time of them all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeSpent {
+    /// Looking up names.
+    pub dns: u64,
+    /// TCP handshakes.
+    pub connect: u64,
+    /// TLS handshakes.
+    pub tls: u64,
+    /// From then, or from the start on an idle connection, until the request was sent whole; reading the
+    /// source is in it.
+    pub send: u64,
+    /// From then to the first byte of the answer.
+    pub wait: u64,
+    /// From then to its last byte.
+    pub receive: u64,
+}
+
+impl TimeSpent {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.dns + self.connect + self.tls + self.send + self.wait + self.receive
+    }
 }
 
 /// Time of whole objects, from the moment when their file arrived (open loop: a response time) or
@@ -582,6 +614,19 @@ pub struct Commands {
 }
 
 impl Document {
+    /// Goodputs of the race by settings and, for each, by block.
+    pub fn blocks(&self, direction: impl Into<Traffic>) -> BTreeMap<Settings, BTreeMap<u32, f64>> {
+        let direction = direction.into();
+        let mut blocks = BTreeMap::<Settings, BTreeMap<u32, f64>>::new();
+        for trial in self.trials.iter().filter(|trial| trial.direction == direction) {
+            if let Some(block) = trial.block {
+                let goodput = trial.goodput_bytes_per_second;
+                blocks.entry(trial.settings).or_default().insert(block, goodput);
+            }
+        }
+        blocks
+    }
+
     /// Writes the document as pretty JSON; a crash leaves the previous one whole.
     ///
     /// # Errors

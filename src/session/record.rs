@@ -14,7 +14,7 @@ use time::macros::format_description;
 
 use crate::error::{Error, Result};
 use crate::measure;
-use crate::result::{Document, SCHEMA, Target, Tool, Trial};
+use crate::result::{self, Document, RESULT, SCHEMA, Saved, Target, Tool, Trial};
 use crate::trial::Records;
 
 /// The document of a run while it grows.
@@ -59,11 +59,13 @@ impl Record {
 
     /// Adds a trial and saves; then writes its records beside the result, which is whole without them.
     pub(super) fn add(&mut self, trial: Trial, records: &Records) -> Result<()> {
-        let name = format!("trial-{:03}", trial.id);
+        let id = trial.id;
+        let name = format!("trial-{id:03}");
         self.document.trials.push(trial);
         self.save()?;
         self.write(&format!("{name}.hlog"), |out| records.write_histogram_log(out))?;
         self.write(&format!("{name}.csv"), |out| records.write_series(out))?;
+        self.write(&result::bins_name(id), |out| records.write_bins(out))?;
         if records.has_attempts() {
             self.write(&format!("{name}-attempts.csv.gz"), |out| {
                 let mut compressed = GzEncoder::new(out, Compression::fast());
@@ -96,7 +98,7 @@ impl Record {
 
     /// Writes `result.json`.
     pub(super) fn save(&self) -> Result<()> {
-        self.document.save(&self.directory.join("result.json"))
+        self.document.save(&self.directory.join(RESULT))
     }
 
     /// Where the run's files are.
@@ -107,8 +109,10 @@ impl Record {
     /// Saves, writes the report beside it, and ends.
     pub(super) fn finish(self) -> Result<super::Finished> {
         self.save()?;
-        crate::report::write_all(&self.document, &self.directory)?;
-        Ok(super::Finished { document: self.document, directory: self.directory })
+        let Self { document, directory } = self;
+        let run = Saved { document, directory };
+        crate::report::write_all(&run)?;
+        Ok(super::Finished { document: run.document, directory: run.directory })
     }
 }
 

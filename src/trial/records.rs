@@ -37,6 +37,14 @@ impl Records {
         self.recorder.write_series(out)
     }
 
+    /// Bytes per 100 ms as CSV: from them the window of a timed trial was chosen and measured.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_bins(&self, out: &mut impl Write) -> io::Result<()> {
+        self.recorder.write_bins(out)
+    }
+
     /// Whether each attempt has a record.
     pub fn has_attempts(&self) -> bool {
         self.recorder.keeps_attempts()

@@ -13,6 +13,7 @@ const LEAST_TICK_DISTANCE: f64 = 0.07;
 const MOST_TICKS: usize = 8;
 
 /// An axis: its title with the unit, its ends, its ticks.
+#[derive(Default)]
 pub struct Axis {
     /// What it measures, with the unit.
     pub title: String,
@@ -61,6 +62,13 @@ impl ValueFormatter<f64> for &Axis {
         let tick = self.ticks.iter().find(|tick| tick.at == *at);
         tick.map_or_else(|| at.to_string(), |tick| tick.label.clone())
     }
+}
+
+/// An axis of names at 0, 1, 2 and so on, each with room of one around it.
+pub fn categories(title: &str, names: impl Iterator<Item = String>) -> Axis {
+    let tick = |(index, label): (usize, String)| Tick { at: index as f64, label };
+    let ticks: Vec<Tick> = names.enumerate().map(tick).collect();
+    Axis { title: title.into(), range: -0.5..ticks.len().max(1) as f64 - 0.5, ticks }
 }
 
 /// An axis from zero to at least `top` with round steps.

@@ -2,13 +2,14 @@
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
-use plotters::element::{Circle, PathElement, Polygon};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::prelude::{ChartBuilder, DrawingArea, DrawingBackend, IntoFont, TextStyle};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::axis::Axis;
 use super::ink::{self, Marker};
-use super::{Chart, Point, Series};
+use super::{Bar, Cell, Chart, Point, Series};
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 type Sheet<DB> = DrawingArea<DB, Shift>;
@@ -17,6 +18,10 @@ type Pixel = (i32, i32);
 const MARGIN: i32 = 14;
 const TITLE: f64 = 22.0;
 const BODY: f64 = 15.0;
+/// Labels of points.
+const SMALL: f64 = 12.0;
+/// Of a column, as a part of the room that it has.
+const BAR_WIDTH: f64 = 0.7;
 /// From one line of text to the next, in heights of the text.
 const LEADING: f64 = 1.3;
 const MARKER_RADIUS: f64 = 5.0;
@@ -45,10 +50,10 @@ impl Chart {
         sheet.fill(&WHITE)?;
         let pen = Pen { sheet, scale: layout.scale };
         let mut top = pen.paragraph(&self.title, TITLE, ink::TEXT, pen.length(MARGIN))?;
-        if layout.with_caption || self.series.is_empty() {
+        if layout.with_caption || self.is_empty() {
             top = pen.paragraph(&self.caption, BODY, ink::FAINT_TEXT, top)?;
         }
-        if self.series.is_empty() {
+        if self.is_empty() {
             return Ok(());
         }
         let top = pen.legend(self, top)?;
@@ -153,12 +158,22 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         for tick in &chart.y.ticks {
             widest = widest.max(self.width(&tick.label, &labels)?);
         }
+        let room = self.width("0", &labels)? / 2;
+        let last = chart.x.ticks.last().map_or(Ok(0), |tick| self.width(&tick.label, &labels))?;
+        let right = self.length(26).max(last / 2 + room);
         let mut context = ChartBuilder::on(&below)
             .margin_top(self.length(8))
-            .margin_right(self.length(26))
+            .margin_right(right)
             .x_label_area_size(self.length(46))
             .y_label_area_size(widest + self.length(40))
             .build_cartesian_2d(&chart.x, &chart.y)?;
+        for band in &chart.bands {
+            let ends =
+                [band.from, band.to].map(|at| at.clamp(chart.x.range.start, chart.x.range.end));
+            let corners = [(ends[0], chart.y.range.start), (ends[1], chart.y.range.end)];
+            let corners = corners.map(|corner| context.backend_coord(&corner));
+            self.sheet.draw(&Rectangle::new(corners, ink::BAND.filled()))?;
+        }
         context
             .configure_mesh()
             .bold_line_style(self.stroke(ink::MESH, 1))
@@ -170,6 +185,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             .y_desc(&chart.y.title)
             .draw()?;
         let locate = |x: f64, y: f64| context.backend_coord(&(x, y));
+        self.layers(chart, &locate)?;
         for (index, series) in chart.series.iter().enumerate() {
             self.series(series, ink::of_series(index), &chart.y, &locate)?;
         }
@@ -177,6 +193,25 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             Some(highlight) => self.ring(locate(highlight.at.0, highlight.at.1), RING_RADIUS),
             None => Ok(()),
         }
+    }
+
+    /// What lies on the mesh and behind the points.
+    fn layers(&self, chart: &Chart, locate: &impl Fn(f64, f64) -> Pixel) -> Drawn<DB> {
+        for Cell { at: (x, y), share, label } in &chart.cells {
+            let corners = [locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)];
+            self.sheet.draw(&Rectangle::new(corners, ink::of_share(*share).filled()))?;
+            self.sheet.draw(&Rectangle::new(corners, self.stroke(WHITE, 1)))?;
+            let middle = Pos::new(HPos::Center, VPos::Center);
+            let style = self.style(BODY, ink::on_share(*share)).pos(middle);
+            self.sheet.draw_text(label, &style, locate(*x, *y))?;
+        }
+        for Bar { x, from, to, series } in &chart.bars {
+            let corners = [locate(x - BAR_WIDTH / 2.0, *from), locate(x + BAR_WIDTH / 2.0, *to)];
+            let (colour, _) = ink::of_series(*series);
+            self.sheet.draw(&Rectangle::new(corners, colour.filled()))?;
+            self.sheet.draw(&Rectangle::new(corners, self.stroke(WHITE, 1)))?;
+        }
+        Ok(())
     }
 
     fn series(
@@ -192,9 +227,14 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         let means = series.line.iter().map(|point| locate(point.x, point.y));
         let means: Vec<_> = means.collect();
         self.sheet.draw(&PathElement::new(means.clone(), self.stroke(colour, 2)))?;
-        for (point, at) in series.line.iter().zip(means) {
+        let marked = series.line.iter().zip(means).filter(|_| !series.is_bare);
+        for (point, at) in marked {
             self.interval(point, y, colour, locate)?;
             self.marker(marker, at, MARKER_RADIUS, colour)?;
+            if let Some(label) = &point.label {
+                let beside = (at.0 + self.length(8), at.1 - self.length(16));
+                self.sheet.draw_text(label, &self.style(SMALL, ink::TEXT), beside)?;
+            }
         }
         Ok(())
     }
@@ -233,7 +273,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         self.sheet.draw(&Polygon::new(corners, colour.filled()))
     }
 
+    /// With a white rim, so that it is seen on a dark cell too.
     fn ring(&self, at: Pixel, radius: i32) -> Drawn<DB> {
+        self.sheet.draw(&Circle::new(at, self.length(radius), self.stroke(WHITE, 5)))?;
         self.sheet.draw(&Circle::new(at, self.length(radius), self.stroke(ink::TEXT, 2)))
     }
 }

@@ -6,6 +6,8 @@ use super::super::digest::{Answer, Candidate, Digest, goodput};
 use super::super::wording;
 use super::axis::{self, Axis};
 use super::{Chart, Highlight, Point, Series, dodge};
+use crate::csv;
+use crate::result::Settings;
 use crate::units::ByteSize;
 
 /// An interval may stretch the picture to this many times the highest point; with few blocks it can be
@@ -25,20 +27,22 @@ pub fn chart(digest: &Digest) -> Chart {
         caption: caption(&digest.candidates, y.range.end * unit.size),
         series: lines.iter().map(|line| series(line, several, &unit)).collect(),
         highlight: highlight(&digest.answer, &lines, &unit),
+        csv: numbers(&digest.candidates),
         x,
         y,
+        ..Chart::default()
     }
 }
 
 /// What the trials of one line have in common.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Shape {
-    part_size_bytes: u64,
-    parts_in_flight: u32,
+pub(super) struct Shape {
+    pub(super) part_size_bytes: u64,
+    pub(super) parts_in_flight: u32,
 }
 
 impl Shape {
-    fn of(candidate: &Candidate) -> Self {
+    pub(super) fn of(candidate: &Candidate) -> Self {
         let settings = candidate.settings;
         Self {
             part_size_bytes: settings.part_size_bytes,
@@ -46,7 +50,17 @@ impl Shape {
         }
     }
 
-    fn name(self, with_parts_in_flight: bool) -> String {
+    /// On an axis.
+    pub(super) fn label(self, with_parts_in_flight: bool) -> String {
+        let size = ByteSize(self.part_size_bytes);
+        match with_parts_in_flight {
+            true => format!("{size} × {}", self.parts_in_flight),
+            false => size.to_string(),
+        }
+    }
+
+    /// In a legend.
+    pub(super) fn name(self, with_parts_in_flight: bool) -> String {
         let size = ByteSize(self.part_size_bytes);
         if with_parts_in_flight {
             format!("{size} parts, {} in flight", self.parts_in_flight)
@@ -86,11 +100,13 @@ fn series(line: &Line, with_parts_in_flight: bool, unit: &Unit) -> Series {
         x: position(candidate) + line.shift,
         y: candidate.goodput.mean / unit.size,
         interval: candidate.goodput.interval_95.map(|ends| ends.map(|end| end / unit.size)),
+        label: None,
     });
     Series {
         name: line.shape.name(with_parts_in_flight),
         samples: samples.collect(),
         line: means.collect(),
+        is_bare: false,
     }
 }
 
@@ -110,11 +126,16 @@ fn streams_axis(candidates: &[Candidate]) -> Axis {
 }
 
 /// The highest rate that must have room.
-fn highest(candidates: &[Candidate]) -> f64 {
+pub(super) fn highest(candidates: &[Candidate]) -> f64 {
     let trials = candidates.iter().flat_map(|candidate| &candidate.trials);
     let point = trials.map(|trial| goodput(trial)).fold(0.0, f64::max);
     let ends = candidates.iter().filter_map(|candidate| candidate.goodput.interval_95);
     ends.map(|[_, high]| high.min(point * MOST_STRETCH)).fold(point, f64::max)
+}
+
+/// What the ring says in every picture.
+pub(super) fn highlight_name(settings: Settings) -> String {
+    format!("recommended: {}", wording::settings(settings))
 }
 
 fn highlight(answer: &Answer, lines: &[Line], unit: &Unit) -> Option<Highlight> {
@@ -125,14 +146,45 @@ fn highlight(answer: &Answer, lines: &[Line], unit: &Unit) -> Option<Highlight> 
     let (candidate, shift) =
         points.into_iter().find(|(candidate, _)| candidate.settings == found.settings)?;
     Some(Highlight {
-        name: format!("recommended: {}", wording::settings(found.settings)),
+        name: highlight_name(found.settings),
         at: (position(candidate) + shift, candidate.goodput.mean / unit.size),
     })
 }
 
+/// A row per settings: its mean with its interval, and of how many trials.
+pub(super) fn numbers(candidates: &[Candidate]) -> String {
+    let heading = csv::row([
+        "part_size_bytes",
+        "concurrency",
+        "parts_in_flight",
+        "streams",
+        "trials",
+        "goodput_bytes_per_second",
+        "goodput_low_95_bytes_per_second",
+        "goodput_high_95_bytes_per_second",
+    ]);
+    let rows = candidates.iter().map(|candidate| {
+        let settings = candidate.settings;
+        let end = |end: usize| {
+            candidate.goodput.interval_95.map_or_else(String::new, |ends| ends[end].to_string())
+        };
+        csv::row([
+            settings.part_size_bytes.to_string(),
+            settings.concurrency.to_string(),
+            settings.parts_in_flight.to_string(),
+            settings.streams().to_string(),
+            candidate.trials.len().to_string(),
+            candidate.goodput.mean.to_string(),
+            end(0),
+            end(1),
+        ])
+    });
+    heading + &rows.collect::<String>()
+}
+
 fn caption(candidates: &[Candidate], top: f64) -> String {
     if candidates.is_empty() {
-        return "There is nothing to show: no trial was finished.".into();
+        return wording::NOTHING_FINISHED.into();
     }
     if candidates.iter().all(|candidate| candidate.trials.len() == 1) {
         return "Each point is a trial.".into();
@@ -151,18 +203,27 @@ fn caption(candidates: &[Candidate], top: f64) -> String {
 }
 
 /// One unit for all rates of a picture.
-struct Unit {
-    name: &'static str,
-    size: f64,
+pub(super) struct Unit {
+    pub(super) name: &'static str,
+    pub(super) size: f64,
 }
 
 impl Unit {
     /// The largest in which the highest rate is at least 1.
-    fn for_rates_up_to(highest: f64) -> Self {
+    pub(super) fn for_rates_up_to(highest: f64) -> Self {
         let units = [("PB/s", 1e15), ("TB/s", 1e12), ("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3)];
         let fitting = units.into_iter().find(|(_, size)| highest >= *size);
         let (name, size) = fitting.unwrap_or(("B/s", 1.0));
         Self { name, size }
+    }
+
+    /// Three digits of a rate, without the unit.
+    pub(super) fn number(&self, rate: f64) -> String {
+        match rate / self.size {
+            large if large >= 99.95 => format!("{large:.0}"),
+            medium if medium >= 9.995 => format!("{medium:.1}"),
+            small => format!("{small:.2}"),
+        }
     }
 }
 

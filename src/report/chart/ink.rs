@@ -27,6 +27,20 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0x00, 0x00, 0x00),
 ];
 
+/// What is shaded behind the data.
+pub const BAND: RGBColor = RGBColor(0xd6, 0xe8, 0xf5);
+
+/// White to dark blue by lightness alone, so that it is the same in grey.
+pub fn of_share(share: f64) -> RGBColor {
+    let blend = |light: f64, dark: f64| (light + (dark - light) * share.clamp(0.0, 1.0)) as u8;
+    RGBColor(blend(247.0, 8.0), blend(251.0, 48.0), blend(255.0, 107.0))
+}
+
+/// Text that is read on that.
+pub fn on_share(share: f64) -> RGBColor {
+    if share > 0.5 { RGBColor(0xff, 0xff, 0xff) } else { TEXT }
+}
+
 /// The shape of a point: colour is never the only difference between series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {

@@ -4,12 +4,11 @@ use super::super::digest::{Digest, Shown};
 use super::super::wording;
 use super::axis::{self, Axis, Tick};
 use super::{Chart, Point, Series, dodge};
+use crate::csv;
 use crate::result::{OperationSummary, Percentiles};
 
 /// Operations that move data or open and close uploads, in the order of an upload.
 const OPERATIONS: [&str; 5] = ["create", "part", "complete", "put", "get"];
-
-const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 
 /// A line per operation through its percentiles, of one trial.
 pub fn chart(digest: &Digest) -> Chart {
@@ -18,17 +17,18 @@ pub fn chart(digest: &Digest) -> Chart {
         let times = operation.service_time_us;
         Series {
             name: format!("{name} ({} samples)", wording::count(times.samples)),
-            samples: Vec::new(),
-            line: line(&times, dodge(index, measured.len(), 0.06)),
+            line: line(&times, dodge(index, measured.len(), 0.03)),
+            ..Series::default()
         }
     });
     Chart {
         title: "Service time by percentile".into(),
         caption: caption(digest.shown, measured.is_empty()),
         series: series.collect(),
-        x: percentile_axis(),
+        x: percentile_axis(&measured),
         y: time_axis(&measured),
-        highlight: None,
+        csv: numbers(&measured),
+        ..Chart::default()
     }
 }
 
@@ -39,31 +39,59 @@ fn measured<'a>(shown: Shown<'a>) -> Vec<(&'static str, &'a OperationSummary)> {
 }
 
 /// In milliseconds; what was faster than the histogram's microsecond is drawn as one.
-fn values_ms(times: &Percentiles) -> [f64; 5] {
-    let values_us = [times.p50, times.p90, times.p99, times.p999, times.max];
-    values_us.map(|time_us| time_us.max(1) as f64 / 1000.0)
+fn milliseconds(time_us: u64) -> f64 {
+    time_us.max(1) as f64 / 1000.0
 }
 
+/// Where a percentile stands: by the power of ten of the share of requests that took longer.
+fn position(share_longer: f64) -> f64 {
+    -share_longer.log10()
+}
+
+/// The percentiles that the samples bear, and the largest at the share of one of them.
 fn line(times: &Percentiles, shift: f64) -> Vec<Point> {
-    let point = |(index, time_ms): (usize, f64)| Point {
-        x: index as f64 + shift,
-        y: time_ms.log10(),
-        interval: None,
+    let least = 1.0 / times.samples as f64;
+    let percentiles = [(0.5, times.p50), (0.1, times.p90), (0.01, times.p99), (0.001, times.p999)];
+    let borne = percentiles.into_iter().filter(|(share_longer, _)| *share_longer > least);
+    let points = borne.chain([(least.min(0.5), times.max)]);
+    let point = |(share_longer, time_us): (f64, u64)| Point {
+        x: position(share_longer) + shift,
+        y: milliseconds(time_us).log10(),
+        ..Point::default()
     };
-    values_ms(times).into_iter().enumerate().map(point).collect()
+    points.map(point).collect()
 }
 
-fn percentile_axis() -> Axis {
-    let tick = |(index, name): (usize, &str)| Tick { at: index as f64, label: name.into() };
+/// From the median to the largest of the most samples.
+fn percentile_axis(measured: &[(&str, &OperationSummary)]) -> Axis {
+    let samples = measured.iter().map(|(_, operation)| operation.service_time_us.samples);
+    let end = position(1.0 / samples.max().unwrap_or(1).max(10) as f64);
+    let ticks = [("50 %", 0.5), ("90 %", 0.1), ("99 %", 0.01), ("99.9 %", 1e-3), ("99.99 %", 1e-4)];
+    let ticks =
+        ticks.into_iter().map(|(label, longer)| Tick { at: position(longer), label: label.into() });
+    let range = position(0.5) - 0.15..end + 0.15;
     Axis {
         title: "percentile".into(),
-        range: -0.4..PERCENTILES.len() as f64 - 0.6,
-        ticks: PERCENTILES.into_iter().enumerate().map(tick).collect(),
+        ticks: ticks.filter(|tick| range.contains(&tick.at)).collect(),
+        range,
     }
 }
 
+/// A row per operation.
+fn numbers(measured: &[(&str, &OperationSummary)]) -> String {
+    let heading = ["operation", "samples", "p50_us", "p90_us", "p99_us", "p999_us", "max_us"];
+    let rows = measured.iter().map(|(name, operation)| {
+        let Percentiles { samples, p50, p90, p99, p999, max, .. } = operation.service_time_us;
+        let times = [samples, p50, p90, p99, p999, max].map(|number| number.to_string());
+        csv::row([(*name).to_owned()].into_iter().chain(times))
+    });
+    csv::row(heading) + &rows.collect::<String>()
+}
+
 fn time_axis(measured: &[(&str, &OperationSummary)]) -> Axis {
-    let values = || measured.iter().flat_map(|(_, one)| values_ms(&one.service_time_us));
+    let drawn = |one: &OperationSummary| line(&one.service_time_us, 0.0);
+    let points = || measured.iter().flat_map(move |(_, one)| drawn(one));
+    let values = || points().map(|point| 10_f64.powf(point.y));
     let title = "service time in ms (logarithmic)".into();
     match values().reduce(f64::min) {
         Some(low) => axis::log10(title, low, values().fold(low, f64::max)),
@@ -73,7 +101,7 @@ fn time_axis(measured: &[(&str, &OperationSummary)]) -> Axis {
 
 fn caption(shown: Option<Shown>, empty: bool) -> String {
     let Some(shown) = shown else {
-        return "There is nothing to show: no trial was finished.".into();
+        return wording::NOTHING_FINISHED.into();
     };
     let which = which(shown);
     if empty {
@@ -82,13 +110,13 @@ fn caption(shown: Option<Shown>, empty: bool) -> String {
         );
     }
     format!(
-        "Successful attempts of {which}, from an attempt's start to its last byte. With fewer than \
-         1,000 samples p99.9 is the largest value."
+        "Successful attempts of {which}, from an attempt's start to its last byte. The last \
+         point of a line is the largest of its samples."
     )
 }
 
 /// `trial 17 (64 MiB parts, concurrency 16), of median goodput among the 4 of the recommended settings`.
-fn which(shown: Shown) -> String {
+pub(super) fn which(shown: Shown) -> String {
     let trial = shown.trial;
     let name = format!("trial {} ({})", trial.id, wording::settings(trial.settings));
     match shown {
@@ -114,6 +142,7 @@ mod tests {
         let part = &chart.series[1];
         assert_eq!(part.name, "part (12,345 samples)");
         let p99_us = 10_f64.powf(part.line[2].y) * 1000.0;
+        assert_eq!(part.line.len(), 5, "12,345 samples bear p99.9, and the largest comes last");
         assert_eq!(p99_us.round() as u64, trial.requests["part"].service_time_us.p99);
         assert!(chart.caption.contains(&format!("trial {} ", trial.id)), "{}", chart.caption);
         assert!(chart.caption.contains("among the 4 of the recommended"), "{}", chart.caption);

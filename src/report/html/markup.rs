@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::super::facts::{Facts, Table};
+
 /// Well-formed markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Markup(String);
@@ -13,9 +15,15 @@ impl Markup {
         Self(markup.into())
     }
 
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The same with its headings, of which the highest is `<h2>`, one level down. Only tags are written so:
+    /// text is escaped.
+    pub fn under_a_heading(self) -> Self {
+        let lower = |markup: String, level: u32| {
+            let below = level + 1;
+            let opened = markup.replace(&format!("<h{level}>"), &format!("<h{below}>"));
+            opened.replace(&format!("</h{level}>"), &format!("</h{below}>"))
+        };
+        Self(lower(lower(self.0, 3), 2))
     }
 }
 
@@ -80,38 +88,32 @@ pub fn labelled(opening: &'static str, label: &str, content: impl Into<Markup>) 
 }
 
 /// A table in a box that scrolls by itself; the first cell of each row is its heading.
-pub fn table<const N: usize>(
-    caption: &str,
-    columns: [&str; N],
-    rows: impl IntoIterator<Item = [Markup; N]>,
-) -> Markup {
-    let heading = columns.map(|column| element("th scope=\"col\"", column));
-    let rows = rows.into_iter().map(row);
-    let table = element(
+pub fn table(table: &Table) -> Markup {
+    let heading = table.columns.iter().map(|column| element("th scope=\"col\"", *column));
+    let markup = element(
         "table",
         [
-            element("caption", caption),
-            element("thead", element("tr", heading)),
-            element("tbody", rows.collect::<Markup>()),
+            element("caption", table.caption.as_str()),
+            element("thead", element("tr", heading.collect::<Markup>())),
+            element("tbody", table.rows.iter().map(|cells| row(cells)).collect::<Markup>()),
         ],
     );
-    labelled("div class=\"scroll\" role=\"region\" tabindex=\"0\"", caption, table)
+    labelled("div class=\"scroll\" role=\"region\" tabindex=\"0\"", &table.caption, markup)
 }
 
-fn row<const N: usize>(cells: [Markup; N]) -> Markup {
-    let cell = |(index, cell)| match index {
-        0 => element("th scope=\"row\"", cell),
-        _ => element("td", cell),
+fn row(cells: &[String]) -> Markup {
+    let cell = |(index, cell): (usize, &String)| match index {
+        0 => element("th scope=\"row\"", cell.as_str()),
+        _ => element("td", cell.as_str()),
     };
-    element("tr", cells.into_iter().enumerate().map(cell).collect::<Markup>())
+    element("tr", cells.iter().enumerate().map(cell).collect::<Markup>())
 }
 
 /// Names with their values.
-pub fn definitions(pairs: impl IntoIterator<Item = (&'static str, Markup)>) -> Markup {
-    let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+pub fn definitions(facts: Facts) -> Markup {
     let pair =
-        |(name, value): (&str, Markup)| element("div", [element("dt", name), element("dd", value)]);
-    element("dl", pairs.map(pair).collect::<Markup>())
+        |(name, value): (&str, String)| element("div", [element("dt", name), element("dd", value)]);
+    element("dl", facts.into_iter().map(pair).collect::<Markup>())
 }
 
 /// A list of texts.

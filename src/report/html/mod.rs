@@ -5,30 +5,25 @@ mod answer;
 mod evidence;
 mod markup;
 
-use super::chart::{Chart, export};
-use super::digest::{Answer, Digest};
-use super::wording;
+use super::chart::{self, Chart, export};
+use super::digest::Digest;
+use super::{facts, wording};
 use crate::error::Result;
-use crate::result::TargetKind;
+use crate::result::Saved;
 use markup::{Markup, element};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole page.
+/// The whole page, on one run or on several.
 ///
 /// # Errors
-/// If a chart cannot be drawn.
-pub fn page(digest: &Digest, goodput: &Chart, latency: &Chart) -> Result<String> {
-    let title = title(digest);
-    let body = [
-        element("h1", title.as_str()),
-        demonstration(digest),
-        answer::section(digest),
-        element("h2", "Charts"),
-        figure(goodput)?,
-        figure(latency)?,
-        evidence::sections(digest),
-    ];
+/// If a record of a run cannot be read or a chart cannot be drawn.
+pub fn page(runs: &[Saved]) -> Result<String> {
+    let digests: Vec<Digest> = runs.iter().map(|run| Digest::of(&run.document)).collect();
+    let (title, body) = match (runs, digests.as_slice()) {
+        ([run], [digest]) => (facts::title(digest), run_in_full(run, digest)?),
+        _ => (format!("{} runs", runs.len()), several(runs, &digests)?),
+    };
     let head = [
         element("title", title.as_str()),
         Markup::trusted(
@@ -38,57 +33,67 @@ pub fn page(digest: &Digest, goodput: &Chart, latency: &Chart) -> Result<String>
         ),
         element("style", Markup::trusted(STYLE)),
     ];
-    let html = element("html lang=\"en\"", [element("head", head), body_element(body)]);
+    let main = element("main", [element("h1", title.as_str()), body]);
+    let html = element("html lang=\"en\"", [element("head", head), element("body", main)]);
     Ok(format!("<!DOCTYPE html>\n{html}"))
 }
 
-fn body_element(content: impl Into<Markup>) -> Markup {
-    element("body", element("main", content))
+/// The answers side by side, then each run in full.
+fn several(runs: &[Saved], digests: &[Digest]) -> Result<Markup> {
+    let articles = runs.iter().zip(digests).map(|(run, digest)| {
+        let title = format!("{}: {}", digest.document.id, facts::title(digest));
+        let body = run_in_full(run, digest)?.under_a_heading();
+        Ok(element("article", [element("h2", title), body]))
+    });
+    let articles: Markup = articles.collect::<Result<_>>()?;
+    let answers = markup::table(&facts::answers(digests));
+    Ok([element("h2", "The answers"), answers, articles].into())
 }
 
-fn title(digest: &Digest) -> String {
-    let place = wording::place(&digest.document.target);
-    match digest.answer {
-        Answer::Settings(_) => format!("Settings for {place}"),
-        Answer::Task(trial, _) => {
-            let journey = wording::journey(trial.direction, &digest.document.target);
-            format!("A dataset moved {journey}")
-        }
-        Answer::Trials => format!("Trials: {place}"),
-    }
+/// Everything about a run.
+fn run_in_full(run: &Saved, digest: &Digest) -> Result<Markup> {
+    let charts = chart::all(run)?.into_iter();
+    let charts: Markup = charts.map(|(_, chart)| figure(&chart)).collect::<Result<_>>()?;
+    Ok([
+        caution(digest),
+        answer::section(digest),
+        evidence::comparison(digest),
+        element("h2", "Charts"),
+        charts,
+        evidence::requests(digest),
+        evidence::limits_and_errors(digest),
+        evidence::trials(digest),
+        evidence::method(digest),
+    ]
+    .into())
 }
 
-fn demonstration(digest: &Digest) -> Markup {
-    match digest.document.target.kind {
-        TargetKind::Embedded => {
-            element("p class=\"note\" role=\"note\"", element("strong", wording::DEMONSTRATION))
-        }
-        TargetKind::Simulated => {
-            element("p class=\"note\" role=\"note\"", element("strong", wording::SIMULATION))
-        }
-        TargetKind::Endpoint => Markup::default(),
-    }
+fn caution(digest: &Digest) -> Markup {
+    wording::caution(digest.document.target.kind).map_or_else(Markup::default, |caution| {
+        element("p class=\"note\" role=\"note\"", element("strong", caution))
+    })
 }
 
 /// Both sizes of a chart, of which the style shows the one that fits, and what it says in words.
 fn figure(chart: &Chart) -> Result<Markup> {
     let mut words = format!("{}. {}", chart.title, chart.caption);
+    if chart.is_empty() {
+        return Ok(element("p", words));
+    }
     if let Some(highlight) = &chart.highlight {
         words = format!("{words} Ringed: {}.", highlight.name);
     }
-    let picture = |svg: String| {
+    let picture = |room| {
         // plotters writes the text of a chart escaped.
+        let svg = export::inline_svg(chart, room)?;
         let svg = Markup::trusted(&svg.replacen("<svg ", "<svg aria-hidden=\"true\" ", 1));
-        markup::labelled("div role=\"img\"", &words, svg)
+        Ok(markup::labelled("div role=\"img\"", &words, svg))
     };
     Ok(element(
         "figure",
         [
-            element("div class=\"wide\"", picture(export::inline_svg(chart, export::Room::Wide)?)),
-            element(
-                "div class=\"narrow\"",
-                picture(export::inline_svg(chart, export::Room::Narrow)?),
-            ),
+            element("div class=\"wide\"", picture(export::Room::Wide)?),
+            element("div class=\"narrow\"", picture(export::Room::Narrow)?),
             element("figcaption", chart.caption.as_str()),
         ],
     ))
@@ -96,15 +101,25 @@ fn figure(chart: &Chart) -> Result<Markup> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart;
     use super::super::samples;
     use super::*;
     use crate::result::Document;
 
     fn page_of(document: &Document) -> String {
-        let digest = Digest::of(document);
-        page(&digest, &chart::goodput::chart(&digest), &chart::latency::chart(&digest))
-            .expect("a page")
+        page(&[saved(document)]).expect("a page")
+    }
+
+    fn saved(document: &Document) -> Saved {
+        Saved { document: document.clone(), directory: "absent".into() }
+    }
+
+    #[test]
+    fn several_runs_share_a_page_with_their_answers_first() {
+        let page = page(&[saved(&samples::tune()), saved(&samples::run_with_failures())]).unwrap();
+        assert!(page.contains("<h1>2 runs</h1>"));
+        assert_eq!(page.matches("<article>").count(), 2);
+        assert_eq!(page.matches("<h3>The answer</h3>").count(), 2);
+        assert!(page.find("The answers of all runs").unwrap() < page.find("<article>").unwrap());
     }
 
     /// The names of all tags in order, closing ones with their slash; `>` never stands in our attributes.

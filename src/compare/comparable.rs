@@ -1,0 +1,83 @@
+//! Whether documents can be compared at all, and by which settings.
+
+use crate::error::{Error, Result};
+use crate::result::{Document, Settings, TargetKind, Traffic};
+
+/// What both sides measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Common {
+    pub(super) settings: Settings,
+    pub(super) direction: Traffic,
+}
+
+/// Parts of a scenario that change what a rate means.
+const MUST_BE_EQUAL: [&str; 4] = ["dataset", "get", "verify", "arrivals"];
+
+/// What is compared: the settings that the first recommends, if all measured them; else those that were
+/// fastest in the first among those that all measured.
+pub(super) fn check(first: &[Document], second: &[Document]) -> Result<Common> {
+    let refuse = |why: String| Err(Error::environment(format!("these cannot be compared: {why}")));
+    let Some(reference) = first.first() else { return refuse("the first has no run".into()) };
+    if second.is_empty() {
+        return refuse("the second has no run".into());
+    }
+    let all = || first.iter().chain(second);
+    if let Some(why) = all().find_map(|other| difference(reference, other)) {
+        return refuse(why);
+    }
+    let direction = direction(reference);
+    let Some(direction) = direction.filter(|way| all().all(|one| measured(one, *way).count() > 0))
+    else {
+        return refuse("they went different ways, or one has no trial".into());
+    };
+    let is_common = |settings: &Settings| {
+        all().all(|one| measured(one, direction).any(|(other, _)| other == *settings))
+    };
+    let recommended = reference.recommendation.as_ref().map(|found| found.settings);
+    let fastest = || {
+        let common = measured(reference, direction).filter(|(settings, _)| is_common(settings));
+        common.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(settings, _)| settings)
+    };
+    match recommended.filter(is_common).or_else(fastest) {
+        Some(settings) => Ok(Common { settings, direction }),
+        None => refuse("no settings were measured by all of them".into()),
+    }
+}
+
+/// The first thing that makes two documents speak of different things.
+fn difference(one: &Document, other: &Document) -> Option<String> {
+    let kinds = [one, other].map(|document| kind(document.target.kind));
+    if kinds[0] != kinds[1] {
+        return Some(format!("one measured {}, the other {}", kinds[0], kinds[1]));
+    }
+    let is_task = |document: &Document| document.trials.iter().any(|trial| trial.task.is_some());
+    if is_task(one) != is_task(other) {
+        return Some("one moved a whole dataset, the other measured for a time".into());
+    }
+    MUST_BE_EQUAL.into_iter().find_map(|name| {
+        let [this, that] = [one, other].map(|document| document.scenario.get(name));
+        let said = |value: Option<&serde_json::Value>| {
+            value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        };
+        (this != that)
+            .then(|| format!("`{name}` is {} in one and {} in the other", said(this), said(that)))
+    })
+}
+
+fn kind(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Embedded => "the embedded gateway",
+        TargetKind::Endpoint => "an endpoint",
+        TargetKind::Simulated => "a simulation",
+    }
+}
+
+fn direction(document: &Document) -> Option<Traffic> {
+    let recommended = document.recommendation.as_ref().map(|found| found.direction.into());
+    recommended.or_else(|| document.trials.first().map(|trial| trial.direction))
+}
+
+fn measured(document: &Document, direction: Traffic) -> impl Iterator<Item = (Settings, f64)> {
+    let trials = document.trials.iter().filter(move |trial| trial.direction == direction);
+    trials.map(|trial| (trial.settings, trial.goodput_bytes_per_second))
+}

@@ -1,0 +1,144 @@
+//! Two runs, or two series of runs, against each other: is the second slower than the first?
+//!
+//! What differs between two sessions is not only what is compared: the network has other guests an hour
+//! later. Runs that were made in turns (first, second, first, second, ...) are blocks: their ratios are
+//! paired, and the paired t interval knows how much sessions differ, because every pair has two of them.
+//! Two sessions alone do not say how much sessions differ. They are judged only when that is given.
+//! (S. M. Blackburn et al., "The Truth, The Whole Truth, and Nothing But the Truth", TOPLAS 38, 2016, on
+//! what is claimed of two measurements; A. Abedi, T. Brecht, ICPE 2017, on taking turns.)
+
+mod comparable;
+mod session;
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::result::{Document, Settings, Traffic};
+use crate::stats;
+use session::Session;
+
+/// How to judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// A slowdown up to this part is let pass: 0.05 is 5 %.
+    pub threshold: f64,
+    /// Standard deviation of the logarithm of the goodput from session to session; unpaired sessions are
+    /// judged only with it.
+    pub between_sessions_sd: Option<f64>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// The settings that were compared.
+    pub settings: Settings,
+    /// In this direction.
+    pub direction: Traffic,
+    /// Goodput of the second over goodput of the first.
+    pub ratio: f64,
+    /// 95 % interval of the ratio; `None` where nothing says how far to trust it.
+    pub interval_95: Option<[f64; 2]>,
+    /// What the interval rests on.
+    pub basis: Basis,
+    /// What it says.
+    pub finding: Finding,
+}
+
+/// What a comparison rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Both are the same document.
+    SameRun,
+    /// So many blocks of one session.
+    PairedBlocks(usize),
+    /// So many pairs of runs that took turns.
+    PairedRuns(usize),
+    /// So many sessions on each side, one side after the other.
+    Unpaired([usize; 2]),
+}
+
+/// What a comparison says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The second is shown to be slower by more than the threshold.
+    Regression,
+    /// It is shown to be slower, but not by more than the threshold.
+    Slower,
+    /// The interval holds 1.
+    NoDifference,
+    /// The second is shown to be faster.
+    Faster,
+    /// Unpaired sessions without a given spread between them.
+    NotJudged,
+}
+
+/// Compares the second with the first; each has at least one document, in order of their start.
+///
+/// # Errors
+/// If they cannot be compared, with the reason.
+pub fn compare(first: &[Document], second: &[Document], how: Judgement) -> Result<Compared> {
+    let common = comparable::check(first, second)?;
+    let (settings, direction) = (common.settings, common.direction);
+    let estimate = estimate(first, second, common, how)?;
+    let Estimate { ratio, interval_95, basis } = estimate;
+    let finding = finding(interval_95, how.threshold);
+    Ok(Compared { settings, direction, ratio, interval_95, basis, finding })
+}
+
+fn finding(interval: Option<[f64; 2]>, threshold: f64) -> Finding {
+    match interval {
+        None => Finding::NotJudged,
+        Some([_, high]) if high < 1.0 - threshold => Finding::Regression,
+        Some([_, high]) if high < 1.0 => Finding::Slower,
+        Some([low, _]) if low > 1.0 => Finding::Faster,
+        Some(_) => Finding::NoDifference,
+    }
+}
+
+struct Estimate {
+    ratio: f64,
+    interval_95: Option<[f64; 2]>,
+    basis: Basis,
+}
+
+fn estimate(
+    first: &[Document],
+    second: &[Document],
+    common: comparable::Common,
+    how: Judgement,
+) -> Result<Estimate> {
+    if first == second {
+        return Ok(Estimate { ratio: 1.0, interval_95: Some([1.0, 1.0]), basis: Basis::SameRun });
+    }
+    let no_progress = || {
+        Error::environment("there is nothing to compare: a run without any progress has no ratio")
+            .hint("look at the errors in its report")
+    };
+    let sessions = |documents: &[Document]| -> Result<Vec<Session>> {
+        documents.iter().map(|one| Session::of(one, common).ok_or_else(no_progress)).collect()
+    };
+    let (one, other) = (sessions(first)?, sessions(second)?);
+    let paired = |ratios: Vec<f64>, basis: fn(usize) -> Basis| {
+        let mean = stats::log_mean(&ratios).ok_or_else(no_progress)?;
+        let (ratio, interval_95) = (mean.mean, mean.interval_95);
+        Ok(Estimate { ratio, interval_95, basis: basis(ratios.len()) })
+    };
+    if let ([one], [other]) = (one.as_slice(), other.as_slice())
+        && one.id == other.id
+    {
+        return paired(one.ratios_by_block(other), Basis::PairedBlocks);
+    }
+    if session::take_turns(&one, &other) {
+        let ratios = one.iter().zip(&other).map(|(one, other)| (other.log - one.log).exp());
+        return paired(ratios.collect(), Basis::PairedRuns);
+    }
+    let log = session::mean_log(&other) - session::mean_log(&one);
+    let half_width = how.between_sessions_sd.map(|sd| session::half_width(&one, &other, sd));
+    let interval_95 = half_width.map(|half| [(log - half).exp(), (log + half).exp()]);
+    Ok(Estimate { ratio: log.exp(), interval_95, basis: Basis::Unpaired([one.len(), other.len()]) })
+}
+
+#[cfg(test)]
+mod tests;

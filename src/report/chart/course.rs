@@ -1,0 +1,113 @@
+//! A trial over its time, with what was warm-up and what was measured.
+
+use super::super::digest::Digest;
+use super::super::wording;
+use super::goodput::Unit;
+use super::{Band, Chart, Point, Series, axis, latency};
+use crate::csv;
+use crate::error::Result;
+use crate::result::{Bin, Saved};
+
+/// More points than this are not told apart: bins are put together.
+const POINTS_MAX: usize = 200;
+
+/// The bytes of the trial that is shown, over time.
+///
+/// # Errors
+/// If its record cannot be read.
+pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
+    let title = "A trial over its time".to_owned();
+    let Some(shown) = digest.shown else {
+        let caption = wording::NOTHING_FINISHED.into();
+        return Ok(Chart { title, caption, ..Chart::default() });
+    };
+    let trial = shown.trial;
+    let which = latency::which(shown);
+    let rates = run.bins(trial.id)?.map_or_else(Vec::new, |bins| rates(&bins));
+    if rates.is_empty() {
+        let caption = format!(
+            "There is nothing to show: the bytes over time of {which} are not beside the result."
+        );
+        return Ok(Chart { title, caption, ..Chart::default() });
+    }
+    let top = rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+    let end = rates.last().map_or(0.0, |(at, _)| *at).max(trial.window.end_s);
+    let unit = Unit::for_rates_up_to(top);
+    let line =
+        rates.iter().map(|(at, rate)| Point { x: *at, y: rate / unit.size, ..Point::default() });
+    let steady = match trial.window.steady {
+        Some(true) => "; it was found to be steady",
+        Some(false) => "; it was not steady",
+        None => "",
+    };
+    Ok(Chart {
+        title,
+        caption: format!(
+            "What passed the sockets in {which}. The shaded window is what was measured, from {:.1} s to \
+             {:.1} s{steady}; before it is the warm-up, after it the drain.",
+            trial.window.start_s, trial.window.end_s
+        ),
+        x: axis::from_zero("seconds since the trial began".into(), end),
+        y: axis::from_zero(format!("on the wire in {}", unit.name), top / unit.size),
+        bands: vec![Band { from: trial.window.start_s, to: trial.window.end_s }],
+        series: vec![Series {
+            name: "all body bytes".into(),
+            line: line.collect(),
+            is_bare: true,
+            ..Series::default()
+        }],
+        csv: numbers(&rates),
+        ..Chart::default()
+    })
+}
+
+/// The middle of each group of bins and the rate in it.
+fn rates(bins: &[Bin]) -> Vec<(f64, f64)> {
+    let Some(width_s) = bins.get(1).map(|bin| bin.start_s - bins[0].start_s) else {
+        return Vec::new();
+    };
+    let group = bins.len().div_ceil(POINTS_MAX);
+    let rate = |bins: &[Bin]| {
+        let seconds = width_s * bins.len() as f64;
+        let bytes: u64 = bins.iter().map(|bin| bin.wire_bytes).sum();
+        (bins[0].start_s + seconds / 2.0, bytes as f64 / seconds)
+    };
+    bins.chunks(group).map(rate).collect()
+}
+
+fn numbers(rates: &[(f64, f64)]) -> String {
+    let rows = rates.iter().map(|(at, rate)| csv::row([at.to_string(), rate.to_string()]));
+    csv::row(["middle_s", "wire_bytes_per_second"]) + &rows.collect::<String>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::samples;
+    use super::*;
+    use crate::result::{BINS_HEADER, bins_name};
+
+    #[test]
+    fn the_window_is_marked_and_many_bins_are_put_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let document = samples::tune();
+        let digest = Digest::of(&document);
+        let shown = digest.shown.unwrap().trial;
+        let rows: String =
+            (0..1000).map(|bin| format!("{:.1},100,90\n", f64::from(bin) / 10.0)).collect();
+        let file = directory.path().join(bins_name(shown.id));
+        std::fs::write(file, format!("{BINS_HEADER}\n{rows}")).unwrap();
+        let run = Saved { document: document.clone(), directory: directory.path().to_owned() };
+        let chart = chart(&run, &digest).unwrap();
+        assert_eq!((chart.bands[0].from, chart.bands[0].to), (5.0, 25.0));
+        assert_eq!(chart.series[0].line.len(), POINTS_MAX);
+        assert!(chart.series[0].line.iter().all(|point| (point.y - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn without_the_record_the_caption_says_so() {
+        let document = samples::tune();
+        let run = Saved { document: document.clone(), directory: "absent".into() };
+        let chart = chart(&run, &Digest::of(&document)).unwrap();
+        assert!(chart.caption.contains("not beside the result"), "{}", chart.caption);
+    }
+}

@@ -1,0 +1,95 @@
+//! What more streams cost: the time of a request against the goodput, along the streams.
+
+use std::collections::BTreeMap;
+
+use super::super::digest::{Candidate, Digest, goodput, median};
+use super::super::wording;
+use super::goodput::{Shape, Unit, highest, highlight_name};
+use super::{Chart, Highlight, Point, Series, axis};
+use crate::csv;
+use crate::result::Trial;
+
+/// Which percentile; of few samples the 99th is only the largest.
+const PERCENTILE: &str = "p90";
+
+/// A line per shape, a point per settings, labelled with its streams.
+pub fn chart(digest: &Digest) -> Chart {
+    let measured: Vec<_> = digest.candidates.iter().filter_map(measured).collect();
+    let unit = Unit::for_rates_up_to(highest(&digest.candidates));
+    let mut lines = BTreeMap::<Shape, Vec<Point>>::new();
+    for (candidate, trial, time_ms) in &measured {
+        lines.entry(Shape::of(candidate)).or_default().push(Point {
+            x: goodput(trial) / unit.size,
+            y: time_ms.log10(),
+            label: Some(candidate.settings.streams().to_string()),
+            ..Point::default()
+        });
+    }
+    let several = lines.keys().any(|shape| shape.parts_in_flight != 1);
+    let ringed = measured.iter().find(|(one, ..)| digest.recommended() == Some(one.settings));
+    let top = measured.iter().map(|(_, trial, _)| goodput(trial)).fold(0.0, f64::max);
+    let times = || measured.iter().map(|(.., time_ms)| *time_ms);
+    let title = format!("{PERCENTILE} of service time in ms (logarithmic)");
+    Chart {
+        title: "Service time against goodput".into(),
+        caption: caption(measured.is_empty()),
+        x: axis::from_zero(format!("goodput in {}", unit.name), top / unit.size),
+        y: match times().reduce(f64::min) {
+            Some(low) => axis::log10(title, low, times().fold(low, f64::max)),
+            None => axis::log10(title, 1.0, 1000.0),
+        },
+        highlight: ringed.map(|(candidate, trial, time_ms)| Highlight {
+            name: highlight_name(candidate.settings),
+            at: (goodput(trial) / unit.size, time_ms.log10()),
+        }),
+        csv: numbers(&measured),
+        series: lines
+            .into_iter()
+            .map(|(shape, line)| Series { name: shape.name(several), line, ..Series::default() })
+            .collect(),
+        ..Chart::default()
+    }
+}
+
+type Measured<'c, 'd> = (&'c Candidate<'d>, &'d Trial, f64);
+
+/// The trial of median goodput of a settings and its percentile in ms.
+fn measured<'c, 'd>(candidate: &'c Candidate<'d>) -> Option<Measured<'c, 'd>> {
+    let trial = median(candidate.decisive(), false)?.trial;
+    let (_, operation) = wording::data_operation(trial)?;
+    let times = operation.service_time_us;
+    (times.samples > 0).then(|| (candidate, trial, times.p90.max(1) as f64 / 1000.0))
+}
+
+fn caption(is_empty: bool) -> String {
+    match is_empty {
+        true => wording::NOTHING_MOVED.into(),
+        false => format!(
+            "{PERCENTILE} of the requests that move data, in the trial of median goodput of each \
+             settings. Labels are streams: to the right of the knee more of them only take longer."
+        ),
+    }
+}
+
+fn numbers(measured: &[Measured]) -> String {
+    let heading = csv::row([
+        "part_size_bytes",
+        "concurrency",
+        "parts_in_flight",
+        "trial",
+        "goodput_bytes_per_second",
+        "service_time_p90_ms",
+    ]);
+    let rows = measured.iter().map(|(candidate, trial, time_ms)| {
+        let settings = candidate.settings;
+        csv::row([
+            settings.part_size_bytes.to_string(),
+            settings.concurrency.to_string(),
+            settings.parts_in_flight.to_string(),
+            trial.id.to_string(),
+            goodput(trial).to_string(),
+            time_ms.to_string(),
+        ])
+    });
+    heading + &rows.collect::<String>()
+}

@@ -1,0 +1,365 @@
+//! What is said about a document, in words and in an order of its own, before it takes any form.
+
+use std::collections::BTreeMap;
+
+use super::digest::{Answer, Digest, Shown};
+use super::{text, wording};
+use crate::result::{Commands, Host, Recommendation, TaskSummary, Trial};
+use crate::units::ByteSize;
+
+/// Names with their values; what is empty is left out.
+pub type Facts = Vec<(&'static str, String)>;
+
+/// A table without a form.
+pub struct Table {
+    /// What it shows.
+    pub caption: String,
+    /// The heading of each column.
+    pub columns: Vec<&'static str>,
+    /// The first cell of each names it.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn new<const N: usize>(
+        caption: impl Into<String>,
+        columns: [&'static str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> Self {
+        let rows = rows.into_iter().map(Vec::from).collect();
+        Self { caption: caption.into(), columns: columns.to_vec(), rows }
+    }
+}
+
+/// What the document is about, as a title.
+pub fn title(digest: &Digest) -> String {
+    let place = wording::place(&digest.document.target);
+    match digest.answer {
+        Answer::Settings(_) => format!("Settings for {place}"),
+        Answer::Task(trial, _) => {
+            let journey = wording::journey(trial.direction, &digest.document.target);
+            format!("A dataset moved {journey}")
+        }
+        Answer::Trials => format!("Trials: {place}"),
+    }
+}
+
+/// The answer in one phrase.
+pub fn headline(digest: &Digest) -> String {
+    match (&digest.answer, digest.shown) {
+        (Answer::Settings(found), _) => wording::settings(found.settings),
+        (Answer::Task(_, task), _) => {
+            format!("{} effective speed", wording::rate(task.effective_speed_bytes_per_second))
+        }
+        (Answer::Trials, None) => "No trial was finished.".into(),
+        (Answer::Trials, Some(shown)) => {
+            format!("{} goodput", wording::rate(shown.trial.goodput_bytes_per_second))
+        }
+    }
+}
+
+/// How fast, how sure, and what limits it.
+pub fn answer(digest: &Digest) -> Facts {
+    let facts = match &digest.answer {
+        Answer::Settings(found) => recommended(digest, found),
+        Answer::Task(trial, task) => moved(digest, trial, task),
+        Answer::Trials => measured(digest),
+    };
+    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
+    let goodput = wording::rate(found.goodput_bytes_per_second);
+    let interval = wording::rate_interval(found.interval_95);
+    let seen = found.smallest_difference_seen.map(wording::percent).unwrap_or_default();
+    vec![
+        ("goodput", format!("{goodput} (95 % interval {interval})")),
+        ("direction", wording::direction(found.direction).into()),
+        ("verdict", format!("{}: {}", wording::verdict(found.verdict), found.why)),
+        ("no other is 5 % better", shown(found.within_margin_shown)),
+        ("faster than the current default", shown(found.better_than_default_shown)),
+        ("smallest difference these trials could show", seen),
+        ("limited by", limit(digest.shown)),
+    ]
+}
+
+fn shown(shown: bool) -> String {
+    if shown { "shown" } else { "not shown" }.into()
+}
+
+fn limit(shown: Option<Shown>) -> String {
+    shown.map_or_else(String::new, |shown| {
+        let limit = wording::limited_by(shown.trial.limited_by);
+        format!("{limit}: {} (trial {})", shown.trial.evidence, shown.trial.id)
+    })
+}
+
+fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
+    let verified = if task.verified { "every object was read back and compared" } else { "no" };
+    vec![
+        ("moved", text::moved(task)),
+        ("direction", wording::direction(trial.direction).into()),
+        ("goodput", wording::rate(task.goodput_bytes_per_second)),
+        ("settings", wording::settings(trial.settings)),
+        ("verified", verified.into()),
+        ("limited by", limit(digest.shown)),
+    ]
+}
+
+fn measured(digest: &Digest) -> Facts {
+    let Some(shown) = digest.shown else { return Facts::new() };
+    let trial = shown.trial;
+    let interval = trial.goodput_interval_95.map(|_| wording::goodput(trial)).unwrap_or_default();
+    let [up, down] = match &trial.mixed {
+        Some(mixed) => [&mixed.up, &mixed.down].map(wording::one_way),
+        None => Default::default(),
+    };
+    let which = match shown.of {
+        1 => String::new(),
+        of => format!("{}, of median goodput among all {of}", trial.id),
+    };
+    vec![
+        ("settings", wording::settings(trial.settings)),
+        ("direction", wording::direction(trial.direction).into()),
+        ("goodput", interval),
+        ("up", up),
+        ("down", down),
+        ("trial", which),
+        ("limited by", limit(digest.shown)),
+    ]
+}
+
+/// What there is to paste, by the program that it is for.
+pub fn commands(commands: &Commands) -> Facts {
+    let all = [
+        ("Globus Connect Server, this storage gateway only", &commands.gcs_storage_gateway),
+        ("Globus Connect Server, the whole endpoint (all its gateways)", &commands.gcs_endpoint),
+        ("Globus Connect Server, to undo both", &commands.gcs_revert),
+        ("rclone", &commands.rclone),
+        ("AWS CLI", &commands.aws),
+        ("s5cmd", &commands.s5cmd),
+    ];
+    let given = all.into_iter().filter(|(_, command)| !command.is_empty());
+    given.map(|(name, command)| (name, command.clone())).collect()
+}
+
+/// Files that did not arrive: at most `most` by name, and how many more there are.
+pub fn failures(task: &TaskSummary, most: usize) -> Option<(Table, usize)> {
+    let rows = task.failures.iter().take(most);
+    let rows = rows.map(|failure| [failure.path.clone(), failure.reason.clone()]);
+    let unnamed = task.failures.len().saturating_sub(most);
+    let table = Table::new("Files that did not arrive", ["file", "why"], rows);
+    (!task.failures.is_empty()).then_some((table, unnamed))
+}
+
+/// The recommended settings against each other candidate.
+pub fn comparisons(digest: &Digest) -> Option<Table> {
+    let Answer::Settings(found) = &digest.answer else { return None };
+    let rows = found.compared_with.iter();
+    let rows = rows.map(|other| [wording::settings(other.settings), wording::ratio(other)]);
+    let caption = format!(
+        "Goodput of {} over goodput of another, paired over blocks of trials",
+        wording::settings(found.settings)
+    );
+    let table = Table::new(caption, ["the other", "ratio (95 % interval)"], rows);
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Counts and times of the requests of the trial that is shown.
+pub fn requests(shown: Shown) -> Table {
+    let rows = shown.trial.requests.iter().map(|(name, operation)| {
+        let times = operation.service_time_us;
+        let milliseconds = |time_us: u64| match times.samples {
+            0 => "–".to_owned(),
+            _ => format!("{:.1}", time_us as f64 / 1000.0),
+        };
+        [
+            name.clone(),
+            wording::count(operation.count),
+            wording::count(operation.retries),
+            milliseconds(times.p50),
+            milliseconds(times.p90),
+            milliseconds(times.p99),
+            milliseconds(times.p999),
+            milliseconds(times.max),
+            milliseconds(operation.ttfb_us.p50),
+        ]
+    });
+    let caption = format!("Requests of trial {}; times in ms", shown.trial.id);
+    let columns =
+        ["operation", "requests", "retries", "p50", "p90", "p99", "p99.9", "max", "first byte p50"];
+    Table::new(caption, columns, rows)
+}
+
+/// Every trial.
+pub fn trials(trials: &[Trial]) -> Table {
+    let columns = [
+        "trial",
+        "phase",
+        "block",
+        "part size",
+        "concurrency",
+        "parts in flight",
+        "direction",
+        "goodput",
+        "on the wire",
+        "objects",
+        "retries",
+        "errors",
+        "cut",
+        "CPU s/GB",
+        "steady",
+        "limited by",
+    ];
+    Table::new("All trials in the order in which they ran", columns, trials.iter().map(trial_row))
+}
+
+fn trial_row(trial: &Trial) -> [String; 16] {
+    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+    let retries = trial.requests.values().map(|operation| operation.retries).sum();
+    let steady = trial.window.steady.map(|steady| if steady { "yes" } else { "no" }.into());
+    [
+        trial.id.to_string(),
+        wording::phase(trial.phase).into(),
+        or_dash(trial.block.map(|block| block.to_string())),
+        ByteSize(trial.settings.part_size_bytes).to_string(),
+        trial.settings.concurrency.to_string(),
+        trial.settings.parts_in_flight.to_string(),
+        wording::direction(trial.direction).into(),
+        wording::rate(trial.goodput_bytes_per_second),
+        wording::rate(trial.wire_bytes_per_second),
+        wording::count(trial.objects),
+        wording::count(retries),
+        wording::count(trial.errors.total()),
+        wording::count(trial.cut),
+        or_dash(trial.client.cpu_seconds_per_gb.map(|cost| format!("{cost:.2}"))),
+        or_dash(steady),
+        wording::limited_by(trial.limited_by).into(),
+    ]
+}
+
+/// What held the trials down, by how many, with the evidence of one of them.
+pub fn limits(trials: &[Trial]) -> Table {
+    let mut by_limit = BTreeMap::<&str, (usize, &Trial)>::new();
+    for trial in trials {
+        by_limit.entry(wording::limited_by(trial.limited_by)).or_insert((0, trial)).0 += 1;
+    }
+    let rows = by_limit.into_iter().map(|(limit, (count, trial))| {
+        let evidence = format!("{} (trial {})", trial.evidence, trial.id);
+        [limit.to_owned(), count.to_string(), evidence]
+    });
+    Table::new("What limited the trials", ["limited by", "trials", "evidence of the first"], rows)
+}
+
+/// Failed attempts by class.
+pub fn errors(digest: &Digest) -> Table {
+    let errors = digest.errors();
+    let rows = wording::error_classes(&errors);
+    let rows = rows.map(|(class, number)| [class.to_owned(), wording::count(number)]);
+    Table::new("Failed attempts of all trials", ["class", "attempts"], rows)
+}
+
+/// Each warning with the trials that gave it.
+pub fn warnings(digest: &Digest) -> Vec<String> {
+    let warnings = digest.warnings().into_iter().map(|(warning, trials)| {
+        let trials: Vec<_> = trials.iter().map(u32::to_string).collect();
+        format!("{warning} (trial {})", trials.join(", "))
+    });
+    warnings.collect()
+}
+
+/// The definitions that a reader needs to compare the numbers with others.
+pub fn method(digest: &Digest) -> String {
+    let is_open = digest.document.trials.iter().any(|trial| trial.open_loop.is_some());
+    let times = match is_open {
+        true => {
+            "Files arrive at times of their own (an open loop): the times of whole objects are response \
+             times from their arrival, those of requests are service times."
+        }
+        false => {
+            "Requests are sent as earlier ones end (a closed loop): their times are service times, not \
+             response times."
+        }
+    };
+    format!("{MEASURED} {times} {COMPARED}")
+}
+
+const MEASURED: &str = "Goodput is the bytes that passed the sockets inside a trial's window in attempts \
+    that in the end succeeded, per second. Streams are the files in flight (concurrency) times the parts \
+    of one file in flight.";
+
+const COMPARED: &str = "Settings are compared over whole trials, never over the seconds of one.";
+
+/// The rules that chose windows, with the number of trials.
+pub fn window_rules(trials: &[Trial]) -> Vec<String> {
+    let mut rules = BTreeMap::<&str, usize>::new();
+    for trial in trials {
+        *rules.entry(&trial.window.rule).or_default() += 1;
+    }
+    let said = rules.into_iter().map(|(rule, trials)| match trials {
+        1 => format!("{rule} (1 trial)"),
+        _ => format!("{rule} ({trials} trials)"),
+    });
+    said.collect()
+}
+
+/// What was asked for, with every default.
+pub fn scenario(digest: &Digest) -> Table {
+    let rows = digest.document.scenario.iter();
+    let rows = rows.map(|(name, value)| [name.clone(), value.to_string()]);
+    Table::new("The scenario with every default filled in", ["name", "value"], rows)
+}
+
+/// Where and when it was measured, and by what.
+pub fn environment(digest: &Digest) -> Facts {
+    let document = digest.document;
+    let Host { name, os, arch, cores, memory_bytes } = &document.host;
+    let facts = vec![
+        ("target", wording::place(&document.target)),
+        ("endpoint", document.target.endpoint.clone()),
+        ("run", document.id.clone()),
+        ("started", document.started.clone()),
+        ("program", format!("{} {}", document.tool.name, document.tool.version)),
+        ("host", name.clone()),
+        ("system", format!("{os}, {arch}")),
+        ("processors", cores.to_string()),
+        ("memory", memory_bytes.map(|bytes| ByteSize(bytes).to_string()).unwrap_or_default()),
+    ];
+    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// The answers of several documents side by side.
+pub fn answers(digests: &[Digest]) -> Table {
+    let row = |digest: &Digest| {
+        let document = digest.document;
+        let (goodput, interval) = match (&digest.answer, digest.shown) {
+            (Answer::Settings(found), _) => {
+                (found.goodput_bytes_per_second, Some(found.interval_95))
+            }
+            (Answer::Task(_, task), _) => (task.goodput_bytes_per_second, None),
+            (Answer::Trials, Some(shown)) => {
+                (shown.trial.goodput_bytes_per_second, shown.trial.goodput_interval_95)
+            }
+            (Answer::Trials, None) => (f64::NAN, None),
+        };
+        let settings = match (&digest.answer, digest.shown) {
+            (Answer::Settings(found), _) => Some(found.settings),
+            (_, shown) => shown.map(|shown| shown.trial.settings),
+        };
+        let verdict = match digest.answer {
+            Answer::Settings(found) => wording::verdict(found.verdict),
+            Answer::Task(..) | Answer::Trials => "–",
+        };
+        [
+            document.id.clone(),
+            document.started.clone(),
+            wording::place(&document.target),
+            settings.map_or_else(|| "–".into(), wording::settings),
+            wording::rate(goodput),
+            interval.map_or_else(|| "–".into(), wording::rate_interval),
+            verdict.into(),
+        ]
+    };
+    let columns = ["run", "started", "target", "settings", "goodput", "95 % interval", "verdict"];
+    Table::new("The answers of all runs", columns, digests.iter().map(row))
+}

@@ -1,0 +1,105 @@
+//! Saved runs are reported, recomputed and compared from their files alone.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::tidegate::Tidegate;
+use crate::support::tools;
+
+/// A search in simulated time: seconds of processor, a real answer.
+fn tuned(tidegate: &Tidegate) -> PathBuf {
+    tidegate.json("tune", &["--simulate", "--budget", "5m"]);
+    tidegate.runs().pop().unwrap()
+}
+
+/// What `jq` makes of the run's result.
+fn jq(run: &std::path::Path, filter: &str) -> Option<Value> {
+    let program = tools::find("jq")?;
+    let output = Command::new(program).arg(filter).arg(run.join("result.json")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+fn assert_same(one: &Value, other: &Value) {
+    let (one, other) = (one.as_f64().unwrap(), other.as_f64().unwrap());
+    assert!((one / other - 1.0).abs() < 1e-9, "{one} is not {other}");
+}
+
+#[test]
+fn every_point_estimate_of_the_answer_comes_out_again_by_jq_alone() {
+    let tidegate = Tidegate::embedded();
+    let run = tuned(&tidegate);
+    let Some(answer) = jq(&run, ".recommendation") else { return };
+    let goodput = "def mean: map(log) | add / length | exp;
+        .recommendation as $found
+        | [.trials[] | select(.block != null and .direction == $found.direction
+            and .settings == $found.settings) | .goodput_bytes_per_second] | mean";
+    assert_same(&jq(&run, goodput).unwrap(), &answer["goodput_bytes_per_second"]);
+    let ratios = "def mean: map(log) | add / length | exp;
+        .recommendation as $found
+        | [.trials[] | select(.block != null and .direction == $found.direction)] as $race
+        | def of($settings): $race | map(select(.settings == $settings)
+            | {key: (.block | tostring), value: .goodput_bytes_per_second}) | from_entries;
+          of($found.settings) as $ours
+        | [$found.compared_with[] | of(.settings) as $theirs
+            | [$ours | to_entries[] | select($theirs[.key]) | .value / $theirs[.key]] | mean]";
+    let ratios = jq(&run, ratios).unwrap();
+    let stated = answer["compared_with"].as_array().unwrap();
+    assert_eq!(ratios.as_array().unwrap().len(), stated.len());
+    assert!(!stated.is_empty());
+    for (again, stated) in ratios.as_array().unwrap().iter().zip(stated) {
+        assert_same(again, &stated["ratio"]);
+    }
+}
+
+#[test]
+fn intervals_come_out_again_from_the_records_and_an_altered_result_does_not() {
+    let tidegate = Tidegate::embedded();
+    let run = tuned(&tidegate);
+    let path = run.to_str().unwrap();
+    let report = |arguments: &[&str]| tidegate.run_plain("report", &[&[path], arguments].concat());
+    let again = report(&["--recompute"]);
+    assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+    assert!(again.stdout.contains("figures and their intervals agree"), "{}", again.stdout);
+    assert!(!again.stdout.contains("left out"), "{}", again.stdout);
+
+    let result = run.join("result.json");
+    let mut document: Value =
+        serde_json::from_str(&std::fs::read_to_string(&result).unwrap()).unwrap();
+    let stated = &mut document["trials"][0]["goodput_bytes_per_second"];
+    *stated = (stated.as_f64().unwrap() * 1.01).into();
+    std::fs::write(&result, document.to_string()).unwrap();
+    let altered = report(&["--recompute"]);
+    assert_eq!(altered.code, 1, "{}", altered.stdout);
+    assert!(altered.stdout.contains("differs      goodput of trial 0"), "{}", altered.stdout);
+}
+
+#[test]
+fn a_run_is_reported_in_every_format_and_does_not_differ_from_itself() {
+    let tidegate = Tidegate::embedded();
+    let run = tuned(&tidegate);
+    let path = run.to_str().unwrap();
+    for (format, said) in [
+        ("text", "recommended"),
+        ("md", "# 2 runs"),
+        ("html", "<!DOCTYPE html>"),
+        ("csv", "run,trial,phase"),
+        ("json", "\"schema\": \"tidegate.result/1\""),
+    ] {
+        let report = tidegate.run_plain("report", &[path, path, "--format", format]);
+        assert_eq!(report.code, 0, "{}", report.stderr);
+        assert!(report.stdout.contains(said), "{format}: {}", report.stdout);
+    }
+    let compared = tidegate.run_plain("compare", &[path, path]);
+    assert_eq!(compared.code, 0, "{}", compared.stderr);
+    assert!(compared.stdout.contains("no difference is shown"), "{}", compared.stdout);
+}
+
+#[test]
+fn what_is_no_run_is_named_with_what_to_do() {
+    let report = Tidegate::embedded().run_plain("report", &["/dev"]);
+    assert_eq!(report.code, 2);
+    assert!(report.stderr.contains("/dev is not a run") && report.stderr.contains("hint: "));
+}
