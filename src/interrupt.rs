@@ -2,7 +2,7 @@
 //! A terminal that goes away (SIGHUP) counts as a first one only: there is nobody to press it twice.
 
 use std::future::Future;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -73,7 +73,11 @@ fn listen(kind: SignalKind) -> Result<Signal> {
     signal(kind).map_err(|error| Error::environment(format!("cannot listen for Ctrl-C: {error}")))
 }
 
+/// Takes the living line and the `^C` in it away first, where there is a terminal.
+///
 /// The pipe behind standard error may have gone with the same Ctrl-C: that must not stop the clean-up.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "tidegate: {text}");
+    let mut out = std::io::stderr();
+    let erase = if out.is_terminal() { "\r\x1b[K" } else { "" };
+    let _ = writeln!(out, "{erase}tidegate: {text}");
 }

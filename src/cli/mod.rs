@@ -8,6 +8,7 @@ mod clean;
 mod compare;
 mod observe;
 mod options;
+mod pages;
 mod report;
 mod run;
 mod tune;
@@ -37,6 +38,10 @@ enum Verb {
     Report(report::Args),
     /// Say whether B is slower than A (exit code 1), with an interval.
     Compare(compare::Args),
+    /// Print the completions of a shell, made from the same definitions as the options.
+    Completions(pages::Args),
+    /// Print the manual page of a verb, or of tidegate.
+    Man(pages::ManArgs),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
     /// Remove what runs that were killed left in a bucket, and nothing else.
@@ -54,6 +59,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Observe(args) => observe::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::Completions(args) => pages::completions(args),
+        Verb::Man(args) => pages::man(args),
         Verb::Serve(args) => serve::run(args),
         Verb::Clean(args) => clean::run(args),
     }

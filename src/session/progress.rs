@@ -13,6 +13,10 @@ use crate::units::{ByteSize, Rate};
 /// globus-url-copy; gridcf/gct).
 const MARKER_EVERY: Duration = Duration::from_secs(5);
 
+/// Characters of the living line: with its spinner less than 80, so that the cursor stays in it and a
+/// single erased line is all that an interrupt must clean up.
+const LINE_MAX: usize = 76;
+
 /// Progress on standard error.
 #[derive(Debug)]
 pub struct Progress {
@@ -32,8 +36,7 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let line = ProgressBar::with_draw_target(None, target).with_style(
-            ProgressStyle::with_template("{spinner} {wide_msg}")
-                .expect("a constant template is valid"),
+            ProgressStyle::with_template("{spinner} {msg}").expect("a constant template is valid"),
         );
         Self { line, quiet, next_marker: MARKER_EVERY, last: None }
     }
@@ -63,13 +66,12 @@ impl Progress {
         };
         let rate = self.rate(snapshot);
         let left = left.map_or(String::new(), |left| format!(", {} s left", left.as_secs()));
-        self.line.set_message(format!("{what}: {stage}, {rate}{left}"));
-        self.line.tick();
+        self.say(format!("{what}: {stage}, {rate}{left}"));
     }
 
     /// Sets the living line.
     pub fn say(&self, text: String) {
-        self.line.set_message(text);
+        self.line.set_message(text.chars().take(LINE_MAX).collect::<String>());
         self.line.tick();
     }
 

@@ -345,7 +345,7 @@ fn line(trial: &Trial) -> String {
     let samples = moved.map(|requests| requests.service_time_us).find(|times| times.samples > 0);
     let p50 = samples.map_or("-".into(), |times| format!("{:.0} ms", times.p50 as f64 / 1e3));
     format!(
-        "trial {:>3}  {why:<8}  {:>8} parts x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
+        "trial {:>3}  {why:<8}  {:>8} x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
         trial.id + 1,
         ByteSize(trial.settings.part_size_bytes).to_string(),
         trial.settings.concurrency,

@@ -9,7 +9,7 @@ use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::axis::Axis;
 use super::ink::{self, Marker};
-use super::{Bar, Cell, Chart, Point, Series};
+use super::{Bar, Cell, Chart, Highlight, Point, Series};
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 type Sheet<DB> = DrawingArea<DB, Shift>;
@@ -20,6 +20,8 @@ const TITLE: f64 = 22.0;
 const BODY: f64 = 15.0;
 /// Labels of points.
 const SMALL: f64 = 12.0;
+/// From one label to the next.
+const LEAST_LABEL_DISTANCE: i32 = 16;
 /// Of a column, as a part of the room that it has.
 const BAR_WIDTH: f64 = 0.7;
 /// From one line of text to the next, in heights of the text.
@@ -190,6 +192,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             self.series(series, ink::of_series(index), &chart.y, &locate)?;
         }
         match &chart.highlight {
+            Some(Highlight { at: (x, y), .. }) if !chart.cells.is_empty() => {
+                self.frame([locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)])
+            }
             Some(highlight) => self.ring(locate(highlight.at.0, highlight.at.1), RING_RADIUS),
             None => Ok(()),
         }
@@ -228,10 +233,16 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         let means: Vec<_> = means.collect();
         self.sheet.draw(&PathElement::new(means.clone(), self.stroke(colour, 2)))?;
         let marked = series.line.iter().zip(means).filter(|_| !series.is_bare);
+        let mut labelled: Option<Pixel> = None;
         for (point, at) in marked {
             self.interval(point, y, colour, locate)?;
             self.marker(marker, at, MARKER_RADIUS, colour)?;
-            if let Some(label) = &point.label {
+            // A label on another is not read.
+            let is_apart = |(x, y): Pixel| {
+                (at.0 - x).abs().max((at.1 - y).abs()) >= self.length(LEAST_LABEL_DISTANCE)
+            };
+            if let Some(label) = point.label.as_ref().filter(|_| labelled.is_none_or(is_apart)) {
+                labelled = Some(at);
                 let beside = (at.0 + self.length(8), at.1 - self.length(16));
                 self.sheet.draw_text(label, &self.style(SMALL, ink::TEXT), beside)?;
             }
@@ -271,6 +282,16 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         };
         let corners: Vec<_> = marker.corners().iter().map(corner).collect();
         self.sheet.draw(&Polygon::new(corners, colour.filled()))
+    }
+
+    /// Around a cell, within it.
+    fn frame(&self, [(left, bottom), (right, top)]: [Pixel; 2]) -> Drawn<DB> {
+        let inset = self.length(3);
+        for stroke in [self.stroke(WHITE, 5), self.stroke(ink::TEXT, 2)] {
+            let corners = [(left + inset, bottom - inset), (right - inset, top + inset)];
+            self.sheet.draw(&Rectangle::new(corners, stroke))?;
+        }
+        Ok(())
     }
 
     /// With a white rim, so that it is seen on a dark cell too.

@@ -51,7 +51,7 @@ fn caption(candidates: &[Candidate], highlight: Option<&Highlight>) -> String {
     let caption = "Geometric means of the trials of each settings; the darker, the faster. Empty cells \
                    were not tried";
     match highlight {
-        Some(highlight) => format!("{caption}. The ring: {}.", highlight.name),
+        Some(highlight) => format!("{caption}. Framed: {}.", highlight.name),
         None => format!("{caption}."),
     }
 }

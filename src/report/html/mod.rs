@@ -81,7 +81,7 @@ fn figure(chart: &Chart) -> Result<Markup> {
         return Ok(element("p", words));
     }
     if let Some(highlight) = &chart.highlight {
-        words = format!("{words} Ringed: {}.", highlight.name);
+        words = format!("{words} Marked: {}.", highlight.name);
     }
     let picture = |room| {
         // plotters writes the text of a chart escaped.
