@@ -59,7 +59,8 @@ impl Tool {
     pub fn ok<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
         let mut command = Command::new(&self.program);
         command.args(&self.before).args(arguments).env("AWS_CONFIG_FILE", "/dev/null");
-        command.env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        // With a bundle rclone 1.60 does not even start.
+        command.env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null").env_remove("AWS_CA_BUNDLE");
         let output = command.envs(self.environment.clone()).output().expect("it starts");
         let error = String::from_utf8_lossy(&output.stderr);
         let program = self.program.display();
