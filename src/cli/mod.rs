@@ -6,6 +6,7 @@ pub mod serve;
 
 mod clean;
 mod compare;
+mod connector;
 mod observe;
 mod options;
 mod pages;

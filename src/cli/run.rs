@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum, value_parser};
 
+use super::connector::ConnectorFile;
 use super::options::{Dataset, Output, Simulate, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
@@ -12,10 +13,13 @@ use crate::result::Settings;
 use crate::session::{self, RunOptions, TargetOptions};
 use crate::transfer::{Arrivals, Flow, GetMode, Mix};
 use crate::trial::{Load, Stop};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, MIB};
 
 /// Moved when the user names no dataset: seconds on the embedded gateway, cents at an endpoint.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
+
+/// Storj's segments are as large (storj/storj satellite/metainfo/config.go).
+const PART_SIZE: ByteSize = ByteSize(64 * MIB);
 
 /// Longest that a run looks for stability when the user sets no end (a limit on everything).
 const STABLE_WITHIN: Duration = Duration::from_secs(600);
@@ -46,18 +50,20 @@ pub(super) struct Args {
     /// Of a mixed run, files up and files down, such as 70:30 [default: 50:50]
     #[arg(long, value_name = "UP:DOWN", help_heading = "Load")]
     mix: Option<Mix>,
-    /// Bytes of a multipart part, and of a range with --get ranged
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", help_heading = "Transfer")]
-    part_size: ByteSize,
-    /// Files in flight, Globus's concurrency
-    #[arg(long, short = 'c', value_name = "N", default_value_t = 4, help_heading = "Transfer")]
-    concurrency: u32,
-    /// Parts of one file in flight; an in-order connector has 1
-    #[arg(long, value_name = "K", default_value_t = 1, help_heading = "Transfer")]
-    parts_in_flight: u32,
-    /// How objects are fetched
-    #[arg(long, value_enum, default_value_t, help_heading = "Transfer")]
-    get: GetMode,
+    /// Bytes of a multipart part, and of a range with --get ranged [default: 64MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Transfer")]
+    part_size: Option<ByteSize>,
+    /// Files in flight, Globus's concurrency [default: 4]
+    #[arg(long, short = 'c', value_name = "N", help_heading = "Transfer")]
+    concurrency: Option<u32>,
+    /// Parts of one file in flight; an in-order connector has 1 [default: 1]
+    #[arg(long, value_name = "K", help_heading = "Transfer")]
+    parts_in_flight: Option<u32>,
+    /// How objects are fetched [default: whole]
+    #[arg(long, value_enum, help_heading = "Transfer")]
+    get: Option<GetMode>,
+    #[command(flatten)]
+    connector: ConnectorFile,
     /// Move files round and round for this long, instead of the dataset once
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, group = "stop", help_heading = "Load")]
     duration: Option<Duration>,
@@ -140,17 +146,20 @@ pub(super) fn run(args: Args) -> Result<()> {
     let simulated = args.simulate.is_asked();
     let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
     let simulation = args.simulate.resolve(direction, seed);
+    let connector = args.connector.read(direction)?;
+    let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
     let options = RunOptions {
         target: TargetOptions { simulation, ..args.target.resolve() },
         seed,
         direction,
         dataset,
         settings: Settings {
-            part_size_bytes: args.part_size.0,
-            concurrency: args.concurrency,
-            parts_in_flight: args.parts_in_flight,
+            part_size_bytes: args.part_size.or(manner.part_size()).unwrap_or(PART_SIZE).0,
+            concurrency: args.concurrency.or(manner.concurrency()).unwrap_or(4),
+            parts_in_flight: args.parts_in_flight.or(manner.parts_in_flight()).unwrap_or(1),
         },
-        get: args.get,
+        get: args.get.or(manner.get).unwrap_or_default(),
+        connector,
         load,
         arrivals: args.arrivals.unwrap_or_default(),
         verify: match (args.verify, args.no_verify) {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use super::{Certainty, Finding, Observation, Origin, Way};
+use crate::transfer::GetMode;
 use crate::units::{ByteSize, MIB};
 
 /// Version of the file.
@@ -21,11 +22,20 @@ pub struct Connector {
     pub down: Option<Manner>,
 }
 
+/// A connector that trials do as, in their direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// How it was found out.
+    pub seen: String,
+    /// What it does.
+    pub manner: Manner,
+}
+
 /// How a connector moves files one way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
-    /// Whether objects are fetched in ranges of the part size; downloads only.
-    pub ranged: bool,
+    /// How objects are fetched; downloads only.
+    pub get: Option<GetMode>,
     /// Bytes of a part, or of a range.
     pub part_size: Option<Known<ByteSize>>,
     /// Parts of one file in flight.
@@ -68,6 +78,44 @@ struct WrittenManner {
 enum Get {
     Whole,
     Ranged,
+}
+
+impl Manner {
+    /// Bytes of a part.
+    pub fn part_size(&self) -> Option<ByteSize> {
+        self.part_size.map(|known| known.value)
+    }
+
+    /// Parts of one file in flight.
+    pub fn parts_in_flight(&self) -> Option<u32> {
+        self.parts_in_flight.map(|known| known.value)
+    }
+
+    /// Files in flight.
+    pub fn concurrency(&self) -> Option<u32> {
+        self.concurrency.map(|known| known.value)
+    }
+}
+
+impl Followed {
+    /// What remains assumed about the connector.
+    pub fn assumptions(&self) -> Vec<String> {
+        let at_least = |name: &str, known: Option<Known<u32>>| {
+            let known = known.filter(|known| known.source == Certainty::AtLeast)?;
+            Some(format!(
+                "The connector has {} {name} in flight: so many were seen, it may have more.",
+                known.value
+            ))
+        };
+        let not_seen = (self.manner.part_size.is_none())
+            .then(|| "The part size of the connector was not seen.".to_owned());
+        let manner = &self.manner;
+        at_least("parts of a file", manner.parts_in_flight)
+            .into_iter()
+            .chain(at_least("files", manner.concurrency))
+            .chain(not_seen)
+            .collect()
+    }
 }
 
 impl Connector {
@@ -169,7 +217,10 @@ impl WrittenManner {
             }
         }
         Ok(Manner {
-            ranged: self.get == Some(Get::Ranged),
+            get: self.get.map(|get| match get {
+                Get::Whole => GetMode::Whole,
+                Get::Ranged => GetMode::Ranged,
+            }),
             part_size: part_size.transpose()?,
             parts_in_flight: self.parts_in_flight,
             concurrency: self.concurrency,
@@ -215,7 +266,7 @@ mod tests {
         assert_eq!(up.parts_in_flight, Some(Known { value: 4, source: Certainty::Inferred }));
         assert_eq!(up.concurrency, Some(Known { value: 2, source: Certainty::AtLeast }));
         let down = connector.down.unwrap();
-        assert!(!down.ranged);
+        assert_eq!(down.get, Some(GetMode::Whole));
         assert_eq!(down.part_size, None);
     }
 

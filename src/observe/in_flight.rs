@@ -51,8 +51,11 @@ impl InFlight {
         let evidence = match (later, max) {
             (0, _) => format!("there were no more {things} to begin"),
             (_, 1) => format!("{later} {things} that came later waited for the one before"),
+            (_, 2) => {
+                format!("{kept} of {later} {things} that came later met one other, none met more")
+            }
             (_, _) => format!(
-                "{kept} of {later} {things} that came later met {} others, and none met more",
+                "{kept} of {later} {things} that came later met {} others, none met more",
                 max - 1
             ),
         };

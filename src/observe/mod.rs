@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use connector::{Connector, Known, Manner};
+pub use connector::{Connector, Followed, Known, Manner};
 pub use looks::Sightings;
 pub use requests::of_requests;
 pub use text::text;

@@ -16,6 +16,7 @@ use super::{Finished, limits};
 use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::observe::Followed;
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::Place;
 use crate::transfer::{
@@ -54,6 +55,8 @@ pub struct RunOptions {
     pub settings: Settings,
     /// How objects are fetched.
     pub get: GetMode,
+    /// The connector that the settings come from.
+    pub connector: Option<Followed>,
     /// The whole dataset once, or round and round for a time.
     pub load: Load,
     /// When files begin.
@@ -152,7 +155,7 @@ impl Session<'_> {
             target: self.open.result.clone(),
             scenario: self.scenario(),
             assumptions: [
-                assumptions(self.options.direction, self.options.get),
+                assumptions(options.direction, options.get, options.connector.as_ref()),
                 self.open.assumptions(options.settings, direction, progress),
             ]
             .concat(),
@@ -166,7 +169,7 @@ impl Session<'_> {
             Some(Upwards::Directory(root)) => json!({ "from": root.to_string_lossy() }),
             None => json!({ "existing": self.open.describe() }),
         };
-        BTreeMap::from([
+        let mut scenario = BTreeMap::from([
             ("arrivals".into(), json!(format!("{:?}", options.arrivals))),
             ("direction".into(), json!(options.direction.traffic())),
             ("load".into(), load(options.load)),
@@ -176,7 +179,9 @@ impl Session<'_> {
             ("model".into(), self.open.model()),
             ("seed".into(), json!(options.seed)),
             ("verify".into(), json!(self.verify())),
-        ])
+        ]);
+        scenario.extend(seen(options.connector.as_ref()));
+        scenario
     }
 
     fn verify(&self) -> bool {
@@ -352,8 +357,20 @@ fn load(load: Load) -> Value {
     })
 }
 
+/// How the connector was found out that trials do as, for the scenario.
+pub(super) fn seen(connector: Option<&Followed>) -> Option<(String, Value)> {
+    connector.map(|connector| ("connector".to_owned(), json!(connector.seen)))
+}
+
 /// What the numbers rest on without a source.
-pub(super) fn assumptions(direction: impl Into<Flow>, get: GetMode) -> Vec<String> {
+pub(super) fn assumptions(
+    direction: impl Into<Flow>,
+    get: GetMode,
+    connector: Option<&Followed>,
+) -> Vec<String> {
+    if let Some(connector) = connector {
+        return connector.assumptions();
+    }
     let mut assumptions = vec![
         "A Globus S3 connector sends the blocks of a file in order, so one part of a file is in flight at a time (parts_in_flight = 1).".to_owned(),
         "The part size of Globus's S3 connector is not documented.".to_owned(),

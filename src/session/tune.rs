@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use super::claim::Claim;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
-use super::run::{PATTERN_SEED, Upwards, assumptions, both, local_dataset, prepare};
+use super::run::{PATTERN_SEED, Upwards, assumptions, both, local_dataset, prepare, seen};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
 use crate::clock::{self, Instant};
 use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::observe::Followed;
 use crate::result::{Direction, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
@@ -43,6 +44,8 @@ pub struct TuneOptions {
     pub current_concurrency: u32,
     /// How objects are fetched.
     pub get: GetMode,
+    /// The connector that the settings come from.
+    pub connector: Option<Followed>,
     /// Time for all trials.
     pub budget: Duration,
     /// Least warm-up of a trial.
@@ -91,7 +94,11 @@ pub async fn tune(
         results: options.results.clone(),
         target: open.result.clone(),
         scenario: scenario(options, &open),
-        assumptions: [assumptions(options.direction, options.get), of_the_model].concat(),
+        assumptions: [
+            assumptions(options.direction, options.get, options.connector.as_ref()),
+            of_the_model,
+        ]
+        .concat(),
     })?;
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
     let mut tuning = Tuning {
@@ -171,7 +178,7 @@ fn scenario(options: &TuneOptions, open: &Open) -> BTreeMap<String, Value> {
         Upwards::Synthetic { name, .. } => json!(name),
         Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
     };
-    BTreeMap::from([
+    let mut scenario = BTreeMap::from([
         ("budget_s".into(), json!(options.budget.as_secs_f64())),
         ("concurrency_max".into(), json!(options.concurrency_max)),
         ("current_concurrency".into(), json!(options.current_concurrency)),
@@ -183,7 +190,9 @@ fn scenario(options: &TuneOptions, open: &Open) -> BTreeMap<String, Value> {
         ("seed".into(), json!(options.seed)),
         ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
         ("window_s".into(), json!(options.window.as_secs_f64())),
-    ])
+    ]);
+    scenario.extend(seen(options.connector.as_ref()));
+    scenario
 }
 
 struct Tuning<'a> {
@@ -204,8 +213,11 @@ impl Tuning<'_> {
             self.prepare().await?;
         }
         let largest = options.part_sizes_bytes.iter().max().copied().unwrap_or_default();
-        let current =
-            Settings { concurrency: options.current_concurrency, ..tune::untuned(largest) };
+        let current = Settings {
+            concurrency: options.current_concurrency,
+            parts_in_flight: options.gcs.connector_parts_in_flight.unwrap_or(1),
+            ..tune::untuned(largest)
+        };
         let mut search = Search::new(tune::Config {
             part_sizes_bytes: options.part_sizes_bytes.clone(),
             concurrency_max: options.concurrency_max,

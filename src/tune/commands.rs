@@ -14,6 +14,8 @@ use crate::units::MIB;
 pub struct GcsOptions {
     /// Part size of the S3 connector, if known.
     pub connector_part_size_bytes: Option<u64>,
+    /// Parts of a file that the S3 connector has in flight; 1 if nobody looked.
+    pub connector_parts_in_flight: Option<u32>,
     /// Caps the printed number; never the search.
     pub dtn_cores: Option<u32>,
     /// Preferred and highest concurrency of the other endpoint, if known.
@@ -26,10 +28,10 @@ pub struct GcsOptions {
 /// known and was measured, otherwise the one that loses least in the worst case over the part
 /// sizes measured; of those within the margin of that, the smallest.
 ///
-/// `None` before the race, and where several parts of one file were in flight: a connector sends its
-/// blocks in order.
+/// `None` before the race, and where other parts of one file were in flight than the connector has: it
+/// sends its blocks in order, if nobody saw more.
 pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
-    if search.config().parts_in_flight > 1 {
+    if search.config().parts_in_flight != options.connector_parts_in_flight.unwrap_or(1) {
         return None;
     }
     let mut goodputs: Vec<(Settings, f64)> = Vec::new();
@@ -87,7 +89,7 @@ pub fn commands(settings: Settings, concurrency: Option<u32>, options: &GcsOptio
 }
 
 /// Instead of commands for GCS.
-const NOT_FOR_GCS: &str = "# nothing for GCS: its connector has one part of a file in flight, and these trials had more (tune with --parts-in-flight 1)";
+const NOT_FOR_GCS: &str = "# nothing for GCS: these trials had other parts of a file in flight than its connector, which has 1 unless --connector says more";
 
 /// For the storage gateway, for the endpoint, and to undo both.
 fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [String; 3] {
@@ -95,7 +97,7 @@ fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [Stri
     let mut remarks = String::new();
     if concurrency != best.concurrency {
         remarks += &format!(
-            "# {concurrency} and not {}: the connector's part size is not known, and over those tried {concurrency} loses least (--connector-part-size)\n",
+            "# {concurrency} and not {}: the connector's part size is not known, and over those tried {concurrency} loses least (`tidegate observe` finds it)\n",
             best.concurrency
         );
     }

@@ -186,3 +186,107 @@ fn the_settings_of_the_aws_cli_are_recovered() {
         }
     });
 }
+
+/// A connector as `observe --save` writes it.
+const CONNECTOR: &str = r#"
+schema = "tidegate.connector/1"
+seen = "a test"
+
+[up]
+part_size = { value = "5MiB", source = "observed" }
+parts_in_flight = { value = 3, source = "at_least" }
+concurrency = { value = 2, source = "observed" }
+"#;
+
+/// A file with this text.
+fn file_with(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    file
+}
+
+#[test]
+fn run_does_as_the_connector_that_was_saved() {
+    let saved = tempfile::NamedTempFile::new().unwrap();
+    let dataset = ["s3://bucket/p", "--size", "180MB", "--files", "5"];
+    let observed = |options: &[&str], save: &[&str]| {
+        let serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
+        let finished = Tidegate::at(&serve.endpoint()).run("run", &[&dataset, options].concat());
+        assert_eq!(finished.code, 0, "{}", finished.stderr);
+        let log = serve.log();
+        let observe = [&[text(&log), "--json"], save].concat();
+        let observed = Tidegate::embedded().run_plain("observe", &observe);
+        Found::in_document(&serde_json::from_str(&observed.stdout).unwrap())
+    };
+    let settings = ["--part-size", "5MiB", "--parts-in-flight", "3", "--concurrency", "2"];
+    let first = observed(&settings, &["--save", text(saved.path())]);
+    assert_eq!(first, Found::expected(told(5, 3, 2), "observed"));
+    let connector = ["--connector", text(saved.path())];
+    assert_eq!(observed(&connector, &[]), first, "{}", fs::read_to_string(saved.path()).unwrap());
+    let other = observed(&[&connector[..], &["--part-size", "6MiB"]].concat(), &[]);
+    assert_eq!(other, Found::expected(told(6, 3, 2), "observed"), "options come first");
+}
+
+#[test]
+fn tune_finds_the_concurrency_of_the_connector_that_is_there() {
+    let connector = file_with(CONNECTOR);
+    let tune = ["--simulate", "--connector", text(connector.path()), "--budget", "20m"];
+    let document = Tidegate::embedded().json("tune", &tune);
+    for trial in document["trials"].as_array().unwrap() {
+        let settings = &trial["settings"];
+        assert_eq!(
+            (&settings["part_size_bytes"], &settings["parts_in_flight"]),
+            (&(5 << 20).into(), &3.into())
+        );
+    }
+    let command = document["recommendation"]["commands"]["gcs_storage_gateway"].as_str().unwrap();
+    assert!(command.contains("--max-concurrency"), "{command}");
+    assert!(!command.contains("not known") && !command.contains("nothing for GCS"), "{command}");
+    assert_eq!(document["scenario"]["connector"], "a test");
+    assert_eq!(document["scenario"]["current_concurrency"], 2);
+    let assumptions = document["assumptions"].to_string();
+    assert!(
+        assumptions.contains("3 parts of a file in flight: so many were seen"),
+        "{assumptions}"
+    );
+}
+
+#[test]
+fn what_cannot_be_observed_is_said_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let (empty, other) = (file_with(""), file_with("{\"operation\": 1}\n"));
+    let connector = file_with(CONNECTOR);
+    let down = ["--direction", "down", "--connector", text(connector.path())];
+    for (verb, arguments, code, sentence) in [
+        ("observe", &[text(&missing)][..], 2, "cannot read"),
+        ("observe", &[text(other.path())], 2, "line 1 of"),
+        ("observe", &[text(empty.path())], 1, "no file was seen to move"),
+        ("observe", &["s3://"], 2, "s3://bucket/prefix"),
+        ("run", &["--connector", text(&missing)], 2, "cannot read"),
+        ("run", &["--connector", text(other.path())], 2, "describes no connector"),
+        ("run", &down, 2, "says nothing of downloads"),
+    ] {
+        let finished = Tidegate::embedded().run_plain(verb, arguments);
+        assert_eq!(finished.code, code, "{verb} {arguments:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(sentence), "{verb} {arguments:?}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn downloads_are_observed_from_requests() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let Some(s5cmd) = Tool::s5cmd(&serve.endpoint()) else { return };
+    let files = told(5, 2, 2).files();
+    s5cmd.ok(["cp", &format!("{}/", text(files.path())), "s3://bucket/p/"]);
+    let back = tempfile::tempdir().unwrap();
+    s5cmd.ok(["cp", "--part-size", "6", "s3://bucket/p/*", &format!("{}/", text(back.path()))]);
+    let observed = Tidegate::embedded().run_plain("observe", &[text(&serve.log()), "--json"]);
+    let document: Value = serde_json::from_str(&observed.stdout).unwrap();
+    let down = &document["down"];
+    assert_eq!(down["part_size_bytes"]["value"], 6 << 20, "{down:#}");
+    assert_eq!((&down["files"], &down["files_in_parts"]), (&5.into(), &5.into()));
+    assert_eq!(document["client"]["read_back"], 5, "each was uploaded before");
+    let program = document["client"]["user_agents"].as_object().unwrap().keys().next().unwrap();
+    assert!(program.starts_with("aws-sdk-go/"), "{program}");
+}

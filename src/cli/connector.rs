@@ -1,0 +1,48 @@
+//! `--connector FILE`: trials that do as a connector was seen to do.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::observe::{Connector, Followed, Manner};
+use crate::transfer::Flow;
+
+/// The connector to do as.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connector")]
+pub(super) struct ConnectorFile {
+    /// Part size, parts in flight, files in flight and ranges as `observe --save FILE` found them;
+    /// options of their own come first
+    #[arg(long, value_name = "FILE")]
+    connector: Option<PathBuf>,
+}
+
+impl ConnectorFile {
+    /// How the connector moves files in this direction, if one is named.
+    pub(super) fn read(&self, direction: Flow) -> Result<Option<Followed>> {
+        let Some(file) = &self.connector else { return Ok(None) };
+        let name = file.display();
+        let saved =
+            "observe the connector and keep what is found with `tidegate observe ... --save FILE`";
+        let text = fs::read_to_string(file).map_err(|error| {
+            Error::environment(format!("cannot read {name}: {error}")).hint(saved)
+        })?;
+        let connector = Connector::read(&text).map_err(|error| {
+            Error::environment(format!("{name} describes no connector: {error}")).hint(saved)
+        })?;
+        let (manner, way) = match direction {
+            Flow::Up => (connector.up, "uploads"),
+            Flow::Down => (connector.down, "downloads"),
+            // Both ways with the settings of one: the uploads' parts, and the downloads' way to get.
+            Flow::Mixed(_) => {
+                let get = connector.down.and_then(|down| down.get);
+                (connector.up.map(|up| Manner { get, ..up }), "uploads")
+            }
+        };
+        let manner = manner.ok_or_else(|| {
+            Error::environment(format!("{name} says nothing of {way}"))
+                .hint("observe the connector in this direction, or leave out --connector")
+        })?;
+        Ok(Some(Followed { seen: connector.seen, manner }))
+    }
+}
