@@ -72,16 +72,19 @@ impl Recorder {
         requests.chain(objects)
     }
 
-    /// Bytes and attempts by the second in which they passed and ended, as CSV. The bytes of an
+    /// Bytes and attempts by the second in which they passed and ended, as CSV; of trials longer than a
+    /// day, by ten seconds or more. The bytes of an
     /// attempt that failed later are wire bytes of their second, but not good ones.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write_series(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "second,wire_bytes,good_bytes,attempts_ended,failed_attempts")?;
-        let bins = self.up.bins().max(self.down.bins()).max(self.ended.bins().len());
-        for second in 0..bins.div_ceil(BINS_OF_SECOND) {
-            let (from, to) = (second * BINS_OF_SECOND, (second + 1) * BINS_OF_SECOND);
+        let bins = self.up.bins().max(self.down.bins()).max(self.ended.len());
+        let width = self.up.width().max(self.down.width()).max(self.ended.width());
+        let row = BINS_OF_SECOND.max(width);
+        for (from, to) in (0..bins).step_by(row).map(|from| (from, from + row)) {
+            let second = from / BINS_OF_SECOND;
             let sum = |series: &Series| series.sum(from, to);
             let (wire, good) = (self.wire_bytes(from, to), self.good_bytes(from, to));
             writeln!(out, "{second},{wire},{good},{},{}", sum(&self.ended), sum(&self.failed))?;

@@ -73,12 +73,18 @@ impl OneWay {
 
     /// Body bytes of the bins `from..to` in attempts that succeeded.
     pub fn good_bytes(&self, from: usize, to: usize) -> u64 {
-        self.wire.sum(from, to) - self.lost.sum(from, to)
+        // In trials longer than a day both are even shares of wider bins, of different widths perhaps.
+        self.wire.sum(from, to).saturating_sub(self.lost.sum(from, to))
     }
 
     /// Bins from the start of the trial to the last in which something passed.
     pub(super) fn bins(&self) -> usize {
-        self.wire.bins().len()
+        self.wire.len()
+    }
+
+    /// How many bins have one amount together.
+    pub(super) fn width(&self) -> usize {
+        self.wire.width()
     }
 }
 

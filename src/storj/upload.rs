@@ -35,9 +35,11 @@ impl FromStr for UploadId {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let number = u128::from_str_radix(text, 16).map_err(|_| Refusal::NoSuchUpload)?;
-        let id = Self(number);
-        if id.to_string() == text { Ok(id) } else { Err(Refusal::NoSuchUpload) }
+        let ours = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(ours) {
+            return Err(Refusal::NoSuchUpload);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| Refusal::NoSuchUpload)
     }
 }
 

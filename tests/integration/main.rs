@@ -11,6 +11,7 @@ mod limits;
 mod load;
 mod mistakes;
 mod observe;
+mod published;
 mod report;
 mod serve;
 mod simulate;
