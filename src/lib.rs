@@ -34,7 +34,8 @@
 //! 2. **One engine, two clocks.** The engine of a thread is one future: movers in a
 //!    `FuturesUnordered`, no spawn, no `Send`. Real runs have one thread per core, each with a
 //!    current_thread runtime, an SDK client and a connection pool. Time comes only from [`clock`]
-//!    (clippy refuses other sources), so the same engine runs in simulated time, as its tests do.
+//!    (clippy refuses other sources), so the same engine runs in simulated time: on a
+//!    [`ModelStore`](store::model::ModelStore) it is the simulator (`--simulate`), and its tests run there.
 //! 3. **Failure is data.** An attempt ends in one [`measure::Outcome`]; nothing is dropped or averaged
 //!    away. Retries are ours and counted; the SDK's are off.
 //! 4. **No shared locks on the hot path.** A thread owns its recorder; recorders are merged at the
@@ -62,6 +63,11 @@
 //!   one after the other nobody knows how much they differ by themselves, unless it is told.
 //! * **Figures can be worked out again.** The bytes of a trial in bins of 100 ms lie beside the result:
 //!   `report --recompute` gets goodputs, ratios and their intervals from the records once more.
+//! * **A whole session is simulated, not a trial**: claims, clean-up and the tuner's budget pass in
+//!   simulated time too, so that no verb has a second way through. The client costs nothing there: what
+//!   limits a simulation is its model, never this machine.
+//! * **All flows of a simulated link have one rate**, so that one number tells when each ends
+//!   ([`storj::FairLink`]): what differs between streams is when they wait, not how fast they are.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,

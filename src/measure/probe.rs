@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::live::Live;
-use super::series::Series;
+use super::series::{BIN, Series};
 use super::tcp::SocketUse;
 use crate::clock::{self, Instant};
 
@@ -104,16 +104,20 @@ impl Probe {
     /// `bytes` of payload have passed evenly since `from`: for a store that moves them as one.
     pub fn payload_passed_since(&self, from: Instant, bytes: u64) {
         Live::add(&self.live.wire_bytes, bytes);
-        let span_ns = from.elapsed().as_nanos();
+        let now = clock::now();
+        let (first, last) = (self.bin_of(from), self.bin_of(now));
+        let per_ns = bytes as f64 / (now.since(from).as_nanos() as f64).max(1.0);
+        let mut until_ns = Series::end_of(self.origin, first).since(from).as_nanos() as u64;
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.bins.reserve(last - first + 1);
         let mut before = 0;
-        for bin in self.bin_of(from)..self.bin_of(clock::now()) {
-            let until_ns = (Series::end_of(self.origin, bin)).since(from).as_nanos();
-            let by_then = (u128::from(bytes) * until_ns / span_ns) as u64;
+        for bin in first..last {
+            let by_then = ((per_ns * until_ns as f64) as u64).min(bytes);
             passed.add(bin, by_then - before);
             before = by_then;
+            until_ns += BIN.as_nanos() as u64;
         }
-        passed.add(self.bin_of(clock::now()), bytes - before);
+        passed.add(last, bytes - before);
     }
 
     /// How the connection was come by; `None` if the attempt failed before.
