@@ -12,7 +12,7 @@ use super::sink::Destination;
 use super::source::Source;
 use super::upload::ranges;
 use crate::clock;
-use crate::dataset::FileSpec;
+use crate::dataset::{FileSpec, SourceError};
 use crate::measure::{FailureClass, Milestone, Operation, Probe};
 use crate::store::{Store, StoreError};
 
@@ -70,20 +70,24 @@ impl<S: Store> Mover<'_, S> {
         let compares = job.compares_downloads();
         let expected = range.clone().unwrap_or(0..file.size_bytes);
         let mut download = self.worker.store.get_object(key, range, probe).await?;
-        let mut offset = expected.start;
-        while let Some(bytes) = download.body.next().await {
-            let bytes = bytes?;
-            if compares && !job.pattern.matches(key, offset, &bytes) {
-                return Err(mismatch(key, offset));
+        let waits = &self.worker.control.live.destination;
+        let mut writer = destination.writer(expected.start, waits);
+        let received = async {
+            let mut offset = expected.start;
+            while let Some(bytes) = download.body.next().await {
+                let bytes = bytes?;
+                if compares && !job.pattern.matches(key, offset, &bytes) {
+                    return Err(mismatch(key, offset));
+                }
+                offset += bytes.len() as u64;
+                writer.write(bytes).await.map_err(not_written)?;
             }
-            let length = bytes.len() as u64;
-            destination
-                .write(offset, bytes, &self.worker.control.live.destination)
-                .await
-                .map_err(|error| StoreError::new(FailureClass::Client, error.0))?;
-            offset += length;
-        }
-        whole(key, &expected, offset)
+            whole(key, &expected, offset)
+        };
+        let received = received.await;
+        // Also after a failure: another attempt must not meet the writes of this one.
+        let written = writer.finish().await.map_err(not_written);
+        received.and(written)
     }
 
     /// Reads an object back and compares it with its source.
@@ -109,6 +113,10 @@ impl<S: Store> Mover<'_, S> {
         };
         self.request(Operation::Get, get).await
     }
+}
+
+fn not_written(error: SourceError) -> StoreError {
+    StoreError::new(FailureClass::Client, error.0)
 }
 
 fn mismatch(key: &str, offset: u64) -> StoreError {

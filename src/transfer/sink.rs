@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
-use crate::dataset::SourceError;
+use crate::dataset::{BLOCK_BYTES, SourceError};
 use crate::error::{Error, Result};
 use crate::measure::Waits;
 
@@ -70,23 +71,90 @@ impl Sink {
 }
 
 impl Destination {
-    /// Writes, and counts how long that kept the mover waiting.
-    pub(super) async fn write(
-        &self,
-        offset: u64,
-        bytes: Bytes,
-        waits: &Arc<Waits>,
-    ) -> Result<(), SourceError> {
-        let Self::File(partial) = self else { return Ok(()) };
-        let _waiting = waits.begin();
-        let (file, name) = (Arc::clone(&partial.file), partial.name.clone());
-        blocking(move || file.write_all_at(&bytes, offset).map_err(|error| failed(&name, &error)))
-            .await
+    /// Takes the bytes from `offset` on, in order.
+    pub(super) fn writer(&self, offset: u64, waits: &Arc<Waits>) -> Writer<'_> {
+        let partial = match self {
+            Self::Discard => None,
+            Self::File(partial) => Some(partial),
+        };
+        Writer {
+            partial,
+            offset,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            writing: None,
+            waits: Arc::clone(waits),
+        }
     }
 
     pub(super) async fn finish(self) -> Result<(), SourceError> {
         let Self::File(partial) = self else { return Ok(()) };
         blocking(move || partial.rename()).await
+    }
+}
+
+/// Bytes that are written together, on a thread that may block. Two batches are in memory: one is
+/// received while the other is written.
+const BATCH_BYTES: usize = 2 * BLOCK_BYTES;
+
+/// A stretch of a file, written in order while more of it is received.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    /// Nothing is written without one.
+    partial: Option<&'a PartialFile>,
+    /// Where the gathered bytes go.
+    offset: u64,
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    writing: Option<JoinHandle<Result<(), SourceError>>>,
+    waits: Arc<Waits>,
+}
+
+impl Writer<'_> {
+    /// Takes the next bytes. An error may be of those before.
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), SourceError> {
+        if self.partial.is_none() {
+            return Ok(());
+        }
+        self.gathered_bytes += bytes.len();
+        self.gathered.push(bytes);
+        match self.gathered_bytes >= BATCH_BYTES {
+            true => self.begin_to_write().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the rest; nothing is being written any more after this.
+    pub(super) async fn finish(mut self) -> Result<(), SourceError> {
+        let begun = self.begin_to_write().await;
+        begun.and(self.written().await)
+    }
+
+    /// Once the batch before is written.
+    async fn begin_to_write(&mut self) -> Result<(), SourceError> {
+        self.written().await?;
+        let Some(partial) = self.partial.filter(|_| !self.gathered.is_empty()) else {
+            return Ok(());
+        };
+        let (file, name) = (Arc::clone(&partial.file), partial.name.clone());
+        let (batch, mut offset) = (std::mem::take(&mut self.gathered), self.offset);
+        self.offset += self.gathered_bytes as u64;
+        self.gathered_bytes = 0;
+        self.writing = Some(spawn_blocking(move || {
+            for bytes in batch {
+                file.write_all_at(&bytes, offset).map_err(|error| failed(&name, &error))?;
+                offset += bytes.len() as u64;
+            }
+            Ok(())
+        }));
+        Ok(())
+    }
+
+    /// Waits for the batch that is being written, and counts that.
+    async fn written(&mut self) -> Result<(), SourceError> {
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let _waiting = self.waits.begin();
+        writing.await.unwrap_or_else(thread_lost)
     }
 }
 
@@ -155,8 +223,11 @@ fn failed(path: &Path, error: &std::io::Error) -> SourceError {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
-    let lost = |_| Err(SourceError("the writing thread was lost".into()));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+    spawn_blocking(work).await.unwrap_or_else(thread_lost)
+}
+
+fn thread_lost<T>(_: JoinError) -> Result<T, SourceError> {
+    Err(SourceError("the writing thread was lost".into()))
 }
 
 #[cfg(test)]
@@ -172,12 +243,58 @@ mod tests {
         assert_eq!(below(root, "a/b c+%#é"), Ok(PathBuf::from("/data/a/b c+%#é")));
     }
 
+    async fn write<const N: usize>(
+        destination: &Destination,
+        offset: u64,
+        pieces: impl IntoIterator<Item = &'static [u8; N]>,
+    ) {
+        let mut writer = destination.writer(offset, &Arc::default());
+        for piece in pieces {
+            writer.write(Bytes::from_static(piece)).await.unwrap();
+        }
+        writer.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn ranges_of_many_batches_come_together_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let sink = Sink::Directory(directory.path().into());
+        // Pieces that fill batches unevenly, in two ranges of which the second is written first.
+        let content: Vec<u8> = (0..5 * BATCH_BYTES + 7).map(|at| (at ^ (at / 251)) as u8).collect();
+        let destination = sink.open("a", content.len() as u64).await.unwrap();
+        let middle = 2 * BATCH_BYTES + 12_345;
+        for range in [middle..content.len(), 0..middle] {
+            let mut writer = destination.writer(range.start as u64, &Arc::default());
+            for piece in content[range].chunks(77_777) {
+                writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
+                assert!(writer.gathered_bytes < BATCH_BYTES);
+            }
+            writer.finish().await.unwrap();
+        }
+        destination.finish().await.unwrap();
+        assert!(std::fs::read(directory.path().join("a")).unwrap() == content);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_is_told_at_the_end_at_the_latest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, "").unwrap();
+        // Open for reading only.
+        let file = Arc::new(File::open(&path).unwrap());
+        let partial = PartialFile { file, temporary: path.clone(), name: path };
+        let destination = Destination::File(partial);
+        let mut writer = destination.writer(0, &Arc::default());
+        writer.write(Bytes::from_static(b"data")).await.unwrap();
+        assert!(writer.finish().await.unwrap_err().0.contains("cannot write"));
+    }
+
     #[tokio::test]
     async fn a_file_has_its_name_only_when_it_is_whole() {
         let directory = tempfile::tempdir().unwrap();
         let sink = Sink::Directory(directory.path().into());
         let destination = sink.open("a/b", 4).await.unwrap();
-        destination.write(0, Bytes::from_static(b"data"), &Arc::default()).await.unwrap();
+        write(&destination, 0, [b"da", b"ta"]).await;
         assert!(!directory.path().join("a/b").exists());
         destination.finish().await.unwrap();
         assert_eq!(std::fs::read(directory.path().join("a/b")).unwrap(), b"data");
@@ -188,7 +305,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let sink = Sink::Directory(directory.path().into());
         let destination = sink.open("a", 4).await.unwrap();
-        destination.write(0, Bytes::from_static(b"da"), &Arc::default()).await.unwrap();
+        write(&destination, 0, [b"da"]).await;
         drop(destination);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
