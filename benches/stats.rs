@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::result::{Direction, LimitedBy, Settings};
 use tidegate::stats::{log_mean, quantile};
-use tidegate::tune::{Config, Outcome, Search, recommend};
+use tidegate::tune::{Config, Limits, Outcome, Search, recommend};
 use tidegate::units::MIB;
 
 /// Trials within the default budget of ten minutes at eleven seconds each.
@@ -42,8 +42,9 @@ fn searched() -> Search {
     let mut search = Search::new(Config {
         part_sizes_bytes: vec![16 * MIB, 64 * MIB],
         concurrency_max: 64,
-        parts_in_flight: 1,
+        parts_in_flight: vec![1],
         current,
+        limits: Limits::default(),
         seed: 1,
     });
     let mut random = fastrand::Rng::with_seed(1);

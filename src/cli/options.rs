@@ -18,6 +18,9 @@ use crate::units::ByteSize;
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
 
+/// Of its hosted gateways.
+const STORJ_DOMAIN: &str = "storjshare.io";
+
 /// The target and how to talk to it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Target")]
@@ -144,6 +147,11 @@ impl From<Direction> for result::Direction {
 impl Target {
     pub(super) fn is_embedded(&self) -> bool {
         self.target.is_none()
+    }
+
+    /// Whether it is Storj's hosted gateway.
+    pub(super) fn is_storj(&self) -> bool {
+        !self.is_embedded() && self.endpoint.endpoint.contains(STORJ_DOMAIN)
     }
 
     pub(super) fn resolve(self) -> TargetOptions {

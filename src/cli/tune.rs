@@ -12,14 +12,11 @@ use crate::observe::Manner;
 use crate::result::Direction;
 use crate::session::{self, TargetOptions, TuneOptions};
 use crate::transfer::GetMode;
-use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions};
-use crate::units::{ByteSize, MIB};
+use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions, Limits};
+use crate::units::ByteSize;
 
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
-
-/// Tried when nothing is known of the connector: a segment of Storj's, and a quarter of it.
-const PART_SIZES_BYTES: [u64; 2] = [16 * MIB, 64 * MIB];
 
 /// Times of a demonstration on the embedded gateway.
 const DEMONSTRATION: Times = Times {
@@ -35,6 +32,10 @@ const ENDPOINT: Times = Times {
     window: Duration::from_secs(8),
 };
 
+/// Requests a second of one project (storj/storj, satellite/metainfo/config.go at 5dbec64f: the default of
+/// `rate-limiter`).
+const STORJ_REQUESTS_PER_SECOND: f64 = 100.0;
+
 struct Times {
     budget: Duration,
     warm_up: Duration,
@@ -49,15 +50,23 @@ pub(super) struct Args {
     /// Which way to tune
     #[arg(long, value_enum, default_value = "up", help_heading = "Search")]
     direction: options::Direction,
-    /// Part sizes to try [default: 16MiB,64MiB]
+    /// Part sizes to try [default: 64MiB,128MiB on Storj's gateway, whose segments are 64 MiB, else
+    /// 16MiB,64MiB; larger ones where the largest file needs them]
     #[arg(long, value_name = "SIZE,...", value_delimiter = ',', help_heading = "Search")]
     part_sizes: Vec<ByteSize>,
     /// Highest number of files in flight to try
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     max_concurrency: u32,
-    /// Parts of one file in flight; an in-order connector has 1 [default: 1]
-    #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
-    parts_in_flight: Option<u32>,
+    /// Parts of one file in flight to try; an in-order connector has 1 [default: 1]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
+    parts_in_flight: Vec<u32>,
+    /// Memory for the parts in flight (streams x part size) of a program that holds each part whole,
+    /// as rclone does; without it no settings are left out for that
+    #[arg(long, value_name = "SIZE", help_heading = "Search")]
+    memory: Option<ByteSize>,
+    /// Requests a second that the endpoint allows [default: 100 on Storj's gateway, else no limit]
+    #[arg(long, value_name = "N", help_heading = "Search")]
+    max_requests_per_second: Option<f64>,
     /// Concurrency that is set now, to compare with [default: 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
@@ -137,25 +146,29 @@ pub(super) fn run(args: Args) -> Result<()> {
     let direction = Direction::from(args.direction);
     let connector = args.connector.read(direction.into())?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
-    let get = args.get.or(manner.get).unwrap_or_default();
-    let part_sizes_bytes = part_sizes(&args, manner, get)?;
+    let part_sizes = part_sizes(&args, manner)?;
+    let is_storj = args.target.is_storj();
+    let requests_per_second_max =
+        args.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
     let simulation = args.simulate.resolve(direction, args.seed);
     let options = TuneOptions {
         target: TargetOptions { simulation, ..args.target.resolve() },
         direction,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
-        part_sizes_bytes,
+        part_sizes,
+        has_segments: is_storj,
         concurrency_max: args.max_concurrency,
-        parts_in_flight: args.parts_in_flight.or(manner.parts_in_flight()).unwrap_or(1),
+        parts_in_flight: parts_in_flight(args.parts_in_flight, manner),
         current_concurrency: args
             .current_concurrency
             .or(manner.concurrency())
             .unwrap_or(GCS_NORMAL_CONCURRENCY.0),
-        get,
+        get: args.get.or(manner.get).unwrap_or_default(),
         connector,
         budget: args.budget.unwrap_or(times.budget),
         warm_up: args.warm_up.unwrap_or(times.warm_up),
         window,
+        limits: Limits { memory_bytes: args.memory.map(|size| size.0), requests_per_second_max },
         gcs: args.gcs.resolve(manner),
         seed: args.seed,
         attempts: args.output.attempts,
@@ -171,22 +184,25 @@ pub(super) fn run(args: Args) -> Result<()> {
     })
 }
 
-/// The part sizes to try. Downloads of whole objects have no parts: one size stands for all.
-fn part_sizes(args: &Args, connector: Manner, get: GetMode) -> Result<Vec<u64>> {
-    let mut sizes: Vec<u64> = args.part_sizes.iter().map(|size| size.0).collect();
-    if sizes.is_empty() {
-        sizes = connector.part_size().map_or(PART_SIZES_BYTES.to_vec(), |size| vec![size.0]);
+/// The part sizes to try, as far as the user or the connector names them.
+fn part_sizes(args: &Args, connector: Manner) -> Result<Option<Vec<u64>>> {
+    let named: Vec<u64> = args.part_sizes.iter().map(|size| size.0).collect();
+    if named.is_empty() {
+        return Ok(connector.part_size().map(|size| vec![size.0]));
     }
-    if let Some(connector) = args.gcs.connector_part_size
-        && !sizes.contains(&connector.0)
-    {
-        return Err(Error::environment(format!(
+    match args.gcs.connector_part_size {
+        Some(connector) if !named.contains(&connector.0) => Err(Error::environment(format!(
             "--connector-part-size {connector} is not among the part sizes to try"
         ))
-        .hint("add it to --part-sizes"));
+        .hint("add it to --part-sizes")),
+        _ => Ok(Some(named)),
     }
-    if args.direction == options::Direction::Down && get == GetMode::Whole {
-        sizes = sizes.into_iter().max().into_iter().collect();
+}
+
+/// The parts of one file in flight to try: those named, else the connector's, else one.
+fn parts_in_flight(named: Vec<u32>, connector: Manner) -> Vec<u32> {
+    match named.is_empty() {
+        true => vec![connector.parts_in_flight().unwrap_or(1)],
+        false => named,
     }
-    Ok(sizes)
 }

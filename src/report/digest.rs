@@ -46,7 +46,7 @@ pub struct Candidate<'a> {
     pub settings: Settings,
     /// All its trials.
     pub trials: Vec<&'a Trial>,
-    /// Its goodput: over the race where it took part in one, else over all trials.
+    /// Its goodput: over the confirmation or the race where it took part in one, else over all trials.
     pub goodput: Estimate,
 }
 
@@ -141,10 +141,14 @@ fn candidates(trials: &[Trial], direction: Traffic) -> Vec<Candidate<'_>> {
     by_settings.into_iter().map(candidate).collect()
 }
 
-/// The trials of the race where there are any: the others were run to find the way, one after another.
+/// The trials of the confirmation where there are any, else those of the race: the others were run to
+/// find the way, one after another.
 fn decisive<'a>(trials: &[&'a Trial]) -> Vec<&'a Trial> {
-    let race: Vec<_> = trials.iter().copied().filter(|trial| trial.phase == Phase::Race).collect();
-    if race.is_empty() { trials.to_vec() } else { race }
+    let of = |phase: Phase| -> Vec<&'a Trial> {
+        trials.iter().copied().filter(|trial| trial.phase == phase).collect()
+    };
+    let phases = [Phase::Confirmation, Phase::Race].map(of);
+    phases.into_iter().find(|found| !found.is_empty()).unwrap_or_else(|| trials.to_vec())
 }
 
 fn recommended<'a>(candidates: &[Candidate<'a>], settings: Settings) -> Option<Shown<'a>> {

@@ -256,7 +256,12 @@ fn recommendation(best: Settings) -> Recommendation {
     let others = [settings(8, 8, 1), settings(64, 8, 1), settings(64, 32, 1)];
     let against = |other: Settings| {
         let ratio = rate(best) / rate(other);
-        Comparison { settings: other, ratio, interval_95: Some([ratio * 0.98, ratio * 1.02]) }
+        Comparison {
+            settings: other,
+            ratio,
+            interval_95: Some([ratio * 0.98, ratio * 1.02]),
+            phase: Some(Phase::Confirmation),
+        }
     };
     Recommendation {
         settings: best,
@@ -271,6 +276,9 @@ fn recommendation(best: Settings) -> Recommendation {
               than both neighbours."
             .into(),
         compared_with: others.map(against).to_vec(),
+        limited_by: None,
+        same_settings_twice: None,
+        scaling: None,
         commands: commands(best.concurrency),
     }
 }

@@ -73,8 +73,11 @@ pub fn direction(direction: impl Into<Traffic>) -> &'static str {
 /// The phase in the words of the document.
 pub fn phase(phase: Phase) -> &'static str {
     match phase {
+        Phase::Calibration => "calibration",
         Phase::Ramp => "ramp",
         Phase::Race => "race",
+        Phase::Confirmation => "confirmation",
+        Phase::Duplicate => "duplicate",
         Phase::Run => "run",
     }
 }

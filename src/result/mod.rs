@@ -219,10 +219,16 @@ pub struct Trial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// One stream of each part size.
+    Calibration,
     /// Doubling the concurrency to find the knee.
     Ramp,
     /// A member of a randomised complete block.
     Race,
+    /// The leaders and the current default on fresh data.
+    Confirmation,
+    /// The same settings once more in a block of the confirmation: the two must not differ.
+    Duplicate,
     /// `tidegate run`.
     Run,
 }
@@ -569,6 +575,40 @@ pub struct Recommendation {
     pub compared_with: Vec<Comparison>,
     /// Commands ready to paste.
     pub commands: Commands,
+    /// What held the rate down where the verdict is `limited`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<LimitedBy>,
+    /// Settings against themselves on fresh data (an A/A test): an interval without 1 says that trials
+    /// vary more than the intervals know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_settings_twice: Option<Comparison>,
+    /// How goodput scales with streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+}
+
+/// The universal scalability law through the trials of the recommended part size:
+/// rate = gamma N / (1 + alpha (N - 1) + beta N (N - 1)) for N streams.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// Always `usl`.
+    pub model: String,
+    /// Rate of one stream.
+    pub gamma_bytes_per_second: f64,
+    /// Contention: what streams wait for each other.
+    pub alpha: f64,
+    /// From a bootstrap of whole blocks; `None` with fewer than three.
+    pub alpha_interval_95: Option<[f64; 2]>,
+    /// Crosstalk: what streams disturb each other.
+    pub beta: f64,
+    /// From a bootstrap of whole blocks; `None` with fewer than three.
+    pub beta_interval_95: Option<[f64; 2]>,
+    /// Streams with the highest rate; `None` when no peak is shown: the interval of `beta` includes 0.
+    pub peak_streams: Option<f64>,
+    /// Of the peak, where it is shown and every resample had one.
+    pub peak_streams_interval_95: Option<[f64; 2]>,
+    /// Trials that the law was fitted to.
+    pub trials: u32,
 }
 
 /// How sure a recommendation is.
@@ -592,8 +632,12 @@ pub struct Comparison {
     pub settings: Settings,
     /// Goodput of the recommended over goodput of the other.
     pub ratio: f64,
-    /// 95 % interval of the ratio; `None` with fewer than two common blocks.
+    /// 95 % interval of the ratio; `None` with fewer than two common blocks. From the race it holds for
+    /// all of the race's comparisons together.
     pub interval_95: Option<[f64; 2]>,
+    /// Where the trials come from that were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
 }
 
 /// Commands that set what was recommended.

@@ -22,7 +22,7 @@ use crate::result::{Direction, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
-use crate::tune::{self, Forecast, GcsOptions, Next, Outcome, Search};
+use crate::tune::{self, Forecast, GcsOptions, Limits, Next, Outcome, Search};
 use crate::units::{ByteSize, Rate};
 
 /// What `tune` was asked to do.
@@ -34,12 +34,16 @@ pub struct TuneOptions {
     pub direction: Direction,
     /// The files that are moved round and round.
     pub dataset: Upwards,
-    /// Part sizes to try.
-    pub part_sizes_bytes: Vec<u64>,
+    /// Part sizes to try; `None` is what suits the endpoint and the largest file.
+    pub part_sizes: Option<Vec<u64>>,
+    /// Whether the endpoint cuts objects into Storj's segments.
+    pub has_segments: bool,
     /// Highest concurrency to try.
     pub concurrency_max: u32,
-    /// Parts of one file in flight.
-    pub parts_in_flight: u32,
+    /// Parts of one file in flight to try.
+    pub parts_in_flight: Vec<u32>,
+    /// What no candidate may exceed.
+    pub limits: Limits,
     /// What is set now.
     pub current_concurrency: u32,
     /// How objects are fetched.
@@ -80,20 +84,21 @@ pub async fn tune(
     for Skipped { path, reason } in &skipped {
         progress.note(&format!("skipped {path}: {reason}"));
     }
-    check_settings(options, &dataset)?;
-    announce(options, progress)?;
+    let config = config(options, &dataset);
+    check_settings(options, &config, &dataset)?;
+    announce(options, &config, progress)?;
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     let largest = Settings {
-        part_size_bytes: options.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
+        part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
         concurrency: options.concurrency_max,
-        parts_in_flight: options.parts_in_flight,
+        parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
     };
     let of_the_model = open.assumptions(largest, options.direction, progress);
     let record = Record::begin(Beginning {
         id: new_id(),
         results: options.results.clone(),
         target: open.result.clone(),
-        scenario: scenario(options, &open),
+        scenario: scenario(options, &config, &open),
         assumptions: [
             assumptions(options.direction, options.get, options.connector.as_ref()),
             of_the_model,
@@ -103,6 +108,7 @@ pub async fn tune(
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
     let mut tuning = Tuning {
         options,
+        config,
         dataset: Arc::new(dataset),
         pattern: Pattern::new(PATTERN_SEED),
         place: &open.place,
@@ -118,7 +124,7 @@ pub async fn tune(
     if record.document.recommendation.is_none() {
         record.save()?;
         return Err(Error::answer_is_no(
-            "no settings could be recommended: no block of trials was finished",
+            "no settings could be recommended: no two blocks of trials were finished",
         )
         .hint(format!("look at {} and give a larger --budget", record.directory().display())));
     }
@@ -126,10 +132,10 @@ pub async fn tune(
 }
 
 /// Sees that every settings that may be tried is possible.
-fn check_settings(options: &TuneOptions, dataset: &Dataset) -> Result<()> {
-    let concurrency = options.concurrency_max.max(options.current_concurrency);
-    for part_size_bytes in options.part_sizes_bytes.iter().copied() {
-        let parts_in_flight = options.parts_in_flight;
+fn check_settings(options: &TuneOptions, config: &tune::Config, dataset: &Dataset) -> Result<()> {
+    let concurrency = config.concurrency_max.max(config.current.concurrency);
+    for part_size_bytes in config.part_sizes_bytes.iter().copied() {
+        let parts_in_flight = config.parts_in_flight.iter().max().copied().unwrap_or(1);
         let settings = Settings { part_size_bytes, concurrency, parts_in_flight };
         tune::feasible(settings, dataset.largest_bytes())?;
         if options.target.simulation.is_none() {
@@ -140,11 +146,11 @@ fn check_settings(options: &TuneOptions, dataset: &Dataset) -> Result<()> {
 }
 
 /// Says before anything is spent what the budget affords and what it can show.
-fn announce(options: &TuneOptions, progress: &Progress) -> Result<()> {
-    let part_sizes = options.part_sizes_bytes.len();
+fn announce(options: &TuneOptions, config: &tune::Config, progress: &Progress) -> Result<()> {
     let trial = expected_trial(options);
-    let forecast = Forecast::new(options.budget, trial, part_sizes, options.concurrency_max);
-    let least = Forecast::trials_min(part_sizes);
+    let trials = (options.budget.as_secs_f64() / trial.as_secs_f64()) as u32;
+    let forecast = Forecast::new(config, trials);
+    let least = Forecast::TRIALS_MIN;
     if forecast.trials < least {
         let needed = humantime::format_duration(Duration::from_secs(
             (trial * least).as_secs_f64().ceil() as u64,
@@ -154,26 +160,52 @@ fn announce(options: &TuneOptions, progress: &Progress) -> Result<()> {
         return Err(Error::environment(message).hint(format!("give --budget {needed} or more")));
     }
     let shows = forecast.smallest_difference.map_or("no differences at all".into(), |smallest| {
-        let percent = 100.0 * smallest;
+        let percent = 100.0 * smallest.exp_m1();
         let sd = 100.0 * tune::SD_ASSUMED;
         format!("differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)")
     });
     progress.note(&format!(
-        "budget {}: about {} trials of {:.0} s; after a ramp to {} files in flight {} blocks remain, which show {shows}",
+        "budget {}: about {} trials of {:.0} s; {} to find the knee, up to {} files in flight, then a race and {} blocks of confirmation, which show {shows}",
         humantime::format_duration(options.budget),
         forecast.trials,
         trial.as_secs_f64(),
+        forecast.to_the_knee,
         options.concurrency_max,
         forecast.blocks,
     ));
     Ok(())
 }
 
+/// What is searched.
+fn config(options: &TuneOptions, dataset: &Dataset) -> tune::Config {
+    let offered = || tune::offered_part_sizes(options.has_segments, dataset.largest_bytes());
+    let mut part_sizes_bytes = options.part_sizes.clone().unwrap_or_else(offered);
+    // Of what the connector sends nothing is known to the GCS command unless it is tried.
+    part_sizes_bytes.extend(options.gcs.connector_part_size_bytes);
+    let largest = part_sizes_bytes.iter().max().copied().unwrap_or_default();
+    if options.direction == Direction::Down && options.get == GetMode::Whole {
+        // Downloads of whole objects have no parts: one size stands for all.
+        part_sizes_bytes = vec![largest];
+    }
+    tune::Config {
+        part_sizes_bytes,
+        concurrency_max: options.concurrency_max,
+        parts_in_flight: options.parts_in_flight.clone(),
+        current: Settings {
+            concurrency: options.current_concurrency,
+            parts_in_flight: options.gcs.connector_parts_in_flight.unwrap_or(1),
+            ..tune::untuned(largest)
+        },
+        limits: options.limits,
+        seed: options.seed,
+    }
+}
+
 fn expected_trial(options: &TuneOptions) -> Duration {
     (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
 }
 
-fn scenario(options: &TuneOptions, open: &Open) -> BTreeMap<String, Value> {
+fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeMap<String, Value> {
     let dataset = match &options.dataset {
         Upwards::Synthetic { name, .. } => json!(name),
         Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
@@ -185,7 +217,7 @@ fn scenario(options: &TuneOptions, open: &Open) -> BTreeMap<String, Value> {
         ("dataset".into(), dataset),
         ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
         ("model".into(), open.model()),
-        ("part_sizes_bytes".into(), json!(options.part_sizes_bytes)),
+        ("part_sizes_bytes".into(), json!(config.part_sizes_bytes)),
         ("parts_in_flight".into(), json!(options.parts_in_flight)),
         ("seed".into(), json!(options.seed)),
         ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
@@ -197,6 +229,7 @@ fn scenario(options: &TuneOptions, open: &Open) -> BTreeMap<String, Value> {
 
 struct Tuning<'a> {
     options: &'a TuneOptions,
+    config: tune::Config,
     dataset: Arc<Dataset>,
     pattern: Pattern,
     place: &'a Place,
@@ -212,19 +245,7 @@ impl Tuning<'_> {
         if options.direction == Direction::Down {
             self.prepare().await?;
         }
-        let largest = options.part_sizes_bytes.iter().max().copied().unwrap_or_default();
-        let current = Settings {
-            concurrency: options.current_concurrency,
-            parts_in_flight: options.gcs.connector_parts_in_flight.unwrap_or(1),
-            ..tune::untuned(largest)
-        };
-        let mut search = Search::new(tune::Config {
-            part_sizes_bytes: options.part_sizes_bytes.clone(),
-            concurrency_max: options.concurrency_max,
-            parts_in_flight: options.parts_in_flight,
-            current,
-            seed: options.seed,
-        });
+        let mut search = Search::new(self.config.clone());
         let started = clock::now();
         let mut spent = Spent::default();
         while let Some(next) = search.ask(spent.affordable(options, started)) {
@@ -254,6 +275,7 @@ impl Tuning<'_> {
         let settings = recommendation.settings;
         let gcs = tune::gcs_concurrency(search, &self.options.gcs);
         recommendation.commands = tune::commands(settings, gcs, &self.options.gcs);
+        recommendation.scaling = tune::scaling(search, settings);
         self.record.document.recommendation = Some(recommendation);
     }
 
@@ -289,7 +311,7 @@ impl Tuning<'_> {
     async fn prepare(&mut self) -> Result<()> {
         self.progress.note("preparing the objects to download");
         let settings = Settings {
-            part_size_bytes: self.options.part_sizes_bytes.first().copied().unwrap_or_default(),
+            part_size_bytes: self.config.part_sizes_bytes.first().copied().unwrap_or_default(),
             concurrency: self.options.current_concurrency,
             parts_in_flight: 1,
         };
@@ -342,22 +364,26 @@ impl Spent {
 }
 
 fn describe(settings: Settings) -> String {
-    let part_size = ByteSize(settings.part_size_bytes);
-    format!("{part_size} parts, {} files in flight", settings.concurrency)
+    let Settings { part_size_bytes, concurrency, parts_in_flight } = settings;
+    let shape = if parts_in_flight > 1 { format!(" x {parts_in_flight}") } else { String::new() };
+    format!("{} parts, {concurrency}{shape} files in flight", ByteSize(part_size_bytes))
 }
 
 /// One line for a finished trial.
 fn line(trial: &Trial) -> String {
     let why = match trial.phase {
+        Phase::Calibration => "one stream".to_owned(),
         Phase::Ramp => "ramp".to_owned(),
-        Phase::Race => format!("block {}", trial.block.unwrap_or_default()),
+        Phase::Race => format!("race {}", trial.block.unwrap_or_default()),
+        Phase::Confirmation => format!("confirm {}", trial.block.unwrap_or_default()),
+        Phase::Duplicate => format!("twice {}", trial.block.unwrap_or_default()),
         Phase::Run => "run".to_owned(),
     };
     let moved = ["part", "put", "get"].into_iter().filter_map(|name| trial.requests.get(name));
     let samples = moved.map(|requests| requests.service_time_us).find(|times| times.samples > 0);
     let p50 = samples.map_or("-".into(), |times| format!("{:.0} ms", times.p50 as f64 / 1e3));
     format!(
-        "trial {:>3}  {why:<8}  {:>8} x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
+        "trial {:>3}  {why:<10}  {:>8} x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
         trial.id + 1,
         ByteSize(trial.settings.part_size_bytes).to_string(),
         trial.settings.concurrency,

@@ -5,13 +5,17 @@
 //! Environments", ICPE 2017, 10.1145/3030207.3030229).
 
 mod batches;
+mod blocks;
 mod ratio;
 mod stable;
 mod steady;
 mod student;
+mod usl;
 
 pub use batches::mean_interval_95;
+pub use blocks::{Residual, residual};
 pub use ratio::{LogMean, geometric_mean, log_mean};
 pub use stable::is_stable;
 pub use steady::steady_from;
 pub use student::{quantile, smallest_difference};
+pub use usl::{Observed, Usl, UslIntervals};

@@ -31,14 +31,12 @@ pub struct GcsOptions {
 /// `None` before the race, and where other parts of one file were in flight than the connector has: it
 /// sends its blocks in order, if nobody saw more.
 pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
-    if search.config().parts_in_flight != options.connector_parts_in_flight.unwrap_or(1) {
-        return None;
-    }
-    let mut goodputs: Vec<(Settings, f64)> = Vec::new();
-    for (settings, outcomes) in search.blocks() {
-        let values: Vec<f64> = outcomes.values().map(|outcome| outcome.goodput).collect();
-        goodputs.extend(geometric_mean(&values).map(|goodput| (settings, goodput)));
-    }
+    let blocks = search.raced().and(search.confirmed());
+    let of_connector = options.connector_parts_in_flight.unwrap_or(1);
+    let alike = blocks.settings().filter(|settings| settings.parts_in_flight == of_connector);
+    let goodputs: Vec<(Settings, f64)> = alike
+        .filter_map(|settings| Some((settings, geometric_mean(&blocks.goodputs(settings))?)))
+        .collect();
     let measured: BTreeSet<u64> = goodputs.iter().map(|(s, _)| s.part_size_bytes).collect();
     let connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
     let part_sizes = connector.map_or(measured, |size| BTreeSet::from([size]));

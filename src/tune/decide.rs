@@ -3,193 +3,249 @@
 //! "Within 5 % of the best is shown" must hold against *every* other candidate, not only against the
 //! one that happened to come out first: the best of many noisy means looks better than it is. As all
 //! comparisons must succeed, none needs a correction for their number (intersection-union test,
-//! R. L. Berger, Technometrics 24, 1982, 295-300).
+//! R. L. Berger, Technometrics 24, 1982, 295-300). Settings that were confirmed are compared on the
+//! confirmation's blocks alone, which had no part in choosing them; those that only took part in the
+//! race by bounds that hold for all of its comparisons together.
 
-use std::collections::BTreeMap;
-
-use super::search::{Blocks, Outcome, Search};
+use super::blocks::Blocks;
+use super::race;
+use super::search::{Outcome, Search};
+use super::why::Basis;
 use crate::result::{
-    Commands, Comparison, Direction, LimitedBy, Recommendation, Settings, Verdict,
+    Commands, Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Verdict,
 };
-use crate::stats::{LogMean, log_mean, smallest_difference};
-use crate::units::ByteSize;
+use crate::stats::{log_mean, smallest_difference};
 
 /// What may be lost against the best for the sake of cheaper settings.
 pub const MARGIN: f64 = 0.05;
 
 /// The recommendation of a search; `None` when no candidate has a goodput in two blocks.
 pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation> {
-    let blocks = search.blocks();
-    let leader = leader(&blocks)?;
-    let chosen = cheapest_within_margin(&blocks, leader);
-    let goodputs: Vec<f64> = blocks[&chosen].values().map(|outcome| outcome.goodput).collect();
-    let mean = log_mean(&goodputs)?;
-    let interval_95 = mean.interval_95?;
-
-    let others = blocks.keys().filter(|settings| **settings != chosen);
-    let compared_with: Vec<Comparison> =
-        others.filter_map(|other| compare(&blocks, chosen, *other)).collect();
-    let against = |settings: Settings| {
-        compared_with.iter().find(|comparison| comparison.settings == settings).copied()
-    };
-    let lower_bound = |comparison: Comparison| comparison.interval_95.map(|[low, _]| low);
-
-    let within_margin_shown = is_within_margin(&blocks, chosen);
-    let current = search.config().current;
-    let better_than_default_shown =
-        against(current).and_then(lower_bound).is_some_and(|low| low > 1.0);
-    // What is set now need not be better than itself.
-    let shown = within_margin_shown && (better_than_default_shown || chosen == current);
-    let verdict = verdict(&blocks, chosen, shown);
-    let sd = paired_sd(&blocks, chosen);
-    let smallest_difference_seen =
-        sd.and_then(|sd| smallest_difference(sd, goodputs.len())).map(|log| log.exp() - 1.0);
-
-    let (against_current, left_out) = (against(current), search.left_out());
-    let basis = Basis { chosen, leader, current, against_current, left_out };
-    Some(Recommendation {
-        settings: chosen,
-        direction,
-        goodput_bytes_per_second: mean.mean,
-        interval_95,
-        verdict,
-        within_margin_shown,
-        better_than_default_shown,
-        smallest_difference_seen,
-        why: basis.why(verdict, goodputs.len(), smallest_difference_seen),
-        compared_with,
-        commands: Commands::default(),
-    })
+    Evidence::of(search).recommend(direction)
 }
 
-/// The settings with the highest geometric mean.
-fn leader(blocks: &Blocks) -> Option<Settings> {
-    let mean = |outcomes: &BTreeMap<u32, Outcome>| {
-        let goodputs: Vec<f64> = outcomes.values().map(|outcome| outcome.goodput).collect();
-        log_mean(&goodputs).map(|mean| mean.mean)
-    };
-    let means = blocks.iter().filter_map(|(settings, outcomes)| Some((*settings, mean(outcomes)?)));
-    means.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(settings, _)| settings)
-}
-
-/// Fewest streams, then the smallest parts (the least memory), of those shown to be close enough.
-fn cheapest_within_margin(blocks: &Blocks, leader: Settings) -> Settings {
-    let close = blocks.keys().filter(|settings| is_within_margin(blocks, **settings));
-    close.min_by_key(|settings| cost(**settings)).copied().unwrap_or(leader)
-}
-
-fn cost(settings: Settings) -> (u32, u64) {
+/// Fewest streams, then the smallest parts: the least memory.
+pub(super) fn cost(settings: Settings) -> (u32, u64) {
     (settings.streams(), settings.part_size_bytes)
 }
 
-/// Whether it is shown that no other candidate is better by more than the margin.
-fn is_within_margin(blocks: &Blocks, settings: Settings) -> bool {
-    let mut others = blocks.keys().filter(|other| **other != settings);
-    others.all(|other| {
-        compare(blocks, settings, *other)
-            .and_then(|comparison| comparison.interval_95)
-            .is_some_and(|[low, _]| low >= 1.0 - MARGIN)
-    })
+/// What the trials say.
+struct Evidence<'a> {
+    search: &'a Search,
+    /// The confirmation, with the duplicate's trials.
+    confirmed: Blocks,
+    /// Race and confirmation.
+    all: Blocks,
+    /// Who may be chosen: confirmed, or raced if there was no confirmation.
+    eligible: Vec<Settings>,
 }
 
-/// Paired over common blocks.
-fn paired(blocks: &Blocks, one: Settings, other: Settings) -> Option<LogMean> {
-    let (one, other) = (blocks.get(&one)?, blocks.get(&other)?);
-    let ratio =
-        |(block, outcome): (&u32, &Outcome)| Some(outcome.goodput / other.get(block)?.goodput);
-    log_mean(&one.iter().filter_map(ratio).collect::<Vec<f64>>())
-}
-
-fn compare(blocks: &Blocks, one: Settings, other: Settings) -> Option<Comparison> {
-    let ratio = paired(blocks, one, other)?;
-    Some(Comparison { settings: other, ratio: ratio.mean, interval_95: ratio.interval_95 })
-}
-
-/// The median standard deviation of the chosen settings' paired log-ratios.
-fn paired_sd(blocks: &Blocks, chosen: Settings) -> Option<f64> {
-    let others = blocks.keys().filter(|settings| **settings != chosen);
-    let mut sds: Vec<f64> = others.filter_map(|other| paired(blocks, chosen, *other)?.sd).collect();
-    sds.sort_unstable_by(f64::total_cmp);
-    sds.get(sds.len() / 2).copied()
-}
-
-/// A limit of the client, the source or the server's patience is not an optimum of the settings: not
-/// on the chosen ones, and not on those with more streams that might otherwise have been better.
-fn verdict(blocks: &Blocks, chosen: Settings, shown: bool) -> Verdict {
-    let might_be_better = |settings: Settings| {
-        settings == chosen
-            || settings.streams() > chosen.streams()
-                && compare(blocks, settings, chosen).is_some_and(|to| to.ratio >= 1.0 - MARGIN)
-    };
-    let is_limited = blocks
-        .iter()
-        .any(|(settings, outcomes)| might_be_better(*settings) && mostly(outcomes, is_limited));
-    match shown {
-        _ if is_limited => Verdict::Limited,
-        _ if mostly(&blocks[&chosen], |outcome| outcome.steady == Some(false)) => {
-            Verdict::NotSteady
+impl<'a> Evidence<'a> {
+    fn of(search: &'a Search) -> Self {
+        let confirmed = search.confirmed().sharpened_by(search.duplicate());
+        let all = search.raced().and(&confirmed);
+        let mut eligible: Vec<Settings> = confirmed.settings().collect();
+        if eligible.is_empty() {
+            eligible = all.settings().collect();
         }
-        true => Verdict::Clear,
-        false => Verdict::Indistinguishable,
+        Self { search, confirmed, all, eligible }
     }
-}
 
-fn is_limited(outcome: &Outcome) -> bool {
-    !matches!(outcome.limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
-}
+    fn recommend(&self, direction: Direction) -> Option<Recommendation> {
+        let leader = self.leader()?;
+        let chosen = self.cheapest_shown().unwrap_or_else(|| self.cheapest_taken(leader));
+        let mut goodputs = self.confirmed.goodputs(chosen);
+        if goodputs.len() < 2 {
+            goodputs = self.all.goodputs(chosen);
+        }
+        let mean = log_mean(&goodputs)?;
+        let interval_95 = mean.interval_95?;
 
-/// Whether something holds for more than half of the trials of one settings.
-fn mostly(trials: &BTreeMap<u32, Outcome>, holds: impl Fn(&Outcome) -> bool) -> bool {
-    2 * trials.values().filter(|outcome| holds(outcome)).count() > trials.len()
-}
-
-struct Basis {
-    chosen: Settings,
-    leader: Settings,
-    current: Settings,
-    against_current: Option<Comparison>,
-    left_out: usize,
-}
-
-impl Basis {
-    fn why(&self, verdict: Verdict, blocks: usize, smallest: Option<f64>) -> String {
-        let chosen = if self.chosen == self.leader {
-            "the highest goodput, and nothing cheaper is shown to come within 5 % of it".to_owned()
-        } else {
-            let leader = describe(self.leader);
-            format!(
-                "the cheapest settings shown to be within 5 % of the highest goodput ({leader})"
-            )
+        let others = self.all.settings().filter(|settings| *settings != chosen);
+        let compared_with: Vec<Comparison> =
+            others.filter_map(|other| self.compare(chosen, other)).collect();
+        let current = self.search.config().current;
+        let against = |settings: Settings| {
+            compared_with.iter().find(|comparison| comparison.settings == settings).copied()
         };
-        let current = match self.against_current {
-            _ if self.chosen == self.current => "; it is what is set now".to_owned(),
-            Some(comparison) => {
-                let ratio = comparison.ratio;
-                format!("; {ratio:.2} x the current default ({})", describe(self.current))
-            }
-            None => String::new(),
+        let within_margin_shown = self.is_within_margin(chosen, self.all.settings());
+        let better_than_default_shown =
+            against(current).and_then(lower_bound).is_some_and(|low| low > 1.0);
+        let same_settings_twice = self.same_settings_twice();
+        // What is set now need not be better than itself; but something must be shown to be worse.
+        let better_shown = match chosen == current {
+            true => compared_with.iter().any(|one| lower_bound(*one).is_some_and(|low| low > 1.0)),
+            false => better_than_default_shown,
         };
-        let caution = match verdict {
-            Verdict::Limited => "; but something other than these settings held the rate down",
-            Verdict::Indistinguishable => "; not all of this is shown",
-            Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
-            Verdict::Clear => "",
+        let shown = within_margin_shown && better_shown && !differ(same_settings_twice);
+        let (verdict, limited_by) = self.verdict(chosen, shown);
+        let smallest_difference_seen = self.smallest_difference_seen(chosen, goodputs.len());
+        let basis = Basis {
+            chosen,
+            leader,
+            current,
+            verdict,
+            limited_by,
+            within_margin_shown,
+            against_current: against(current),
+            same_settings_twice,
+            throttled_from: self.first_limited(LimitedBy::Throttled),
+            left_out: self.search.candidates().left_out,
+            excluded: &self.search.candidates().excluded,
+            blocks: goodputs.len(),
+            smallest: smallest_difference_seen,
         };
-        let shows = smallest.map_or(String::new(), |smallest| {
-            format!(" ({blocks} blocks show differences from {:.1} %)", 100.0 * smallest)
+        Some(Recommendation {
+            settings: chosen,
+            direction,
+            goodput_bytes_per_second: mean.mean,
+            interval_95,
+            verdict,
+            within_margin_shown,
+            better_than_default_shown,
+            smallest_difference_seen,
+            why: basis.to_string(),
+            compared_with,
+            commands: Commands::default(),
+            limited_by,
+            same_settings_twice,
+            scaling: None,
+        })
+    }
+
+    /// The settings with the highest mean of all blocks.
+    fn leader(&self) -> Option<Settings> {
+        let moved = |settings: &Settings| log_mean(&self.all.goodputs(*settings)).is_some();
+        let candidates: Vec<Settings> = self.eligible.iter().copied().filter(moved).collect();
+        self.all.best(&candidates)
+    }
+
+    /// The cheapest of which it is shown that no other eligible one is better by more than the margin.
+    fn cheapest_shown(&self) -> Option<Settings> {
+        let eligible = || self.eligible.iter().copied();
+        let shown = eligible().filter(|settings| self.is_within_margin(*settings, eligible()));
+        shown.min_by_key(|settings| cost(*settings))
+    }
+
+    /// Where nothing is shown: the cheapest that came about as far as the leader, over all blocks.
+    fn cheapest_taken(&self, leader: Settings) -> Settings {
+        let near = |settings: &Settings| {
+            let ratio = self.all.ratio(*settings, leader);
+            ratio.is_some_and(|ratio| ratio.mean >= 1.0 - MARGIN)
+        };
+        let taken = self.eligible.iter().copied().filter(near);
+        taken.min_by_key(|settings| cost(*settings)).unwrap_or(leader)
+    }
+
+    /// Whether it is shown of all others that they are not better by more than the margin.
+    fn is_within_margin(&self, settings: Settings, others: impl Iterator<Item = Settings>) -> bool {
+        let mut others = others.filter(|other| *other != settings);
+        others.all(|other| {
+            let low = self.compare(settings, other).and_then(lower_bound);
+            low.is_some_and(|low| low >= 1.0 - MARGIN)
+        })
+    }
+
+    fn compare(&self, one: Settings, other: Settings) -> Option<Comparison> {
+        let fresh = self.confirmed.ratio(one, other);
+        if let Some(fresh) = fresh
+            && fresh.interval_95.is_some()
+        {
+            let (ratio, interval_95) = (fresh.mean, fresh.interval_95);
+            return Some(Comparison {
+                settings: other,
+                ratio,
+                interval_95,
+                phase: Some(Phase::Confirmation),
+            });
+        }
+        let raced = self.search.raced();
+        let ratio = raced.ratio(one, other)?.mean;
+        let bound = race::bound(self.search.racers(), raced, one, other);
+        let interval_95 = bound.map(|bound| [ratio * (-bound).exp(), ratio * bound.exp()]);
+        Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Race) })
+    }
+
+    /// The likely choice against its duplicate.
+    fn same_settings_twice(&self) -> Option<Comparison> {
+        let settings = self.search.duplicate().settings().next()?;
+        let both = self.search.confirmed().outcomes(settings).filter_map(|(block, outcome)| {
+            let mut duplicate = self.search.duplicate().outcomes(settings);
+            let (_, other) = duplicate.find(|(of, _)| *of == block)?;
+            Some(outcome.goodput / other.goodput)
         });
-        let left_out = match self.left_out {
-            0 => String::new(),
-            left_out => format!("; the budget left {left_out} candidates near the knee untried"),
+        let ratio = log_mean(&both.collect::<Vec<f64>>())?;
+        let (interval_95, phase) = (ratio.interval_95, Some(Phase::Duplicate));
+        Some(Comparison { settings, ratio: ratio.mean, interval_95, phase })
+    }
+
+    /// From the median standard deviation of the chosen settings' paired log-ratios.
+    fn smallest_difference_seen(&self, chosen: Settings, blocks: usize) -> Option<f64> {
+        let others = self.eligible.iter().filter(|settings| **settings != chosen);
+        let sd = |other: &Settings| {
+            let fresh = self.confirmed.ratio(chosen, *other).and_then(|ratio| ratio.sd);
+            fresh.or_else(|| self.all.ratio(chosen, *other)?.sd)
         };
-        format!("{chosen}{current}{caution}{left_out}{shows}")
+        let mut sds: Vec<f64> = others.filter_map(sd).collect();
+        sds.sort_unstable_by(f64::total_cmp);
+        let sd = *sds.get(sds.len() / 2)?;
+        smallest_difference(sd, blocks).map(|log| log.exp() - 1.0)
+    }
+
+    /// A limit of the client, the source or the server's patience is not an optimum of the settings: not
+    /// on the chosen ones, and not on those with more streams that might otherwise have been better.
+    fn verdict(&self, chosen: Settings, shown: bool) -> (Verdict, Option<LimitedBy>) {
+        let might_be_better = |settings: &Settings| {
+            *settings == chosen
+                || settings.streams() > chosen.streams()
+                    && self.all.ratio(*settings, chosen).is_some_and(|to| to.mean >= 1.0 - MARGIN)
+        };
+        let limit = self.all.settings().filter(might_be_better).find_map(|one| self.limit(one));
+        let unsteady = |outcome: &Outcome| outcome.steady == Some(false);
+        let verdict = match shown {
+            _ if limit.is_some() => Verdict::Limited,
+            _ if self.mostly(chosen, unsteady) => Verdict::NotSteady,
+            true => Verdict::Clear,
+            false => Verdict::Indistinguishable,
+        };
+        (verdict, limit)
+    }
+
+    /// What held most trials of these settings down, if it was not the gateway or the network.
+    fn limit(&self, settings: Settings) -> Option<LimitedBy> {
+        let limits = self.all.outcomes(settings).map(|(_, outcome)| outcome.limited_by);
+        let mut limits = limits.filter(|limit| is_limit(*limit));
+        let first = limits.next()?;
+        self.mostly(settings, |outcome| is_limit(outcome.limited_by)).then_some(first)
+    }
+
+    /// Whether something holds for more than half of the trials of one settings.
+    fn mostly(&self, settings: Settings, holds: impl Fn(&Outcome) -> bool) -> bool {
+        let outcomes = || self.all.outcomes(settings).map(|(_, outcome)| outcome);
+        2 * outcomes().filter(|outcome| holds(outcome)).count() > outcomes().count()
+    }
+
+    /// Fewest streams with which any trial met this limit.
+    fn first_limited(&self, limit: LimitedBy) -> Option<u32> {
+        let blocks = self.all.settings().flat_map(|settings| {
+            self.all.outcomes(settings).map(move |(_, outcome)| (settings, *outcome))
+        });
+        let all = blocks.chain(self.search.found_the_way().iter().copied());
+        let met = all.filter(|(_, outcome)| outcome.limited_by == limit);
+        met.map(|(settings, _)| settings.streams()).min()
     }
 }
 
-fn describe(settings: Settings) -> String {
-    let part_size = ByteSize(settings.part_size_bytes);
-    match settings.parts_in_flight {
-        1 => format!("{part_size} x {}", settings.concurrency),
-        parts => format!("{part_size} x {} x {parts}", settings.concurrency),
-    }
+fn lower_bound(comparison: Comparison) -> Option<f64> {
+    comparison.interval_95.map(|[low, _]| low)
+}
+
+/// Whether the same settings measured twice were told apart.
+pub(super) fn differ(same_settings_twice: Option<Comparison>) -> bool {
+    let interval = same_settings_twice.and_then(|comparison| comparison.interval_95);
+    interval.is_some_and(|[low, high]| low > 1.0 || high < 1.0)
+}
+
+fn is_limit(limited_by: LimitedBy) -> bool {
+    !matches!(limited_by, LimitedBy::GatewayOrNetwork | LimitedBy::Unknown)
 }

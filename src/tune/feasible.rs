@@ -48,6 +48,25 @@ pub fn feasible(settings: Settings, largest_file_bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// Storj's segment: a part of another size is split into whole segments and a remainder, each with a cost
+/// of its own (storj/uplink 5ab4110, `uploader.go`).
+const SEGMENT_BYTES: u64 = 64 * MIB;
+
+/// Part sizes to try where the user names none: with segments one and two of them, else a quarter and one;
+/// multiples of those where the largest file would have too many parts.
+pub fn offered_part_sizes(has_segments: bool, largest_file_bytes: u64) -> Vec<u64> {
+    let sizes = if has_segments { [1, 2] } else { [0, 1] };
+    let least = largest_file_bytes.div_ceil(PART_COUNT_MAX);
+    let factor = least.div_ceil(SEGMENT_BYTES).max(1);
+    let size = |segments: u64| match segments {
+        0 if least <= SEGMENT_BYTES / 4 => SEGMENT_BYTES / 4,
+        segments => factor * SEGMENT_BYTES * segments.max(1),
+    };
+    let mut offered = sizes.map(size).to_vec();
+    offered.dedup();
+    offered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +91,21 @@ mod tests {
         assert!(refused.to_string().contains("at least 128MiB"), "{refused}");
     }
 
+    #[test]
+    fn on_storj_whole_segments_are_offered() {
+        assert_eq!(offered_part_sizes(true, GIB), [64 * MIB, 128 * MIB]);
+        assert_eq!(offered_part_sizes(false, GIB), [16 * MIB, 64 * MIB]);
+        assert_eq!(offered_part_sizes(true, 1 << 40), [128 * MIB, 256 * MIB]);
+    }
+
     proptest! {
+        #[test]
+        fn what_is_offered_is_feasible(largest in 1_u64..5 << 40, has_segments: bool) {
+            for size in offered_part_sizes(has_segments, largest) {
+                prop_assert!(feasible(settings(size), largest).is_ok());
+            }
+        }
+
         #[test]
         fn the_part_size_of_the_hint_is_feasible(largest in 1_u64..5 << 40) {
             let least = largest.div_ceil(PART_COUNT_MAX).next_multiple_of(64 * MIB);

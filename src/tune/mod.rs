@@ -1,24 +1,39 @@
 //! Which settings to try next, when to stop, which to recommend, how to say it to GCS, rclone, the
 //! AWS CLI and s5cmd. Pure: asks for settings and is told outcomes, does no input or output.
 //!
-//! 1. **Ramp**: the concurrency is doubled until two steps in a row bring less than 20 % of a
+//! 1. **Calibration**: one stream of each part size, which orders them.
+//! 2. **Ramp**: the streams are doubled until two steps in a row bring less than 20 % of a
 //!    proportional gain (the rule of AzCopy's tuner, `ste/concurrencyTuner.go`).
-//! 2. **Race**: candidates around the knee, for every part size, each once in every block and in
-//!    random order within it (randomised complete blocks), so that drift hits all alike.
-//! 3. **Decision** over the blocks: the cheapest settings whose lower 95 % bound on the ratio to
-//!    every other candidate is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
+//! 3. **Race**: up to twelve candidates around the knee, each once in every block and in random order
+//!    within it (randomised complete blocks), so that drift hits all alike. Between blocks those are
+//!    dropped that are shown not to be worth choosing, so that the budget goes to those that may be.
+//! 4. **Confirmation** on fresh data, in a number of blocks fixed beforehand: the leaders, what is set
+//!    now, and a duplicate of the likely choice.
+//! 5. **Decision**: the cheapest settings whose lower 95 % bound on the ratio to every other candidate
+//!    is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
+//!
+//! A smaller budget leaves out the duplicate first, then finalists and candidates, in order of worth.
 
+mod blocks;
+mod candidates;
 mod commands;
+mod confirm;
 mod decide;
 mod feasible;
 mod plan;
+mod race;
 mod ramp;
+mod scaling;
 mod search;
+#[cfg(test)]
+mod tests;
+mod why;
 
 pub use commands::{GcsOptions, commands, gcs_concurrency, untuned};
 pub use decide::{MARGIN, recommend};
-pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible};
+pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_sizes};
 pub use plan::{Forecast, SD_ASSUMED};
+pub use scaling::scaling;
 pub use search::{Next, Outcome, Search};
 
 use crate::result::Settings;
@@ -30,12 +45,43 @@ pub struct Config {
     pub part_sizes_bytes: Vec<u64>,
     /// Highest concurrency to try.
     pub concurrency_max: u32,
-    /// Parts of one file in flight; 1 is what an in-order connector does.
-    pub parts_in_flight: u32,
+    /// Parts of one file in flight to try, at least one; 1 is what an in-order connector does.
+    pub parts_in_flight: Vec<u32>,
     /// What is set now: the recommendation is compared with it.
     pub current: Settings,
+    /// What no candidate may exceed.
+    pub limits: Limits,
     /// Seed of the order within blocks.
     pub seed: u64,
+}
+
+impl Config {
+    /// Settings with so many streams, with as few parts of a file in flight as that takes.
+    fn with_streams(&self, part_size_bytes: u64, streams: u32) -> Settings {
+        let mut shapes = self.parts_in_flight.iter().copied();
+        let fits = shapes.find(|parts| streams <= parts.saturating_mul(self.concurrency_max));
+        let parts_in_flight = fits.or(self.parts_in_flight.last().copied()).unwrap_or(1);
+        self.with_shape(part_size_bytes, streams, parts_in_flight)
+    }
+
+    /// As nearly so many streams as this shape allows.
+    fn with_shape(&self, part_size_bytes: u64, streams: u32, parts_in_flight: u32) -> Settings {
+        let concurrency = (streams / parts_in_flight).clamp(1, self.concurrency_max);
+        Settings { part_size_bytes, concurrency, parts_in_flight }
+    }
+
+    fn streams_max(&self) -> u32 {
+        self.concurrency_max * self.parts_in_flight.last().copied().unwrap_or(1)
+    }
+}
+
+/// What no candidate may exceed.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Memory of a connector that holds every part in flight whole: streams x part size.
+    pub memory_bytes: Option<u64>,
+    /// Requests a second that the endpoint allows; the parts of a full link are as many.
+    pub requests_per_second_max: Option<f64>,
 }
 
 /// Concurrency of `network_use: normal`, GCS's default: 2 preferred, 4 at most

@@ -1,4 +1,6 @@
-//! Doubling the concurrency until it no longer pays.
+//! Doubling the streams until it no longer pays.
+
+use crate::stats::{Observed, Usl};
 
 /// A step that brings less than this share of a proportional gain does not pay
 /// (AzCopy, `ste/concurrencyTuner.go`: accept if new > old x (1 + 0.2 x (multiplier - 1))).
@@ -10,23 +12,23 @@ const STEPS_WITHOUT_GAIN: usize = 2;
 /// The settings that reach this share of the ramp's best are at the knee.
 const KNEE_SHARE: f64 = 0.95;
 
-/// Concurrencies tried so far and what they brought.
+/// Streams tried so far and what they brought.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Ramp {
     steps: Vec<(u32, f64)>,
 }
 
 impl Ramp {
-    /// The next concurrency; `None` when the ramp is over.
-    pub(super) fn next(&self, concurrency_max: u32) -> Option<u32> {
+    /// The next number of streams; `None` when the ramp is over.
+    pub(super) fn next(&self, streams_max: u32) -> Option<u32> {
         let Some((last, _)) = self.steps.last() else { return Some(1) };
-        let next = (last * 2).min(concurrency_max);
+        let next = (last * 2).min(streams_max);
         (next > *last && !self.has_stopped_paying()).then_some(next)
     }
 
-    /// The goodput at a concurrency.
-    pub(super) fn tell(&mut self, concurrency: u32, goodput: f64) {
-        self.steps.push((concurrency, goodput));
+    /// The goodput with so many streams.
+    pub(super) fn tell(&mut self, streams: u32, goodput: f64) {
+        self.steps.push((streams, goodput));
     }
 
     fn has_stopped_paying(&self) -> bool {
@@ -39,9 +41,38 @@ impl Ramp {
         without_gain >= STEPS_WITHOUT_GAIN
     }
 
-    /// The smallest concurrency that came close to the best.
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The highest goodput of any step; 0 without one.
+    pub(super) fn best(&self) -> f64 {
+        self.steps.iter().map(|(_, goodput)| *goodput).fold(0.0, f64::max)
+    }
+
+    /// The same as [`Ramp::knee`] by the law that fits all steps, which may lie beyond the last of them;
+    /// among the doublings, as the ramp's own steps are. `None` when too few steps fit a law.
+    pub(super) fn knee_of_law(&self, streams_max: u32) -> Option<u32> {
+        let observed: Vec<Observed> = self
+            .steps
+            .iter()
+            .map(|(concurrency, rate)| Observed {
+                block: 0,
+                streams: f64::from(*concurrency),
+                rate: *rate,
+            })
+            .collect();
+        let law = Usl::fit(&observed)?;
+        let doublings: Vec<u32> =
+            (0..32).map(|power| 1 << power).take_while(|n| *n <= streams_max).collect();
+        let rate = |concurrency: &u32| law.at(f64::from(*concurrency));
+        let best = doublings.iter().map(rate).fold(0.0, f64::max);
+        doublings.iter().find(|concurrency| rate(concurrency) >= KNEE_SHARE * best).copied()
+    }
+
+    /// The fewest streams that came close to the best.
     pub(super) fn knee(&self) -> u32 {
-        let best = self.steps.iter().map(|(_, goodput)| *goodput).fold(0.0, f64::max);
+        let best = self.best();
         let close = self.steps.iter().find(|(_, goodput)| *goodput >= KNEE_SHARE * best);
         close.map_or(1, |(concurrency, _)| *concurrency)
     }
@@ -51,9 +82,9 @@ impl Ramp {
 mod tests {
     use super::*;
 
-    fn ramp_over(goodput: impl Fn(u32) -> f64, concurrency_max: u32) -> Ramp {
+    fn ramp_over(goodput: impl Fn(u32) -> f64, streams_max: u32) -> Ramp {
         let mut ramp = Ramp::default();
-        while let Some(concurrency) = ramp.next(concurrency_max) {
+        while let Some(concurrency) = ramp.next(streams_max) {
             ramp.tell(concurrency, goodput(concurrency));
         }
         ramp

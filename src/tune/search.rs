@@ -1,22 +1,20 @@
 //! The search as an ask/tell object.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Config;
+use super::blocks::Blocks;
+use super::candidates::{self, Candidates};
+use super::confirm::{self, Confirmation};
+use super::race::{self, Race};
 use super::ramp::Ramp;
 use crate::result::{LimitedBy, Phase, Settings};
 
-/// Candidates around the knee for each part size: half of it, the knee, twice of it.
-pub(super) const CANDIDATES_PER_PART_SIZE: usize = 3;
+/// Fewer blocks in a race compare nothing.
+const RACE_BLOCKS_MIN: u32 = 2;
 
-/// With fewer blocks there is no interval: candidates are dropped until this many fit.
-pub(super) const BLOCKS_MIN: u32 = 2;
-
-/// Blocks for which candidates are dropped rather than raced less often.
-const BLOCKS_WANTED: u32 = 3;
-
-/// More blocks than this bring little and cost much.
-const BLOCKS_MAX: u32 = 16;
+/// Trials that must remain when the way has been found, so that anything can be said at all.
+pub(super) const LEAST_AFTER: u32 = 2 * confirm::BLOCKS_MIN;
 
 /// A trial to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,26 +38,36 @@ pub struct Outcome {
     pub steady: Option<bool>,
 }
 
-/// Blocks by settings: goodput by number of block.
-pub(super) type Blocks = BTreeMap<Settings, BTreeMap<u32, Outcome>>;
-
-/// A search under way.
+/// A search under way: asked for the next trial, told what that brought.
+///
+/// It is deterministic: the same configuration, the same budgets and the same outcomes lead to the
+/// same questions, so that a search that was cut off goes on when its trials are told again.
 #[derive(Debug)]
 pub struct Search {
     config: Config,
+    stage: Stage,
+    /// Part sizes of which one stream is tried; chosen when the budget is first known.
+    calibrated: Option<Vec<u64>>,
+    /// One stream of each, and what it brought.
+    single: Vec<(Settings, f64)>,
     ramp: Ramp,
     race: Option<Race>,
+    raced: Blocks,
+    confirmation: Option<Confirmation>,
+    confirmed: Blocks,
+    duplicate: Blocks,
+    /// Everything before the race.
+    found_the_way: Vec<(Settings, Outcome)>,
+    candidates: Candidates,
     random: fastrand::Rng,
 }
 
-#[derive(Debug)]
-struct Race {
-    candidates: Vec<Settings>,
-    left_out: usize,
-    /// Of the current block, last first.
-    to_run: Vec<Settings>,
-    block: u32,
-    blocks: Blocks,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Calibration,
+    Ramp,
+    Race,
+    Confirmation,
 }
 
 impl Search {
@@ -67,231 +75,215 @@ impl Search {
     pub fn new(mut config: Config) -> Self {
         config.part_sizes_bytes.sort_unstable();
         config.part_sizes_bytes.dedup();
+        config.parts_in_flight.sort_unstable();
+        config.parts_in_flight.dedup();
         let random = fastrand::Rng::with_seed(config.seed);
-        Self { config, ramp: Ramp::default(), race: None, random }
+        Self {
+            config,
+            stage: Stage::Calibration,
+            calibrated: None,
+            single: Vec::new(),
+            ramp: Ramp::default(),
+            race: None,
+            raced: Blocks::default(),
+            confirmation: None,
+            confirmed: Blocks::default(),
+            duplicate: Blocks::default(),
+            found_the_way: Vec::new(),
+            candidates: Candidates::default(),
+            random,
+        }
     }
 
     /// The next trial, when `affordable` more fit the budget; `None` when the search is over.
-    ///
-    /// A block is begun only if it can be finished: half a block compares nothing.
     pub fn ask(&mut self, affordable: u32) -> Option<Next> {
-        if self.race.is_none() {
-            let reserved = BLOCKS_MIN * self.config.part_sizes_bytes.len() as u32;
-            let next = self.ramp.next(self.config.concurrency_max);
-            if let Some(concurrency) = next.filter(|_| affordable > reserved) {
-                let settings = self.settings(self.ramp_part_size(), concurrency);
-                return Some(Next { settings, phase: Phase::Ramp, block: None });
-            }
-            let Candidates { raced: candidates, left_out } = self.candidates(affordable);
-            let (to_run, blocks) = (Vec::new(), Blocks::new());
-            self.race = Some(Race { candidates, left_out, to_run, block: 0, blocks });
+        if affordable == 0 {
+            return None;
         }
-        let race = self.race.as_mut()?;
-        if race.to_run.is_empty() {
-            let affords = affordable >= race.candidates.len() as u32;
-            if race.candidates.is_empty() || !affords || race.block >= BLOCKS_MAX {
-                return None;
+        loop {
+            let next = match self.stage {
+                Stage::Calibration => self.next_of_calibration(affordable),
+                Stage::Ramp => self.next_of_ramp(affordable),
+                Stage::Race => self.next_of_race(affordable),
+                Stage::Confirmation => return self.next_of_confirmation(affordable),
+            };
+            if next.is_some() {
+                return next;
             }
-            race.block += 1;
-            race.to_run = race.candidates.clone();
-            self.random.shuffle(&mut race.to_run);
+            self.stage = match self.stage {
+                Stage::Calibration => Stage::Ramp,
+                Stage::Ramp => Stage::Race,
+                Stage::Race | Stage::Confirmation => Stage::Confirmation,
+            };
         }
-        let settings = *race.to_run.last()?;
-        Some(Next { settings, phase: Phase::Race, block: Some(race.block) })
     }
 
     /// What the trial last asked for brought.
     pub fn tell(&mut self, next: Next, outcome: Outcome) {
-        match (next.phase, &mut self.race) {
-            (Phase::Race, Some(race)) => {
-                race.to_run.pop();
-                race.blocks.entry(next.settings).or_default().insert(race.block, outcome);
+        let Next { settings, phase, block } = next;
+        let block = block.unwrap_or_default();
+        match phase {
+            Phase::Race => self.raced.insert(settings, block, outcome),
+            Phase::Confirmation => self.confirmed.insert(settings, block, outcome),
+            Phase::Duplicate => self.duplicate.insert(settings, block, outcome),
+            Phase::Calibration => {
+                self.single.push((settings, outcome.goodput));
+                self.found_the_way.push((settings, outcome));
             }
-            _ => self.ramp.tell(next.settings.concurrency, outcome.goodput),
+            Phase::Ramp | Phase::Run => {
+                self.ramp.tell(settings.streams(), outcome.goodput);
+                self.found_the_way.push((settings, outcome));
+            }
         }
-    }
-
-    /// The blocks so far; empty before the race.
-    pub(super) fn blocks(&self) -> Blocks {
-        self.race.as_ref().map(|race| race.blocks.clone()).unwrap_or_default()
-    }
-
-    /// Candidates that were not raced because the budget was short.
-    pub(super) fn left_out(&self) -> usize {
-        self.race.as_ref().map_or(0, |race| race.left_out)
+        match (phase, &mut self.race, &mut self.confirmation) {
+            (Phase::Race, Some(race), _) => race.told(),
+            (Phase::Confirmation | Phase::Duplicate, _, Some(confirmation)) => confirmation.told(),
+            _ => {}
+        }
     }
 
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
-    fn settings(&self, part_size_bytes: u64, concurrency: u32) -> Settings {
-        Settings { part_size_bytes, concurrency, parts_in_flight: self.config.parts_in_flight }
+    /// Blocks of the race.
+    pub(super) fn raced(&self) -> &Blocks {
+        &self.raced
     }
 
-    /// The largest part size has the fewest requests, so its knee is where the link's is.
-    fn ramp_part_size(&self) -> u64 {
-        self.config.part_sizes_bytes.last().copied().unwrap_or_default()
+    /// Who began the race.
+    pub(super) fn racers(&self) -> &[Settings] {
+        self.race.as_ref().map_or(&[], |race| &race.began)
     }
 
-    /// All part sizes x concurrencies around the knee, and what is set now, in order of worth: those
-    /// at the knee first, then cheaper ones.
-    fn wanted(&self) -> Vec<Settings> {
-        let knee = self.ramp.knee();
-        let twice = (knee * 2).min(self.config.concurrency_max);
-        let mut wanted = Vec::new();
-        for concurrency in [knee, (knee / 2).max(1), twice] {
-            let sizes = self.config.part_sizes_bytes.iter();
-            wanted.extend(sizes.map(|part_size| self.settings(*part_size, concurrency)));
+    /// Blocks of the confirmation.
+    pub(super) fn confirmed(&self) -> &Blocks {
+        &self.confirmed
+    }
+
+    /// The duplicate's trials in the blocks of the confirmation.
+    pub(super) fn duplicate(&self) -> &Blocks {
+        &self.duplicate
+    }
+
+    /// Trials before the race.
+    pub(super) fn found_the_way(&self) -> &[(Settings, Outcome)] {
+        &self.found_the_way
+    }
+
+    /// What was raced, and what was not and why.
+    pub(super) fn candidates(&self) -> &Candidates {
+        &self.candidates
+    }
+
+    fn next_of_calibration(&mut self, affordable: u32) -> Option<Next> {
+        let all = &self.config.part_sizes_bytes;
+        let sizes = self.calibrated.get_or_insert_with(|| candidates::calibrated(all, affordable));
+        let part_size = *sizes.get(self.single.len()).filter(|_| affordable > LEAST_AFTER)?;
+        let settings = self.config.with_streams(part_size, 1);
+        Some(Next { settings, phase: Phase::Calibration, block: None })
+    }
+
+    fn next_of_ramp(&mut self, affordable: u32) -> Option<Next> {
+        if self.ramp.is_empty()
+            && let Some((settings, goodput)) = self.best_single()
+        {
+            self.ramp.tell(settings.streams(), goodput);
         }
-        wanted.push(self.config.current);
+        let streams = self.ramp.next(self.config.streams_max())?;
+        let settings = self.config.with_streams(self.part_sizes()[0], streams);
+        (affordable > LEAST_AFTER).then_some(Next { settings, phase: Phase::Ramp, block: None })
+    }
+
+    fn next_of_race(&mut self, affordable: u32) -> Option<Next> {
+        if self.race.is_none() {
+            self.race = Some(self.begin_race(affordable));
+        }
+        let race = self.race.as_mut()?;
+        let (config, goodput) = (&self.config, self.ramp.best());
+        let neighbours = |settings| candidates::neighbours(config, settings, goodput);
+        let (settings, block) = race.next(affordable, &self.raced, neighbours, &mut self.random)?;
+        Some(Next { settings, phase: Phase::Race, block: Some(block) })
+    }
+
+    fn next_of_confirmation(&mut self, affordable: u32) -> Option<Next> {
+        if self.confirmation.is_none() {
+            self.confirmation = Some(self.begin_confirmation(affordable));
+        }
+        let confirmation = self.confirmation.as_mut()?;
+        let (settings, phase, block) = confirmation.next(&mut self.random)?;
+        Some(Next { settings, phase, block: Some(block) })
+    }
+
+    /// Half of what is left is kept for the confirmation. A race of fewer than two settings in two
+    /// blocks is none: then all goes into the confirmation.
+    fn begin_race(&mut self, affordable: u32) -> Race {
+        let reserve = affordable.div_ceil(2);
+        let seats = ((affordable - reserve) / RACE_BLOCKS_MIN) as usize;
+        let part_sizes = self.part_sizes();
+        let mut candidates = candidates::around(&self.config, &self.ramp, &part_sizes);
+        if seats < 2 {
+            candidates.leave_out_from(0);
+        } else {
+            candidates.leave_out_from(seats);
+        }
+        let racers = candidates.raced.clone();
+        self.candidates = candidates;
+        Race::new(racers, reserve, finalists_max(affordable))
+    }
+
+    fn begin_confirmation(&mut self, affordable: u32) -> Confirmation {
+        let alive = self.race.as_ref().map_or(Vec::new(), |race| race.alive.clone());
+        let blocks_before = self.race.as_ref().map_or(0, |race| race.block);
+        let sd = race::noise(self.racers(), &self.raced);
+        let mut finalists = self.finalists(&alive);
+        if finalists.is_empty() {
+            // No race: as many as there is room for, in order of worth.
+            let part_sizes = self.part_sizes();
+            finalists = candidates::around(&self.config, &self.ramp, &part_sizes).raced;
+        }
+        finalists.truncate(finalists_max(affordable));
+        let current = self.config.current;
+        let sd = sd.map(|residual| residual.sd);
+        Confirmation::new(&finalists, current, sd, affordable, blocks_before)
+    }
+
+    /// In order of promise: the likely choice, which is the cheapest that came within the margin of the
+    /// best; the best; the others from the best on.
+    fn finalists(&self, alive: &[Settings]) -> Vec<Settings> {
+        let Some(best) = self.raced.best(alive) else { return Vec::new() };
+        let share =
+            |settings: &Settings| self.raced.ratio(*settings, best).map_or(0.0, |ratio| ratio.mean);
+        let mut others: Vec<Settings> = alive.to_vec();
+        others.sort_by(|one, other| share(other).total_cmp(&share(one)));
+        let likely = race::likely(alive, &self.raced);
         let mut seen = BTreeSet::new();
-        wanted.retain(|settings| seen.insert(*settings));
-        wanted
+        likely
+            .into_iter()
+            .chain([best])
+            .chain(others)
+            .filter(|settings| seen.insert(*settings))
+            .collect()
     }
 
-    /// As many of those wanted as can be raced often enough; all part sizes at the knee in any case.
-    fn candidates(&self, affordable: u32) -> Candidates {
-        let wanted = self.wanted();
-        let at_the_knee = self.config.part_sizes_bytes.len();
-        let often = (affordable / BLOCKS_WANTED) as usize;
-        let count = match affordable >= BLOCKS_MIN * at_the_knee as u32 {
-            true => often.clamp(at_the_knee, wanted.len()),
-            false => 0,
-        };
-        Candidates { left_out: wanted.len() - count, raced: wanted[..count].to_vec() }
+    /// Part sizes in order of what one stream of them brought; those not tried come last.
+    fn part_sizes(&self) -> Vec<u64> {
+        let mut tried = self.single.clone();
+        tried.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let tried = tried.into_iter().map(|(settings, _)| settings.part_size_bytes);
+        // Without a trial the largest goes first: it has the fewest requests.
+        let rest = self.config.part_sizes_bytes.iter().rev().copied();
+        let mut seen = BTreeSet::new();
+        tried.chain(rest).filter(|size| seen.insert(*size)).collect()
+    }
+
+    fn best_single(&self) -> Option<(Settings, f64)> {
+        let first = *self.part_sizes().first()?;
+        self.single.iter().copied().find(|(settings, _)| settings.part_size_bytes == first)
     }
 }
 
-/// What is raced.
-struct Candidates {
-    raced: Vec<Settings>,
-    /// How many more there would have been with a larger budget.
-    left_out: usize,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::recommend;
-    use super::*;
-    use crate::result::{Direction, Verdict};
-    use crate::units::MIB;
-
-    /// A link that carries `knee` streams of parts of the best size, less with each part's cost.
-    fn goodput(settings: Settings, knee: u32, part_cost_bytes: f64) -> f64 {
-        let part = settings.part_size_bytes as f64;
-        let stream = part / (part + part_cost_bytes);
-        let best = 64.0 * MIB as f64 / (64.0 * MIB as f64 + part_cost_bytes);
-        (f64::from(settings.streams()) * stream).min(f64::from(knee) * best * 0.98)
-    }
-
-    fn outcome(goodput: f64, limited_by: LimitedBy) -> Outcome {
-        Outcome { goodput, limited_by, steady: None }
-    }
-
-    fn search(knee: u32, part_cost_bytes: f64, noise: f64, seed: u64) -> Search {
-        let network = |_, goodput| outcome(goodput, LimitedBy::GatewayOrNetwork);
-        search_with(knee, part_cost_bytes, noise, seed, network)
-    }
-
-    fn search_with(
-        knee: u32,
-        part_cost_bytes: f64,
-        noise: f64,
-        seed: u64,
-        outcome: impl Fn(Settings, f64) -> Outcome,
-    ) -> Search {
-        let sizes = vec![16 * MIB, 64 * MIB];
-        let current = Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 };
-        let config = Config {
-            part_sizes_bytes: sizes,
-            concurrency_max: 128,
-            parts_in_flight: 1,
-            current,
-            seed,
-        };
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut search = Search::new(config);
-        let mut affordable = 60;
-        while let Some(next) = search.ask(affordable) {
-            let factor = 1.0 + noise * (random.f64() + random.f64() - 1.0);
-            let goodput = factor * goodput(next.settings, knee, part_cost_bytes);
-            search.tell(next, outcome(next.settings, goodput));
-            affordable -= 1;
-        }
-        search
-    }
-
-    #[test]
-    fn the_recommendation_moves_with_the_knee_and_the_cost_of_a_part() {
-        for knee in [2, 8, 32] {
-            for (part_cost, part_size) in [(0.0, 16 * MIB), (16.0 * MIB as f64, 64 * MIB)] {
-                let search = search(knee, part_cost, 0.01, 7);
-                let chosen = recommend(&search, Direction::Up).unwrap().settings;
-                assert_eq!((chosen.part_size_bytes, chosen.concurrency), (part_size, knee));
-            }
-        }
-    }
-
-    #[test]
-    fn a_plateau_that_the_client_makes_is_not_an_optimum() {
-        // From the knee on it is the client's processor, not the link, that holds the rate down.
-        let search = search_with(8, 0.0, 0.01, 7, |settings, goodput| {
-            let busy = settings.concurrency > 8;
-            let limit = if busy { LimitedBy::ClientCpu } else { LimitedBy::GatewayOrNetwork };
-            outcome(goodput, limit)
-        });
-        let recommendation = recommend(&search, Direction::Up).unwrap();
-        assert_eq!(recommendation.settings.concurrency, 8);
-        assert_eq!(recommendation.verdict, Verdict::Limited);
-    }
-
-    #[test]
-    fn trials_that_had_not_become_steady_show_nothing() {
-        let search = search_with(8, 0.0, 0.01, 7, |_, goodput| Outcome {
-            steady: Some(false),
-            ..outcome(goodput, LimitedBy::GatewayOrNetwork)
-        });
-        assert_eq!(recommend(&search, Direction::Up).unwrap().verdict, Verdict::NotSteady);
-    }
-
-    #[test]
-    fn a_clear_case_is_called_clear() {
-        let search = search(8, 16.0 * MIB as f64, 0.01, 7);
-        let recommendation = recommend(&search, Direction::Up).unwrap();
-        assert_eq!(recommendation.verdict, Verdict::Clear, "{}", recommendation.why);
-        assert!(recommendation.within_margin_shown && recommendation.better_than_default_shown);
-    }
-
-    #[test]
-    fn a_block_holds_every_candidate_once() {
-        let search = search(8, 1e6, 0.01, 3);
-        let blocks = search.blocks();
-        let counts: Vec<usize> = blocks.values().map(BTreeMap::len).collect();
-        assert!(counts.len() >= 6, "{} candidates", counts.len());
-        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
-    }
-
-    #[test]
-    fn a_search_never_asks_for_more_than_it_can_afford() {
-        let sizes = vec![16 * MIB, 64 * MIB];
-        let current = Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 };
-        for budget in 0..80_u32 {
-            let config = Config {
-                part_sizes_bytes: sizes.clone(),
-                concurrency_max: 128,
-                parts_in_flight: 1,
-                current,
-                seed: 1,
-            };
-            let mut search = Search::new(config);
-            let mut left = budget;
-            while let Some(next) = search.ask(left) {
-                assert!(left > 0, "asked for trial {budget} + 1");
-                left -= 1;
-                let goodput = goodput(next.settings, 8, 1e6);
-                search.tell(next, outcome(goodput, LimitedBy::Unknown));
-            }
-        }
-    }
+/// How many of the race are confirmed: three only where each still gets enough blocks.
+fn finalists_max(affordable: u32) -> usize {
+    if affordable >= 5 * confirm::BLOCKS_WANTED_MIN { 3 } else { 2 }
 }

@@ -1,0 +1,110 @@
+//! A recommendation's reasons in a sentence or two.
+
+use std::fmt::{Display, Formatter, Result};
+
+use super::decide::differ;
+use crate::result::{Comparison, LimitedBy, Settings, Verdict};
+use crate::units::ByteSize;
+
+/// What a recommendation rests on.
+pub(super) struct Basis<'a> {
+    pub(super) chosen: Settings,
+    pub(super) leader: Settings,
+    pub(super) current: Settings,
+    pub(super) verdict: Verdict,
+    pub(super) limited_by: Option<LimitedBy>,
+    pub(super) within_margin_shown: bool,
+    pub(super) against_current: Option<Comparison>,
+    pub(super) same_settings_twice: Option<Comparison>,
+    /// Fewest streams at which anything was told to slow down.
+    pub(super) throttled_from: Option<u32>,
+    pub(super) left_out: usize,
+    pub(super) excluded: &'a [(Settings, String)],
+    pub(super) blocks: usize,
+    pub(super) smallest: Option<f64>,
+}
+
+impl Display for Basis<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.choice(f)?;
+        self.against_current(f)?;
+        f.write_str(match self.verdict {
+            Verdict::Limited => "; but not the settings held the rate down: ",
+            Verdict::Indistinguishable => "; not all of this is shown",
+            Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
+            Verdict::Clear => "",
+        })?;
+        f.write_str(self.limited_by.map_or("", limit))?;
+        if let Some(streams) = self.throttled_from {
+            write!(f, "; from {streams} streams on there was throttling")?;
+        }
+        if differ(self.same_settings_twice) {
+            f.write_str("; the same settings measured twice differed, so trials vary more than their intervals say")?;
+        }
+        match self.left_out {
+            0 => {}
+            1 => f.write_str("; the budget left 1 candidate near the knee untried")?,
+            count => write!(f, "; the budget left {count} candidates near the knee untried")?,
+        }
+        if let Some((settings, why)) = self.excluded.first() {
+            write!(
+                f,
+                "; {} of the candidates are not possible, as {}: {why}",
+                self.excluded.len(),
+                describe(*settings)
+            )?;
+        }
+        let Some(smallest) = self.smallest else { return Ok(()) };
+        write!(f, " ({} blocks show differences from {:.1} %)", self.blocks, 100.0 * smallest)
+    }
+}
+
+impl Basis<'_> {
+    fn choice(&self, f: &mut Formatter<'_>) -> Result {
+        let leader = describe(self.leader);
+        match (self.chosen == self.leader, self.within_margin_shown) {
+            (true, true) => f.write_str(
+                "the highest goodput, and nothing cheaper is shown to come within 5 % of it",
+            ),
+            (true, false) => f.write_str("the highest goodput, and nothing cheaper came near it"),
+            (false, true) => write!(
+                f,
+                "the cheapest settings shown to be within 5 % of the highest goodput ({leader})"
+            ),
+            (false, false) => {
+                write!(f, "the cheapest settings that came near the highest goodput ({leader})")
+            }
+        }
+    }
+
+    fn against_current(&self, f: &mut Formatter<'_>) -> Result {
+        let current = describe(self.current);
+        match self.against_current {
+            _ if self.chosen == self.current => f.write_str("; it is what is set now"),
+            Some(comparison) => {
+                write!(f, "; {:.2} x the current default ({current})", comparison.ratio)
+            }
+            None => write!(f, "; not compared with the current default ({current})"),
+        }
+    }
+}
+
+fn limit(limited_by: LimitedBy) -> &'static str {
+    match limited_by {
+        LimitedBy::ClientCpu => "this machine's processor did",
+        LimitedBy::Nic => "the network interface did",
+        LimitedBy::Source => "reading the source did",
+        LimitedBy::Destination => "writing what arrived did",
+        LimitedBy::Throttled => "the endpoint's throttling did",
+        LimitedBy::Errors => "failed requests did",
+        LimitedBy::GatewayOrNetwork | LimitedBy::Unknown => "",
+    }
+}
+
+pub(super) fn describe(settings: Settings) -> String {
+    let part_size = ByteSize(settings.part_size_bytes);
+    match settings.parts_in_flight {
+        1 => format!("{part_size} x {}", settings.concurrency),
+        parts => format!("{part_size} x {} x {parts}", settings.concurrency),
+    }
+}
