@@ -68,6 +68,10 @@
 //!   limits a simulation is its model, never this machine.
 //! * **All flows of a simulated link have one rate**, so that one number tells when each ends
 //!   ([`storj::FairLink`]): what differs between streams is when they wait, not how fast they are.
+//! * **The race drops by the t-test of the block design, not by Friedman's test**, which with six
+//!   candidates cannot reject before the third block; its bounds are corrected for all comparisons and
+//!   looks. What a race has chosen is confirmed on fresh data, and only that is claimed. `cargo bench
+//!   --bench tuner` shows what this loses and whether its claims hold.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,

@@ -7,6 +7,7 @@ use super::wording;
 use crate::error::Result;
 use crate::result::{Bin, Recommendation, Saved, Settings, Trial};
 use crate::stats::{self, LogMean};
+use crate::tune::Ground;
 
 /// Above this relative difference two figures do not agree; below it is the arithmetic of floating point.
 const TOLERANCE: f64 = 1e-6;
@@ -72,7 +73,15 @@ impl Recomputed {
         let of = |settings: &Settings| blocks.get(settings);
         let goodputs: Vec<f64> =
             of(&found.settings).into_iter().flat_map(|blocks| blocks.values().copied()).collect();
-        let mean = stats::log_mean(&goodputs);
+        let direction = found.direction.into();
+        let trials = run.document.trials.iter();
+        let ground = Ground::of(trials.filter(|trial| trial.direction == direction));
+        // Older results say nothing of phases: theirs is the mean of all blocks.
+        let has_phases = found.compared_with.iter().any(|other| other.phase.is_some());
+        let mean = match has_phases {
+            true => ground.goodput(found.settings),
+            false => stats::log_mean(&goodputs),
+        };
         let stated = figure(found.goodput_bytes_per_second, Some(found.interval_95));
         self.check("goodput of the recommended settings".into(), stated, again(mean));
         for other in &found.compared_with {
@@ -82,7 +91,13 @@ impl Recomputed {
             let ratios: Vec<f64> = pairs.filter_map(ratio).collect();
             let what = format!("ratio to {}", wording::settings(other.settings));
             let stated = figure(other.ratio, other.interval_95);
-            self.check(what, stated, again(stats::log_mean(&ratios)));
+            let again = match other.phase {
+                Some(_) => ground
+                    .compare(found.settings, other.settings)
+                    .map_or_else(Vec::new, |again| figure(again.ratio, again.interval_95)),
+                None => again(stats::log_mean(&ratios)),
+            };
+            self.check(what, stated, again);
         }
     }
 

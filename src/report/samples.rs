@@ -260,7 +260,7 @@ fn recommendation(best: Settings) -> Recommendation {
             settings: other,
             ratio,
             interval_95: Some([ratio * 0.98, ratio * 1.02]),
-            phase: Some(Phase::Confirmation),
+            phase: None,
         }
     };
     Recommendation {

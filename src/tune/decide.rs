@@ -8,7 +8,7 @@
 //! race by bounds that hold for all of its comparisons together.
 
 use super::blocks::Blocks;
-use super::race;
+use super::ground::Ground;
 use super::search::{Outcome, Search};
 use super::why::Basis;
 use crate::result::{
@@ -32,8 +32,7 @@ pub(super) fn cost(settings: Settings) -> (u32, u64) {
 /// What the trials say.
 struct Evidence<'a> {
     search: &'a Search,
-    /// The confirmation, with the duplicate's trials.
-    confirmed: Blocks,
+    ground: Ground,
     /// Race and confirmation.
     all: Blocks,
     /// Who may be chosen: confirmed, or raced if there was no confirmation.
@@ -42,28 +41,28 @@ struct Evidence<'a> {
 
 impl<'a> Evidence<'a> {
     fn of(search: &'a Search) -> Self {
-        let confirmed = search.confirmed().sharpened_by(search.duplicate());
-        let all = search.raced().and(&confirmed);
-        let mut eligible: Vec<Settings> = confirmed.settings().collect();
+        let ground = Ground::of_search(search);
+        let all = ground.raced().and(ground.confirmed());
+        let mut eligible: Vec<Settings> = ground.confirmed().settings().collect();
         if eligible.is_empty() {
             eligible = all.settings().collect();
         }
-        Self { search, confirmed, all, eligible }
+        Self { search, ground, all, eligible }
     }
 
     fn recommend(&self, direction: Direction) -> Option<Recommendation> {
         let leader = self.leader()?;
         let chosen = self.cheapest_shown().unwrap_or_else(|| self.cheapest_taken(leader));
-        let mut goodputs = self.confirmed.goodputs(chosen);
-        if goodputs.len() < 2 {
-            goodputs = self.all.goodputs(chosen);
-        }
-        let mean = log_mean(&goodputs)?;
+        let mean = self.ground.goodput(chosen)?;
         let interval_95 = mean.interval_95?;
+        let blocks = match self.ground.confirmed().goodputs(chosen).len() {
+            0 | 1 => self.all.goodputs(chosen).len(),
+            confirmed => confirmed,
+        };
 
         let others = self.all.settings().filter(|settings| *settings != chosen);
         let compared_with: Vec<Comparison> =
-            others.filter_map(|other| self.compare(chosen, other)).collect();
+            others.filter_map(|other| self.ground.compare(chosen, other)).collect();
         let current = self.search.config().current;
         let against = |settings: Settings| {
             compared_with.iter().find(|comparison| comparison.settings == settings).copied()
@@ -79,7 +78,7 @@ impl<'a> Evidence<'a> {
         };
         let shown = within_margin_shown && better_shown && !differ(same_settings_twice);
         let (verdict, limited_by) = self.verdict(chosen, shown);
-        let smallest_difference_seen = self.smallest_difference_seen(chosen, goodputs.len());
+        let smallest_difference_seen = self.smallest_difference_seen(chosen, blocks);
         let basis = Basis {
             chosen,
             leader,
@@ -92,7 +91,7 @@ impl<'a> Evidence<'a> {
             throttled_from: self.first_limited(LimitedBy::Throttled),
             left_out: self.search.candidates().left_out,
             excluded: &self.search.candidates().excluded,
-            blocks: goodputs.len(),
+            blocks,
             smallest: smallest_difference_seen,
         };
         Some(Recommendation {
@@ -141,29 +140,9 @@ impl<'a> Evidence<'a> {
     fn is_within_margin(&self, settings: Settings, others: impl Iterator<Item = Settings>) -> bool {
         let mut others = others.filter(|other| *other != settings);
         others.all(|other| {
-            let low = self.compare(settings, other).and_then(lower_bound);
+            let low = self.ground.compare(settings, other).and_then(lower_bound);
             low.is_some_and(|low| low >= 1.0 - MARGIN)
         })
-    }
-
-    fn compare(&self, one: Settings, other: Settings) -> Option<Comparison> {
-        let fresh = self.confirmed.ratio(one, other);
-        if let Some(fresh) = fresh
-            && fresh.interval_95.is_some()
-        {
-            let (ratio, interval_95) = (fresh.mean, fresh.interval_95);
-            return Some(Comparison {
-                settings: other,
-                ratio,
-                interval_95,
-                phase: Some(Phase::Confirmation),
-            });
-        }
-        let raced = self.search.raced();
-        let ratio = raced.ratio(one, other)?.mean;
-        let bound = race::bound(self.search.racers(), raced, one, other);
-        let interval_95 = bound.map(|bound| [ratio * (-bound).exp(), ratio * bound.exp()]);
-        Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Race) })
     }
 
     /// The likely choice against its duplicate.
@@ -183,7 +162,7 @@ impl<'a> Evidence<'a> {
     fn smallest_difference_seen(&self, chosen: Settings, blocks: usize) -> Option<f64> {
         let others = self.eligible.iter().filter(|settings| **settings != chosen);
         let sd = |other: &Settings| {
-            let fresh = self.confirmed.ratio(chosen, *other).and_then(|ratio| ratio.sd);
+            let fresh = self.ground.confirmed().ratio(chosen, *other).and_then(|ratio| ratio.sd);
             fresh.or_else(|| self.all.ratio(chosen, *other)?.sd)
         };
         let mut sds: Vec<f64> = others.filter_map(sd).collect();

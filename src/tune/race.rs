@@ -83,7 +83,7 @@ impl Race {
     fn drop_hopeless(&mut self, blocks: &Blocks) {
         self.alive.retain(|settings| blocks.goodputs(*settings).iter().all(|rate| *rate > 0.0));
         let highest = |one: Settings, other: Settings| {
-            let bound = bound(&self.began, blocks, one, other)?;
+            let bound = bound(blocks, one, other)?;
             Some(blocks.ratio(one, other)?.mean.ln() + bound)
         };
         let is_below = |one: Settings, other: Settings, most: f64| {
@@ -128,23 +128,18 @@ pub(super) fn likely(alive: &[Settings], blocks: &Blocks) -> Option<Settings> {
 
 /// By how much the log-ratio of two that were raced may be off, for all comparisons and looks together;
 /// `None` as long as nothing is known of the noise, or if they shared no block.
-pub(super) fn bound(
-    began: &[Settings],
-    blocks: &Blocks,
-    one: Settings,
-    other: Settings,
-) -> Option<f64> {
+pub(super) fn bound(blocks: &Blocks, one: Settings, other: Settings) -> Option<f64> {
     let shared = blocks.common(&[one, other]).len();
-    let residual = noise(began, blocks).filter(|_| shared > 0)?;
-    let comparisons = began.len().saturating_sub(1);
+    let residual = noise(blocks).filter(|_| shared > 0)?;
+    let comparisons = blocks.settings().count().saturating_sub(1);
     Some(residual.bound(shared, ALPHA / f64::from(BLOCKS_MAX), comparisons))
 }
 
 /// What is left of the race's logarithms when settings and blocks are taken out, from that complete part
 /// of the table that says most of it.
-pub(super) fn noise(began: &[Settings], blocks: &Blocks) -> Option<Residual> {
+pub(super) fn noise(blocks: &Blocks) -> Option<Residual> {
     let tables = (2..=BLOCKS_MAX as usize).filter_map(|least| {
-        let stayed = began.iter().copied().filter(|one| blocks.outcomes(*one).count() >= least);
+        let stayed = blocks.settings().filter(|one| blocks.outcomes(*one).count() >= least);
         blocks.residual(&stayed.collect::<Vec<_>>())
     });
     tables.max_by_key(|residual| residual.degrees_of_freedom)

@@ -151,11 +151,6 @@ impl Search {
         &self.raced
     }
 
-    /// Who began the race.
-    pub(super) fn racers(&self) -> &[Settings] {
-        self.race.as_ref().map_or(&[], |race| &race.began)
-    }
-
     /// Blocks of the confirmation.
     pub(super) fn confirmed(&self) -> &Blocks {
         &self.confirmed
@@ -235,7 +230,7 @@ impl Search {
     fn begin_confirmation(&mut self, affordable: u32) -> Confirmation {
         let alive = self.race.as_ref().map_or(Vec::new(), |race| race.alive.clone());
         let blocks_before = self.race.as_ref().map_or(0, |race| race.block);
-        let sd = race::noise(self.racers(), &self.raced);
+        let sd = race::noise(&self.raced);
         let mut finalists = self.finalists(&alive);
         if finalists.is_empty() {
             // No race: as many as there is room for, in order of worth.

@@ -17,6 +17,7 @@ mod serve;
 mod simulate;
 mod store;
 mod support;
+mod surfaces;
 mod tls;
 mod transfer;
 mod truth;

@@ -1,0 +1,239 @@
+//! Made-up links whose best settings are known, measured with noise, drift and outliers.
+
+use std::f64::consts::TAU;
+
+use tidegate::result::{LimitedBy, Settings};
+use tidegate::tune::Outcome;
+use tidegate::units::MIB;
+
+/// The reference grid.
+pub const PART_SIZES_MIB: [u64; 5] = [8, 16, 32, 64, 128];
+/// Files in flight.
+pub const CONCURRENCIES: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+/// Parts of one file in flight.
+pub const PARTS_IN_FLIGHT: [u32; 3] = [1, 2, 4];
+/// Trials of each cell of the grid.
+pub const REPEATS: u32 = 3;
+
+/// Share of trials that are disturbed from outside, and what of their rate is left (ASSUMPTION).
+const OUTLIERS: f64 = 0.03;
+const OUTLIER_LEFT: [f64; 2] = [0.4, 0.8];
+
+/// How the rate depends on the streams, or on the part size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// Every stream adds as much as the first.
+    Linear,
+    /// The universal scalability law without crosstalk, or a link that is full.
+    Saturating,
+    /// The law with crosstalk: a peak, and less beyond.
+    Retrograde,
+    /// Nothing makes a difference.
+    Flat,
+    /// Full at a number of streams, and told to slow down beyond.
+    Throttled,
+    /// Saturating, with two good part sizes that are not neighbours.
+    TwoHumps,
+}
+
+impl Shape {
+    pub const ALL: [Self; 6] = [
+        Self::Linear,
+        Self::Saturating,
+        Self::Retrograde,
+        Self::Flat,
+        Self::Throttled,
+        Self::TwoHumps,
+    ];
+}
+
+/// A link.
+#[derive(Clone, Debug)]
+pub struct Surface {
+    pub shape: Shape,
+    /// Standard deviation of the logarithm of one trial.
+    pub noise: f64,
+    drifts: bool,
+    has_outliers: bool,
+    /// What one part costs in bytes that could have been sent instead.
+    part_cost_bytes: f64,
+    /// Share of a stream that is lost by each doubling of the parts in flight.
+    shape_cost: f64,
+    alpha: f64,
+    beta: f64,
+    knee: f64,
+    /// Of each part size, where there are two humps.
+    humps: [f64; 5],
+}
+
+impl Surface {
+    pub fn drawn(shape: Shape, noise: f64, random: &mut fastrand::Rng) -> Self {
+        let mut between = |low: f64, high: f64| low * (high / low).powf(random.f64());
+        let knee = between(2.0, 100.0);
+        let sharp = between(1.0, 4.0) < 2.0;
+        let (part_cost_mib, shape_cost) = (between(0.1, 8.0), between(0.001, 0.05));
+        let good = between(0.92, 1.0);
+        let humps = match between(1.0, 4.0) < 2.0 {
+            true => [0.7, 1.0, 0.75, good, 0.8],
+            false => [good, 0.75, 0.7, 1.0, 0.85],
+        };
+        let (drifts, has_outliers) = (random.bool(), random.bool());
+        let alpha = match shape {
+            Shape::Saturating | Shape::TwoHumps if sharp => 0.0,
+            Shape::Saturating | Shape::TwoHumps => 1.0 / knee,
+            Shape::Retrograde => 0.02,
+            Shape::Linear | Shape::Flat | Shape::Throttled => 0.0,
+        };
+        let beta = if shape == Shape::Retrograde { 1.0 / (knee * knee) } else { 0.0 };
+        let part_cost_bytes = part_cost_mib * MIB as f64;
+        Self {
+            shape,
+            noise,
+            drifts,
+            has_outliers,
+            part_cost_bytes,
+            shape_cost,
+            alpha,
+            beta,
+            knee,
+            humps,
+        }
+    }
+
+    /// The true goodput.
+    pub fn goodput(&self, settings: Settings) -> f64 {
+        if self.shape == Shape::Flat {
+            return 1e8;
+        }
+        let part = settings.part_size_bytes as f64;
+        let in_vain = self.shape_cost * f64::from(settings.parts_in_flight).log2();
+        let streams =
+            f64::from(settings.streams()) * part / (part + self.part_cost_bytes) * (1.0 - in_vain);
+        let is_sharp = self.alpha == 0.0 && self.beta == 0.0;
+        let scaled = match self.shape {
+            Shape::Linear => streams,
+            Shape::Throttled if self.is_throttled(settings) => 0.6 * self.knee,
+            _ if is_sharp => streams.min(0.8 * self.knee),
+            _ => {
+                let more = streams - 1.0;
+                streams / (1.0 + self.alpha * more + self.beta * streams * more).max(0.1)
+            }
+        };
+        let hump = match self.shape {
+            Shape::TwoHumps => {
+                let place =
+                    PART_SIZES_MIB.iter().position(|mib| mib * MIB == settings.part_size_bytes);
+                place.map_or(0.7, |place| self.humps[place])
+            }
+            _ => 1.0,
+        };
+        1e8 * scaled * hump
+    }
+
+    fn is_throttled(&self, settings: Settings) -> bool {
+        self.shape == Shape::Throttled && f64::from(settings.streams()) > self.knee
+    }
+
+    /// The highest true goodput on the grid.
+    pub fn best(&self) -> f64 {
+        grid().map(|settings| self.goodput(settings)).fold(0.0, f64::max)
+    }
+
+    /// What all trials of the reference grid move, for trials of one second.
+    pub fn grid_bytes(&self) -> f64 {
+        f64::from(REPEATS) * grid().map(|settings| self.goodput(settings)).sum::<f64>()
+    }
+
+    /// Standard deviation of one trial's logarithm, outliers included.
+    pub fn sd(&self) -> f64 {
+        if !self.has_outliers {
+            return self.noise;
+        }
+        let [low, high] = OUTLIER_LEFT;
+        let steps =
+            (0..1000).map(|step| (low + (high - low) * (f64::from(step) + 0.5) / 1000.0).ln());
+        let (sum, squares) =
+            steps.fold((0.0, 0.0), |(sum, squares), log| (sum + log, squares + log * log));
+        let (mean, square) = (OUTLIERS * sum / 1000.0, OUTLIERS * squares / 1000.0);
+        (self.noise.powi(2) + square - mean * mean).sqrt()
+    }
+}
+
+/// All cells.
+pub fn grid() -> impl Iterator<Item = Settings> {
+    PART_SIZES_MIB.into_iter().flat_map(|mib| {
+        CONCURRENCIES.into_iter().flat_map(move |concurrency| {
+            PARTS_IN_FLIGHT.into_iter().map(move |parts_in_flight| Settings {
+                part_size_bytes: mib * MIB,
+                concurrency,
+                parts_in_flight,
+            })
+        })
+    })
+}
+
+/// A link that is measured: each trial takes one second.
+pub struct World<'a> {
+    pub surface: &'a Surface,
+    random: fastrand::Rng,
+    phase: f64,
+    pub trials: u32,
+    pub bytes: f64,
+    highest: f64,
+}
+
+impl<'a> World<'a> {
+    pub fn new(surface: &'a Surface, seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let phase = random.f64();
+        Self { surface, random, phase, trials: 0, bytes: 0.0, highest: 0.0 }
+    }
+
+    pub fn measure(&mut self, settings: Settings) -> Outcome {
+        let surface = self.surface;
+        let mut log = surface.noise * normal(&mut self.random);
+        if surface.drifts {
+            // A third up and down, once in a hundred trials.
+            log += 0.3 * (TAU * (self.phase + f64::from(self.trials) / 100.0)).sin();
+        }
+        if surface.has_outliers && self.random.f64() < OUTLIERS {
+            let [low, high] = OUTLIER_LEFT;
+            log += (low + (high - low) * self.random.f64()).ln();
+        }
+        let goodput = surface.goodput(settings) * log.exp();
+        self.trials += 1;
+        self.bytes += goodput;
+        self.highest = self.highest.max(goodput);
+        let throttled = surface.is_throttled(settings);
+        let limited_by = if throttled { LimitedBy::Throttled } else { LimitedBy::GatewayOrNetwork };
+        Outcome { goodput, limited_by, steady: None }
+    }
+
+    /// Trials that are sure to fit a budget, at the highest goodput so far.
+    pub fn affordable(&self, budget: Budget) -> u32 {
+        let trials = budget.trials.saturating_sub(self.trials);
+        let bytes = (budget.bytes - self.bytes).max(0.0);
+        let fit = if self.highest > 0.0 { bytes / self.highest } else { f64::from(trials) };
+        trials.min(fit as u32)
+    }
+}
+
+/// What a strategy may spend.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    pub trials: u32,
+    pub bytes: f64,
+}
+
+impl Budget {
+    /// A fifth of the reference grid's trials and bytes.
+    pub fn of(surface: &Surface) -> Self {
+        let trials = grid().count() as u32 * REPEATS / 5;
+        Self { trials, bytes: surface.grid_bytes() / 5.0 }
+    }
+}
+
+/// A standard normal value (G. E. P. Box, M. E. Muller, 1958).
+pub fn normal(random: &mut fastrand::Rng) -> f64 {
+    (-2.0 * (1.0 - random.f64()).ln()).sqrt() * (TAU * random.f64()).cos()
+}

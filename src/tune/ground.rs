@@ -1,0 +1,76 @@
+//! What a recommendation's figures are worked out from; also from a saved result.
+
+use super::blocks::Blocks;
+use super::race;
+use super::search::{Outcome, Search};
+use crate::result::{Comparison, Phase, Settings, Trial};
+use crate::stats::{LogMean, log_mean};
+
+/// The blocks of a race and of its confirmation.
+#[derive(Clone, Debug, Default)]
+pub struct Ground {
+    raced: Blocks,
+    /// With the duplicate's trials.
+    confirmed: Blocks,
+}
+
+impl Ground {
+    /// From the trials of one direction in a saved result.
+    pub fn of<'a>(trials: impl Iterator<Item = &'a Trial>) -> Self {
+        let (mut ground, mut duplicate) = (Self::default(), Blocks::default());
+        for trial in trials {
+            let blocks = match trial.phase {
+                Phase::Race => &mut ground.raced,
+                Phase::Confirmation => &mut ground.confirmed,
+                Phase::Duplicate => &mut duplicate,
+                Phase::Calibration | Phase::Ramp | Phase::Run => continue,
+            };
+            let outcome = Outcome {
+                goodput: trial.goodput_bytes_per_second,
+                limited_by: trial.limited_by,
+                steady: trial.window.steady,
+            };
+            blocks.insert(trial.settings, trial.block.unwrap_or_default(), outcome);
+        }
+        ground.confirmed = ground.confirmed.sharpened_by(&duplicate);
+        ground
+    }
+
+    pub(super) fn of_search(search: &Search) -> Self {
+        let confirmed = search.confirmed().sharpened_by(search.duplicate());
+        Self { raced: search.raced().clone(), confirmed }
+    }
+
+    pub(super) fn raced(&self) -> &Blocks {
+        &self.raced
+    }
+
+    pub(super) fn confirmed(&self) -> &Blocks {
+        &self.confirmed
+    }
+
+    /// Goodput over the blocks of the confirmation; over those of the race where fewer than two confirm it.
+    pub fn goodput(&self, settings: Settings) -> Option<LogMean> {
+        let fresh = self.confirmed.goodputs(settings);
+        match fresh.len() {
+            0 | 1 => log_mean(&self.raced.and(&self.confirmed).goodputs(settings)),
+            _ => log_mean(&fresh),
+        }
+    }
+
+    /// One against the other: by the confirmation where it holds both twice, else by the race.
+    pub fn compare(&self, one: Settings, other: Settings) -> Option<Comparison> {
+        let fresh = self.confirmed.ratio(one, other);
+        if let Some(fresh) = fresh
+            && fresh.interval_95.is_some()
+        {
+            let (ratio, interval_95) = (fresh.mean, fresh.interval_95);
+            let phase = Some(Phase::Confirmation);
+            return Some(Comparison { settings: other, ratio, interval_95, phase });
+        }
+        let ratio = self.raced.ratio(one, other)?.mean;
+        let bound = race::bound(&self.raced, one, other);
+        let interval_95 = bound.map(|bound| [ratio * (-bound).exp(), ratio * bound.exp()]);
+        Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Race) })
+    }
+}
