@@ -70,6 +70,13 @@ impl Found {
         Self(["part_size_bytes", "parts_in_flight", "files_in_flight"].map(finding).to_vec())
     }
 
+    /// It is the same, or less is known.
+    fn is_true_of(&self, whole: &Self) -> bool {
+        self.0.iter().zip(&whole.0).all(|((value, certainty), (most, _))| {
+            value == most || (certainty == "at_least" && value < most)
+        })
+    }
+
     fn expected(told: Told, parts: &str) -> Self {
         Self(vec![
             (told.part_mib << 20, "observed".to_owned()),
@@ -80,18 +87,18 @@ impl Found {
 }
 
 /// A busy machine may blur the times of a transfer, so that less can be said: another one shows it.
+/// Nothing wrong may be said of any.
 fn assert_recovered(settings: [Told; 3], client: impl Fn(&Serve, Told, &TempDir)) {
     for told in settings {
         let expected = [Found::expected(told, "inferred"), Found::expected(told, "observed")];
-        let found: Vec<[Found; 2]> = (0..3)
-            .map(|_| told.observed(&client))
-            .scan(false, |done, found| {
-                let go_on = !*done;
-                *done = found == expected;
-                go_on.then_some(found)
-            })
-            .collect();
-        assert!(found.contains(&expected), "{told:?}: {found:#?}");
+        let is_recovered = |_| {
+            let found = told.observed(&client);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(found.is_true_of(expected), "{told:?}: {found:?}");
+            }
+            found == expected
+        };
+        assert!((0..4).any(is_recovered), "none of four transfers showed {told:?}");
     }
 }
 
