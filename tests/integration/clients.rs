@@ -79,14 +79,15 @@ fn rclone_uploads_lists_downloads_and_deletes() {
     let Some(rclone) = Tool::rclone(&serve.endpoint()) else { return };
     let case = case(70_000_000);
     let (here, back) = (text(case.here.path()), text(case.back.path()));
-    rclone.ok(["copy", "--s3-upload-cutoff", "64Mi", here, "tidegate:bucket/p"]);
+    // As Storj asks of rclone's users.
+    let parts = ["--s3-chunk-size", "64Mi", "--s3-upload-cutoff", "64Mi"];
+    rclone.ok([&["copy", here, "tidegate:bucket/p"][..], &parts].concat());
     case.assert_listed(&rclone.ok(["lsf", "--files-only", "-R", "tidegate:bucket/p"]));
     rclone.ok(["check", "--download", here, "tidegate:bucket/p"]);
     rclone.ok(["copy", "tidegate:bucket/p", back]);
     case.assert_came_back();
     rclone.ok(["delete", "tidegate:bucket/p"]);
     assert_eq!(rclone.ok(["lsf", "tidegate:bucket"]), "");
-    // For Storj it takes no smaller ones.
     assert_moved(serve, &case, 64 << 20);
 }
 

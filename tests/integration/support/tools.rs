@@ -36,7 +36,8 @@ impl Tool {
         let environment = vec![
             ("RCLONE_CONFIG", "/dev/null".to_owned()),
             ("RCLONE_CONFIG_TIDEGATE_TYPE", "s3".to_owned()),
-            ("RCLONE_CONFIG_TIDEGATE_PROVIDER", "Storj".to_owned()),
+            // For `Storj` rclone 1.60 names buckets by the host, which loopback has no names for.
+            ("RCLONE_CONFIG_TIDEGATE_PROVIDER", "Other".to_owned()),
             ("RCLONE_CONFIG_TIDEGATE_ENDPOINT", endpoint.to_owned()),
             ("RCLONE_CONFIG_TIDEGATE_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
             ("RCLONE_CONFIG_TIDEGATE_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
