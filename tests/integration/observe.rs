@@ -43,12 +43,12 @@ impl Told {
 
     /// What both ways find while `client` sends the files to `s3://bucket/p`.
     fn observed(self, client: impl Fn(&Serve, Told, &TempDir)) -> [Found; 2] {
-        let serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
+        let mut serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
         let files = self.files();
         let looking = Looking::start(&serve);
         client(&serve, self, &files);
         let looks = looking.stop();
-        let log = Tidegate::embedded().run_plain("observe", &[text(&serve.log()), "--json"]);
+        let log = Tidegate::embedded().run_plain("observe", &[text(&serve.end()), "--json"]);
         let requests = serde_json::from_str(&log.stdout).unwrap();
         [looks, requests].map(|document: Value| Found::in_document(&document))
     }
@@ -217,10 +217,10 @@ fn run_does_as_the_connector_that_was_saved() {
     let saved = tempfile::NamedTempFile::new().unwrap();
     let dataset = ["s3://bucket/p", "--size", "180MB", "--files", "5"];
     let observed = |options: &[&str], save: &[&str]| {
-        let serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
+        let mut serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
         let finished = Tidegate::at(&serve.endpoint()).run("run", &[&dataset, options].concat());
         assert_eq!(finished.code, 0, "{}", finished.stderr);
-        let log = serve.log();
+        let log = serve.end();
         let observe = [&[text(&log), "--json"], save].concat();
         let observed = Tidegate::embedded().run_plain("observe", &observe);
         Found::in_document(&serde_json::from_str(&observed.stdout).unwrap())
@@ -282,13 +282,13 @@ fn what_cannot_be_observed_is_said_with_what_to_do() {
 
 #[test]
 fn downloads_are_observed_from_requests() {
-    let serve = Serve::start(&["--bucket", "bucket"]);
+    let mut serve = Serve::start(&["--bucket", "bucket"]);
     let Some(s5cmd) = Tool::s5cmd(&serve.endpoint()) else { return };
     let files = told(5, 2, 2).files();
     s5cmd.ok(["cp", &format!("{}/", text(files.path())), "s3://bucket/p/"]);
     let back = tempfile::tempdir().unwrap();
     s5cmd.ok(["cp", "--part-size", "6", "s3://bucket/p/*", &format!("{}/", text(back.path()))]);
-    let observed = Tidegate::embedded().run_plain("observe", &[text(&serve.log()), "--json"]);
+    let observed = Tidegate::embedded().run_plain("observe", &[text(&serve.end()), "--json"]);
     let document: Value = serde_json::from_str(&observed.stdout).unwrap();
     let down = &document["down"];
     assert_eq!(down["part_size_bytes"]["value"], 6 << 20, "{down:#}");

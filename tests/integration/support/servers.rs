@@ -104,11 +104,6 @@ impl Serve {
         self.statistics.as_ref().expect("it was started with --stats")
     }
 
-    /// Its request log.
-    pub fn log(&self) -> PathBuf {
-        log_in(&self.directory)
-    }
-
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
@@ -123,9 +118,14 @@ impl Serve {
 
     /// Ends it, so that all it has to log is in the file, and reads that.
     pub fn stop(mut self) -> Vec<Request> {
+        Request::read_all(&self.end())
+    }
+
+    /// Ends it: its request log, to which nothing will be added.
+    pub fn end(&mut self) -> PathBuf {
         drop(self.child.stdin.take());
         assert!(self.child.wait().unwrap().success(), "it ends in peace");
-        Request::read_all(&log_in(&self.directory))
+        log_in(&self.directory)
     }
 }
 
