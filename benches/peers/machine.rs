@@ -7,6 +7,7 @@ use tidegate::measure;
 use tidegate::units::ByteSize;
 
 use crate::Result;
+use crate::core;
 
 /// A list in Markdown. The load is that of the moment.
 pub fn describe(files: &Path) -> Result<String> {
@@ -14,11 +15,12 @@ pub fn describe(files: &Path) -> Result<String> {
     let memory =
         host.memory_bytes.map_or("unknown".to_owned(), |bytes| ByteSize(bytes).to_string());
     Ok(format!(
-        "- CPU: {}, {} cores\n- memory: {memory}\n- kernel: {}\n- files lie on: {}\n- load average when it began (1, 5, 15 min): {}\n- command: `{}`",
+        "- CPU: {}, {} cores\n- memory: {memory}\n- kernel: {}\n- files lie on: {}\n- {}\n- load average when it began (1, 5, 15 min): {}\n- command: `{}`",
         cpu_model()?,
         host.cores,
         host.os,
         file_system(files)?,
+        core::describe(),
         load_average()?,
         command(),
     ))

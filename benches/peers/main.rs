@@ -4,6 +4,7 @@
 //! of the machine hits all alike. Compare within one run only: ratios are formed within a round.
 //! A peer that this machine lacks is a row that says so.
 
+mod core;
 mod goals;
 mod machine;
 mod measure;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
+use crate::core::Core;
 use crate::raw_hyper::BUCKET;
 use crate::task::{Data, Direction, FILES, PART_BYTES, Security, Task};
 use crate::tls_proxy;
@@ -137,7 +138,7 @@ impl Peer {
 
     /// The program with the surroundings that all have.
     pub fn start(self, place: &Place) -> Result<Command> {
-        let mut command = Command::new(self.program()?);
+        let mut command = Core::Client.command(&self.program()?);
         surroundings(&mut command, place);
         Ok(command)
     }
@@ -157,7 +158,7 @@ impl Peer {
 }
 
 /// On PATH, or where `go install` puts it.
-fn find(program: &str) -> Result<PathBuf> {
+pub fn find(program: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let home = std::env::var_os("HOME").unwrap_or_default();
     std::env::split_paths(&path)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::Result;
+use crate::core::Core;
 
 /// A child process that says where it listens, and ends with this value.
 pub struct Process {
@@ -29,7 +30,8 @@ impl Process {
 
     /// This program as the proxy in front of `upstream`.
     pub fn tls_proxy(upstream: &str) -> Result<Self> {
-        Self::start(Command::new(std::env::current_exe()?).args(["tls-proxy", upstream]))
+        let program = std::env::current_exe()?;
+        Self::start(Core::Servers.command(&program).args(["tls-proxy", upstream]))
     }
 }
 
@@ -73,7 +75,8 @@ impl Server {
     pub fn start(directory: &Path) -> Result<Self> {
         let log = directory.join("requests.jsonl");
         let process = Process::start(
-            Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            Core::Servers
+                .command(env!("CARGO_BIN_EXE_tidegate").as_ref())
                 .args([
                     "serve",
                     "--retain",

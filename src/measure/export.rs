@@ -93,14 +93,16 @@ impl Recorder {
     }
 
     /// Bytes by the bin in which they passed, as CSV: what goodput and its interval are computed from.
+    /// Bins that a long trial has put together are one row.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write_bins(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{BINS_HEADER}")?;
-        for bin in 0..self.up.bins().max(self.down.bins()) {
+        let row = self.up.width().max(self.down.width());
+        for bin in (0..self.up.bins().max(self.down.bins())).step_by(row) {
             let start = BIN.as_secs_f64() * bin as f64;
-            let (wire, good) = (self.wire_bytes(bin, bin + 1), self.good_bytes(bin, bin + 1));
+            let (wire, good) = (self.wire_bytes(bin, bin + row), self.good_bytes(bin, bin + row));
             writeln!(out, "{start:.1},{wire},{good}")?;
         }
         Ok(())
@@ -249,6 +251,31 @@ mod tests {
         });
         assert_eq!(sums, (130, 100));
         assert!(rows.contains(&"1.9,30,0"), "{csv}");
+    }
+
+    #[test]
+    fn of_a_trial_of_weeks_a_row_stands_for_more_than_a_bin() {
+        let mut recorder = Recorder::default();
+        clock::simulate(async {
+            for file in 0..2 {
+                let probe = Probe::begin(&Arc::default(), Instant::default());
+                probe.payload_passed(10);
+                let (part_number, intended_start) = (None, None);
+                let id = AttemptId {
+                    operation: Operation::Put,
+                    file,
+                    part_number,
+                    number: 1,
+                    intended_start,
+                };
+                recorder.attempt_ended(id, &probe, Outcome::Ok, clock::now(), true);
+                sleep(Duration::from_secs(14 * 24 * 3600)).await;
+            }
+        });
+        let csv = text(|out| recorder.write_bins(out));
+        assert!(csv.lines().count() < 1_500_000, "{} rows", csv.lines().count());
+        assert!(csv.starts_with(&format!("{BINS_HEADER}\n0.0,10,10\n10.0,0,0\n")));
+        assert!(csv.ends_with("1209600.0,10,10\n"));
     }
 
     #[test]
