@@ -1,5 +1,7 @@
 //! `tidegate tune`: a search driven over a store, each trial saved before the next.
 
+mod budget;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,13 +9,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use self::budget::{Spent, announce};
 use super::claim::Claim;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::run::{PATTERN_SEED, Upwards, assumptions, both, local_dataset, prepare, seen};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -22,7 +25,7 @@ use crate::result::{Direction, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
-use crate::tune::{self, Forecast, GcsOptions, Limits, Next, Outcome, Search};
+use crate::tune::{self, GcsOptions, Limits, Next, Outcome, Search};
 use crate::units::{ByteSize, Rate};
 
 /// What `tune` was asked to do.
@@ -65,9 +68,6 @@ pub struct TuneOptions {
     /// Directory of results.
     pub results: PathBuf,
 }
-
-/// Part of a trial's time that is neither warm-up nor window, until trials have been seen (ASSUMPTION).
-const DRAIN_SHARE: f64 = 0.35;
 
 /// Searches for settings and recommends some.
 ///
@@ -145,37 +145,6 @@ fn check_settings(options: &TuneOptions, config: &tune::Config, dataset: &Datase
     Ok(())
 }
 
-/// Says before anything is spent what the budget affords and what it can show.
-fn announce(options: &TuneOptions, config: &tune::Config, progress: &Progress) -> Result<()> {
-    let trial = expected_trial(options);
-    let trials = (options.budget.as_secs_f64() / trial.as_secs_f64()) as u32;
-    let forecast = Forecast::new(config, trials);
-    let least = Forecast::TRIALS_MIN;
-    if forecast.trials < least {
-        let needed = humantime::format_duration(Duration::from_secs(
-            (trial * least).as_secs_f64().ceil() as u64,
-        ));
-        let message =
-            format!("the budget affords {} trials and {least} are the least", forecast.trials);
-        return Err(Error::environment(message).hint(format!("give --budget {needed} or more")));
-    }
-    let shows = forecast.smallest_difference.map_or("no differences at all".into(), |smallest| {
-        let percent = 100.0 * smallest.exp_m1();
-        let sd = 100.0 * tune::SD_ASSUMED;
-        format!("differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)")
-    });
-    progress.note(&format!(
-        "budget {}: about {} trials of {:.0} s; {} to find the knee, up to {} files in flight, then a race and {} blocks of confirmation, which show {shows}",
-        humantime::format_duration(options.budget),
-        forecast.trials,
-        trial.as_secs_f64(),
-        forecast.to_the_knee,
-        options.concurrency_max,
-        forecast.blocks,
-    ));
-    Ok(())
-}
-
 /// What is searched.
 fn config(options: &TuneOptions, dataset: &Dataset) -> tune::Config {
     let offered = || tune::offered_part_sizes(options.has_segments, dataset.largest_bytes());
@@ -199,10 +168,6 @@ fn config(options: &TuneOptions, dataset: &Dataset) -> tune::Config {
         limits: options.limits,
         seed: options.seed,
     }
-}
-
-fn expected_trial(options: &TuneOptions) -> Duration {
-    (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
 }
 
 fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeMap<String, Value> {
@@ -340,26 +305,6 @@ impl Tuning<'_> {
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
         }
-    }
-}
-
-/// What trials have cost so far.
-#[derive(Default)]
-struct Spent(Vec<Duration>);
-
-impl Spent {
-    fn add(&mut self, time: Duration) {
-        self.0.push(time);
-    }
-
-    /// Trials that still fit the budget, at the median time of those seen: the ramp's last trials,
-    /// with far more files in flight than will be raced, take several times as long to drain.
-    fn affordable(&self, options: &TuneOptions, started: Instant) -> u32 {
-        let mut times = self.0.clone();
-        times.sort_unstable();
-        let trial = times.get(times.len() / 2).copied().unwrap_or_else(|| expected_trial(options));
-        let left = options.budget.saturating_sub(started.elapsed());
-        (left.as_secs_f64() / trial.as_secs_f64().max(1e-3)) as u32
     }
 }
 
