@@ -24,6 +24,7 @@
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
 //! | [`stats`] | pure functions; every one cites its source |
+//! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
 //! | [`clock`], [`interrupt`], [`units`], [`csv`], [`error`] | now and sleep; Ctrl-C; bytes and rates; rows of text; what a user is told |
 //!
@@ -103,6 +104,7 @@ pub mod gateway;
 pub mod interrupt;
 pub mod measure;
 pub mod observe;
+pub mod prices;
 pub mod report;
 pub mod result;
 pub mod scenario;
