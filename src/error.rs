@@ -55,6 +55,16 @@ impl Error {
         self
     }
 
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next, if that is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Why the program stops.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -73,6 +73,9 @@
 //!   candidates cannot reject before the third block; its bounds are corrected for all comparisons and
 //!   looks. What a race has chosen is confirmed on fresh data, and only that is claimed. `cargo bench
 //!   --bench tuner` shows what this loses and whether its claims hold.
+//! * **A bucket that keeps versions is refused.** What a run deletes would stay and be paid for. To find and
+//!   delete versions of its own it would need another right of its keys; a bucket without versioning is
+//!   simpler. Where the endpoint does not tell, the run says so and goes on.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,

@@ -4,6 +4,7 @@
 
 pub mod serve;
 
+mod check;
 mod clean;
 mod compare;
 mod connector;
@@ -45,6 +46,8 @@ enum Verb {
     Man(pages::ManArgs),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
+    /// Say whether a target and this machine are fit for a run (exit code 1 if not); nothing stays of it.
+    Check(check::Args),
     /// Remove what runs that were killed left in a bucket, and nothing else.
     Clean(clean::Args),
 }
@@ -63,6 +66,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Completions(args) => pages::completions(args),
         Verb::Man(args) => pages::man(args),
         Verb::Serve(args) => serve::run(args),
+        Verb::Check(args) => check::run(args),
         Verb::Clean(args) => clean::run(args),
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Endpoint {
     /// Certificate authorities in PEM, beside those of the system
     #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE")]
     ca_bundle: Option<PathBuf>,
-    /// Accept any certificate
+    /// Accept any certificate, and http:// to another machine; the report says so
     #[arg(long)]
     insecure: bool,
     /// Send requests unsigned

@@ -23,7 +23,8 @@ pub struct Asked {
     pub range: Option<String>,
 }
 
-/// Query parameters that name an aspect of a bucket or object which the embedded gateway does not have.
+/// Query parameters that name an aspect of a bucket or object which the embedded gateway does not have, or
+/// cannot change.
 const OTHER_ASPECTS: [&str; 16] = [
     "accelerate",
     "acl",
@@ -84,6 +85,14 @@ enum Target {
 }
 
 fn operation(target: Target, method: &Method, query: &Query, headers: &HeaderMap) -> &'static str {
+    if let (Target::Bucket, "GET") = (target, method.as_str()) {
+        if query.has("versioning") {
+            return "GetBucketVersioning";
+        }
+        if query.has("object-lock") {
+            return "GetObjectLockConfiguration";
+        }
+    }
     if OTHER_ASPECTS.iter().any(|aspect| query.has(aspect)) {
         return "Other";
     }
@@ -206,6 +215,9 @@ mod tests {
             ("PUT", "/b", "CreateBucket"),
             ("PUT", "/b/", "CreateBucket"),
             ("GET", "/b?location", "GetBucketLocation"),
+            ("GET", "/b?versioning", "GetBucketVersioning"),
+            ("PUT", "/b?versioning", "Other"),
+            ("GET", "/b?object-lock", "GetObjectLockConfiguration"),
             ("GET", "/b?uploads=&prefix=p", "ListMultipartUploads"),
             ("GET", "/b?list-type=2&prefix=", "ListObjectsV2"),
             ("GET", "/b?prefix=", "ListObjects"),

@@ -321,6 +321,7 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
             endpoint: "https://gateway.storjshare.io".into(),
             bucket: "lab-data".into(),
             kind: TargetKind::Endpoint,
+            insecure: false,
         },
         scenario: BTreeMap::from([
             ("max_concurrency".into(), serde_json::json!(32)),

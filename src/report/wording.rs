@@ -54,9 +54,14 @@ pub fn journey(direction: impl Into<Traffic>, target: &Target) -> String {
 
 /// `s3://bucket at https://gateway`.
 pub fn place(target: &Target) -> String {
+    let insecure = match (target.insecure, target.endpoint.starts_with("https:")) {
+        (false, _) => "",
+        (true, true) => " (--insecure: any certificate was accepted)",
+        (true, false) => " (--insecure: in clear text)",
+    };
     match target.kind {
         TargetKind::Embedded => format!("s3://{} on the embedded gateway", target.bucket),
-        TargetKind::Endpoint => format!("s3://{} at {}", target.bucket, target.endpoint),
+        TargetKind::Endpoint => format!("s3://{} at {}{insecure}", target.bucket, target.endpoint),
         TargetKind::Simulated => format!("a simulation of `{}`", target.endpoint),
     }
 }

@@ -80,6 +80,9 @@ pub struct Target {
     pub bucket: String,
     /// What answered.
     pub kind: TargetKind,
+    /// Whether anybody on the way could have read or answered: `--insecure` was given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
 }
 
 /// What answered the requests.

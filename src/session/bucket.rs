@@ -10,7 +10,9 @@ use crate::clock;
 use crate::dataset::{FileSpec, Payload};
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
-use crate::store::{AnyStore, OpenUpload, PartInfo, Place, Store, StoreError, Upload};
+use crate::store::{
+    AnyStore, OpenUpload, Part, PartInfo, Place, Store, StoreError, Upload, Versioning,
+};
 use crate::transfer::RetryPolicy;
 
 /// Keys of one DeleteObjects request (S3).
@@ -47,6 +49,43 @@ impl Bucket {
         }
     }
 
+    /// Sees that what is deleted is gone: in a bucket that keeps versions the bytes would stay, and the
+    /// bill. What is to be said if the endpoint does not tell.
+    pub(super) async fn keeps_no_versions(&self) -> Result<Option<String>> {
+        let versioning = self.call(async |probe| self.store.versioning(probe).await).await;
+        let found = match versioning {
+            Ok(Versioning::Never) => return Ok(None),
+            Ok(Versioning::Suspended) => "its versioning is suspended, and deletes leave marks",
+            Ok(Versioning::Enabled) => {
+                "it keeps versions, and deletes would keep the bytes and the bill"
+            }
+            Err(error) if error.class == FailureClass::Client => {
+                return Ok(Some(format!(
+                    "whether bucket {} keeps what is deleted is not known: {error}",
+                    self.name
+                )));
+            }
+            Err(error) => return Err(self.explain("ask for the versioning of", &error)),
+        };
+        Err(Error::environment(format!("bucket {} would not be left as it is: {found}", self.name))
+            .hint("measure in a bucket that never had versioning"))
+    }
+
+    /// Whether objects cannot be deleted for some time; `None` with the reason if the endpoint does not tell.
+    pub(super) async fn locks_objects(&self) -> Result<bool, StoreError> {
+        match &self.store {
+            AnyStore::S3(store) => self.call(async |probe| store.object_lock(probe).await).await,
+            AnyStore::Model(_) => Ok(false),
+        }
+    }
+
+    /// The first page of a listing: how many objects, and whether there are more.
+    pub(super) async fn glance(&self, prefix: &str) -> Result<(usize, bool)> {
+        let list = async |probe: &_| self.store.list_objects(prefix, None, probe).await;
+        let page = self.call(list).await.map_err(|error| self.explain("list", &error))?;
+        Ok((page.objects.len(), page.next.is_some()))
+    }
+
     /// All objects below a prefix, with paths relative to it.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<FileSpec>> {
         let mut files = Vec::new();
@@ -81,6 +120,27 @@ impl Bucket {
                 .map(Some)
                 .map_err(|error| self.explain("list the parts of an upload in", &error)),
         }
+    }
+
+    /// Begins a multipart upload.
+    pub(super) async fn begin_upload(&self, key: &str) -> Result<Upload> {
+        let create = async |probe: &_| self.store.create_upload(key, probe).await;
+        self.call(create).await.map_err(|error| self.explain("begin an upload in", &error))
+    }
+
+    /// Sends a small part.
+    pub(super) async fn send_part(
+        &self,
+        upload: &Upload,
+        number: u32,
+        content: &str,
+    ) -> Result<Part> {
+        let content = Bytes::copy_from_slice(content.as_bytes());
+        let send = async |probe: &_| {
+            let payload = Payload::from(vec![content.clone()]);
+            self.store.upload_part(upload, number, payload, probe).await
+        };
+        self.call(send).await.map_err(|error| self.explain("send a part to", &error))
     }
 
     /// Writes a small object.
@@ -171,6 +231,10 @@ impl Bucket {
             (Some("AccessDenied"), _) => {
                 "these keys may not do this: they need read, write, list and delete"
             }
+            (Some("RequestTimeTooSkewed"), _) => {
+                "set the clock of this machine: the endpoint's is another"
+            }
+            (Some("ExpiredToken"), _) => "get new keys: these have expired",
             // In the words of rustls.
             _ if error.message.contains("invalid peer certificate") => {
                 "name the certificate of the endpoint's authority with --ca-bundle FILE"

@@ -10,10 +10,10 @@ use crate::units::{ByteSize, MIB};
 
 /// Memory of a stream: the client's buffers and the kernel's (256 KiB to send, 64 KiB to read, and
 /// what the kernel adds), and six blocks of a file.
-const STREAM_BYTES: u64 = 2 * MIB;
+pub(super) const STREAM_BYTES: u64 = 2 * MIB;
 
 /// Files that are open beside the connections and the data: libraries, logs, the runtime's own.
-const FILES_BESIDE: u64 = 64;
+pub(super) const FILES_BESIDE: u64 = 64;
 
 /// Sees that the settings fit this machine; raises the limit of open files as far as allowed.
 ///

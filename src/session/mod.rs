@@ -2,6 +2,7 @@
 //! cleans up after itself, also after Ctrl-C.
 
 mod bucket;
+mod check;
 mod claim;
 mod clean;
 mod embedded;
@@ -15,6 +16,7 @@ mod simulated;
 mod target;
 mod tune;
 
+pub use check::{Check, Outcome as CheckOutcome, check};
 pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use observe::{ObserveOptions, observe, observe_log};
 pub use progress::Progress;

@@ -98,6 +98,9 @@ pub async fn run(
         }
     }
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+    if local.is_some() {
+        may_write(&bucket, interrupt, progress).await?;
+    }
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
     let mut record = session.begin(new_id(), progress)?;
     let local = local.map(Arc::new);
@@ -324,6 +327,17 @@ pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
         (Err(error), Err(other)) => Err(error.followed_by(other)),
         (work, cleaning) => work.and(cleaning),
     }
+}
+
+/// The part of `check` that nothing is written without.
+pub(super) async fn may_write(
+    bucket: &Bucket,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<()> {
+    let unknown = interrupt.unless_asked(bucket.keeps_no_versions()).await?;
+    unknown.iter().for_each(|unknown| progress.note(&format!("warning: {unknown}")));
+    Ok(())
 }
 
 /// Uploads the objects that are to be downloaded; all must arrive.

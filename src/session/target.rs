@@ -107,7 +107,7 @@ impl TargetOptions {
     }
 
     /// Resolves credentials, or starts the embedded gateway.
-    async fn open(&self) -> Result<Open> {
+    pub(super) async fn open(&self) -> Result<Open> {
         match (&self.simulation, &self.url) {
             (Some(simulation), _) => Self::open_simulated(simulation),
             (None, Some(url)) => self.open_endpoint(url).await,
@@ -127,6 +127,7 @@ impl TargetOptions {
             endpoint: place.endpoint().to_owned(),
             bucket: url.bucket.clone(),
             kind: TargetKind::Endpoint,
+            insecure: self.insecure,
         };
         Ok(Open { place, prefix: url.prefix.clone(), result, simulated: None, _embedded: None })
     }
@@ -140,6 +141,7 @@ impl TargetOptions {
             endpoint: embedded.endpoint().to_owned(),
             bucket: bucket.to_owned(),
             kind: TargetKind::Embedded,
+            insecure: false,
         };
         Ok(Open {
             place: Place::Endpoint(connection),
@@ -163,6 +165,7 @@ impl TargetOptions {
             endpoint: scenario.name.clone(),
             bucket: place.bucket().to_owned(),
             kind: TargetKind::Simulated,
+            insecure: false,
         };
         let simulated = Some(Simulated { scenario, began: clock::real() });
         Ok(Open { place, prefix: String::new(), result, simulated, _embedded: None })

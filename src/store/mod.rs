@@ -99,6 +99,17 @@ pub struct ObjectInfo {
     pub etag: Option<String>,
 }
 
+/// Whether a bucket keeps what is deleted or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versioning {
+    /// It never did: what is deleted is gone.
+    Never,
+    /// It did, and still marks what is deleted.
+    Suspended,
+    /// Every version stays until it is deleted by its own name.
+    Enabled,
+}
+
 /// One page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

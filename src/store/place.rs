@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::model::ModelStore;
 use super::s3::{Connection, S3Store};
-use super::{Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload};
+use super::{
+    Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload, Versioning,
+};
 use crate::dataset::Payload;
 use crate::measure::Probe;
 
@@ -50,6 +52,19 @@ pub enum AnyStore {
     S3(S3Store),
     /// In simulated time.
     Model(ModelStore),
+}
+
+impl AnyStore {
+    /// Whether the bucket keeps versions. The simulated one never does.
+    ///
+    /// # Errors
+    /// The attempt's.
+    pub async fn versioning(&self, probe: &Arc<Probe>) -> Result<Versioning, StoreError> {
+        match self {
+            Self::S3(store) => store.versioning(probe).await,
+            Self::Model(_) => Ok(Versioning::Never),
+        }
+    }
 }
 
 macro_rules! either {

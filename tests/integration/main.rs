@@ -3,6 +3,7 @@
 
 mod agreement;
 mod answers;
+mod check;
 mod clean;
 mod clients;
 mod closed_forms;

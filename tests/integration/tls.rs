@@ -1,25 +1,15 @@
 //! An endpoint with a certificate that not everybody trusts.
 
-use std::path::{Path, PathBuf};
-
-use crate::support::servers::{Serve, text};
+use crate::support::servers::text;
 use crate::support::tidegate::{Finished, Tidegate};
+use crate::support::tls::{self, data};
 use crate::support::tools::AwsCli;
 
 const UPLOAD: &[&str] = &["s3://bucket/p", "--size", "30MB", "--files", "2", "--part-size", "8MiB"];
 
-/// A gateway with a certificate for `localhost` and 127.0.0.1.
-fn serve_tls(options: &[&str]) -> Serve {
-    let (certificate, key) = (data("server.pem"), data("server.key"));
-    let tls = ["--tls-cert", text(&certificate), "--tls-key", text(&key)];
-    let serve = Serve::start(&[&tls, options].concat());
-    assert!(serve.endpoint().starts_with("https://"), "{}", serve.endpoint());
-    serve
-}
-
 #[test]
 fn a_trusted_certificate_carries_a_verified_upload() {
-    let serve = serve_tls(&[]);
+    let serve = tls::serve(&[]);
     let tidegate = Tidegate::at(&serve.endpoint());
     let ca_bundle = data("ca.pem");
     let options = ["--verify", "--ca-bundle", text(&ca_bundle), "--json"];
@@ -31,7 +21,7 @@ fn a_trusted_certificate_carries_a_verified_upload() {
 
 #[test]
 fn an_unknown_authority_is_refused_unless_the_user_insists() {
-    let serve = serve_tls(&[]);
+    let serve = tls::serve(&[]);
     let tidegate = Tidegate::at(&serve.endpoint());
     let refused = tidegate.run("run", UPLOAD);
     assert_eq!(refused.code, 2);
@@ -39,11 +29,23 @@ fn an_unknown_authority_is_refused_unless_the_user_insists() {
     assert!(refused.stderr.contains("--ca-bundle"), "{}", refused.stderr);
     let insisted = tidegate.run("run", &[UPLOAD, &["--insecure"]].concat());
     assert_eq!(insisted.code, 0, "{}", insisted.stderr);
+    assert!(insisted.stdout.contains("--insecure: any certificate"), "{}", insisted.stdout);
+}
+
+#[test]
+fn clear_text_to_another_machine_is_refused_unless_the_user_insists() {
+    // Of a network for documentation (RFC 5737): nothing is ever sent there.
+    let tidegate = Tidegate::at("http://192.0.2.1");
+    for verb in ["run", "tune", "clean"] {
+        let Finished { code, stderr, .. } = tidegate.run_plain(verb, &["s3://bucket/p"]);
+        assert_eq!(code, 2, "{verb}: {stderr}");
+        assert!(stderr.contains("in clear text") && stderr.contains("--insecure"), "{stderr}");
+    }
 }
 
 #[test]
 fn an_answer_of_no_before_the_body_is_read_reaches_the_client() {
-    let serve = serve_tls(&["--bucket", "bucket"]);
+    let serve = tls::serve(&["--bucket", "bucket"]);
     let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
     let here = tempfile::tempdir().unwrap();
     let (file, ca) = (here.path().join("file"), data("ca.pem"));
@@ -78,8 +80,4 @@ fn a_bundle_without_certificates_is_refused() {
     let refused = tidegate.run("run", &[UPLOAD, &["--ca-bundle", text(&bundle)]].concat());
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("there is no certificate in it"), "{}", refused.stderr);
-}
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/data").join(name)
 }

@@ -1,7 +1,7 @@
 //! The operations as s3s calls them. One trait, so one long block; the work is done next door.
 
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::Embedded;
 use super::objects::partial_if;
@@ -150,5 +150,26 @@ impl S3 for Embedded {
         self.bucket(&request.input.bucket, |_| Ok(()))?;
         // Storj answers with an empty LocationConstraint.
         Ok(S3Response::new(GetBucketLocationOutput::default()))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        self.bucket(&request.input.bucket, |_| Ok(()))?;
+        // A bucket that never had any has no status (`storj/gateway-st` miniogw/gateway.go).
+        Ok(S3Response::new(GetBucketVersioningOutput::default()))
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        request: S3Request<GetObjectLockConfigurationInput>,
+    ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
+        self.bucket(&request.input.bucket, |_| Ok(()))?;
+        // `storj/gateway-st` miniogw/gateway.go and `storj/minio` cmd/api-errors.go.
+        Err(s3_error!(
+            ObjectLockConfigurationNotFoundError,
+            "Object Lock configuration does not exist for this bucket"
+        ))
     }
 }

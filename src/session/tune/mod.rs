@@ -13,7 +13,9 @@ use self::budget::{Spent, announce};
 use super::claim::Claim;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
-use super::run::{PATTERN_SEED, Upwards, assumptions, both, local_dataset, prepare, seen};
+use super::run::{
+    PATTERN_SEED, Upwards, assumptions, both, local_dataset, may_write, prepare, seen,
+};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
 use crate::clock;
@@ -88,6 +90,7 @@ pub async fn tune(
     check_settings(options, &config, &dataset)?;
     announce(options, &config, progress)?;
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+    may_write(&bucket, interrupt, progress).await?;
     let largest = Settings {
         part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
         concurrency: options.concurrency_max,

@@ -30,7 +30,7 @@ pub struct Config {
     pub profile: Option<String>,
     /// PEM file with certificate authorities to trust beside the system's.
     pub ca_bundle: Option<PathBuf>,
-    /// Accept any certificate.
+    /// Accept any certificate, and requests in clear text to other machines.
     pub insecure: bool,
     /// Longest time without progress in an attempt.
     pub stall_timeout: Duration,
@@ -50,6 +50,7 @@ pub struct Connection {
     /// `None`: requests are not signed.
     pub(super) key: Option<aws_credential_types::Credentials>,
     pub(super) sockets: Sockets,
+    pub(super) trust: Trust,
     pub(super) stall_timeout: Duration,
 }
 
@@ -73,9 +74,13 @@ impl Config {
     /// Finds the key and the certificate authorities. Nothing is sent to the endpoint.
     ///
     /// # Errors
-    /// If the endpoint is no URL, there is no key, or the CA bundle cannot be read.
+    /// If the endpoint is no URL or would be asked in clear text, there is no key, or the CA bundle
+    /// cannot be read.
     pub async fn resolve(self) -> Result<Connection> {
         let endpoint = endpoint_url(&self.endpoint)?;
+        if !self.insecure {
+            refuse_clear_text(&endpoint)?;
+        }
         let trust = match self.insecure {
             true => Trust::Anybody,
             false => Trust::Authorities { ca_bundle: self.ca_bundle },
@@ -96,6 +101,7 @@ impl Config {
             region: self.region,
             key,
             sockets,
+            trust,
             stall_timeout: self.stall_timeout,
         })
     }
@@ -115,7 +121,9 @@ impl Connection {
 
 fn endpoint_url(text: &str) -> Result<String> {
     let invalid = || {
-        Error::environment(format!("`{text}` is not the URL of an S3 endpoint"))
+        // What follows a question mark may be a signature.
+        let shown = text.split('?').next().unwrap_or_default();
+        Error::environment(format!("`{shown}` is not the URL of an S3 endpoint"))
             .hint("write it like https://gateway.storjshare.io")
     };
     let text = text.trim().trim_end_matches('/');
@@ -140,6 +148,19 @@ fn endpoint_url(text: &str) -> Result<String> {
         (Some(host), "/", None) if !host.is_empty() => Ok(url),
         _ => Err(invalid()),
     }
+}
+
+/// Objects, and the names of all of them, are for the endpoint's eyes only. Within this machine nobody
+/// listens.
+fn refuse_clear_text(endpoint: &str) -> Result<()> {
+    let parsed: Option<Uri> = endpoint.parse().ok();
+    let host = parsed.as_ref().and_then(Uri::host).unwrap_or_default();
+    if endpoint.starts_with("https:") || is_this_machine(host) {
+        return Ok(());
+    }
+    let message = format!("{endpoint} would get all data in clear text over the network");
+    Err(Error::environment(message)
+        .hint("name it with https://, or insist with --insecure, which the report will say"))
 }
 
 fn is_this_machine(host: &str) -> bool {
@@ -170,6 +191,27 @@ mod tests {
         ];
         for (text, url) in cases {
             assert_eq!(endpoint_url(text).unwrap(), url, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signature_in_an_endpoint_is_not_repeated() {
+        let error =
+            endpoint_url("https://host/key?X-Amz-Signature=5ecret").unwrap_err().to_string();
+        assert!(error.contains("https://host/key") && !error.contains("5ecret"), "{error}");
+    }
+
+    #[test]
+    fn clear_text_is_for_this_machine_only() {
+        for good in
+            ["https://10.0.0.7", "http://127.0.0.1:9000", "http://[::1]", "http://localhost"]
+        {
+            assert!(refuse_clear_text(good).is_ok(), "{good}");
+        }
+        for bad in ["http://10.0.0.7:9000", "http://gateway.example", "http://localhost.example"] {
+            let error = refuse_clear_text(bad).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("--insecure"), "{error}");
         }
     }
 

@@ -102,6 +102,8 @@ fn class_of_answer(status: u16, code: Option<&str>) -> FailureClass {
         // S3 answers 400 RequestTimeout or IncompleteBody when the body did not arrive.
         (408, _) | (_, "RequestTimeout") => FailureClass::Timeout,
         (_, "IncompleteBody") => FailureClass::Connection,
+        // What a server does not do now it will not do later.
+        (501, _) => FailureClass::Client,
         (500.., _) => FailureClass::Server,
         // An error inside a 200: S3 documents these as faults of its own, to be tried again.
         (200..=299, _) => FailureClass::Server,
@@ -160,6 +162,7 @@ mod tests {
             (400, Some("ThrottlingException"), Throttled),
             (503, Some("ServiceUnavailable"), Server),
             (502, None, Server),
+            (501, Some("NotImplemented"), Client),
             (200, Some("InternalError"), Server),
             (200, Some("SlowDown"), Throttled),
             (400, Some("BadDigest"), Checksum),

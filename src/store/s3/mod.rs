@@ -10,6 +10,7 @@ mod download;
 mod error;
 mod http_client;
 mod keys;
+mod preflight;
 mod watchdog;
 
 use std::ops::Range;
@@ -46,6 +47,7 @@ use http_client::{Carries, Observed};
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
 pub use http_client::LOOPBACK_SEND_BUFFER_BYTES;
+pub use preflight::{TlsSeen, TrustSeen};
 
 /// One bucket of an S3 endpoint, with an SDK client and a pool of connections of its own.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ pub mod http;
 pub mod requests;
 pub mod servers;
 pub mod tidegate;
+pub mod tls;
 pub mod tools;
 pub mod tree;
 pub mod truth_server;

@@ -149,25 +149,40 @@ fn log_in(directory: &TempDir) -> PathBuf {
 pub struct Versitygw {
     child: Child,
     address: SocketAddr,
-    _directory: TempDir,
+    _directories: [TempDir; 2],
 }
 
 impl Versitygw {
     /// Starts one; `None` if this machine has none.
     pub fn start() -> Option<Self> {
+        Self::run(false)
+    }
+
+    /// The same, and its buckets may have versioning.
+    pub fn with_versions() -> Option<Self> {
+        Self::run(true)
+    }
+
+    fn run(keeps_versions: bool) -> Option<Self> {
         let program = tools::find("versitygw")?;
-        let directory = tempfile::tempdir().unwrap();
+        let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [directory, versions] = &directories;
         std::fs::create_dir(directory.path().join("bucket")).unwrap();
         let address = free_address();
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port", &address.to_string()])
-            .arg("posix")
+            .arg("posix");
+        if keeps_versions {
+            command.arg("--versioning-dir").arg(versions.path());
+        }
+        let child = command
             .arg(directory.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let gateway = Self { child, address, _directory: directory };
+        let gateway = Self { child, address, _directories: directories };
         gateway.wait_until_it_listens();
         Some(gateway)
     }

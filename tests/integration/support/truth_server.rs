@@ -203,6 +203,7 @@ impl Shared {
 fn answer(asked: &Asked) -> (String, Vec<u8>) {
     let body = match (&*asked.method, asked.query.contains("uploadId=")) {
         ("GET", _) if asked.query.contains("location") => element("LocationConstraint", ""),
+        ("GET", _) if asked.query.contains("versioning") => element("VersioningConfiguration", ""),
         ("GET", _) if asked.query.contains("list-type=") => element("ListBucketResult", &listing()),
         ("GET", _) => vec![0; OBJECT_BYTES as usize],
         ("POST", false) => element("InitiateMultipartUploadResult", "<UploadId>u</UploadId>"),

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::super::error::root_cause;
 use super::connection::HttpConnection;
 use crate::clock;
 use crate::measure::{Connecting, SocketWatch};
@@ -116,6 +117,33 @@ async fn open_without_limit(
         tls: secured.since(connected),
     };
     Ok((connection, connecting))
+}
+
+/// Shakes hands with whoever is at this URI and hangs up: the version of TLS that was agreed on, `None`
+/// where there is no TLS.
+pub(in crate::store::s3) async fn tls_version(
+    uri: &Uri,
+    sockets: &Sockets,
+) -> Result<Option<String>, String> {
+    let said = |error: ConnectorError| root_cause(&error);
+    let origin = Origin::of(uri).map_err(said)?;
+    if origin.security == Security::Plain {
+        return Ok(None);
+    }
+    let shake_hands = async {
+        let addresses: Vec<_> = lookup_host((origin.host.as_str(), origin.port))
+            .await
+            .map_err(no_connection)?
+            .collect();
+        let stream = connect_to_any(&addresses, sockets).await.map_err(no_connection)?;
+        secure(stream, &origin, sockets).await
+    };
+    let stream = match timeout(CONNECT_TIMEOUT, shake_hands).await {
+        Ok(stream) => stream.map_err(said)?,
+        Err(_) => return Err(format!("no connection to {} in time", origin.host)),
+    };
+    let version = stream.get_ref().1.protocol_version();
+    Ok(version.map(|version| format!("{version:?}")))
 }
 
 /// The first address that answers. Each gets an equal share of the time, lest a dead one eat it all.

@@ -1,0 +1,59 @@
+//! `tidegate check`: whether a target and this machine are fit for a run.
+
+use serde_json::json;
+
+use super::options::{Target, print_data, runtime};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::session::{self, Check, CheckOutcome};
+
+/// The `schema` field of what `--json` prints.
+const SCHEMA: &str = "tidegate.check/1";
+
+/// Options of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Print the checks as JSON on standard output
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<()> {
+    let target = args.target.resolve();
+    let checks = runtime()?.block_on(async {
+        let interrupt = Interrupt::install()?;
+        session::check(&target, &interrupt).await
+    })?;
+    print(&checks, args.json)?;
+    match checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).count() {
+        0 => Ok(()),
+        1 => Err(Error::answer_is_no("1 check failed")),
+        failed => Err(Error::answer_is_no(format!("{failed} checks failed"))),
+    }
+}
+
+fn print(checks: &[Check], as_json: bool) -> Result<()> {
+    if as_json {
+        let document = json!({ "schema": SCHEMA, "checks": checks });
+        let text = serde_json::to_string_pretty(&document);
+        print_data(&text.map_err(|error| Error::environment(format!("no JSON: {error}")))?);
+    } else {
+        let lines: Vec<String> = checks.iter().map(describe).collect();
+        print_data(&lines.join("\n"));
+    }
+    Ok(())
+}
+
+fn describe(check: &Check) -> String {
+    let outcome = match check.outcome {
+        CheckOutcome::Ok => "ok",
+        CheckOutcome::Warning => "warning",
+        CheckOutcome::Failed => "failed",
+        CheckOutcome::NotChecked => "not checked",
+    };
+    let Check { name, says, next_step, .. } = check;
+    let next_step = next_step.iter().map(|step| format!("\n{:26}do: {step}", ""));
+    format!("{outcome:<12}{name:<14}{says}{}", next_step.collect::<String>())
+}

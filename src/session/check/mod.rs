@@ -1,0 +1,154 @@
+//! `tidegate check`: whether a target and this machine are fit for a run, one thing after the other.
+//!
+//! Each check ends in one sentence. What needs something that failed is not checked. What is written is
+//! below a run's prefix, claimed as a run's is, and is gone at the end.
+
+mod host;
+mod objects;
+mod path;
+
+use serde::Serialize;
+
+use super::bucket::Bucket;
+use super::target::{Open, TargetOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt::Interrupt;
+use crate::store::{Place, StoreError};
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was found, in one sentence.
+    pub says: String,
+    /// What to do next, if something is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing is in the way.
+    Ok,
+    /// A run works, but may be slower or say less.
+    Warning,
+    /// No run works.
+    Failed,
+    /// Something else is missing, or the endpoint does not tell.
+    NotChecked,
+}
+
+impl Check {
+    fn ok(name: &'static str, says: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Ok, says: says.into(), next_step: None }
+    }
+
+    fn warning(name: &'static str, says: impl Into<String>, next_step: &str) -> Self {
+        let next_step = Some(next_step.to_owned());
+        Self { name, outcome: Outcome::Warning, says: says.into(), next_step }
+    }
+
+    fn failed(name: &'static str, error: &Error) -> Self {
+        let next_step = error.next_step().map(str::to_owned);
+        Self { name, outcome: Outcome::Failed, says: error.message().to_owned(), next_step }
+    }
+
+    fn not_checked(name: &'static str, why: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::NotChecked, says: why.into(), next_step: None }
+    }
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// If the user interrupts. What fails is in the list.
+pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    match interrupt.unless_asked(target.open()).await {
+        Ok(open) => {
+            let keys = if target.no_sign_request { "no keys are used" } else { "keys were found" };
+            checks.push(Check::ok("access", keys));
+            check_target(target, &open, interrupt, &mut checks).await?;
+        }
+        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+        Err(error) => {
+            checks.push(Check::failed("access", &error));
+            let without = |name| Check::not_checked(name, "there is nothing to connect with");
+            checks.extend(OF_THE_TARGET.map(without));
+        }
+    }
+    checks.extend(host::checks());
+    Ok(checks)
+}
+
+/// The checks that need an endpoint that answers.
+const OF_THE_TARGET: [&str; 11] = [
+    "TLS",
+    "bucket",
+    "versioning",
+    "object lock",
+    "listing",
+    "write",
+    "read",
+    "delete",
+    "multipart",
+    "clock",
+    "round trip",
+];
+
+async fn check_target(
+    target: &TargetOptions,
+    open: &Open,
+    interrupt: &Interrupt,
+    checks: &mut Vec<Check>,
+) -> Result<()> {
+    let Place::Endpoint(connection) = &open.place else { return Ok(()) };
+    checks.push(interrupt.unless_asked(async { Ok(path::tls(connection).await) }).await?);
+    let bucket = Bucket::open(&open.place);
+    let found = interrupt.unless_asked(async { Ok(bucket.check().await) }).await?;
+    if let Err(error) = found {
+        checks.push(Check::failed("bucket", &error));
+        let without = |name: &&'static str| Check::not_checked(name, "the bucket cannot be used");
+        checks.extend(OF_THE_TARGET[2..].iter().map(without));
+        return Ok(());
+    }
+    checks.push(Check::ok("bucket", format!("it is there: {}", open.describe())));
+    let versions = interrupt.unless_asked(async { Ok(versions(&bucket).await) }).await?;
+    let leaves_nothing = versions.iter().all(|check| check.outcome != Outcome::Failed);
+    checks.extend(versions);
+    checks.push(interrupt.unless_asked(async { Ok(objects::listing(&bucket, open).await) }).await?);
+    if leaves_nothing {
+        objects::try_out(&bucket, open, interrupt, checks).await
+    } else {
+        let without =
+            |name: &&'static str| Check::not_checked(name, "it would leave versions behind");
+        checks.extend(OF_THE_TARGET[5..10].iter().map(without));
+        let key = target.url.as_ref().map(|url| url.prefix.clone()).unwrap_or_default();
+        checks.push(path::round_trip(connection, &format!("{key}tidegate")).await.check());
+        Ok(())
+    }
+}
+
+/// Whether what is deleted is gone.
+async fn versions(bucket: &Bucket) -> [Check; 2] {
+    let versioning = match bucket.keeps_no_versions().await {
+        Ok(None) => Check::ok("versioning", "the bucket never had any: what is deleted is gone"),
+        Ok(Some(unknown)) => Check::not_checked("versioning", unknown),
+        Err(error) => Check::failed("versioning", &error),
+    };
+    let lock = match bucket.locks_objects().await {
+        Ok(false) => Check::ok("object lock", "objects can be deleted at any time"),
+        Ok(true) => Check::failed(
+            "object lock",
+            &Error::environment("Object Lock is enabled: objects may have to stay")
+                .hint("measure in a bucket without Object Lock"),
+        ),
+        Err(StoreError { message, .. }) => Check::not_checked("object lock", message),
+    };
+    [versioning, lock]
+}

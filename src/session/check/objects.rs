@@ -1,0 +1,149 @@
+//! What a run does with objects, once and small: write, read, list, delete, an upload in two parts.
+
+use std::time::SystemTime;
+
+use super::path::{self, Trip};
+use super::{Check, OF_THE_TARGET};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::result::TargetKind;
+use crate::session::bucket::Bucket;
+use crate::session::claim::Claim;
+use crate::session::marker::{Marker, marker_key};
+use crate::session::record::new_id;
+use crate::session::target::Open;
+use crate::store::Place;
+
+/// What is visible at the target. Another passphrase of Storj's makes other keys of the same ones, so that
+/// an empty listing need not be an empty bucket.
+pub(super) async fn listing(bucket: &Bucket, open: &Open) -> Check {
+    match bucket.glance(&open.prefix).await {
+        Ok((0, _)) => Check::ok(
+            "listing",
+            "no object is there that is visible with these keys; on Storj: none visible with this passphrase",
+        ),
+        Ok((objects, false)) => Check::ok("listing", format!("{objects} objects are visible")),
+        Ok((objects, true)) => {
+            Check::ok("listing", format!("more than {objects} objects are visible"))
+        }
+        Err(error) => Check::failed("listing", &error),
+    }
+}
+
+/// Claims a prefix, tries everything below it, and gives it back.
+pub(super) async fn try_out(
+    bucket: &Bucket,
+    open: &Open,
+    interrupt: &Interrupt,
+    checks: &mut Vec<Check>,
+) -> Result<()> {
+    let id = new_id();
+    let before = SystemTime::now();
+    let claimed = Claim::unique(bucket, &open.prefix, &id).await;
+    let written = before..SystemTime::now();
+    let claim = match claimed {
+        Ok(claim) => claim,
+        Err(error) => {
+            checks.push(Check::failed("write", &error));
+            let without = |name: &&'static str| Check::not_checked(name, "nothing can be written");
+            checks.extend(OF_THE_TARGET[6..].iter().map(without));
+            return Ok(());
+        }
+    };
+    let marker = marker_key(claim.prefix());
+    checks.push(Check::ok("write", "the marker of a run could be written"));
+    let tried = interrupt.unless_asked(async {
+        let read = read(bucket, open, claim.prefix(), &id).await;
+        let multipart = multipart(bucket, &claim).await;
+        let trip = match &open.place {
+            Place::Endpoint(connection) => path::round_trip(connection, &marker).await,
+            Place::Simulated(_) => Trip::default(),
+        };
+        Ok((read, multipart, trip))
+    });
+    let tried = tried.await;
+    let prefix = claim.prefix().to_owned();
+    // Also after Ctrl-C: nothing stays.
+    let deleted = deleted(bucket, &prefix, claim.release().await).await;
+    let (read, multipart, trip) = tried?;
+    checks.extend([read, deleted, multipart, path::clock(&trip, &written), trip.check()]);
+    Ok(())
+}
+
+/// The marker is there as it was written, and a listing shows it.
+async fn read(bucket: &Bucket, open: &Open, prefix: &str, id: &str) -> Check {
+    if open.result.kind == TargetKind::Embedded {
+        return Check::not_checked("read", "the embedded gateway of a run forgets what it is sent");
+    }
+    let text = match bucket.read(&marker_key(prefix)).await {
+        Ok(text) => text,
+        Err(error) => return Check::failed("read", &error),
+    };
+    if text.as_deref().and_then(Marker::read).is_none_or(|marker| marker.run != id) {
+        let other = Error::environment("another marker came back than was written")
+            .hint("see whether a cache is between this machine and the endpoint");
+        return Check::failed("read", &other);
+    }
+    match bucket.list(prefix).await {
+        Ok(objects) if objects.len() == 1 => {
+            Check::ok("read", "the marker came back as it was written, and is listed")
+        }
+        Ok(objects) => Check::failed(
+            "read",
+            &Error::environment(format!(
+                "the listing shows {} objects where 1 was written",
+                objects.len()
+            ))
+            .hint("a listing must show what was written: see what answers at the endpoint"),
+        ),
+        Err(error) => Check::failed("read", &error),
+    }
+}
+
+/// Two parts, seen, and taken back.
+async fn multipart(bucket: &Bucket, claim: &Claim<'_>) -> Check {
+    let tried = async {
+        let upload = bucket.begin_upload(&format!("{}multipart", claim.prefix())).await?;
+        claim.leaves_open([upload.clone()].into());
+        for number in [1, 2] {
+            bucket.send_part(&upload, number, "a part of a check").await?;
+        }
+        let parts = bucket.parts(&upload).await?.unwrap_or_default().len();
+        bucket.abort(&[upload].into()).await?;
+        let left = bucket.uploads(claim.prefix()).await?.len();
+        match (parts, left) {
+            (2, 0) => Ok(()),
+            (2, left) => {
+                Err(Error::environment(format!("{left} uploads are open after the abort"))
+                    .hint("parts of uploads that cannot be aborted are kept and paid for"))
+            }
+            (parts, _) => {
+                Err(Error::environment(format!("{parts} parts are listed and 2 were sent"))
+                    .hint("see what answers at the endpoint"))
+            }
+        }
+    };
+    match tried.await {
+        Ok(()) => {
+            Check::ok("multipart", "two parts were sent, listed and aborted, and nothing is left")
+        }
+        Err(error) => Check::failed("multipart", &error),
+    }
+}
+
+/// Nothing is left below the prefix.
+async fn deleted(bucket: &Bucket, prefix: &str, released: Result<()>) -> Check {
+    let left = match released {
+        Ok(()) => bucket.list(prefix).await.map(|objects| objects.len()),
+        Err(error) => Err(error),
+    };
+    match left {
+        Ok(0) => Check::ok("delete", "the marker could be deleted, and nothing is left"),
+        Ok(left) => Check::failed(
+            "delete",
+            &Error::environment(format!("{left} objects are still listed below {prefix}"))
+                .hint("delete them by hand"),
+        ),
+        Err(error) => Check::failed("delete", &error),
+    }
+}

@@ -1,0 +1,119 @@
+//! What is asked before a run, and by no connector: versions, clocks, TLS.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled};
+use http::Uri;
+
+use super::error::Call;
+use super::http_client::{Carries, Trust, client_config, tls_version};
+use super::{Connection, S3Store, as_time, observe};
+use crate::measure::Probe;
+use crate::store::{StoreError, Versioning};
+
+/// What a TLS handshake with the endpoint agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSeen {
+    /// As rustls names it, such as `TLSv1_3`.
+    pub version: String,
+    /// Why the certificate was believed.
+    pub trust: TrustSeen,
+}
+
+/// Why a certificate was believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustSeen {
+    /// An authority that this system trusts.
+    System,
+    /// One of the file named, which this system does not trust.
+    PrivateAuthority,
+    /// For no reason: any would do.
+    Unchecked,
+}
+
+impl S3Store {
+    /// GetBucketVersioning.
+    pub async fn versioning(&self, probe: &Arc<Probe>) -> Result<Versioning, StoreError> {
+        let call = Call { operation: "GetBucketVersioning", subject: &self.bucket };
+        let request = self
+            .client
+            .get_bucket_versioning()
+            .bucket(&self.bucket)
+            .customize()
+            .mutate_request(observe(probe, Carries::Nothing));
+        let output = self.attempt(call, probe, request.send()).await?;
+        Ok(match output.status {
+            None => Versioning::Never,
+            Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
+            Some(_) => Versioning::Enabled,
+        })
+    }
+
+    /// GetObjectLockConfiguration: whether Object Lock is enabled.
+    pub async fn object_lock(&self, probe: &Arc<Probe>) -> Result<bool, StoreError> {
+        let call = Call { operation: "GetObjectLockConfiguration", subject: &self.bucket };
+        let request = self
+            .client
+            .get_object_lock_configuration()
+            .bucket(&self.bucket)
+            .customize()
+            .mutate_request(observe(probe, Carries::Nothing));
+        match self.attempt(call, probe, request.send()).await {
+            Ok(output) => {
+                let lock =
+                    output.object_lock_configuration.and_then(|lock| lock.object_lock_enabled);
+                Ok(lock == Some(ObjectLockEnabled::Enabled))
+            }
+            Err(error) if error.has_code("ObjectLockConfigurationNotFoundError") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// HeadObject: when an object was written, by the server's clock, to a second.
+    pub async fn modified(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<SystemTime>, StoreError> {
+        let call = Call { operation: "HeadObject", subject: key };
+        let request = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .customize()
+            .mutate_request(observe(probe, Carries::Nothing));
+        let output = self.attempt(call, probe, request.send()).await?;
+        Ok(output.last_modified.and_then(as_time))
+    }
+}
+
+impl Connection {
+    /// Shakes hands with the endpoint and sends nothing; `None` if it speaks plain HTTP.
+    ///
+    /// # Errors
+    /// Why no connection came about.
+    pub async fn tls(&self) -> Result<Option<TlsSeen>, String> {
+        let uri: Uri = self.endpoint.parse().map_err(|_| "the endpoint is no URL".to_owned())?;
+        let Some(version) = tls_version(&uri, &self.sockets).await? else { return Ok(None) };
+        let trust = match &self.trust {
+            Trust::Anybody => TrustSeen::Unchecked,
+            Trust::Authorities { ca_bundle: None } => TrustSeen::System,
+            Trust::Authorities { ca_bundle: Some(_) } => self.trust_without_bundle(&uri).await,
+        };
+        Ok(Some(TlsSeen { version, trust }))
+    }
+
+    async fn trust_without_bundle(&self, uri: &Uri) -> TrustSeen {
+        let Ok(tls) = client_config(&Trust::Authorities { ca_bundle: None }) else {
+            return TrustSeen::PrivateAuthority;
+        };
+        let mut sockets = self.sockets.clone();
+        sockets.tls = Some(Arc::new(tls));
+        match tls_version(uri, &sockets).await {
+            Ok(_) => TrustSeen::System,
+            Err(_) => TrustSeen::PrivateAuthority,
+        }
+    }
+}
