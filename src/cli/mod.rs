@@ -12,6 +12,7 @@ mod observe;
 mod options;
 mod pages;
 mod report;
+mod resume;
 mod run;
 mod tune;
 

@@ -157,6 +157,19 @@ impl Target {
     pub(super) fn resolve(self) -> TargetOptions {
         self.endpoint.resolve(self.target, self.model)
     }
+
+    /// The same place at this endpoint, reached with the keys and certificates of another command.
+    pub(super) fn reached_as(self, url: &str, other: Self) -> Self {
+        let Endpoint { profile, ca_bundle, insecure, .. } = other.endpoint;
+        let endpoint = Endpoint {
+            endpoint: url.to_owned(),
+            profile: profile.or(self.endpoint.profile),
+            ca_bundle: ca_bundle.or(self.endpoint.ca_bundle),
+            insecure: insecure || self.endpoint.insecure,
+            ..self.endpoint
+        };
+        Self { endpoint, ..self }
+    }
 }
 
 impl Endpoint {

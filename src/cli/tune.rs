@@ -1,11 +1,13 @@
 //! `tidegate tune`: which part size and concurrency to set.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::value_parser;
 
 use super::connector::ConnectorFile;
 use super::options::{self, Dataset, Output, Simulate, Target};
+use super::resume;
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::observe::Manner;
@@ -46,7 +48,7 @@ struct Times {
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// Which way to tune
     #[arg(long, value_enum, default_value = "up", help_heading = "Search")]
     direction: options::Direction,
@@ -84,6 +86,10 @@ pub(super) struct Args {
     get: Option<GetMode>,
     #[command(flatten)]
     connector: ConnectorFile,
+    /// Go on with a run that was cut off: its directory, its result.json, or its name below --results.
+    /// Its options hold, and its saved trials stay as they are
+    #[arg(long, value_name = "RUN", help_heading = "Search")]
+    pub(super) resume: Option<PathBuf>,
     /// Seed of the order of the trials
     #[arg(long, default_value_t = 1, help_heading = "Search")]
     seed: u64,
@@ -94,7 +100,7 @@ pub(super) struct Args {
     #[command(flatten)]
     gcs: Gcs,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// What the Globus Connect Server commands depend on; the measurements do not.
@@ -135,6 +141,7 @@ impl Gcs {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
+    let (args, cut_off) = resume::resolve(args)?;
     let simulated = args.simulate.is_asked();
     let demonstration = args.target.is_embedded() && !simulated;
     let times = if demonstration { DEMONSTRATION } else { ENDPOINT };
@@ -176,7 +183,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     };
     args.output.session(async move |interrupt, mut progress| {
         let tune = move || async move {
-            let finished = session::tune(&options, &interrupt, &mut progress).await;
+            let finished = session::tune(&options, cut_off, &interrupt, &mut progress).await;
             progress.end();
             finished
         };

@@ -197,6 +197,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         evidence: "processor 21 % busy, interface at 8 % of 10 Gbit/s, 0.3 % retries".into(),
         warnings: Vec::new(),
         task: None,
+        asked: None,
     }
 }
 

@@ -216,6 +216,18 @@ pub struct Trial {
     pub warnings: Vec<String>,
     /// The whole task, when the trial moved a whole dataset.
     pub task: Option<TaskSummary>,
+    /// What a search knew when it asked for the trial, and what that took; only in `tune`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// What a search that was cut off must be told again, beside what the trial brought.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Trials that the budget afforded when the search asked for this one, itself included.
+    pub affordable_trials: u32,
+    /// From then until its objects were gone.
+    pub took_s: f64,
 }
 
 /// What a trial was for.

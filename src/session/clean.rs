@@ -139,6 +139,18 @@ async fn clean_run(options: &CleanOptions, bucket: &Bucket, found: Found) -> Res
     })
 }
 
+/// Removes what a run that was killed left, if its marker is there.
+///
+/// # Errors
+/// If the bucket cannot be used, or something cannot be removed.
+pub(super) async fn remove_leftover(bucket: &Bucket, target_prefix: &str, run: &str) -> Result<()> {
+    let prefix = run_prefix(target_prefix, run);
+    match read(bucket, &prefix).await? {
+        Some(marker) if marker.run == run => Claim::inherited(bucket, prefix, run).release().await,
+        _ => Ok(()),
+    }
+}
+
 /// The markers of runs directly below a target's prefix, and of one that keeps its objects there.
 async fn find(bucket: &Bucket, target_prefix: &str) -> Result<Vec<Found>> {
     let below = run_prefixes(target_prefix);

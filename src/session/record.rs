@@ -1,7 +1,7 @@
 //! A run's directory and document: saved after each trial, so that a later failure loses nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ use crate::trial::Records;
 pub(super) struct Record {
     pub(super) document: Document,
     directory: PathBuf,
+    /// Held as long as this process writes there, however it ends.
+    _lock: File,
 }
 
 /// What a run starts from.
@@ -54,7 +56,19 @@ impl Record {
             trials: Vec::new(),
             recommendation: None,
         };
-        Ok(Self { document, directory })
+        let lock = lock(&directory)?;
+        Ok(Self { document, directory, _lock: lock })
+    }
+
+    /// Goes on with a run that was cut off.
+    ///
+    /// # Errors
+    /// If it is still under way.
+    pub(super) fn resume(saved: Saved) -> Result<Self> {
+        let Saved { document, directory } = saved;
+        let lock = lock(&directory)?;
+        remove_unfinished(&directory).map_err(|error| cannot("tidy", &directory, &error))?;
+        Ok(Self { document, directory, _lock: lock })
     }
 
     /// Adds a trial and saves; then writes its records beside the result, which is whole without them.
@@ -109,11 +123,40 @@ impl Record {
     /// Saves, writes the report beside it, and ends.
     pub(super) fn finish(self) -> Result<super::Finished> {
         self.save()?;
-        let Self { document, directory } = self;
+        let Self { document, directory, _lock } = self;
         let run = Saved { document, directory };
         crate::report::write_all(&run)?;
         Ok(super::Finished { document: run.document, directory: run.directory })
     }
+}
+
+/// The directory is this process's own until it ends; the system gives it up then.
+fn lock(directory: &Path) -> Result<File> {
+    let file = File::open(directory).map_err(|error| cannot("open", directory, &error))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("the run in {} is still under way", directory.display());
+            Err(Error::environment(message).hint("wait for it, or stop that process first"))
+        }
+        // Some file systems have no locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
+
+/// What has its name only when it is whole was not, when the process was killed.
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn cannot(doing: &str, directory: &Path, error: &io::Error) -> Error {
+    Error::environment(format!("cannot {doing} {}: {error}", directory.display()))
+        .hint("see that it is there and yours")
 }
 
 /// The command line, as far as it is text.

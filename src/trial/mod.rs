@@ -164,6 +164,7 @@ impl Measured<'_> {
             evidence: limit.evidence,
             warnings,
             task,
+            asked: None,
         }
     }
 

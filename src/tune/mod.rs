@@ -24,6 +24,7 @@ mod ground;
 mod plan;
 mod race;
 mod ramp;
+mod resume;
 mod scaling;
 mod search;
 #[cfg(test)]

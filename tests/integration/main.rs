@@ -14,6 +14,7 @@ mod mistakes;
 mod observe;
 mod published;
 mod report;
+mod resume;
 mod serve;
 mod simulate;
 mod store;

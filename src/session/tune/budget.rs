@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::TuneOptions;
-use crate::clock::Instant;
 use crate::error::{Error, Result};
+use crate::result::Trial;
 use crate::session::progress::Progress;
 use crate::tune::{self, Forecast};
 
@@ -55,17 +55,27 @@ fn expected_trial(options: &TuneOptions) -> Duration {
 pub(super) struct Spent(Vec<Duration>);
 
 impl Spent {
+    /// On the trials of a run that was cut off.
+    pub(super) fn by(trials: &[Trial]) -> Self {
+        let asked = trials.iter().filter_map(|trial| trial.asked);
+        Self(asked.map(|asked| Duration::from_secs_f64(asked.took_s)).collect())
+    }
+
     pub(super) fn add(&mut self, time: Duration) {
         self.0.push(time);
     }
 
+    /// Time that is left of the budget.
+    pub(super) fn left(&self, options: &TuneOptions) -> Duration {
+        options.budget.saturating_sub(self.0.iter().sum())
+    }
+
     /// Trials that still fit the budget, at the median time of those seen: the ramp's last trials,
     /// with far more files in flight than will be raced, take several times as long to drain.
-    pub(super) fn affordable(&self, options: &TuneOptions, started: Instant) -> u32 {
+    pub(super) fn affordable(&self, options: &TuneOptions) -> u32 {
         let mut times = self.0.clone();
         times.sort_unstable();
         let trial = times.get(times.len() / 2).copied().unwrap_or_else(|| expected_trial(options));
-        let left = options.budget.saturating_sub(started.elapsed());
-        (left.as_secs_f64() / trial.as_secs_f64().max(1e-3)) as u32
+        (self.left(options).as_secs_f64() / trial.as_secs_f64().max(1e-3)) as u32
     }
 }

@@ -1,6 +1,7 @@
 //! `tidegate tune`: a search driven over a store, each trial saved before the next.
 
 mod budget;
+mod resume;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use self::budget::{Spent, announce};
 use super::claim::Claim;
+use super::clean::remove_leftover;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::run::{
@@ -23,7 +25,7 @@ use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
-use crate::result::{Direction, Phase, Settings, Trial};
+use crate::result::{Asked, Direction, Phase, Saved, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
@@ -71,13 +73,14 @@ pub struct TuneOptions {
     pub results: PathBuf,
 }
 
-/// Searches for settings and recommends some.
+/// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
 ///
 /// # Errors
-/// If the target cannot be used, the budget is too small, nothing could be measured, or the user
-/// interrupts.
+/// If the target cannot be used, the budget is too small, nothing could be measured, the run that was
+/// cut off was another one, or the user interrupts.
 pub async fn tune(
     options: &TuneOptions,
+    cut_off: Option<Saved>,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Finished> {
@@ -88,7 +91,17 @@ pub async fn tune(
     }
     let config = config(options, &dataset);
     check_settings(options, &config, &dataset)?;
-    announce(options, &config, progress)?;
+    let trials = cut_off.as_ref().map_or(&[][..], |saved| &saved.document.trials);
+    let (search, spent) = (resume::search(&config, trials)?, Spent::by(trials));
+    match &cut_off {
+        None => announce(options, &config, progress)?,
+        Some(saved) => progress.note(&format!(
+            "run {} goes on after {} trials; of its budget {} are left",
+            saved.document.id,
+            trials.len(),
+            humantime::format_duration(Duration::from_secs(spent.left(options).as_secs()))
+        )),
+    }
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     may_write(&bucket, interrupt, progress).await?;
     let largest = Settings {
@@ -97,17 +110,25 @@ pub async fn tune(
         parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
     };
     let of_the_model = open.assumptions(largest, options.direction, progress);
-    let record = Record::begin(Beginning {
-        id: new_id(),
-        results: options.results.clone(),
-        target: open.result.clone(),
-        scenario: scenario(options, &config, &open),
-        assumptions: [
-            assumptions(options.direction, options.get, options.connector.as_ref()),
-            of_the_model,
-        ]
-        .concat(),
-    })?;
+    let scenario = scenario(options, &config, &open);
+    let record = match cut_off {
+        Some(saved) => resume::record(saved, &scenario, &open.result)?,
+        None => Record::begin(Beginning {
+            id: new_id(),
+            results: options.results.clone(),
+            target: open.result.clone(),
+            scenario,
+            assumptions: [
+                assumptions(options.direction, options.get, options.connector.as_ref()),
+                of_the_model,
+            ]
+            .concat(),
+        })?,
+    };
+    // From here on it can be resumed.
+    record.save()?;
+    let left = remove_leftover(&bucket, &open.prefix, &record.document.id);
+    interrupt.unless_asked(left).await?;
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
     let mut tuning = Tuning {
         options,
@@ -120,9 +141,15 @@ pub async fn tune(
         progress,
         record,
     };
-    let searched = claim.while_alive(tuning.search()).await;
+    let searched = claim.while_alive(tuning.search(search, spent)).await;
     let mut record = tuning.record;
     record.document.simulation = open.simulation_cost(progress);
+    if searched.is_err() {
+        let (saved, directory) = (record.document.trials.len(), record.directory().display());
+        progress.note(&format!(
+            "{saved} trials are saved: `tidegate tune --resume {directory}` goes on"
+        ));
+    }
     both(searched, claim.release().await)?;
     if record.document.recommendation.is_none() {
         record.save()?;
@@ -181,12 +208,16 @@ fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeM
     let mut scenario = BTreeMap::from([
         ("budget_s".into(), json!(options.budget.as_secs_f64())),
         ("concurrency_max".into(), json!(options.concurrency_max)),
+        ("connector_part_size_bytes".into(), json!(options.gcs.connector_part_size_bytes)),
         ("current_concurrency".into(), json!(options.current_concurrency)),
         ("dataset".into(), dataset),
+        ("direction".into(), json!(options.direction)),
         ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
+        ("memory_bytes".into(), json!(options.limits.memory_bytes)),
         ("model".into(), open.model()),
         ("part_sizes_bytes".into(), json!(config.part_sizes_bytes)),
         ("parts_in_flight".into(), json!(options.parts_in_flight)),
+        ("requests_per_second_max".into(), json!(options.limits.requests_per_second_max)),
         ("seed".into(), json!(options.seed)),
         ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
         ("window_s".into(), json!(options.window.as_secs_f64())),
@@ -208,29 +239,23 @@ struct Tuning<'a> {
 }
 
 impl Tuning<'_> {
-    async fn search(&mut self) -> Result<()> {
+    async fn search(&mut self, mut search: Search, mut spent: Spent) -> Result<()> {
         let options = self.options;
         if options.direction == Direction::Down {
             self.prepare().await?;
         }
-        let mut search = Search::new(self.config.clone());
-        let started = clock::now();
-        let mut spent = Spent::default();
-        while let Some(next) = search.ask(spent.affordable(options, started)) {
+        loop {
+            let affordable_trials = spent.affordable(options);
+            let Some(next) = search.ask(affordable_trials) else { break };
             let began = clock::now();
-            let left = options.budget.saturating_sub(started.elapsed());
-            let trial::Finished { trial, records, .. } = self.trial(next, left).await?;
-            search.tell(
-                next,
-                Outcome {
-                    goodput: trial.goodput_bytes_per_second,
-                    limited_by: trial.limited_by,
-                    steady: trial.window.steady,
-                },
-            );
+            let finished = self.trial(next, spent.left(options)).await?;
+            let trial::Finished { mut trial, records, .. } = finished;
+            let took = began.elapsed();
+            trial.asked = Some(Asked { affordable_trials, took_s: took.as_secs_f64() });
+            search.tell(next, Outcome::from(&trial));
             self.progress.note(&line(&trial));
             self.record.add(trial, &records)?;
-            spent.add(began.elapsed());
+            spent.add(took);
         }
         self.recommend(&search);
         Ok(())

@@ -1,0 +1,63 @@
+//! `tune --resume`: a run that was cut off goes on where it was.
+//!
+//! The search is deterministic: it is told the saved trials again, and asks for the one that was cut off.
+//! Everything that it rests on must be as it was then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::measure;
+use crate::result::{Document, Saved, Target, Trial};
+use crate::session::record::Record;
+use crate::tune::{self, Next, Outcome, Search};
+
+/// The search as it was after these trials; without any, one that begins.
+pub(super) fn search(config: &tune::Config, trials: &[Trial]) -> Result<Search> {
+    let told = |trial: &Trial| {
+        let affordable = trial.asked?.affordable_trials;
+        Some((affordable, Next::from(trial), Outcome::from(trial)))
+    };
+    let told = trials.iter().map(told).collect::<Option<Vec<_>>>();
+    told.and_then(|told| Search::resumed(config.clone(), told)).ok_or_else(|| {
+        Error::environment("the saved trials are not those that this version of tidegate would run")
+            .hint("start a new search without --resume")
+    })
+}
+
+/// The record of the run, to go on with.
+pub(super) fn record(
+    saved: Saved,
+    scenario: &BTreeMap<String, Value>,
+    target: &Target,
+) -> Result<Record> {
+    check(&saved.document, scenario)?;
+    let mut record = Record::resume(saved)?;
+    let document = &mut record.document;
+    // An embedded gateway listens elsewhere now.
+    document.target = target.clone();
+    let (then, now) = (&document.host.name, measure::host().name);
+    if *then != now {
+        let trials = document.trials.len();
+        document.assumptions.push(format!(
+            "{now} measures as {then} did: the run was resumed there after {trials} trials."
+        ));
+    }
+    Ok(record)
+}
+
+/// Sees that the run would go on as it began.
+fn check(document: &Document, scenario: &BTreeMap<String, Value>) -> Result<()> {
+    let keys: BTreeSet<&String> = document.scenario.keys().chain(scenario.keys()).collect();
+    let differs = keys.into_iter().find(|key| document.scenario.get(*key) != scenario.get(*key));
+    let Some(key) = differs else { return Ok(()) };
+    let value = |of: &BTreeMap<String, Value>| of.get(key).unwrap_or(&Value::Null).to_string();
+    let (then, now) = (value(&document.scenario), value(scenario));
+    let message = format!(
+        "run {} cannot be resumed: it was begun with {key} = {then} and would go on with {now}",
+        document.id
+    );
+    Err(Error::environment(message)
+        .hint("a default, the environment or a file has changed since: start a new search"))
+}

@@ -1,0 +1,236 @@
+//! A search that was killed goes on: no saved trial is run again, and nothing of it stays in the bucket.
+
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+
+use serde_json::Value;
+use tidegate::clock;
+use tidegate::result::Document;
+use tidegate::store::Store;
+use tidegate::store::s3::S3Store;
+
+use crate::support::SECRET_KEY;
+use crate::support::requests::Request;
+use crate::support::servers::{Serve, Versitygw, connection};
+use crate::support::tidegate::Tidegate;
+use crate::support::uploading::probe;
+
+const TARGET: &str = "s3://bucket/p";
+
+/// A search of about eight short trials.
+const SEARCH: [&str; 15] = [
+    TARGET,
+    "--budget",
+    "10s",
+    "--warm-up",
+    "100ms",
+    "--window",
+    "500ms",
+    "--size",
+    "100MB",
+    "--files",
+    "10",
+    "--part-sizes",
+    "5MiB",
+    "--max-concurrency",
+    "8",
+];
+
+/// What it runs into: parts of 5 MiB take a quarter of a second.
+const LINK: [&str; 4] = ["--connection-rate", "20MB/s", "--shared-rate", "60MB/s"];
+
+#[tokio::test]
+async fn a_killed_search_goes_on_on_the_embedded_gateway() {
+    let serve = Serve::start(&[&LINK[..], &["--bucket", "bucket"]].concat());
+    let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
+    a_killed_search_goes_on(&serve.endpoint(), &store).await;
+    assert_no_trial_was_repeated_but_the_one_cut_off(&serve.stop());
+}
+
+#[tokio::test]
+async fn a_killed_search_goes_on_on_versitygw() {
+    let Some(versitygw) = Versitygw::start() else { return };
+    let serve = Serve::in_front_of(&versitygw.endpoint(), &LINK);
+    let store = S3Store::connect(&connection(&versitygw.endpoint(), "bucket", SECRET_KEY).await);
+    a_killed_search_goes_on(&serve.endpoint(), &store).await;
+    assert_no_trial_was_repeated_but_the_one_cut_off(&serve.stop());
+}
+
+async fn a_killed_search_goes_on(endpoint: &str, store: &S3Store) {
+    store.put_object("p/theirs", vec![].into(), &probe()).await.unwrap();
+    let tidegate = Tidegate::at(endpoint);
+    let mut child = tidegate.start("tune", &SEARCH);
+    let run = killed_after(3, &tidegate, &mut child).await;
+    let saved = trials(&run);
+    assert!(keys(store).await.len() > 1, "it left something");
+
+    let other = tidegate.run("tune", &["--resume", name(&run), "--budget", "9s"]);
+    assert_eq!(other.code, 2);
+    assert!(other.stderr.contains("--budget 9s is not --budget 10s"), "{}", other.stderr);
+
+    let resumed = tidegate.run("tune", &["--resume", name(&run)]);
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_eq!(tidegate.runs().len(), 1, "it is the same run");
+    assert_eq!(keys(store).await, ["p/theirs"]);
+    assert_eq!(store.list_uploads("", &probe()).await.unwrap(), []);
+    assert_goes_on(&run, &saved);
+
+    let again = tidegate.run("tune", &["--resume", name(&run)]);
+    assert_eq!(again.code, 2);
+    assert!(again.stderr.contains("is over and has its recommendation"), "{}", again.stderr);
+}
+
+#[tokio::test]
+async fn a_killed_demonstration_goes_on_on_a_gateway_of_its_own() {
+    let tidegate = Tidegate::embedded();
+    let search = ["--budget", "8s", "--warm-up", "200ms", "--window", "500ms"];
+    let mut child = tidegate.start("tune", &search);
+    let run = killed_after(2, &tidegate, &mut child).await;
+    let saved = trials(&run);
+    let resumed = tidegate.run("tune", &["--resume", run.to_str().unwrap()]);
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert_goes_on(&run, &saved);
+}
+
+#[tokio::test]
+async fn a_search_that_is_alive_is_not_resumed() {
+    let tidegate = Tidegate::embedded();
+    let mut child = tidegate.start("tune", &[]);
+    let run = saved_after(0, &tidegate, &mut child).await;
+    let refused = tidegate.run("tune", &["--resume", name(&run)]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("still under way"), "{}", refused.stderr);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// As a kill leaves it after so many trials, in simulated time.
+#[test]
+fn a_simulated_search_goes_on_after_any_trial() {
+    let tidegate = Tidegate::embedded();
+    for direction in ["up", "down"] {
+        tidegate.json("tune", &["--simulate", "hosted-1g-near", "--direction", direction]);
+        let run = tidegate.runs().pop().unwrap();
+        let mut whole = Document::load(&result(&run)).unwrap();
+        whole.recommendation = None;
+        for count in [0, 1, 6, 12] {
+            let mut cut = whole.clone();
+            cut.trials.truncate(count);
+            cut.save(&result(&run)).unwrap();
+            let saved = trials(&run);
+            let resumed = tidegate.run("tune", &["--resume", name(&run)]);
+            assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+            assert_goes_on(&run, &saved);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_cut_off_search_is_refused() {
+    let tidegate = Tidegate::embedded();
+    let refused = |arguments: &[&str]| {
+        let finished = tidegate.run("tune", arguments);
+        assert_eq!(finished.code, 2, "{arguments:?}");
+        finished.stderr
+    };
+    assert!(refused(&["--resume", "20260101T000000Z-0000"]).contains("is not a run"));
+    tidegate.json("run", &["--simulate"]);
+    let run = tidegate.runs().pop().unwrap();
+    assert!(refused(&["--resume", name(&run)]).contains("is not one of this `tune`"));
+
+    tidegate.json("tune", &["--simulate", "--seed", "1"]);
+    let run = tidegate.runs().pop().unwrap();
+    let mut cut = document(&run);
+    cut["recommendation"] = Value::Null;
+    let altered = |alter: &dyn Fn(&mut Value)| {
+        let mut cut = cut.clone();
+        alter(&mut cut);
+        std::fs::write(result(&run), cut.to_string()).unwrap();
+        refused(&["--resume", name(&run)])
+    };
+    let said = altered(&|cut| cut["trials"][3]["settings"]["concurrency"] = 61.into());
+    assert!(said.contains("are not those that this version of tidegate would run"), "{said}");
+    let said = altered(&|cut| cut["scenario"]["window_s"] = 7.0.into());
+    assert!(said.contains("window_s = 7.0 and would go on with 8.0"), "{said}");
+}
+
+/// Kills it when so many trials are saved and another is in the middle of its window.
+async fn killed_after(trials: usize, tidegate: &Tidegate, child: &mut Child) -> PathBuf {
+    let run = saved_after(trials, tidegate, child).await;
+    clock::sleep(Duration::from_millis(300)).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run
+}
+
+/// The run's directory when so many trials are saved there.
+async fn saved_after(count: usize, tidegate: &Tidegate, child: &mut Child) -> PathBuf {
+    loop {
+        if let Some(run) = tidegate.runs().pop()
+            && result(&run).is_file()
+            && trials(&run).len() >= count
+        {
+            return run;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended before {count} trials were saved");
+        clock::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The saved trials are there as they were, others follow, and there is an answer.
+fn assert_goes_on(run: &Path, saved: &[String]) {
+    let (document, trials) = (document(run), trials(run));
+    assert!(trials.len() > saved.len());
+    assert_eq!(trials[..saved.len()], *saved, "saved trials do not change");
+    let ids = document["trials"].as_array().unwrap().iter().map(|trial| trial["id"].as_u64());
+    assert!(ids.eq((0..trials.len() as u64).map(Some)), "ids have no gap");
+    let found = &document["recommendation"];
+    let [low, high] = [0, 1].map(|end| found["interval_95"][end].as_f64().unwrap());
+    let goodput = found["goodput_bytes_per_second"].as_f64().unwrap();
+    assert!(0.0 < low && low <= goodput && goodput <= high, "{found}");
+    assert!(run.join("report.html").is_file());
+}
+
+/// Uploads below `t0/`, `t1/`, ... come in this order, and none comes back when a later one has begun:
+/// only the trial that was cut off, which is the last before the resumed ones, may have been run twice.
+fn assert_no_trial_was_repeated_but_the_one_cut_off(log: &[Request]) {
+    let trial = |request: &Request| -> Option<u32> {
+        let key = request
+            .key
+            .as_deref()
+            .filter(|_| ["PutObject", "CreateMultipartUpload"].contains(&&*request.operation))?;
+        key.split('/').find_map(|name| name.strip_prefix('t')?.parse().ok())
+    };
+    let mut begun: Vec<(u64, u32)> =
+        log.iter().filter_map(|request| Some((request.start_us, trial(request)?))).collect();
+    begun.sort_unstable();
+    assert!(begun.is_sorted_by_key(|(_, trial)| *trial), "{begun:?}");
+    assert!(begun.last().is_some_and(|(_, trial)| *trial > 3), "{begun:?}");
+}
+
+fn result(run: &Path) -> PathBuf {
+    run.join("result.json")
+}
+
+fn document(run: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(result(run)).unwrap()).unwrap()
+}
+
+/// The trials as they stand in the file, to the byte.
+fn trials(run: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(result(run)).unwrap();
+    let (_, trials) = text.split_once("\n  \"trials\": [").unwrap();
+    let (trials, _) = trials.split_once("\n  ]").unwrap_or(("", ""));
+    let trials = trials.split("\n    {\n").skip(1);
+    trials.map(|trial| trial.trim_end_matches(',').to_owned()).collect()
+}
+
+fn name(run: &Path) -> &str {
+    run.file_name().unwrap().to_str().unwrap()
+}
+
+async fn keys(store: &S3Store) -> Vec<String> {
+    let page = store.list_objects("", None, &probe()).await.unwrap();
+    page.objects.into_iter().map(|object| object.key).collect()
+}
