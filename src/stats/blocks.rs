@@ -1,5 +1,7 @@
 //! Randomised complete blocks: what is left of the logarithms when settings and blocks are taken out.
 
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
 use super::student::quantile;
 
 /// Residual variation of a table of settings x blocks.
@@ -44,6 +46,17 @@ impl Residual {
     }
 }
 
+impl Residual {
+    /// What the true standard deviation does not exceed with probability `p`: chi-square upper limit
+    /// (Box, Hunter and Hunter, as above, section 2.11).
+    pub fn sd_at_most(&self, p: f64) -> f64 {
+        let degrees_of_freedom = self.degrees_of_freedom as f64;
+        let chi_square = ChiSquared::new(degrees_of_freedom)
+            .expect("a residual has at least one degree of freedom");
+        self.sd * (degrees_of_freedom / chi_square.inverse_cdf(1.0 - p)).sqrt()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +83,14 @@ mod tests {
         let residual = residual(&yields.map(|row| row.to_vec())).unwrap();
         assert_eq!(residual.degrees_of_freedom, 12);
         assert!((residual.sd.powi(2) - 18.83).abs() < 0.01, "{}", residual.sd.powi(2));
+    }
+
+    #[test]
+    fn the_limit_of_a_deviation_is_that_of_the_printed_table() {
+        // Chi-square(2) is below 0.211 in 10 of 100 cases, chi-square(10) below 4.865.
+        let limit = |degrees_of_freedom| Residual { sd: 1.0, degrees_of_freedom }.sd_at_most(0.9);
+        assert!((limit(2) - (2.0_f64 / 0.211).sqrt()).abs() < 1e-2);
+        assert!((limit(10) - (10.0_f64 / 4.865).sqrt()).abs() < 1e-3);
     }
 
     #[test]

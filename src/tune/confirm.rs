@@ -20,6 +20,18 @@ pub(super) const BLOCKS_WANTED_MIN: u32 = 6;
 /// Fewer blocks have no interval.
 pub(super) const BLOCKS_MIN: u32 = 2;
 
+/// With three blocks Student's quantile for the goodput of one is 4.3, with two 12.7.
+const BLOCKS_OF_ALL_MIN: u32 = 3;
+
+/// What the race says of the noise of one trial: standard deviations of its logarithm.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Noise {
+    /// Of all that were raced.
+    pub(super) of_all: Option<f64>,
+    /// Most that it likely is for those that are left.
+    pub(super) of_finalists_at_most: Option<f64>,
+}
+
 /// A confirmation under way.
 #[derive(Debug)]
 pub(super) struct Confirmation {
@@ -36,24 +48,24 @@ pub(super) struct Confirmation {
 
 impl Confirmation {
     /// `finalists` in order of promise, then what is set now, as far as so many trials go. The first
-    /// finalist is duplicated if the blocks stay enough for it. `sd` is that of one trial, if known.
+    /// finalist is duplicated if the blocks stay enough for it.
     pub(super) fn new(
         finalists: &[Settings],
         current: Settings,
-        sd: Option<f64>,
+        noise: Noise,
         affordable: u32,
         blocks_before: u32,
     ) -> Self {
         let mut entrants = finalists.to_vec();
-        // Rather fewer finalists than blocks that show nothing.
-        let seats = (affordable / BLOCKS_WANTED_MIN).max(2).min(affordable / BLOCKS_MIN) as usize;
-        entrants.truncate(seats.saturating_sub(1).max(1));
+        let seats = seats(finalists.len(), noise, affordable);
+        // Beside them what is set now and, from four seats on, the duplicate.
+        entrants.truncate(seats.saturating_sub(2).max(2).min(seats.saturating_sub(1)).max(1));
         if !entrants.contains(&current) && entrants.len() < seats {
             entrants.push(current);
         }
         let duplicate = entrants.first().copied().filter(|_| entrants.len() < seats);
         let seats = (entrants.len() + usize::from(duplicate.is_some())) as u32;
-        let blocks = (affordable / seats.max(1)).min(blocks_that_show_the_margin(sd));
+        let blocks = (affordable / seats.max(1)).min(blocks_that_show_the_margin(noise.of_all));
         let enough = blocks >= BLOCKS_MIN && !entrants.is_empty();
         let last_block = blocks_before + if enough { blocks } else { 0 };
         Self { entrants, duplicate, to_run: Vec::new(), block: blocks_before, last_block }
@@ -63,7 +75,8 @@ impl Confirmation {
     pub(super) fn blocks_of(affordable: u32, sd: f64) -> u32 {
         let settings =
             |concurrency| Settings { part_size_bytes: 1, concurrency, parts_in_flight: 1 };
-        Self::new(&[settings(2), settings(3)], settings(1), Some(sd), affordable, 0).last_block
+        let noise = Noise { of_all: Some(sd), of_finalists_at_most: None };
+        Self::new(&[settings(2), settings(3)], settings(1), noise, affordable, 0).last_block
     }
 
     pub(super) fn next(&mut self, random: &mut fastrand::Rng) -> Option<(Settings, Phase, u32)> {
@@ -85,15 +98,34 @@ impl Confirmation {
     }
 }
 
-/// Blocks after which two equals are shown to be within the margin in 95 of 100 searches: with the usual
-/// power of 80 % one search in five would pass over the cheaper of the two.
+/// How many take part, with what is set now and the duplicate.
+///
+/// Of those who are left in the race it is not known whether they matter: all are confirmed if the noise
+/// is so small that few blocks show enough. Otherwise rather fewer finalists than blocks that show nothing.
+fn seats(finalists: usize, noise: Noise, affordable: u32) -> usize {
+    let all = finalists + 2;
+    let blocks = affordable / all as u32;
+    let shows = |sd: f64| {
+        let degrees_of_freedom = (all - 1) * (blocks as usize - 1);
+        shows_the_margin(sd, blocks, degrees_of_freedom)
+    };
+    if blocks >= BLOCKS_OF_ALL_MIN && noise.of_finalists_at_most.is_some_and(shows) {
+        return all;
+    }
+    (affordable / BLOCKS_WANTED_MIN).max(2).min(affordable / BLOCKS_MIN) as usize
+}
+
+/// Whether two equals are shown to be within the margin in 95 of 100 searches: with the usual power of
+/// 80 % one search in five would pass over the cheaper of the two.
+fn shows_the_margin(sd: f64, blocks: u32, degrees_of_freedom: usize) -> bool {
+    let t = quantile(0.975, degrees_of_freedom) + quantile(0.95, degrees_of_freedom);
+    t * sd * (2.0 / f64::from(blocks)).sqrt() <= -(1.0 - MARGIN).ln()
+}
+
+/// Blocks after which a pair shows that it is within the margin.
 fn blocks_that_show_the_margin(sd: Option<f64>) -> u32 {
     let Some(sd) = sd else { return BLOCKS_MAX };
-    let shows = |blocks: &u32| {
-        let degrees_of_freedom = *blocks as usize - 1;
-        let t = quantile(0.975, degrees_of_freedom) + quantile(0.95, degrees_of_freedom);
-        t * sd * (2.0 / f64::from(*blocks)).sqrt() <= -(1.0 - MARGIN).ln()
-    };
+    let shows = |blocks: &u32| shows_the_margin(sd, *blocks, *blocks as usize - 1);
     (BLOCKS_WANTED_MIN..BLOCKS_MAX).find(shows).unwrap_or(BLOCKS_MAX)
 }
 
@@ -107,8 +139,9 @@ mod tests {
     }
 
     fn plan(affordable: u32, sd: f64) -> (usize, bool, u32) {
+        let noise = Noise { of_all: Some(sd), of_finalists_at_most: Some(sd) };
         let finalists = [settings(8), settings(16), settings(32)];
-        let planned = Confirmation::new(&finalists, settings(2), Some(sd), affordable, 3);
+        let planned = Confirmation::new(&finalists, settings(2), noise, affordable, 3);
         (planned.entrants.len(), planned.duplicate.is_some(), planned.last_block - 3)
     }
 
@@ -125,5 +158,11 @@ mod tests {
         assert_eq!(plan(12, 0.05), (2, false, 6));
         assert_eq!(plan(5, 0.05), (2, false, 2));
         assert_eq!(plan(1, 0.05).2, 0);
+    }
+
+    #[test]
+    fn where_the_noise_is_small_a_short_budget_still_confirms_all() {
+        assert_eq!(plan(16, 0.003), (4, true, 3));
+        assert_eq!(plan(16, 0.05), (2, false, 8));
     }
 }

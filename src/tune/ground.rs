@@ -1,8 +1,8 @@
 //! What a recommendation's figures are worked out from; also from a saved result.
 
 use super::blocks::Blocks;
-use super::race;
 use super::search::{Outcome, Search};
+use super::{confirm, race};
 use crate::result::{Comparison, Phase, Settings, Trial};
 use crate::stats::{LogMean, log_mean};
 
@@ -60,17 +60,38 @@ impl Ground {
 
     /// One against the other: by the confirmation where it holds both twice, else by the race.
     pub fn compare(&self, one: Settings, other: Settings) -> Option<Comparison> {
-        let fresh = self.confirmed.ratio(one, other);
-        if let Some(fresh) = fresh
-            && fresh.interval_95.is_some()
+        if let Some(ratio) = self.confirmed.ratio(one, other)
+            && let Some(interval_95) = self.confirmed_interval(one, other, &ratio)
         {
-            let (ratio, interval_95) = (fresh.mean, fresh.interval_95);
             let phase = Some(Phase::Confirmation);
-            return Some(Comparison { settings: other, ratio, interval_95, phase });
+            let interval_95 = Some(interval_95);
+            return Some(Comparison { settings: other, ratio: ratio.mean, interval_95, phase });
         }
         let ratio = self.raced.ratio(one, other)?.mean;
         let bound = race::bound(&self.raced, one, other);
-        let interval_95 = bound.map(|bound| [ratio * (-bound).exp(), ratio * bound.exp()]);
+        let interval_95 = bound.map(|bound| around(ratio, bound));
         Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Race) })
     }
+
+    /// The paired interval; of few blocks that of the block design, whose noise is told by all that were
+    /// confirmed.
+    fn confirmed_interval(
+        &self,
+        one: Settings,
+        other: Settings,
+        ratio: &LogMean,
+    ) -> Option<[f64; 2]> {
+        let blocks = self.confirmed.common(&[one, other]).len();
+        if blocks < confirm::BLOCKS_WANTED_MIN as usize {
+            let all: Vec<Settings> = self.confirmed.settings().collect();
+            if let Some(residual) = self.confirmed.residual(&all) {
+                return Some(around(ratio.mean, residual.bound(blocks, 0.025, 1)));
+            }
+        }
+        ratio.interval_95
+    }
+}
+
+fn around(ratio: f64, bound: f64) -> [f64; 2] {
+    [ratio * (-bound).exp(), ratio * bound.exp()]
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Config;
 use super::blocks::Blocks;
 use super::candidates::{self, Candidates};
-use super::confirm::{self, Confirmation};
+use super::confirm::{self, Confirmation, Noise};
 use super::race::{self, Race};
 use super::ramp::Ramp;
 use crate::result::{LimitedBy, Phase, Settings};
@@ -224,23 +224,27 @@ impl Search {
         }
         let racers = candidates.raced.clone();
         self.candidates = candidates;
-        Race::new(racers, reserve, finalists_max(affordable))
+        Race::new(racers, reserve, race_enough(affordable))
     }
 
     fn begin_confirmation(&mut self, affordable: u32) -> Confirmation {
         let alive = self.race.as_ref().map_or(Vec::new(), |race| race.alive.clone());
         let blocks_before = self.race.as_ref().map_or(0, |race| race.block);
-        let sd = race::noise(&self.raced);
+        let noise = Noise {
+            of_all: race::noise(&self.raced).map(|residual| residual.sd),
+            of_finalists_at_most: self
+                .raced
+                .residual(&alive)
+                .map(|residual| residual.sd_at_most(0.9)),
+        };
         let mut finalists = self.finalists(&alive);
         if finalists.is_empty() {
             // No race: as many as there is room for, in order of worth.
             let part_sizes = self.part_sizes();
             finalists = candidates::around(&self.config, &self.ramp, &part_sizes).raced;
         }
-        finalists.truncate(finalists_max(affordable));
         let current = self.config.current;
-        let sd = sd.map(|residual| residual.sd);
-        Confirmation::new(&finalists, current, sd, affordable, blocks_before)
+        Confirmation::new(&finalists, current, noise, affordable, blocks_before)
     }
 
     /// In order of promise: the likely choice, which is the cheapest that came within the margin of the
@@ -278,7 +282,7 @@ impl Search {
     }
 }
 
-/// How many of the race are confirmed: three only where each still gets enough blocks.
-fn finalists_max(affordable: u32) -> usize {
+/// With so few left a race is over: three only where each still gets enough blocks of confirmation.
+fn race_enough(affordable: u32) -> usize {
     if affordable >= 5 * confirm::BLOCKS_WANTED_MIN { 3 } else { 2 }
 }
