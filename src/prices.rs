@@ -133,9 +133,16 @@ impl Prices {
     /// An object as it is paid for: each of its parts is cut into segments of its own.
     pub fn object(&self, bytes: u64, part_size_bytes: u64) -> Stored {
         let part = part_size_bytes.max(1);
-        let rest = (bytes % part).div_ceil(SEGMENT_BYTES);
-        let segments = bytes / part * part.div_ceil(SEGMENT_BYTES) + rest;
-        Stored { billed_bytes: bytes.max(self.minimum_object_bytes), segments: segments.max(1) }
+        let parts = self.part(part) * (bytes / part) + self.part(bytes % part);
+        Stored {
+            billed_bytes: bytes.max(self.minimum_object_bytes),
+            segments: parts.segments.max(1),
+        }
+    }
+
+    /// A part of an object: without the object's minimum.
+    pub fn part(&self, bytes: u64) -> Stored {
+        Stored { billed_bytes: bytes, segments: bytes.div_ceil(SEGMENT_BYTES) }
     }
 
     /// Storing for so long, at least for the minimum.

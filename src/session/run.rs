@@ -292,6 +292,7 @@ impl Session<'_> {
             },
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
+            allowance: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the threads of a job share while it runs: its stage, its counters, the next file.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub struct Control {
     /// Start of the job; bins of time count from here.
     pub origin: Instant,
     stage: AtomicU8,
+    /// There is no allowance left for what a mover wanted.
+    stopped: AtomicBool,
     /// When the first mover found no next file, in nanoseconds since the origin.
     ran_dry_ns: AtomicU64,
     /// Locked once a file, not on the way of the data.
@@ -63,6 +65,7 @@ impl Control {
             live: Arc::default(),
             origin: clock::now(),
             stage: AtomicU8::new(stage as u8),
+            stopped: AtomicBool::new(false),
             ran_dry_ns: AtomicU64::new(u64::MAX),
             queue: Mutex::new(Queue { next_file: 0, begun_bytes: 0, schedule }),
         }
@@ -85,7 +88,18 @@ impl Control {
 
     /// Whether nothing new may begin.
     pub fn is_draining(&self) -> bool {
-        self.stage() == Stage::Draining
+        self.stage() == Stage::Draining || self.is_stopped()
+    }
+
+    /// Whether the job stopped because its allowance is used up.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    /// Nothing new begins: there is no allowance left.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Relaxed);
+        self.runs_dry();
     }
 
     /// Hands out the next file of the job; `None` when there is none left.
@@ -94,14 +108,18 @@ impl Control {
         let (index, begun_bytes) = (queue.next_file, queue.begun_bytes);
         let object = job.object(index).filter(|_| job.order.goes_on_after(index, begun_bytes));
         let Some((key, file)) = object else {
-            let now_ns = clock::now().since(self.origin).as_nanos() as u64;
-            self.ran_dry_ns.fetch_min(now_ns, Relaxed);
+            self.runs_dry();
             return None;
         };
         queue.next_file += 1;
         queue.begun_bytes += file.size_bytes;
         let arrival = queue.schedule.next().map(|since_start| self.origin + since_start);
         Some(Turn { index, key, file, arrival })
+    }
+
+    fn runs_dry(&self) {
+        let now_ns = clock::now().since(self.origin).as_nanos() as u64;
+        self.ran_dry_ns.fetch_min(now_ns, Relaxed);
     }
 
     /// When the first mover found no next file, since the start: from then on not all are busy.

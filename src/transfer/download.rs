@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::GetMode;
+use super::allowance::Held;
 use super::mover::{FileError, Mover};
 use super::sink::Destination;
 use super::source::Source;
@@ -55,7 +56,9 @@ impl<S: Store> Mover<'_, S> {
         let get = async |probe: &Arc<Probe>| {
             self.fetch_once(key, range.clone(), file, destination, probe).await
         };
-        Ok(self.request_part(Operation::Get, number, get).await?)
+        let bytes = range.as_ref().map_or(file.size_bytes, |range| range.end - range.start);
+        let held = self.take(Operation::Get, bytes)?;
+        Ok(self.request_part(Operation::Get, number, held, get).await?)
     }
 
     async fn fetch_once(
@@ -96,6 +99,7 @@ impl<S: Store> Mover<'_, S> {
         key: &str,
         file: &FileSpec,
         source: &Source<'_>,
+        held: Held<'_>,
     ) -> Result<(), StoreError> {
         let get = async |probe: &Arc<Probe>| {
             let mut download = self.worker.store.get_object(key, None, probe).await?;
@@ -111,7 +115,7 @@ impl<S: Store> Mover<'_, S> {
             }
             whole(key, &(0..file.size_bytes), offset)
         };
-        self.request(Operation::Get, get).await
+        self.request_part(Operation::Get, None, held, get).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! its movers futures within it: nothing is spawned, nothing needs `Send`, and time comes only from
 //! [`crate::clock`], so that the same engine runs on sockets and in simulated time.
 
+mod allowance;
 mod arrivals;
 mod control;
 mod download;
@@ -18,6 +19,7 @@ mod tests;
 mod upload;
 mod worker;
 
+pub use allowance::{Allowance, Caps, Spent};
 pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
@@ -112,6 +114,8 @@ pub struct Job {
     pub seed: u64,
     /// Whether a record of each attempt is kept ([`crate::measure::ATTEMPT_BYTES`] of memory).
     pub keep_attempts: bool,
+    /// What all requests may carry; `None` is as much as they like.
+    pub allowance: Option<Arc<Allowance>>,
 }
 
 impl Job {

@@ -4,20 +4,31 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::mover::Mover;
+use super::allowance::Held;
+use super::mover::{FileError, Mover};
 use crate::clock;
 use crate::measure::{AttemptId, Live, Operation, Outcome, Probe};
 use crate::store::{Store, StoreError};
 use crate::transfer::{Stage, Worker};
 
 impl<S: Store> Mover<'_, S> {
-    /// Makes a request about a whole file.
+    /// Makes a request without payload.
     pub(super) async fn request<T>(
         &self,
         operation: Operation,
         attempt: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.request_part(operation, None, attempt).await
+        let nothing = Held::nothing(self.worker.job.allowance.as_deref(), operation);
+        self.request_part(operation, None, nothing, attempt).await
+    }
+
+    /// Takes what a request may carry from the job's allowance. Without enough of it the job stops.
+    pub(super) fn take(&self, operation: Operation, bytes: u64) -> Result<Held<'_>, FileError> {
+        let Worker { job, control, .. } = self.worker;
+        Held::take(job.allowance.as_deref(), operation, bytes).ok_or_else(|| {
+            control.stop();
+            FileError::Stopped
+        })
     }
 
     /// Makes a request, attempt after attempt, until it succeeds or there is no use in another.
@@ -25,6 +36,7 @@ impl<S: Store> Mover<'_, S> {
         &self,
         operation: Operation,
         part_number: Option<NonZeroU32>,
+        mut held: Held<'_>,
         mut attempt: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let worker = self.worker;
@@ -40,7 +52,7 @@ impl<S: Store> Mover<'_, S> {
                 number,
                 intended_start: self.arrival.take(),
             };
-            let result = worker.attempt(id, &mut attempt).await;
+            let result = worker.attempt(id, &mut held, &mut attempt).await;
             let error = match result {
                 Ok(value) => {
                     if operation.moves_data() {
@@ -59,6 +71,10 @@ impl<S: Store> Mover<'_, S> {
             if worker.control.is_draining() {
                 return Err(error);
             }
+            if !held.take_again() {
+                worker.control.stop();
+                return Err(error);
+            }
         }
     }
 }
@@ -67,9 +83,10 @@ impl<S: Store> Worker<'_, S> {
     async fn attempt<T>(
         &self,
         id: AttemptId,
+        held: &mut Held<'_>,
         attempt: &mut impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut record = AttemptRecord::begin(self, id);
+        let mut record = AttemptRecord::begin(self, id, held);
         let result = attempt(&record.probe).await;
         record.outcome = match &result {
             Ok(_) => Outcome::Ok,
@@ -83,24 +100,26 @@ impl<S: Store> Worker<'_, S> {
 }
 
 /// Records an attempt when it ends, also when its future is dropped: then it was cut.
-struct AttemptRecord<'a, S> {
+struct AttemptRecord<'a, 'h, S> {
     worker: &'a Worker<'a, S>,
+    held: &'a mut Held<'h>,
     id: AttemptId,
     probe: Arc<Probe>,
     outcome: Outcome,
 }
 
-impl<'a, S> AttemptRecord<'a, S> {
-    fn begin(worker: &'a Worker<'a, S>, id: AttemptId) -> Self {
+impl<'a, 'h, S> AttemptRecord<'a, 'h, S> {
+    fn begin(worker: &'a Worker<'a, S>, id: AttemptId, held: &'a mut Held<'h>) -> Self {
         let probe = Probe::begin(&worker.control.live, worker.control.origin);
-        Self { worker, id, probe, outcome: Outcome::Cut }
+        Self { worker, held, id, probe, outcome: Outcome::Cut }
     }
 }
 
-impl<S> Drop for AttemptRecord<'_, S> {
+impl<S> Drop for AttemptRecord<'_, '_, S> {
     fn drop(&mut self) {
         let measuring = self.worker.control.stage() == Stage::Measuring;
         let ended = clock::now();
+        self.held.settle(self.probe.payload_bytes());
         if self.outcome == Outcome::Ok && self.id.operation.moves_data() {
             let took = ended.since(self.probe.began).as_nanos() as u64;
             self.worker.control.live.slowest_ns.fetch_max(took, Ordering::Relaxed);

@@ -25,6 +25,16 @@ pub(super) enum PartSource {
     Filled(Vec<Bytes>),
 }
 
+impl PartSource {
+    /// Bytes.
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Streamed(range) => range.end - range.start,
+            Self::Filled(blocks) => blocks.iter().map(|block| block.len() as u64).sum(),
+        }
+    }
+}
+
 impl<'a> Source<'a> {
     pub(super) async fn open(
         dataset: &Dataset,

@@ -257,6 +257,7 @@ fn job(files: u64, size: u64) -> Job {
         spread: Duration::ZERO,
         seed: 1,
         keep_attempts: true,
+        allowance: None,
     }
 }
 
@@ -543,4 +544,36 @@ fn no_records_are_kept_unless_asked_for() {
     assert!(!report.recorder.keeps_attempts());
     assert_eq!(report.recorder.attempt_records().count(), 0);
     assert!(report.recorder.attempts() > 0);
+}
+
+#[test]
+fn a_job_stops_before_its_allowance_is_exceeded_and_leaves_nothing_open() {
+    for (cap_mib, parts) in [(0, 0), (4, 0), (14, 2), (20, 4), (100, 8)] {
+        let store = Scripted::default();
+        let caps = Caps { bytes: Some(cap_mib * MIB), ..Caps::default() };
+        let allowance = Arc::new(Allowance::new(caps, Spent::default()));
+        let job = Job { allowance: Some(Arc::clone(&allowance)), ..job(1, 40 * MIB) };
+        let (report, stopped) = clock::simulate(async {
+            let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+            let worker = Worker::new(&store, &job, &control, 0);
+            worker.drive(0..1).await;
+            (worker.report(), control.is_stopped())
+        });
+        assert_eq!(store.count("part"), parts, "{cap_mib} MiB");
+        assert_eq!(allowance.spent().bytes_up, parts as u64 * 5 * MIB);
+        assert_eq!(allowance.spent().requests as usize, store.attempts.borrow().len());
+        assert_eq!(stopped, cap_mib < 40);
+        assert!(report.failures.is_empty() && report.open_uploads.is_empty());
+        assert!(store.uploads.borrow().is_empty(), "an upload is still open");
+    }
+}
+
+#[test]
+fn reading_back_counts_and_so_do_failed_attempts() {
+    let store = Scripted::with_faults("part", [Fault::LoseAnswer]);
+    let allowance = Arc::new(Allowance::new(Caps::default(), Spent::default()));
+    let verified = Job { verify: true, ..job(1, 20 * MIB) };
+    drive(&store, &Job { allowance: Some(Arc::clone(&allowance)), ..verified });
+    let spent = allowance.spent();
+    assert_eq!((spent.bytes_up, spent.bytes_down), (25 * MIB, 20 * MIB));
 }

@@ -38,7 +38,8 @@ impl<S: Store> Mover<'_, S> {
             let put = store.put_object(key, source.payload(&whole), probe).await;
             put.inspect_err(|error| in_doubt |= leaves_open_what_happened(error))
         };
-        match self.request(Operation::Put, put).await {
+        let held = self.take(Operation::Put, file.size_bytes)?;
+        match self.request_part(Operation::Put, None, held, put).await {
             Ok(_) => match source.unchanged().await {
                 Ok(()) => Ok(()),
                 Err(changed) => Err(self.take_back(key, changed.into()).await),
@@ -105,7 +106,8 @@ impl<S: Store> Mover<'_, S> {
         let store = self.worker.store;
         let send =
             async |probe: &_| store.upload_part(upload, number, source.payload(part), probe).await;
-        Ok(self.request_part(Operation::Part, NonZeroU32::new(number), send).await?)
+        let held = self.take(Operation::Part, part.length())?;
+        Ok(self.request_part(Operation::Part, NonZeroU32::new(number), held, send).await?)
     }
 
     /// Completes an upload. When the answer is lost the upload may be complete all the same, and
@@ -162,7 +164,8 @@ impl<S: Store> Mover<'_, S> {
         file: &FileSpec,
         source: &Source<'_>,
     ) -> Result<(), FileError> {
-        match self.read_back(key, file, source).await {
+        let held = self.take(Operation::Get, file.size_bytes)?;
+        match self.read_back(key, file, source, held).await {
             Ok(()) => Ok(()),
             Err(error) if error.class == FailureClass::Checksum => {
                 Err(self.take_back(key, error.into()).await)

@@ -57,6 +57,8 @@ pub struct Finished {
     pub open_uploads: BTreeSet<Upload>,
     /// Whether the user interrupted.
     pub interrupted: bool,
+    /// Whether it stopped because the job's allowance was used up.
+    pub stopped: bool,
 }
 
 /// After this many times the warm-up the window opens even if some mover has not moved anything yet.
@@ -117,7 +119,8 @@ pub async fn run(
         recorder: measured.recorder,
         job,
     };
-    Ok(Finished { trial, records, open_uploads, interrupted: watched.interrupted })
+    let (interrupted, stopped) = (watched.interrupted, control.is_stopped());
+    Ok(Finished { trial, records, open_uploads, interrupted, stopped })
 }
 
 /// Everything from which the result is made.

@@ -12,7 +12,9 @@ use crate::result::{self, Phase, Settings, Traffic};
 use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Arrivals, Flow, GetMode, Job, MIXED_DOWN, Mix, Order, RetryPolicy, Sink};
+use crate::transfer::{
+    Allowance, Arrivals, Caps, Flow, GetMode, Job, MIXED_DOWN, Mix, Order, RetryPolicy, Sink, Spent,
+};
 use crate::units::{ByteSize, MIB, Rate};
 
 const MOVERS: u32 = 8;
@@ -50,6 +52,7 @@ fn job(direction: Flow, order: Order, files: u64) -> Job {
         spread: Duration::ZERO,
         seed: 1,
         keep_attempts: false,
+        allowance: None,
     }
 }
 
@@ -57,6 +60,7 @@ fn job(direction: Flow, order: Order, files: u64) -> Job {
 struct Trial {
     result: result::Trial,
     took: Duration,
+    stopped: bool,
 }
 
 impl Trial {
@@ -74,8 +78,8 @@ fn run(job: Job, load: Load) -> Trial {
         let label = Label { id: 0, phase: Phase::Run, block: None };
         let (place, never, began) = (Place::Simulated(store), Interrupt::never(), clock::now());
         let ended = super::run(job, load, label, &place, &never, &mut |_| ()).await;
-        let Finished { trial: result, .. } = ended.expect("nothing can fail to start");
-        Trial { result, took: began.elapsed() }
+        let Finished { trial: result, stopped, .. } = ended.expect("nothing can fail to start");
+        Trial { result, took: began.elapsed(), stopped }
     })
 }
 
@@ -149,11 +153,24 @@ fn only_the_time_in_which_all_movers_are_busy_is_measured() {
 #[test]
 fn a_load_that_is_over_within_the_warm_up_is_measured_from_its_start_and_says_so() {
     let stop = Stop { objects: Some(100), ..Stop::default() };
-    let Trial { result, took } = under(Flow::Down, timed(60 * SECOND, stop), 20);
+    let Trial { result, took, .. } = under(Flow::Down, timed(60 * SECOND, stop), 20);
     assert_eq!((result.objects, result.window.steady, result.window.start_s), (100, None, 0.0));
     assert!(result.warnings[0].contains("over before"), "{:?}", result.warnings);
     assert!(result.goodput_bytes_per_second > 0.5 * FULL);
     assert!(took < 60 * SECOND);
+}
+
+#[test]
+fn a_trial_whose_allowance_is_used_up_stops_within_it_and_says_so() {
+    let timed = timed(SECOND, Stop::after(60 * SECOND));
+    let caps = Caps { bytes: Some(100 * FILE_BYTES + 1), ..Caps::default() };
+    let allowance = Arc::new(Allowance::new(caps, Spent::default()));
+    let mut job = job(Flow::Down, timed.order(), 20);
+    job.allowance = Some(Arc::clone(&allowance));
+    let trial = run(job, timed);
+    assert!(trial.stopped && trial.took < 5 * SECOND, "{:?}", trial.took);
+    assert_eq!(allowance.spent().bytes_down, 100 * FILE_BYTES);
+    assert_eq!((trial.result.bytes, trial.result.cut), (100 * FILE_BYTES, 0));
 }
 
 #[test]
@@ -174,7 +191,8 @@ fn a_load_that_never_is_stable_ends_in_time_and_is_called_not_steady() {
     let stop = Stop { stable: Some(10 * SECOND), window: Some(40 * SECOND), ..Stop::default() };
     let load = timed(SECOND, stop);
     let arrivals = Arrivals::Poisson { files_per_second: 3.0 };
-    let Trial { result, took } = run(Job { arrivals, ..job(Flow::Down, load.order(), 20) }, load);
+    let Trial { result, took, .. } =
+        run(Job { arrivals, ..job(Flow::Down, load.order(), 20) }, load);
     assert_eq!(result.window.steady, Some(false));
     assert!(took > 40 * SECOND && took < 50 * SECOND, "{took:?}");
 }

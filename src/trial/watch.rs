@@ -139,6 +139,9 @@ impl Watch<'_> {
         let mut rates = Rates::since(self);
         loop {
             let (control, stable) = (self.crew.control(), stop.stable);
+            if control.is_stopped() {
+                return Stopped::TimeIsOver;
+            }
             if control.ran_dry().is_some() {
                 return Stopped::RanDry;
             }

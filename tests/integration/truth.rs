@@ -299,6 +299,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         spread: Duration::ZERO,
         seed: 1,
         keep_attempts: true,
+        allowance: None,
     }
 }
 

@@ -332,6 +332,7 @@ impl Tuning<'_> {
             spread: self.options.warm_up.mul_f64(0.5),
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
+            allowance: None,
         }
     }
 }
