@@ -22,7 +22,7 @@ const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files:
 
 /// Times of a demonstration on the embedded gateway.
 const DEMONSTRATION: Times = Times {
-    budget: Duration::from_secs(75),
+    budget: Duration::from_secs(90),
     warm_up: Duration::from_millis(500),
     window: Duration::from_millis(1200),
 };
@@ -72,7 +72,7 @@ pub(super) struct Args {
     /// Concurrency that is set now, to compare with [default: 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
-    /// Time for all trials, such as 10m [default: 10m; 75s without TARGET]
+    /// Time for all trials, such as 10m [default: 10m; 90s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     budget: Option<Duration>,
     /// Least warm-up of a trial [default: 3s; 500ms without TARGET]

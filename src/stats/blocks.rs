@@ -44,9 +44,14 @@ impl Residual {
         let t = quantile(1.0 - alpha / comparisons.max(1) as f64, self.degrees_of_freedom);
         t * self.sd * (2.0 / blocks as f64).sqrt()
     }
-}
 
-impl Residual {
+    /// Smallest log-ratio of two settings that so many blocks show with 80 % power at the two-sided 5 %
+    /// level ([`smallest_difference`](super::smallest_difference) says it of a pair alone).
+    pub fn smallest_difference(&self, blocks: usize) -> f64 {
+        let quantile = |p| quantile(p, self.degrees_of_freedom);
+        (quantile(0.975) + quantile(0.8)) * self.sd * (2.0 / blocks as f64).sqrt()
+    }
+
     /// What the true standard deviation does not exceed with probability `p`: chi-square upper limit
     /// (Box, Hunter and Hunter, as above, section 2.11).
     pub fn sd_at_most(&self, p: f64) -> f64 {

@@ -98,21 +98,22 @@ impl Confirmation {
     }
 }
 
-/// How many take part, with what is set now and the duplicate.
-///
-/// Of those who are left in the race it is not known whether they matter: all are confirmed if the noise
-/// is so small that few blocks show enough. Otherwise rather fewer finalists than blocks that show nothing.
+/// How many take part, with what is set now and the duplicate: all, if that shows something, otherwise
+/// rather fewer finalists than blocks that show nothing.
 fn seats(finalists: usize, noise: Noise, affordable: u32) -> usize {
-    let all = finalists + 2;
-    let blocks = affordable / all as u32;
-    let shows = |sd: f64| {
-        let degrees_of_freedom = (all - 1) * (blocks as usize - 1);
-        shows_the_margin(sd, blocks, degrees_of_freedom)
-    };
-    if blocks >= BLOCKS_OF_ALL_MIN && noise.of_finalists_at_most.is_some_and(shows) {
-        return all;
+    if shows_all(finalists, noise.of_finalists_at_most, affordable) {
+        return finalists + 2;
     }
     (affordable / BLOCKS_WANTED_MIN).max(2).min(affordable / BLOCKS_MIN) as usize
+}
+
+/// Whether the noise is so small that all finalists can be confirmed in few blocks: `sd_at_most` is the
+/// most that it likely is.
+pub(super) fn shows_all(finalists: usize, sd_at_most: Option<f64>, affordable: u32) -> bool {
+    let seats = finalists + 2;
+    let blocks = affordable / seats as u32;
+    let shows = |sd: f64| shows_the_margin(sd, blocks, (seats - 1) * (blocks as usize - 1));
+    blocks >= BLOCKS_OF_ALL_MIN && sd_at_most.is_some_and(shows)
 }
 
 /// Whether two equals are shown to be within the margin in 95 of 100 searches: with the usual power of

@@ -158,8 +158,12 @@ impl<'a> Evidence<'a> {
         Some(Comparison { settings, ratio: ratio.mean, interval_95, phase })
     }
 
-    /// From the median standard deviation of the chosen settings' paired log-ratios.
+    /// From the median standard deviation of the chosen settings' paired log-ratios; of few blocks from the
+    /// noise of all.
     fn smallest_difference_seen(&self, chosen: Settings, blocks: usize) -> Option<f64> {
+        if let Some(noise) = self.ground.common_noise(blocks) {
+            return Some(noise.smallest_difference(blocks).exp_m1());
+        }
         let others = self.eligible.iter().filter(|settings| **settings != chosen);
         let sd = |other: &Settings| {
             let fresh = self.ground.confirmed().ratio(chosen, *other).and_then(|ratio| ratio.sd);
@@ -168,7 +172,7 @@ impl<'a> Evidence<'a> {
         let mut sds: Vec<f64> = others.filter_map(sd).collect();
         sds.sort_unstable_by(f64::total_cmp);
         let sd = *sds.get(sds.len() / 2)?;
-        smallest_difference(sd, blocks).map(|log| log.exp() - 1.0)
+        smallest_difference(sd, blocks).map(f64::exp_m1)
     }
 
     /// A limit of the client, the source or the server's patience is not an optimum of the settings: not

@@ -4,7 +4,7 @@ use super::blocks::Blocks;
 use super::search::{Outcome, Search};
 use super::{confirm, race};
 use crate::result::{Comparison, Phase, Settings, Trial};
-use crate::stats::{LogMean, log_mean};
+use crate::stats::{LogMean, Residual, log_mean};
 
 /// The blocks of a race and of its confirmation.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,7 @@ impl Ground {
         Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Race) })
     }
 
-    /// The paired interval; of few blocks that of the block design, whose noise is told by all that were
-    /// confirmed.
+    /// The paired interval; of few blocks that of the block design.
     fn confirmed_interval(
         &self,
         one: Settings,
@@ -82,13 +81,17 @@ impl Ground {
         ratio: &LogMean,
     ) -> Option<[f64; 2]> {
         let blocks = self.confirmed.common(&[one, other]).len();
-        if blocks < confirm::BLOCKS_WANTED_MIN as usize {
-            let all: Vec<Settings> = self.confirmed.settings().collect();
-            if let Some(residual) = self.confirmed.residual(&all) {
-                return Some(around(ratio.mean, residual.bound(blocks, 0.025, 1)));
-            }
+        match self.common_noise(blocks) {
+            Some(noise) => Some(around(ratio.mean, noise.bound(blocks, 0.025, 1))),
+            None => ratio.interval_95,
         }
-        ratio.interval_95
+    }
+
+    /// Noise of all that were confirmed, where a pair's own few blocks say too little of it.
+    pub(super) fn common_noise(&self, blocks: usize) -> Option<Residual> {
+        let all: Vec<Settings> = self.confirmed.settings().collect();
+        let few = blocks < confirm::BLOCKS_WANTED_MIN as usize;
+        self.confirmed.residual(&all).filter(|_| few)
     }
 }
 

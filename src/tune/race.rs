@@ -7,6 +7,7 @@
 //! on logarithms is used; its bounds hold for all comparisons and all looks together (Bonferroni).
 
 use super::blocks::Blocks;
+use super::confirm;
 use super::decide::{MARGIN, cost};
 use crate::result::Settings;
 use crate::stats::Residual;
@@ -57,7 +58,11 @@ impl Race {
         if self.to_run.is_empty() {
             self.drop_hopeless(blocks);
             let invited = self.invited(blocks, neighbours);
-            let decided = self.block > 0 && self.alive.len() + invited.len() <= self.wanted;
+            let few = self.block > 0 && self.alive.len() + invited.len() <= self.wanted;
+            let at_most = noise_at_most(blocks, &self.alive);
+            let decided = few
+                || invited.is_empty()
+                    && confirm::shows_all(self.alive.len(), at_most, affordable.saturating_sub(1));
             let affords = |count: usize| affordable >= self.reserve + count as u32;
             if decided || self.block >= BLOCKS_MAX || self.alive.is_empty() {
                 return None;
@@ -138,9 +143,18 @@ pub(super) fn bound(blocks: &Blocks, one: Settings, other: Settings) -> Option<f
 /// What is left of the race's logarithms when settings and blocks are taken out, from that complete part
 /// of the table that says most of it.
 pub(super) fn noise(blocks: &Blocks) -> Option<Residual> {
+    noise_among(blocks, &blocks.settings().collect::<Vec<_>>())
+}
+
+/// The most that the standard deviation likely is for some of the settings.
+pub(super) fn noise_at_most(blocks: &Blocks, among: &[Settings]) -> Option<f64> {
+    noise_among(blocks, among).map(|residual| residual.sd_at_most(0.9))
+}
+
+fn noise_among(blocks: &Blocks, among: &[Settings]) -> Option<Residual> {
     let tables = (2..=BLOCKS_MAX as usize).filter_map(|least| {
-        let stayed = blocks.settings().filter(|one| blocks.outcomes(*one).count() >= least);
-        blocks.residual(&stayed.collect::<Vec<_>>())
+        let stayed = |settings: &Settings| blocks.outcomes(*settings).count() >= least;
+        blocks.residual(&among.iter().copied().filter(stayed).collect::<Vec<_>>())
     });
     tables.max_by_key(|residual| residual.degrees_of_freedom)
 }

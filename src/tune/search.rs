@@ -232,10 +232,7 @@ impl Search {
         let blocks_before = self.race.as_ref().map_or(0, |race| race.block);
         let noise = Noise {
             of_all: race::noise(&self.raced).map(|residual| residual.sd),
-            of_finalists_at_most: self
-                .raced
-                .residual(&alive)
-                .map(|residual| residual.sd_at_most(0.9)),
+            of_finalists_at_most: race::noise_at_most(&self.raced, &alive),
         };
         let mut finalists = self.finalists(&alive);
         if finalists.is_empty() {
@@ -244,7 +241,9 @@ impl Search {
             finalists = candidates::around(&self.config, &self.ramp, &part_sizes).raced;
         }
         let current = self.config.current;
-        Confirmation::new(&finalists, current, noise, affordable, blocks_before)
+        // One is kept back: how many are affordable is an estimate, and a block that lacks one is lost.
+        let planned = affordable.saturating_sub(1).max(affordable.min(LEAST_AFTER));
+        Confirmation::new(&finalists, current, noise, planned, blocks_before)
     }
 
     /// In order of promise: the likely choice, which is the cheapest that came within the margin of the

@@ -190,7 +190,7 @@ fn a_block_holds_every_entrant_once_and_who_is_beaten_costs_no_more_trials() {
 
 #[test]
 fn the_confirmation_holds_the_current_default_and_a_duplicate() {
-    let search = search(8, 16.0 * MIB as f64, 0.02, 60, 5);
+    let search = search(8, 16.0 * MIB as f64, 0.01, 60, 5);
     let recommendation = recommend(&search, Direction::Up).unwrap();
     let twice = recommendation.same_settings_twice.expect("a budget of 60 has a duplicate");
     assert_eq!(twice.settings, recommendation.settings);
