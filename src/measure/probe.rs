@@ -1,10 +1,11 @@
 //! One attempt under observation: made by the engine, filled by the store and its HTTP client.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::live::Live;
-use super::series::{BIN, Series};
+use super::series::Series;
 use super::tcp::SocketUse;
 use crate::clock::{self, Instant};
 
@@ -41,11 +42,12 @@ pub struct Probe {
     passed: Mutex<Passed>,
 }
 
-/// Body bytes that passed the socket, by bin of time.
+/// Body bytes that passed the socket, by bin of time, or evenly over a while.
 #[derive(Debug, Default)]
 struct Passed {
     total: u64,
     bins: Vec<(usize, u64)>,
+    evenly: Vec<(Range<Instant>, u64)>,
 }
 
 impl Passed {
@@ -104,20 +106,9 @@ impl Probe {
     /// `bytes` of payload have passed evenly since `from`: for a store that moves them as one.
     pub fn payload_passed_since(&self, from: Instant, bytes: u64) {
         Live::add(&self.live.wire_bytes, bytes);
-        let now = clock::now();
-        let (first, last) = (self.bin_of(from), self.bin_of(now));
-        let per_ns = bytes as f64 / (now.since(from).as_nanos() as f64).max(1.0);
-        let mut until_ns = Series::end_of(self.origin, first).since(from).as_nanos() as u64;
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        passed.bins.reserve(last - first + 1);
-        let mut before = 0;
-        for bin in first..last {
-            let by_then = ((per_ns * until_ns as f64) as u64).min(bytes);
-            passed.add(bin, by_then - before);
-            before = by_then;
-            until_ns += BIN.as_nanos() as u64;
-        }
-        passed.add(last, bytes - before);
+        passed.total += bytes;
+        passed.evenly.push((from..clock::now(), bytes));
     }
 
     /// How the connection was come by; `None` if the attempt failed before.
@@ -155,6 +146,9 @@ impl Probe {
         let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         for (bin, bytes) in &passed.bins {
             series.add(*bin, *bytes);
+        }
+        for (over, bytes) in &passed.evenly {
+            series.add_evenly(self.origin, over.clone(), *bytes);
         }
     }
 }

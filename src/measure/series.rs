@@ -2,6 +2,7 @@
 //!
 //! Memory is bounded: after [`BINS_MAX`] bins (28 hours) ten become one, and again.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::Instant;
@@ -32,14 +33,32 @@ impl Series {
         (at.since(origin).as_nanos() / BIN.as_nanos()) as usize
     }
 
-    /// When a bin ends.
-    pub fn end_of(origin: Instant, bin: usize) -> Instant {
-        let bins = u32::try_from(bin + 1).unwrap_or(u32::MAX);
-        origin + BIN * bins
-    }
-
     /// Adds an amount to a bin.
     pub fn add(&mut self, bin: usize, amount: u64) {
+        let place = self.place(bin);
+        self.kept[place] += amount;
+    }
+
+    /// Adds an amount that came evenly over a while, `origin` being the start of the first bin.
+    pub fn add_evenly(&mut self, origin: Instant, over: Range<Instant>, amount: u64) {
+        let last = self.place(Self::bin_of(origin, over.end));
+        let first = Self::bin_of(origin, over.start) / self.width;
+        let per_ns = amount as f64 / (over.end.since(over.start).as_nanos() as f64).max(1.0);
+        let place_ns = (BIN.as_nanos() * self.width as u128) as f64;
+        let mut passed_ns =
+            (first + 1) as f64 * place_ns - over.start.since(origin).as_nanos() as f64;
+        let mut before = 0;
+        for kept in &mut self.kept[first..last] {
+            let by_then = ((per_ns * passed_ns) as u64).min(amount);
+            *kept += by_then - before;
+            before = by_then;
+            passed_ns += place_ns;
+        }
+        self.kept[last] += amount - before;
+    }
+
+    /// Makes room for a bin; the place in which it is.
+    fn place(&mut self, bin: usize) -> usize {
         while bin / self.width >= BINS_MAX {
             self.coarsen();
         }
@@ -47,7 +66,7 @@ impl Series {
         if place >= self.kept.len() {
             self.kept.resize(place + 1, 0);
         }
-        self.kept[place] += amount;
+        place
     }
 
     /// Adds another series bin by bin.
