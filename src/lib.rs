@@ -15,6 +15,7 @@
 //! | [`report`] | a result as terminal text, HTML and charts |
 //! | [`compare`] | pure: whether one run, or series of runs, is slower than another |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
+//! | [`plan`] | pure: how long a dataset takes, how many DTNs, at what cost, from measured or simulated transfers |
 //! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads |
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
@@ -76,6 +77,9 @@
 //! * **A bucket that keeps versions is refused.** What a run deletes would stay and be paid for. To find and
 //!   delete versions of its own it would need another right of its keys; a bucket without versioning is
 //!   simpler. Where the endpoint does not tell, the run says so and goes on.
+//! * **A plan's movers are a closed queue, not a sum.** Where a link binds, what files cost is hidden behind the
+//!   bytes of others, unless all movers pause together ([`plan::Model`]). Storj's limit on calls does not
+//!   hold at rate / calls, because what was let in goes on without tokens: `plan` solves for where it settles.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,
@@ -107,6 +111,7 @@ pub mod gateway;
 pub mod interrupt;
 pub mod measure;
 pub mod observe;
+pub mod plan;
 pub mod prices;
 pub mod report;
 pub mod result;

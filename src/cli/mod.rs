@@ -11,6 +11,7 @@ mod connector;
 mod observe;
 mod options;
 mod pages;
+mod plan;
 mod report;
 mod resume;
 mod run;
@@ -35,6 +36,8 @@ enum Verb {
     Tune(tune::Args),
     /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
     Run(run::Args),
+    /// Forecast a transfer: how long, how many DTNs, what does it cost, from results or a simulation.
+    Plan(plan::Args),
     /// Find out what a connector really does: part size, parts and files in flight.
     Observe(observe::Args),
     /// Show saved runs as text, Markdown, HTML, CSV or JSON, or work their figures out again.
@@ -61,6 +64,7 @@ pub fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Tune(args) => tune::run(args),
         Verb::Run(args) => run::run(args),
+        Verb::Plan(args) => plan::run(args),
         Verb::Observe(args) => observe::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),

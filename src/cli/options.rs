@@ -35,7 +35,7 @@ pub(super) struct Target {
 }
 
 /// How to talk to an S3 endpoint.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Target")]
 pub(super) struct Endpoint {
     /// Base URL of the S3 endpoint
@@ -94,7 +94,7 @@ impl Simulate {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Dataset")]
 pub(super) struct Dataset {
-    /// Named synthetic dataset: esnet-5MB, esnet-5GB, esnet-50GB, esnet-500GB, climate, genomics, cryo-em, detector, many-small
+    /// Named synthetic dataset: esnet-5MB, esnet-5GB, esnet-50GB, esnet-500GB, climate, genomics, cryo-em, detector, many-small, equal
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub(super) dataset: Option<String>,
     /// Bytes of the synthetic dataset in all, such as 10GB

@@ -142,7 +142,7 @@ impl LinkArgs {
 }
 
 /// The words, or a file.
-fn read_limits(name: &str) -> Result<Limits> {
+pub(super) fn read_limits(name: &str) -> Result<Limits> {
     let text = match name {
         "storj" => return Ok(Limits::storj()),
         "none" => return Ok(Limits::none()),

@@ -174,6 +174,13 @@ pub const PROFILES: &[Profile] = &[
         stem: |group| format!("{:04}/{group:08}", group / 1_000),
         kinds: &[Kind { suffix: ".dat", size: Size::TenOctavesFromKib }],
     },
+    Profile {
+        name: "equal",
+        about: "1,000 files of 1 GB each, or of another size by --files and --size: ASSUMPTION",
+        files: 1_000,
+        stem: |group| format!("{:04}/{group:08}", group / 1_000),
+        kinds: &[exactly(".dat", GB)],
+    },
 ];
 
 /// Three files in each of `a/a` to `y/y`.

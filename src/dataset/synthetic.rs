@@ -64,6 +64,23 @@ impl Synthetic {
         }
     }
 
+    /// A file of each of these sizes, in this order.
+    ///
+    /// # Errors
+    /// If there are none, or they are empty.
+    pub fn of_sizes(sizes: Vec<u64>) -> Result<Self> {
+        let files = sizes.len() as u64;
+        match sizes.iter().try_fold(0_u64, |sum, size| sum.checked_add(*size)) {
+            None => Err(too_large(files)),
+            Some(0) => Err(Error::environment("a dataset of nothing cannot be moved")
+                .hint("ask for at least one file and one byte")),
+            Some(bytes) => {
+                let profile = Profile::named("equal").expect("it is among the profiles");
+                Ok(Self::build(profile, sizes, files, bytes, Fit::Natural))
+            }
+        }
+    }
+
     /// As many files as give `bytes`, the last one cut.
     fn of_size(profile: &'static Profile, cycle: Vec<u64>, bytes: u64) -> Self {
         let cycle_bytes: u64 = cycle.iter().sum();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::digest::{Answer, Digest, Shown};
 use super::{text, wording};
+use crate::plan;
 use crate::result::{Commands, Host, Recommendation, TaskSummary, Trial};
 use crate::units::ByteSize;
 
@@ -305,7 +306,8 @@ pub fn window_rules(trials: &[Trial]) -> Vec<String> {
 
 /// What was asked for, with every default.
 pub fn scenario(digest: &Digest) -> Table {
-    let rows = digest.document.scenario.iter();
+    // The sizes of thousands of files are for programs.
+    let rows = digest.document.scenario.iter().filter(|(name, _)| *name != plan::SHAPE);
     let rows = rows.map(|(name, value)| [name.clone(), value.to_string()]);
     Table::new("The scenario with every default filled in", ["name", "value"], rows)
 }

@@ -26,10 +26,15 @@ pub fn report(digests: &[Digest]) -> String {
     page.0
 }
 
+/// A page under way.
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+
     /// Everything about one document, under headings of this level.
     fn document(&mut self, digest: &Digest, level: usize) {
         if let Some(caution) = wording::caution(digest.document.target.kind) {
@@ -88,7 +93,7 @@ impl Page {
         self.code(&wording::command(document));
     }
 
-    fn heading(&mut self, level: usize, text: &str) {
+    pub(super) fn heading(&mut self, level: usize, text: &str) {
         self.paragraph(&format!("{} {}", "#".repeat(level), escaped(text)));
     }
 
@@ -96,16 +101,16 @@ impl Page {
         let _ = writeln!(self.0, "{markdown}\n");
     }
 
-    fn facts(&mut self, facts: &Facts) {
+    pub(super) fn facts(&mut self, facts: &Facts) {
         let items = facts.iter().map(|(name, value)| format!("- {name}: {}", escaped(value)));
         self.block(items);
     }
 
-    fn list(&mut self, items: &[String]) {
+    pub(super) fn list(&mut self, items: &[String]) {
         self.block(items.iter().map(|item| format!("- {}", escaped(item))));
     }
 
-    fn table(&mut self, table: &Table) {
+    pub(super) fn table(&mut self, table: &Table) {
         if table.rows.is_empty() {
             return;
         }

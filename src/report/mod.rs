@@ -9,6 +9,7 @@ mod digest;
 mod facts;
 mod html;
 mod markdown;
+mod plan;
 mod recompute;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -19,6 +20,7 @@ mod wording;
 
 use std::path::Path;
 
+pub use plan::{plan, write_plan};
 pub use recompute::{Check, Recomputed};
 pub use sentence::comparison;
 pub use text::summary;
@@ -90,13 +92,15 @@ pub fn write_all(run: &Saved) -> Result<()> {
 /// # Errors
 /// If a file cannot be read or written.
 pub fn write_charts(run: &Saved, directory: &Path) -> Result<()> {
-    for (name, chart) in chart::all(run)? {
-        let file = |extension| directory.join(name).with_extension(extension);
-        write(&file("svg"), &chart::export::svg(&chart)?)?;
-        chart::export::save_png(&chart, &file("png"))?;
-        write(&file("csv"), &chart.csv)?;
-    }
-    Ok(())
+    chart::all(run)?.iter().try_for_each(|(name, chart)| write_chart(name, chart, directory))
+}
+
+/// A chart as SVG and PNG, and its numbers as CSV.
+fn write_chart(name: &str, chart: &chart::Chart, directory: &Path) -> Result<()> {
+    let file = |extension| directory.join(name).with_extension(extension);
+    write(&file("svg"), &chart::export::svg(chart)?)?;
+    chart::export::save_png(chart, &file("png"))?;
+    write(&file("csv"), &chart.csv)
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {

@@ -12,8 +12,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::measure;
+use crate::plan::{self, Shape};
 use crate::result::{self, Document, RESULT, SCHEMA, Saved, Target, Tool, Trial};
 use crate::trial::Records;
 
@@ -69,6 +71,13 @@ impl Record {
         let lock = lock(&directory)?;
         remove_unfinished(&directory).map_err(|error| cannot("tidy", &directory, &error))?;
         Ok(Self { document, directory, _lock: lock })
+    }
+
+    /// Notes the sizes of the files that trials move: a plan is made from times and sizes.
+    pub(super) fn note_shape(&mut self, dataset: &Dataset) -> Result<()> {
+        let shape = serde_json::to_value(Shape::of(dataset)?).expect("numbers serialise");
+        self.document.scenario.insert(plan::SHAPE.into(), shape);
+        Ok(())
     }
 
     /// Adds a trial and saves; then writes its records beside the result, which is whole without them.
@@ -160,7 +169,7 @@ fn cannot(doing: &str, directory: &Path, error: &io::Error) -> Error {
 }
 
 /// The command line, as far as it is text.
-fn command() -> Vec<String> {
+pub(super) fn command() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 

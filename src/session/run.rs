@@ -103,6 +103,9 @@ pub async fn run(
     }
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
     let mut record = session.begin(new_id(), progress)?;
+    if let Some(dataset) = &local {
+        record.note_shape(dataset)?;
+    }
     let local = local.map(Arc::new);
     match (options.direction, local) {
         (Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,

@@ -12,6 +12,7 @@ mod limits;
 mod load;
 mod mistakes;
 mod observe;
+mod plan;
 mod published;
 mod report;
 mod resume;

@@ -10,6 +10,7 @@ mod goodput;
 mod heat;
 mod ink;
 mod latency;
+pub mod plan;
 mod spent;
 mod tradeoff;
 

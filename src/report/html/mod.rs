@@ -3,7 +3,7 @@
 
 mod answer;
 mod evidence;
-mod markup;
+pub(super) mod markup;
 
 use super::chart::{self, Chart, export};
 use super::digest::Digest;
@@ -24,8 +24,13 @@ pub fn page(runs: &[Saved]) -> Result<String> {
         ([run], [digest]) => (facts::title(digest), run_in_full(run, digest)?),
         _ => (format!("{} runs", runs.len()), several(runs, &digests)?),
     };
+    Ok(document(&title, body))
+}
+
+/// A page with a title and, below it, a body.
+pub(super) fn document(title: &str, body: Markup) -> String {
     let head = [
-        element("title", title.as_str()),
+        element("title", title),
         Markup::trusted(
             "<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -33,9 +38,9 @@ pub fn page(runs: &[Saved]) -> Result<String> {
         ),
         element("style", Markup::trusted(STYLE)),
     ];
-    let main = element("main", [element("h1", title.as_str()), body]);
+    let main = element("main", [element("h1", title), body]);
     let html = element("html lang=\"en\"", [element("head", head), element("body", main)]);
-    Ok(format!("<!DOCTYPE html>\n{html}"))
+    format!("<!DOCTYPE html>\n{html}")
 }
 
 /// The answers side by side, then each run in full.
@@ -75,7 +80,7 @@ fn caution(digest: &Digest) -> Markup {
 }
 
 /// Both sizes of a chart, of which the style shows the one that fits, and what it says in words.
-fn figure(chart: &Chart) -> Result<Markup> {
+pub(super) fn figure(chart: &Chart) -> Result<Markup> {
     let mut words = format!("{}. {}", chart.title, chart.caption);
     if chart.is_empty() {
         return Ok(element("p", words));

@@ -46,14 +46,16 @@ pub struct ModelStore {
 struct World {
     timing: Arc<Timing>,
     retain: Retain,
-    limiter: RefCell<Limiter>,
-    buckets: RefCell<Buckets<Content>>,
+    /// The project's, whoever its clients are.
+    limiter: Rc<RefCell<Limiter>>,
+    /// The same.
+    buckets: Rc<RefCell<Buckets<Content>>>,
     up: Line,
     down: Line,
     /// Connections that are open and carry no request.
     idle_connections: Cell<u32>,
     /// Numbers of uploads and of discarded contents.
-    numbers: Cell<u64>,
+    numbers: Rc<Cell<u64>>,
 }
 
 impl ModelStore {
@@ -62,12 +64,31 @@ impl ModelStore {
         let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
         let world = World {
             retain,
-            buckets: RefCell::new(Buckets::new(Admission::Any, limits.rules())),
+            buckets: Rc::new(RefCell::new(Buckets::new(Admission::Any, limits.rules()))),
             up: line(Direction::Up),
             down: line(Direction::Down),
-            limiter: RefCell::new(Limiter::new(limits)),
+            limiter: Rc::new(RefCell::new(Limiter::new(limits))),
             idle_connections: Cell::new(0),
-            numbers: Cell::new(0),
+            numbers: Rc::default(),
+            timing: Timing::new(model, seed),
+        };
+        Self { world: Rc::new(world) }
+    }
+
+    /// Another machine's way to the same project: a link of its own, the same bucket and the same limits.
+    /// The same seed draws the same times.
+    #[must_use]
+    pub fn from_another_machine(&self, seed: u64) -> Self {
+        let model = self.world.timing.model().clone();
+        let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
+        let world = World {
+            retain: self.world.retain,
+            buckets: Rc::clone(&self.world.buckets),
+            up: line(Direction::Up),
+            down: line(Direction::Down),
+            limiter: Rc::clone(&self.world.limiter),
+            idle_connections: Cell::new(0),
+            numbers: Rc::clone(&self.world.numbers),
             timing: Timing::new(model, seed),
         };
         Self { world: Rc::new(world) }

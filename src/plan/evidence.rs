@@ -1,0 +1,154 @@
+//! What saved runs say about time: one observation for each trial that can be used.
+
+use super::shape::Shape;
+use super::work::Manner;
+use crate::error::{Error, Result};
+use crate::result::{Direction, Document, LimitedBy, TargetKind, Traffic, Trial};
+
+/// The name in a document's scenario under which the sizes of its files are.
+pub const SHAPE: &str = "dataset_shape";
+
+/// What a 429 of Storj asks for (`storj/minio` cmd/api-response.go, storjRetryAfter).
+const RETRY_AFTER_S: f64 = 12.0;
+
+/// A trial whose movers spent more of their time on such waits tells nothing of what files cost.
+const LOST_MAX: f64 = 0.01;
+
+/// A dataset that was moved, and how long it took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The run: trials of one run have the same conditions, those of others may not.
+    pub session: String,
+    /// What was moved.
+    pub shape: Shape,
+    /// How.
+    pub manner: Manner,
+    /// How long.
+    pub seconds: f64,
+    /// Whether these are all seconds of a task, or only those in which all movers were busy.
+    pub is_whole_task: bool,
+}
+
+/// The observations of some runs, and what could not be used.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// What can be used.
+    pub observations: Vec<Observation>,
+    /// What can not, and why, in a sentence each.
+    pub left_out: Vec<String>,
+    /// Of the runs.
+    pub kinds: Vec<TargetKind>,
+    /// Processor time of tidegate per 10^9 bytes, the highest of the trials.
+    pub cpu_seconds_per_gb: Option<f64>,
+}
+
+impl Evidence {
+    /// What these runs say.
+    ///
+    /// # Errors
+    /// If a run has no trial that can be used.
+    pub fn of<'a>(documents: impl IntoIterator<Item = &'a Document>) -> Result<Self> {
+        let mut evidence = Self::default();
+        for document in documents {
+            evidence.add(document)?;
+        }
+        Ok(evidence)
+    }
+
+    fn add(&mut self, document: &Document) -> Result<()> {
+        let before = self.observations.len();
+        for trial in &document.trials {
+            match observation(document, trial) {
+                Ok(observation) => self.observations.push(observation),
+                Err(why) => {
+                    self.left_out.push(format!("trial {} of {}: {why}", trial.id, document.id));
+                }
+            }
+            let cpu = trial.client.cpu_seconds_per_gb.unwrap_or(0.0);
+            if cpu > self.cpu_seconds_per_gb.unwrap_or(0.0) {
+                self.cpu_seconds_per_gb = Some(cpu);
+            }
+        }
+        self.kinds.push(document.target.kind);
+        if self.observations.len() > before {
+            return Ok(());
+        }
+        let why = self.left_out.last().cloned();
+        Err(Error::environment(format!(
+            "{} has no steady trial and no whole task: {}",
+            document.id,
+            why.unwrap_or_else(|| "it has no trials at all".into())
+        ))
+        .hint("measure longer, or let tidegate measure what a plan needs: tidegate plan --measure"))
+    }
+
+    /// Those of one way, in the given order.
+    pub fn one_way(&self, direction: Direction) -> Vec<&Observation> {
+        let same = |observation: &&Observation| observation.manner.direction == direction;
+        self.observations.iter().filter(same).collect()
+    }
+}
+
+/// Share of the movers' time that they spent waiting as a 429 asked them to.
+fn lost_share(trial: &Trial) -> f64 {
+    let seconds = match &trial.task {
+        Some(task) => task.duration_s,
+        None => trial.window.end_s,
+    };
+    let movers_s = seconds * f64::from(trial.settings.concurrency);
+    trial.errors.throttled as f64 * RETRY_AFTER_S / movers_s.max(f64::MIN_POSITIVE)
+}
+
+fn observation(document: &Document, trial: &Trial) -> Result<Observation, &'static str> {
+    let direction = match trial.direction {
+        Traffic::Up => Direction::Up,
+        Traffic::Down => Direction::Down,
+        Traffic::Mixed => return Err("it went both ways"),
+    };
+    if matches!(trial.limited_by, LimitedBy::Throttled | LimitedBy::Errors) {
+        return Err("it was throttled, or failed too often");
+    }
+    if lost_share(trial) > LOST_MAX {
+        return Err("it was told to slow down, and the movers waited for that");
+    }
+    let ranged = document.scenario.get("get").and_then(|get| get.as_str()) == Some("ranged");
+    let manner = Manner { direction, settings: trial.settings, ranged };
+    let session = document.id.clone();
+    let recorded = shape_of(document, trial.id);
+    match &trial.task {
+        Some(task) if task.verified => Err("it was verified: its time is of both ways"),
+        Some(task) if task.files_done < task.files || task.files == 0 => Err("files failed"),
+        Some(task) if task.bytes_done == 0 || task.duration_s <= 0.0 => Err("it moved no bytes"),
+        Some(task) => Ok(Observation {
+            session,
+            shape: recorded
+                .unwrap_or_else(|| Shape::equal(task.files as f64, task.bytes_done as f64)),
+            manner,
+            seconds: task.duration_s,
+            is_whole_task: true,
+        }),
+        None if trial.window.steady == Some(false) => Err("it was not steady"),
+        None if trial.open_loop.is_some() => Err("the files' arrivals set its rate"),
+        None if trial.objects == 0 || trial.goodput_bytes_per_second <= 0.0 => {
+            Err("no file of it arrived")
+        }
+        None => {
+            let bytes = trial.bytes as f64;
+            let shape = recorded.map(|shape| shape.scaled(bytes / shape.bytes()));
+            Ok(Observation {
+                session,
+                shape: shape.unwrap_or_else(|| Shape::equal(trial.objects as f64, bytes)),
+                manner,
+                seconds: bytes / trial.goodput_bytes_per_second,
+                is_whole_task: false,
+            })
+        }
+    }
+}
+
+/// The sizes of a trial's files, when the run noted them: of all trials, or of each.
+fn shape_of(document: &Document, trial: u32) -> Option<Shape> {
+    let noted = document.scenario.get(SHAPE)?;
+    let one = noted.get(trial.to_string()).unwrap_or(noted);
+    serde_json::from_value(one.clone()).ok()
+}

@@ -1,0 +1,37 @@
+//! How long, how many DTNs, what does it cost: forecasts from measured or simulated transfers. Pure.
+//!
+//! [`Evidence`] is what saved runs say; [`Fitted`] is the model fitted to it; a [`Question`] about a
+//! dataset's [`Shape`] has an answer, [`Plan`].
+
+pub mod advice;
+mod answer;
+#[cfg(test)]
+mod arizona;
+mod calls;
+mod evidence;
+mod fit;
+mod forecast;
+mod globus;
+mod gridftp;
+mod least_squares;
+mod model;
+mod shape;
+mod simulated;
+mod tasks;
+mod words;
+mod work;
+
+pub use answer::{
+    BySize, Cost, Deadline, Given, Plan, Question, Resources, SCHEMA, Score, Summary,
+};
+pub use evidence::{Evidence, Observation, SHAPE};
+pub use fit::{BetweenSessions, Fitted, Spread, UNSEEN_SESSIONS_SD};
+pub use forecast::{Forecast, Limit, Models, Setup, forecast};
+pub use globus::Startup;
+pub use gridftp::{Gridftp, Iperf3};
+pub use model::{Crew, Model, Terms};
+pub use shape::{Class, Shape, manifest};
+pub use simulated::{Point, Simulated, quantile};
+pub use tasks::{Compared, OwnFit, Task, Tasks, events};
+pub use words::duration;
+pub use work::{Manner, Work};

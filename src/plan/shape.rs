@@ -1,0 +1,270 @@
+//! What is to be moved, as far as time and money depend on it: how many files of which size.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::units::ByteSize;
+
+/// A dataset with more sizes than this is told by as many classes.
+const CLASSES_MAX: usize = 64;
+
+/// Files looked at when a dataset repeats itself (synthetic ones do after 4,000 at most).
+const FILES_LOOKED_AT: u64 = 8_000;
+
+/// Files of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Class {
+    /// Bytes of each.
+    pub file_bytes: f64,
+    /// How many; not always a whole number when a shape was scaled.
+    pub files: f64,
+}
+
+/// A dataset's files by size, smallest first. Never empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shape(Vec<Class>);
+
+impl Shape {
+    /// Files of these sizes.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn of_sizes(sizes: impl IntoIterator<Item = u64>) -> Result<Self> {
+        let mut counts = BTreeMap::<u64, u64>::new();
+        for size in sizes {
+            *counts.entry(size).or_default() += 1;
+        }
+        if counts.is_empty() {
+            return Err(Error::environment("a dataset without files needs no plan")
+                .hint("name a profile, a directory or a manifest with files in it"));
+        }
+        let class = |(size, count)| Class { file_bytes: size as f64, files: count as f64 };
+        Ok(Self(merged(counts.into_iter().map(class).collect())))
+    }
+
+    /// `files` files of the same size.
+    pub fn equal(files: f64, bytes: f64) -> Self {
+        Self(vec![Class { file_bytes: bytes / files, files }])
+    }
+
+    /// The files of a dataset; one that repeats itself is looked at once and scaled.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn of(dataset: &Dataset) -> Result<Self> {
+        let (files, bytes) = (dataset.files(), dataset.bytes());
+        let looked_at = match dataset {
+            Dataset::Synthetic(_) => files.min(FILES_LOOKED_AT),
+            Dataset::Directory { .. } | Dataset::Objects(_) => files,
+        };
+        let sizes = (0..looked_at).map(|index| dataset.file(index).size_bytes);
+        let shape = Self::of_sizes(sizes)?;
+        Ok(if looked_at < files { shape.scaled(bytes as f64 / shape.bytes()) } else { shape })
+    }
+
+    /// The same mix with `factor` times as many files.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let class = |class: &Class| Class { files: class.files * factor, ..*class };
+        Self(self.0.iter().map(class).collect())
+    }
+
+    /// The same bytes in files of at least `least_bytes`: smaller ones are bundled.
+    #[must_use]
+    pub fn bundled(&self, least_bytes: f64) -> Self {
+        let bundle = |class: &Class| match class.file_bytes < least_bytes {
+            true => Class {
+                file_bytes: least_bytes,
+                files: (class.files * class.file_bytes / least_bytes).max(f64::MIN_POSITIVE),
+            },
+            false => *class,
+        };
+        Self(self.0.iter().map(bundle).collect())
+    }
+
+    /// Files by size.
+    pub fn classes(&self) -> &[Class] {
+        &self.0
+    }
+
+    /// Number of files.
+    pub fn files(&self) -> f64 {
+        self.0.iter().map(|class| class.files).sum()
+    }
+
+    /// Sum of all sizes.
+    pub fn bytes(&self) -> f64 {
+        self.0.iter().map(|class| class.files * class.file_bytes).sum()
+    }
+
+    /// Mean size of a file.
+    pub fn mean_bytes(&self) -> f64 {
+        self.bytes() / self.files()
+    }
+
+    /// Size of the largest file.
+    pub fn largest_bytes(&self) -> f64 {
+        self.0.iter().map(|class| class.file_bytes).fold(0.0, f64::max)
+    }
+
+    /// Whether all files take about as long: sizes differ by less than 5 % (standard deviation).
+    pub fn is_of_one_size(&self) -> bool {
+        let mean = self.mean_bytes();
+        let square = |class: &Class| class.files * (class.file_bytes - mean).powi(2);
+        let variance = self.0.iter().map(square).sum::<f64>() / self.files();
+        variance.sqrt() < 0.05 * mean
+    }
+
+    /// Files in an order in which every stretch has about the mix of the whole: `wanted` of them, or all.
+    /// Another `offset` from 0 to 1 is another order.
+    pub fn sample(&self, wanted: usize, offset: f64) -> Vec<f64> {
+        let all = self.files();
+        let count = (all.round().max(1.0)).min(wanted as f64) as usize;
+        // The golden section spreads the places of neighbours over all classes.
+        let place =
+            |index: usize| (0.5 + offset + index as f64 * 0.618_033_988_749_895).fract() * all;
+        (0..count).map(|index| self.size_at(place(index))).collect()
+    }
+
+    /// Size of the file at a place from 0 to the number of files, in order of size.
+    fn size_at(&self, place: f64) -> f64 {
+        let mut below = 0.0;
+        let class = self.0.iter().find(|class| {
+            below += class.files;
+            place < below
+        });
+        class.or(self.0.last()).map_or(0.0, |class| class.file_bytes)
+    }
+}
+
+/// Neighbours are put together until few classes are left; files and bytes stay the same.
+fn merged(mut classes: Vec<Class>) -> Vec<Class> {
+    if classes.len() <= CLASSES_MAX {
+        return classes;
+    }
+    let (small, large) = (classes[0].file_bytes.max(1.0), classes[classes.len() - 1].file_bytes);
+    let step = (large / small).ln() / CLASSES_MAX as f64;
+    let bin = |class: &Class| ((class.file_bytes.max(1.0) / small).ln() / step) as usize;
+    let mut bins = BTreeMap::<usize, Class>::new();
+    for class in classes.drain(..) {
+        let all = bins.entry(bin(&class)).or_insert(Class { file_bytes: 0.0, files: 0.0 });
+        let bytes = all.file_bytes * all.files + class.file_bytes * class.files;
+        all.files += class.files;
+        all.file_bytes = bytes / all.files;
+    }
+    bins.into_values().collect()
+}
+
+/// Reads a manifest: a header `path,size_bytes` and a row for each file; paths may be quoted.
+///
+/// # Errors
+/// If a size is not a whole number of bytes from 0, or there is no file.
+pub fn manifest(text: &str) -> Result<Shape> {
+    let mut sizes = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || number == 1 && line.ends_with("size_bytes") {
+            continue;
+        }
+        let size = line.rsplit(',').next().unwrap_or_default().trim().trim_matches('"');
+        if !line.contains(',') {
+            return Err(wrong(number, "it has no comma"));
+        }
+        let size = size
+            .parse::<u64>()
+            .map_err(|_| wrong(number, &format!("`{size}` is not a number of bytes from 0")))?;
+        sizes.push(size);
+    }
+    if sizes.is_empty() {
+        return Err(Error::environment("the manifest names no file")
+            .hint("it has a row `path,size_bytes` for each file, such as `a/b.nc,252000000`"));
+    }
+    if sizes.iter().all(|size| *size == 0) {
+        return Err(Error::environment("all files of the manifest are empty")
+            .hint("there are no bytes to plan for"));
+    }
+    Shape::of_sizes(sizes)
+}
+
+fn wrong(line: usize, why: &str) -> Error {
+    Error::environment(format!("line {line} of the manifest cannot be used: {why}"))
+        .hint("a row is `path,size_bytes`, such as `a/b.nc,252000000`")
+}
+
+/// A shape in a few words.
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = |bytes: f64| ByteSize(bytes.round() as u64);
+        write!(
+            f,
+            "{} in {:.0} files, {} on average, the largest {}",
+            size(self.bytes()),
+            self.files(),
+            size(self.mean_bytes()),
+            size(self.largest_bytes())
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Scale, Synthetic};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_manifest_is_read_and_what_is_wrong_in_it_is_named() {
+        let shape = manifest("path,size_bytes\na,1\n\"b,c\",5\nd,5\n").unwrap();
+        assert_eq!((shape.files(), shape.bytes()), (3.0, 11.0));
+        for (bad, said) in [
+            ("", "names no file"),
+            ("path,size_bytes\n", "names no file"),
+            ("path,size_bytes\na,-5\n", "line 2 of the manifest cannot be used: `-5`"),
+            ("a,many\n", "line 1"),
+            ("just a path\n", "no comma"),
+            ("a,0\n", "empty"),
+        ] {
+            let error = manifest(bad).unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("hint: "), "{bad:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_scaled_profile_has_its_bytes_and_files() {
+        let scale = Scale { size: Some(ByteSize(500_000_000_000_000)), files: None };
+        let dataset = Dataset::Synthetic(Synthetic::new("climate", scale).unwrap());
+        let shape = Shape::of(&dataset).unwrap();
+        assert!((shape.bytes() / 5e14 - 1.0).abs() < 1e-9);
+        assert!((shape.files() / dataset.files() as f64 - 1.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_sample_has_the_mix_of_the_whole() {
+        let shape = Shape::of_sizes([1, 1, 1, 9].repeat(1000)).unwrap();
+        let large = shape.sample(100, 0.0).into_iter().filter(|size| *size == 9.0).count();
+        assert!((23..=27).contains(&large), "{large} of 100");
+    }
+
+    #[test]
+    fn bundling_keeps_the_bytes() {
+        let shape = Shape::of_sizes([1_000, 5_000, 10_000_000]).unwrap();
+        let bundled = shape.bundled(1e6);
+        assert!((bundled.bytes() - shape.bytes()).abs() < 1.0);
+        assert!(bundled.files() < 1.1);
+    }
+
+    proptest! {
+        #[test]
+        fn classes_keep_files_and_bytes(sizes in prop::collection::vec(0_u64..1 << 40, 1..500)) {
+            let shape = Shape::of_sizes(sizes.clone()).unwrap();
+            let bytes = sizes.iter().sum::<u64>() as f64;
+            prop_assert!(shape.classes().len() <= CLASSES_MAX + 1);
+            prop_assert!((shape.files() - sizes.len() as f64).abs() < 1e-6);
+            prop_assert!((shape.bytes() - bytes).abs() <= 1e-9 * bytes.max(1.0));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Real Globus tasks as evidence: what the model says of them, and their own S0, t0 and R.
+//!
+//! A task is what `globus task show TASK_ID -F json` prints (the Transfer API's task document). Its files
+//! are taken for equal: the document has their number and their bytes. `globus task event-list TASK_ID -F
+//! json` tells of faults and pauses.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::answer::Question;
+use super::forecast::Models;
+use super::least_squares;
+use super::shape::Shape;
+use crate::error::{Error, Result};
+use crate::prices::Prices;
+use crate::storj::Limits;
+
+/// Tasks from which Globus's own numbers are fitted: at least so many.
+const TASKS_MIN: usize = 6;
+
+/// And their mean file sizes differ by at least this factor.
+const SIZES_RATIO: f64 = 10.0;
+
+/// A fit whose tasks, each told by the others, are missed by more than this in the median does not fit.
+/// Regressions over Globus logs miss half of the links by up to 21 % (Z. Liu et al., MLN 2018).
+const MISS_MAX: f64 = 0.21;
+
+/// A task that succeeded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its label, or its id.
+    pub name: String,
+    /// Files that were transferred.
+    pub files: u64,
+    /// Bytes that were transferred.
+    pub bytes: u64,
+    /// From the request to the end.
+    pub seconds: f64,
+    /// Whether checksums were compared.
+    pub verified: bool,
+    /// Errors on the way.
+    pub faults: u64,
+}
+
+/// A task beside the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The task.
+    pub task: Task,
+    /// Actual effective speed.
+    pub actual_bytes_per_second: f64,
+    /// What the model says: median, and what holds 90 of 100 tasks.
+    pub predicted_bytes_per_second: f64,
+    /// The interval of the speed.
+    pub interval_90: [f64; 2],
+    /// Whether the task lies in it. One that does not changes nothing in the model.
+    pub fits: bool,
+}
+
+/// Globus's own numbers: T = S0 + N t0 + B / R with t0 for all movers together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnFit {
+    /// S0.
+    pub startup_s: f64,
+    /// t0 / F: of a task, not of a mover.
+    pub per_file_s: f64,
+    /// R.
+    pub bytes_per_second: f64,
+    /// Each task told by the others: what half of them are missed by, as a share.
+    pub median_error: f64,
+    /// Bytes over the rate of the fastest task instead: what half are missed by.
+    pub naive_median_error: f64,
+    /// Whether it may be used.
+    pub fits: bool,
+}
+
+/// Real tasks beside the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tasks {
+    /// Each.
+    pub compared: Vec<Compared>,
+    /// Their own numbers, when they are enough.
+    pub own: Option<OwnFit>,
+    /// What the events tell: errors by their code.
+    pub events: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    task_id: Option<String>,
+    label: Option<String>,
+    status: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    files: Option<u64>,
+    files_transferred: Option<u64>,
+    files_skipped: Option<u64>,
+    bytes_transferred: Option<u64>,
+    request_time: Option<String>,
+    completion_time: Option<String>,
+    verify_checksum: Option<bool>,
+    faults: Option<u64>,
+}
+
+impl Task {
+    /// Reads what `globus task show -F json` prints.
+    ///
+    /// # Errors
+    /// If it is something else, or the task did not succeed.
+    pub fn read(text: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            Error::environment(format!("this is no Globus task to learn from: {why}")).hint(
+                "save what `globus task show TASK_ID -F json` prints, of a transfer that succeeded",
+            )
+        };
+        let shown: Shown = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
+        if shown.kind.as_deref().is_some_and(|kind| kind != "TRANSFER") {
+            return Err(wrong("it is not a transfer"));
+        }
+        match shown.status.as_deref() {
+            Some("SUCCEEDED") => {}
+            Some(other) => return Err(wrong(&format!("its status is {other}"))),
+            None => return Err(wrong("it has no status")),
+        }
+        let time = |text: Option<String>| OffsetDateTime::parse(&text?, &Rfc3339).ok();
+        let times = time(shown.request_time).zip(time(shown.completion_time));
+        let (from, to) =
+            times.ok_or_else(|| wrong("request_time or completion_time is missing"))?;
+        let files = shown
+            .files_transferred
+            .or_else(|| Some(shown.files?.saturating_sub(shown.files_skipped.unwrap_or(0))));
+        let (files, bytes) = (files.unwrap_or(0), shown.bytes_transferred.unwrap_or(0));
+        let seconds = (to - from).as_seconds_f64();
+        if files == 0 || bytes == 0 || seconds <= 0.0 {
+            return Err(wrong("it moved nothing, or in no time"));
+        }
+        Ok(Self {
+            name: shown.label.or(shown.task_id).unwrap_or_else(|| "a task".into()),
+            files,
+            bytes,
+            seconds,
+            verified: shown.verify_checksum.unwrap_or(true),
+            faults: shown.faults.unwrap_or(0),
+        })
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::equal(self.files as f64, self.bytes as f64)
+    }
+
+    fn speed(&self) -> f64 {
+        self.bytes as f64 / self.seconds
+    }
+}
+
+/// Reads what `globus task event-list -F json` prints: errors by their code, with how often.
+///
+/// # Errors
+/// If it is something else.
+pub fn events(text: &str) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Event {
+        code: String,
+        #[serde(default)]
+        is_error: bool,
+    }
+    #[derive(Deserialize)]
+    struct Events {
+        #[serde(rename = "DATA")]
+        data: Vec<Event>,
+    }
+    let events: Events = serde_json::from_str(text).map_err(|error| {
+        Error::environment(format!("this is no list of a Globus task's events: {error}"))
+            .hint("save what `globus task event-list TASK_ID -F json` prints")
+    })?;
+    let mut errors = std::collections::BTreeMap::<String, u32>::new();
+    for event in events.data.into_iter().filter(|event| event.is_error) {
+        *errors.entry(event.code).or_default() += 1;
+    }
+    Ok(errors.into_iter().map(|(code, times)| format!("{code}: {times} times")).collect())
+}
+
+impl Tasks {
+    /// Compares tasks with the model; each has a DTN for itself, with the question's settings.
+    ///
+    /// # Errors
+    /// If a way that is needed was not measured.
+    pub fn compare(
+        tasks: Vec<Task>,
+        events: Vec<String>,
+        question: &Question,
+        models: &Models,
+    ) -> Result<Self> {
+        let own = OwnFit::of(&tasks);
+        let compare = |task| compared(task, question, models);
+        Ok(Self { compared: tasks.into_iter().map(compare).collect::<Result<_>>()?, own, events })
+    }
+
+    /// How many the model does not hold.
+    pub fn misfits(&self) -> usize {
+        self.compared.iter().filter(|one| !one.fits).count()
+    }
+}
+
+fn compared(task: Task, question: &Question, models: &Models) -> Result<Compared> {
+    let question = Question {
+        verify: task.verified,
+        tasks: 1,
+        limits: Limits::none(),
+        prices: Prices::default(),
+        ..question.clone()
+    };
+    let shape = task.shape();
+    let setup = question.setup(1);
+    // Verification that cannot be told is left out: then the model says less time, and the task is flagged.
+    let told = question
+        .ask(models, &shape, &setup)
+        .or_else(|_| Question { verify: false, ..question.clone() }.ask(models, &shape, &setup))?;
+    let speed = |seconds: f64| task.bytes as f64 / seconds;
+    let [fast_s, slow_s] = told.interval_90_s;
+    let interval_90 = [speed(slow_s), speed(fast_s)];
+    let actual_bytes_per_second = task.speed();
+    let fits = (interval_90[0]..=interval_90[1]).contains(&actual_bytes_per_second);
+    Ok(Compared {
+        actual_bytes_per_second,
+        predicted_bytes_per_second: speed(told.p50_s),
+        interval_90,
+        fits,
+        task,
+    })
+}
+
+impl OwnFit {
+    /// Their own numbers; `None` if they are too few or too alike.
+    pub fn of(tasks: &[Task]) -> Option<Self> {
+        let size = |task: &Task| task.bytes as f64 / task.files as f64;
+        let (small, large) = tasks
+            .iter()
+            .map(size)
+            .fold((f64::MAX, 0.0_f64), |(low, high), size| (low.min(size), high.max(size)));
+        if tasks.len() < TASKS_MIN || large / small < SIZES_RATIO {
+            return None;
+        }
+        let rows: Vec<Row> = tasks.iter().map(row).collect();
+        let numbers = fit(&rows)?;
+        let left_out = |index: usize| {
+            let others: Vec<Row> =
+                rows.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, row)| *row).collect();
+            fit(&others).map(|numbers| error(&rows[index], numbers))
+        };
+        let errors: Option<Vec<f64>> = (0..rows.len()).map(left_out).collect();
+        let median_error = super::simulated::quantile(&mut errors?, 0.5);
+        let fastest = tasks.iter().map(Task::speed).fold(0.0, f64::max);
+        let naive = |task: &Task| (task.bytes as f64 / fastest / task.seconds - 1.0).abs();
+        let mut naive: Vec<f64> = tasks.iter().map(naive).collect();
+        let [startup_s, per_file_s, per_byte] = numbers;
+        Some(Self {
+            startup_s,
+            per_file_s,
+            bytes_per_second: 1.0 / per_byte.max(f64::MIN_POSITIVE),
+            median_error,
+            naive_median_error: super::simulated::quantile(&mut naive, 0.5),
+            fits: median_error <= MISS_MAX,
+        })
+    }
+}
+
+/// S0, t0 / F and 1 / R, each for a second of the task.
+type Row = [f64; 3];
+
+fn row(task: &Task) -> Row {
+    [1.0, task.files as f64, task.bytes as f64].map(|count| count / task.seconds)
+}
+
+fn error(row: &Row, numbers: Row) -> f64 {
+    (row.iter().zip(numbers).map(|(count, cost)| count * cost).sum::<f64>() - 1.0).abs()
+}
+
+/// Least squares of relative errors, nothing below zero.
+fn fit(rows: &[Row]) -> Option<Row> {
+    least_squares::parsimonious(rows).map(|(numbers, _)| numbers)
+}

@@ -1,0 +1,154 @@
+//! The pictures of a plan: time against DTNs, time against file size, cost.
+
+use super::{Chart, Highlight, Point, Series, axis};
+use crate::csv;
+use crate::plan::Plan;
+
+const HOUR: f64 = 3600.0;
+
+/// Months of the picture of costs.
+const MONTHS: u32 = 12;
+
+/// Every picture of a plan in the order of its report, with the name of its files.
+pub fn all(plan: &Plan) -> Vec<(&'static str, Chart)> {
+    vec![
+        ("plan-nodes", by_nodes(plan)),
+        ("plan-file-size", by_file_size(plan)),
+        ("plan-cost", cost(plan)),
+    ]
+}
+
+/// A point at p50 with a line up to p90.
+fn point(x: f64, p50_s: f64, p90_s: f64) -> Point {
+    let hours = |seconds: f64| (seconds / HOUR).log10();
+    Point { x, y: hours(p50_s), interval: Some([hours(p50_s), hours(p90_s)]), label: None }
+}
+
+fn times(all: impl Iterator<Item = f64> + Clone) -> axis::Axis {
+    let hours = all.map(|seconds| seconds / HOUR);
+    let low = hours.clone().fold(f64::MAX, f64::min);
+    axis::log10("hours".into(), low, hours.fold(0.0, f64::max))
+}
+
+fn by_nodes(plan: &Plan) -> Chart {
+    let simulated = plan.simulated.iter().flat_map(|simulated| &simulated.points);
+    let at = |nodes: u32| f64::from(nodes).log2();
+    let model = plan.forecasts.iter().map(|one| point(at(one.nodes), one.p50_s, one.p90_s));
+    let seen: Vec<_> =
+        simulated.clone().map(|one| point(at(one.nodes), one.p50_s, one.p90_s)).collect();
+    let first = &plan.forecasts[0];
+    let alone_s = first.p50_s * f64::from(first.nodes);
+    let shares = plan.forecasts.iter().map(|one| alone_s / f64::from(one.nodes));
+    let all = plan.forecasts.iter().flat_map(|one| [one.p50_s, one.p90_s]);
+    let all =
+        all.chain(simulated.clone().flat_map(|one| [one.p50_s, one.p90_s])).chain(shares.clone());
+    let line = |name: &str, line: Vec<Point>, is_bare| Series {
+        name: name.into(),
+        line,
+        is_bare,
+        ..Series::default()
+    };
+    let mut series = vec![line("model", model.collect(), false)];
+    if !seen.is_empty() {
+        series.push(line("simulated", seen, false));
+    }
+    let share = |(one, seconds): (&crate::plan::Forecast, f64)| Point {
+        x: at(one.nodes),
+        y: (seconds / HOUR).log10(),
+        ..Point::default()
+    };
+    series.push(line(
+        "if each brought its full share",
+        plan.forecasts.iter().zip(shares).map(share).collect(),
+        true,
+    ));
+    let knee = plan.forecasts.iter().find(|one| Some(one.nodes) == plan.nodes_at_knee);
+    let nodes: Vec<f64> = plan.forecasts.iter().map(|one| f64::from(one.nodes)).collect();
+    Chart {
+        title: "Time against number of DTNs".into(),
+        caption: "Half of such tasks take less than a point shows, nine of ten less than its line. Where the points leave the straight line a limit binds that the DTNs share.".into(),
+        x: axis::log2_at("DTNs".into(), &nodes),
+        y: times(all.collect::<Vec<_>>().into_iter()),
+        series,
+        highlight: knee.filter(|_| plan.forecasts.len() > 1).map(|one| Highlight {
+            name: "the last that brings its full share".into(),
+            at: (at(one.nodes), (one.p50_s / HOUR).log10()),
+        }),
+        csv: csv::row(["nodes", "p50_s", "p90_s", "simulated_p50_s", "simulated_p90_s"])
+            + &plan.forecasts.iter().map(|one| {
+                let point = simulated.clone().find(|point| point.nodes == one.nodes);
+                let said = |of: fn(&crate::plan::Point) -> f64| point.map_or(String::new(), |point| of(point).to_string());
+                csv::row([
+                    one.nodes.to_string(),
+                    one.p50_s.to_string(),
+                    one.p90_s.to_string(),
+                    said(|point| point.p50_s),
+                    said(|point| point.p90_s),
+                ])
+            }).collect::<String>(),
+        ..Chart::default()
+    }
+}
+
+fn by_file_size(plan: &Plan) -> Chart {
+    let at = |bytes: u64| (bytes as f64 / 1e6).log10();
+    let points =
+        plan.by_file_size.iter().map(|one| point(at(one.file_bytes), one.p50_s, one.p90_s));
+    let title = "Time against file size, the same bytes".to_owned();
+    let (Some(first), Some(last)) = (plan.by_file_size.first(), plan.by_file_size.last()) else {
+        return Chart {
+            title,
+            caption: "The dataset is smaller than any file.".into(),
+            ..Chart::default()
+        };
+    };
+    let all = plan.by_file_size.iter().flat_map(|one| [one.p50_s, one.p90_s]);
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    Chart {
+        title,
+        caption: "All files of one size, the dataset's bytes. Where the line is steep time goes into files, not into bytes.".into(),
+        x: axis::log10("MB per file".into(), megabytes(first.file_bytes), megabytes(last.file_bytes)),
+        y: times(all.collect::<Vec<_>>().into_iter()),
+        series: vec![Series { name: "model".into(), line: points.collect(), ..Series::default() }],
+        csv: csv::row(["file_bytes", "p50_s", "p90_s"])
+            + &plan.by_file_size.iter().map(|one| {
+                csv::row([one.file_bytes.to_string(), one.p50_s.to_string(), one.p90_s.to_string()])
+            }).collect::<String>(),
+        ..Chart::default()
+    }
+}
+
+fn cost(plan: &Plan) -> Chart {
+    let cost = &plan.cost;
+    let stored =
+        |month: u32| f64::from(month) * cost.storage_usd_per_month.0 + cost.egress_usd_once.0;
+    let fetched = |month: u32| stored(month) + cost.download_usd.0;
+    let line = |name: &str, of: &dyn Fn(u32) -> f64| Series {
+        name: name.into(),
+        line: (1..=MONTHS)
+            .map(|month| Point { x: f64::from(month), y: of(month), ..Point::default() })
+            .collect(),
+        ..Series::default()
+    };
+    Chart {
+        title: "Cost".into(),
+        caption: format!(
+            "In US dollars by the prices `{}`, added up over the months that the dataset is stored.",
+            cost.prices
+        ),
+        x: axis::from_zero("months stored".into(), f64::from(MONTHS)),
+        y: axis::from_zero("USD".into(), fetched(MONTHS)),
+        series: vec![line("stored", &stored), line("stored and downloaded once", &fetched)],
+        csv: csv::row(["months", "stored_usd", "stored_and_downloaded_usd"])
+            + &(1..=MONTHS)
+                .map(|month| {
+                    csv::row([
+                        month.to_string(),
+                        stored(month).to_string(),
+                        fetched(month).to_string(),
+                    ])
+                })
+                .collect::<String>(),
+        ..Chart::default()
+    }
+}

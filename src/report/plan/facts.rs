@@ -1,0 +1,274 @@
+//! What is said about a plan, before it takes any form.
+
+use super::super::facts::{Facts, Table};
+use super::super::wording;
+use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice, duration};
+use crate::result::Direction;
+use crate::units::{ByteSize, Rate};
+
+/// The answer for the fewest DTNs, and what it takes.
+pub fn answer(plan: &Plan) -> Facts {
+    let first = &plan.forecasts[0];
+    let mut facts = vec![
+        ("dataset", dataset(plan)),
+        ("moved", format!("{}, {}", way(plan), wording::settings(plan.settings))),
+        ("time", time(plan, first)),
+        ("speed", format!("{} effective ({})", rate(first), nodes(first.nodes))),
+        ("limit", format!("{}; {}", advice::limit(first.limit), terms(first))),
+    ];
+    if let Some(deadline) = plan.deadline {
+        let takes = match deadline.nodes {
+            Some(number) => format!("{}, in nine of ten cases", nodes(number)),
+            None => "more than any number of DTNs brings under these limits".into(),
+        };
+        facts.push((
+            "deadline",
+            format!(
+                "{} takes {takes}; {:.1} Gbit/s on average",
+                duration(deadline.seconds),
+                deadline.bits_per_second / 1e9
+            ),
+        ));
+    }
+    facts.extend([
+        ("takes", takes(plan, first)),
+        ("cost", cost(plan)),
+        ("GridFTP", plan.gridftp.sentence()),
+    ]);
+    facts.extend(model(plan));
+    facts
+}
+
+fn dataset(plan: &Plan) -> String {
+    let dataset = &plan.dataset;
+    format!(
+        "{}: {} in {} files, {} on average, {} the largest",
+        dataset.name,
+        ByteSize(dataset.bytes),
+        wording::count(dataset.files),
+        ByteSize(dataset.mean_file_bytes),
+        ByteSize(dataset.largest_file_bytes)
+    )
+}
+
+fn way(plan: &Plan) -> String {
+    let way = match plan.direction {
+        Direction::Up => "to Storj",
+        Direction::Down => "from Storj",
+    };
+    let tasks =
+        if plan.tasks > 1 { format!(", {} tasks on each DTN", plan.tasks) } else { String::new() };
+    let verified = if plan.verify { ", verified" } else { "" };
+    format!("{way}{tasks}{verified}")
+}
+
+fn time(plan: &Plan, forecast: &Forecast) -> String {
+    format!(
+        "p50 {}, p90 {} with {}{}",
+        duration(forecast.p50_s),
+        duration(forecast.p90_s),
+        nodes(forecast.nodes),
+        if plan.verify { ", read back" } else { "" }
+    )
+}
+
+/// `1 DTN`, `2 DTNs`.
+pub fn nodes(number: u32) -> String {
+    format!("{number} DTN{}", if number == 1 { "" } else { "s" })
+}
+
+fn rate(forecast: &Forecast) -> Rate {
+    Rate(forecast.effective_speed_bytes_per_second)
+}
+
+fn terms(forecast: &Forecast) -> String {
+    let terms = &forecast.terms;
+    let parts = [
+        (terms.startup_s, "startup"),
+        (terms.files_s, "files"),
+        (terms.parts_s, "parts"),
+        (terms.bytes_s, "bytes"),
+        (terms.link_s, "waiting for the link"),
+        (terms.tail_s, "last files"),
+        (forecast.limits_s, "waiting for Storj's limits"),
+        (forecast.verification_s, "reading back"),
+        (forecast.globus_s, "Globus itself"),
+    ];
+    let share = |seconds: f64| 100.0 * seconds / forecast.p50_s;
+    let said = parts.into_iter().filter(|(seconds, _)| share(*seconds) >= 0.5);
+    let said = said.map(|(seconds, name)| format!("{name} {:.0} %", share(seconds)));
+    format!("of the time {}", said.collect::<Vec<_>>().join(", "))
+}
+
+fn takes(plan: &Plan, forecast: &Forecast) -> String {
+    let resources = &plan.resources;
+    let own = resources
+        .cores_of_tidegate
+        .map_or(String::new(), |cores| format!(" (tidegate itself would use {cores:.1})"));
+    format!(
+        "{} parts, {} segments, {} requests, {:.0} a second; {:.0} calls a second to the satellite, {} transfers at a time; each DTN {} cores by Storj's rule{own} and {} if its connector holds parts whole",
+        wording::count(resources.parts),
+        wording::count(resources.segments),
+        wording::count(resources.requests),
+        forecast.requests_per_second,
+        forecast.calls_per_second,
+        forecast.transfers,
+        resources.cores_per_node,
+        ByteSize(resources.memory_bytes_per_node),
+    )
+}
+
+fn cost(plan: &Plan) -> String {
+    let cost = &plan.cost;
+    let once = match cost.egress_usd_once.0 > 0.0 {
+        true => format!("{} once for egress", cost.egress_usd_once),
+        false => format!("nothing for the upload; {} for downloading it once", cost.download_usd),
+    };
+    format!("{} a month for storage, {once} (prices: {})", cost.storage_usd_per_month, cost.prices)
+}
+
+fn model(plan: &Plan) -> Facts {
+    let of = |name, fitted: &Option<Fitted>| fitted.as_ref().map(|fitted| (name, said(fitted)));
+    [of("model up", &plan.models.up), of("model down", &plan.models.down)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn said(fitted: &Fitted) -> String {
+    let model = &fitted.model;
+    let ms = |seconds: f64| format!("{:.0} ms", 1e3 * seconds);
+    let link =
+        model.link_bytes_per_second.map_or("not reached".into(), |link| Rate(link).to_string());
+    let sessions = match fitted.between_sessions {
+        BetweenSessions::Measured(sd) => format!("{:.1} % between sessions", 100.0 * sd),
+        BetweenSessions::Assumed(sd) => {
+            format!("{:.1} % between sessions (ASSUMPTION)", 100.0 * sd)
+        }
+        BetweenSessions::None => "sessions of a model do not differ".into(),
+    };
+    format!(
+        "startup {:.2} s, a file {}, in parts {} more, a part {}, a segment {}, a stream {}, a DTN's link {link}; errors {:.1} % (sd), {sessions}; {} tasks or trials of {} runs",
+        model.startup_s,
+        ms(model.per_file_s),
+        ms(model.per_multipart_file_s),
+        ms(model.per_further_part_s),
+        ms(model.per_further_segment_s),
+        Rate(1.0 / model.seconds_per_byte.max(1e-15)),
+        100.0 * fitted.residual_sd,
+        fitted.observations,
+        fitted.sessions,
+    )
+}
+
+/// A row for each number of DTNs, with the simulation's where there is one.
+pub fn by_nodes(plan: &Plan) -> Table {
+    let simulated = |nodes: u32| {
+        let points = plan.simulated.iter().flat_map(|simulated| &simulated.points);
+        points.into_iter().find(|point| point.nodes == nodes)
+    };
+    let row = |forecast: &Forecast| {
+        let point = simulated(forecast.nodes);
+        let told = point.map_or(String::new(), |point| {
+            let off = forecast.p50_s / point.p50_s - 1.0;
+            format!(
+                "{} to {} (model {:+.1} %)",
+                duration(point.p50_s),
+                duration(point.p90_s),
+                100.0 * off
+            )
+        });
+        vec![
+            forecast.nodes.to_string(),
+            duration(forecast.p50_s),
+            duration(forecast.p90_s),
+            rate(forecast).to_string(),
+            format!("{:.0}", forecast.calls_per_second),
+            format!("{:.0} %", 100.0 * forecast.refused_share),
+            advice::limit(forecast.limit).to_owned(),
+            told,
+        ]
+    };
+    let mut columns = vec!["DTNs", "p50", "p90", "speed", "calls/s", "429", "limit"];
+    let mut rows: Vec<Vec<String>> = plan.forecasts.iter().map(row).collect();
+    match plan.simulated.is_some() {
+        true => columns.push("simulated p50 to p90"),
+        false => rows.iter_mut().for_each(|row| row.truncate(7)),
+    }
+    Table { caption: "By number of DTNs".into(), columns, rows }
+}
+
+/// ESnet's trees, in the unit of DTN scorecards.
+pub fn scorecard(plan: &Plan) -> Table {
+    let row = |score: &crate::plan::Score| {
+        vec![score.dataset.clone(), duration(score.p50_s), format!("{:.3}", score.tb_per_hour)]
+    };
+    Table {
+        caption: "ESnet's datasets, one DTN (a 10G DTN's target is 1 TB per hour; Globus's startup included)".into(),
+        columns: vec!["dataset", "p50", "TB per hour"],
+        rows: plan.scorecard.iter().map(row).collect(),
+    }
+}
+
+/// The same bytes in files of other sizes.
+pub fn by_file_size(plan: &Plan) -> Table {
+    let row = |by: &crate::plan::BySize| {
+        vec![ByteSize(by.file_bytes).to_string(), duration(by.p50_s), duration(by.p90_s)]
+    };
+    Table {
+        caption: format!(
+            "The same bytes in files of other sizes, {}",
+            nodes(plan.forecasts[0].nodes)
+        ),
+        columns: vec!["file size", "p50", "p90"],
+        rows: plan.by_file_size.iter().map(row).collect(),
+    }
+}
+
+/// Real tasks beside the model.
+pub fn tasks(plan: &Plan) -> Option<Table> {
+    let tasks = plan.globus_tasks.as_ref()?;
+    let row = |one: &crate::plan::Compared| {
+        vec![
+            one.task.name.clone(),
+            wording::count(one.task.files),
+            ByteSize(one.task.bytes).to_string(),
+            Rate(one.actual_bytes_per_second).to_string(),
+            Rate(one.predicted_bytes_per_second).to_string(),
+            wording::rate_interval(one.interval_90),
+            if one.fits { "fits" } else { "DOES NOT FIT" }.to_owned(),
+        ]
+    };
+    Some(Table {
+        caption: "Globus tasks: effective speed".into(),
+        columns: vec!["task", "files", "bytes", "actual", "predicted", "90 % interval", "model"],
+        rows: tasks.compared.iter().map(row).collect(),
+    })
+}
+
+/// What the tasks say by themselves.
+pub fn tasks_say(plan: &Plan) -> Vec<String> {
+    let Some(tasks) = &plan.globus_tasks else { return Vec::new() };
+    let mut said = Vec::new();
+    if tasks.misfits() > 0 {
+        said.push(format!(
+            "{} of {} Globus tasks are outside of what the model holds for them; it was not changed to fit them",
+            tasks.misfits(),
+            tasks.compared.len()
+        ));
+    }
+    said.push(match &tasks.own {
+        None => "too few tasks, or of sizes too alike, to fit Globus's own startup and per-file time (6 tasks, sizes 10 times apart)".into(),
+        Some(own) => format!(
+            "Globus's tasks by themselves: startup {:.1} s, a file {:.3} s (all movers together), {}; each task told by the others is missed by {:.0} % in the median, by bytes over the fastest rate {:.0} %: {}",
+            own.startup_s,
+            own.per_file_s,
+            Rate(own.bytes_per_second),
+            100.0 * own.median_error,
+            100.0 * own.naive_median_error,
+            if own.fits { "usable with --globus-startup" } else { "this model does not fit them" }
+        ),
+    });
+    said.extend(tasks.events.iter().map(|event| format!("event {event}")));
+    said
+}
