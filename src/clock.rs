@@ -62,6 +62,11 @@ pub fn now() -> Instant {
     })
 }
 
+/// Whether time is simulated: then no other thread can be waited for.
+pub fn is_simulated() -> bool {
+    SIMULATION.with_borrow(Option::is_some)
+}
+
 /// Time as it passes for people, also inside [`simulate`]: only for what a simulation itself costs.
 pub fn real() -> std::time::Instant {
     std::time::Instant::now()

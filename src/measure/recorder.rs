@@ -17,7 +17,9 @@ use super::series::Series;
 use super::tcp::TcpTally;
 use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
-use crate::result::{Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse, TimeSpent};
+use crate::result::{
+    Corrupt, Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse, TimeSpent,
+};
 
 /// All requests of one operation.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ pub struct Recorder {
     pub(super) operations: BTreeMap<Operation, OperationRecord>,
     pub(super) objects: BTreeMap<Milestone, Latencies>,
     errors: ErrorCounts,
+    /// Counted by whoever compares.
+    pub corrupt: Corrupt,
     cut: u64,
     pub(super) up: OneWay,
     pub(super) down: OneWay,
@@ -182,6 +186,9 @@ impl Recorder {
         for class in FailureClass::ALL {
             *count_of(&mut self.errors, class) += *count_of(&mut other.errors.clone(), class);
         }
+        self.corrupt.in_reading += other.corrupt.in_reading;
+        self.corrupt.in_store += other.corrupt.in_store;
+        self.corrupt.unsettled += other.corrupt.unsettled;
         self.cut += other.cut;
         self.up.merge(&other.up);
         self.down.merge(&other.down);

@@ -96,7 +96,13 @@ fn limit(shown: Option<Shown>) -> String {
 }
 
 fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
-    let verified = if task.verified { "every object was read back and compared" } else { "no" };
+    let verified = match task.verified {
+        true => "every object was read back and compared",
+        false if task.unverifiable_files > 0 => {
+            "unverifiable: no digest is known of what was there"
+        }
+        false => "no",
+    };
     vec![
         ("moved", text::moved(task)),
         ("direction", wording::direction(trial.direction).into()),

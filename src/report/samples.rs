@@ -76,6 +76,7 @@ pub fn run_with_failures() -> Document {
         goodput_bytes_per_second: 1.3179e9,
         effective_speed_bytes_per_second: 1.3214e9,
         verified: true,
+        unverifiable_files: 0,
         failures: (0..5).map(failure).collect(),
     });
     document("run", vec![trial])
@@ -184,6 +185,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         objects_us: ObjectTimes::default(),
         open_loop: None,
         errors: ErrorCounts { throttled: 2, ..ErrorCounts::default() },
+        corrupt: Default::default(),
         cut: 3,
         client: ClientUse {
             cpu_seconds: Some(4.2),

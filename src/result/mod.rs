@@ -198,6 +198,9 @@ pub struct Trial {
     pub open_loop: Option<OpenLoop>,
     /// Failed attempts by class over the whole trial.
     pub errors: ErrorCounts,
+    /// What comparing with the source found; absent when all bytes were right, or none were compared.
+    #[serde(default, skip_serializing_if = "Corrupt::is_none")]
+    pub corrupt: Corrupt,
     /// Attempts that were still under way when the drain ended: not errors, not counted as goodput.
     pub cut: u64,
     /// What the measuring process itself used.
@@ -414,6 +417,25 @@ impl ErrorCounts {
     }
 }
 
+/// Bytes that were not those of their source. What was read wrong is read again: that tells where it
+/// went wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Corrupt {
+    /// Readings that were wrong while another of the same bytes was right, or wrong in another way.
+    pub in_reading: u64,
+    /// Objects, or ranges of them, that were wrong twice in the same way: so they are stored.
+    pub in_store: u64,
+    /// Readings that were wrong and could not be repeated.
+    pub unsettled: u64,
+}
+
+impl Corrupt {
+    /// Whether nothing wrong was found.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What the measuring process used during a trial.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientUse {
@@ -552,8 +574,15 @@ pub struct TaskSummary {
     pub effective_speed_bytes_per_second: f64,
     /// Whether every object was read back and compared.
     pub verified: bool,
+    /// Of the files that arrived, those whose bytes nobody can compare: no digest of them is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unverifiable_files: u64,
     /// Files that did not arrive, by name, and why.
     pub failures: Vec<FileFailure>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A file that did not arrive.

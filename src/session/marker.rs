@@ -18,7 +18,7 @@ const TOOL: &str = "tidegate";
 
 /// Whose a prefix is, and since when nothing was heard of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Marker {
+pub(crate) struct Marker {
     tool: String,
     pub(super) run: String,
     pub(super) owner: String,
@@ -38,14 +38,14 @@ impl Marker {
     }
 
     /// What a marker object holds; `None` if that was not written by tidegate.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let marker: Self = serde_json::from_str(text).ok()?;
         (marker.tool == TOOL && marker.heartbeat_at().is_some()).then_some(marker)
     }
 
     /// Time since its last sign of life. One of the future (the clocks of two machines differ) is
     /// one of now.
-    pub(super) fn silent_for(&self, now: SystemTime) -> Duration {
+    pub(crate) fn silent_for(&self, now: SystemTime) -> Duration {
         let heartbeat = self.heartbeat_at().unwrap_or(now);
         now.duration_since(heartbeat).unwrap_or_default()
     }

@@ -6,6 +6,8 @@ mod check;
 mod claim;
 mod clean;
 mod embedded;
+#[cfg(test)]
+mod faults;
 mod limits;
 mod marker;
 mod observe;
@@ -21,6 +23,8 @@ mod tune;
 
 pub use check::{Check, Outcome as CheckOutcome, check};
 pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
+#[cfg(test)]
+pub(crate) use marker::Marker;
 pub use observe::{ObserveOptions, observe, observe_log};
 pub use plan::{MeasureOptions, measure};
 pub use plan_saved::save_plan;

@@ -33,12 +33,15 @@ pub struct StoreError {
     pub message: String,
     /// How long the server asked us to wait.
     pub retry_after: Option<Duration>,
+    /// Whether another attempt would show nothing new, though the class may be tried again.
+    pub settled: bool,
 }
 
 impl StoreError {
     /// A failure without an answer.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, status: None, code: None, message: message.into(), retry_after: None }
+        let (status, code, retry_after, settled) = (None, None, None, false);
+        Self { class, status, code, message: message.into(), retry_after, settled }
     }
 
     /// Whether the answer had this S3 error code.

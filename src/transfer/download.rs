@@ -9,12 +9,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::GetMode;
 use super::allowance::Held;
 use super::mover::{FileError, Mover};
+use super::readings::{ReadError, Readings, compare, whole};
 use super::sink::Destination;
 use super::source::Source;
 use super::upload::ranges;
 use crate::clock;
-use crate::dataset::{FileSpec, SourceError};
-use crate::measure::{FailureClass, Milestone, Operation, Probe};
+use crate::dataset::FileSpec;
+use crate::measure::{Milestone, Operation, Probe};
 use crate::store::{Store, StoreError};
 
 impl<S: Store> Mover<'_, S> {
@@ -53,8 +54,10 @@ impl<S: Store> Mover<'_, S> {
     ) -> Result<(), FileError> {
         let (number, range) = part.unzip();
         let number = number.and_then(NonZeroU32::new);
+        let compares = self.worker.job.compares_downloads();
+        let mut readings = Readings::of(key, &self.worker.recorder, compares);
         let get = async |probe: &Arc<Probe>| {
-            self.fetch_once(key, range.clone(), file, destination, probe).await
+            readings.judge(self.fetch_once(key, range.clone(), file, destination, probe).await)
         };
         let bytes = range.as_ref().map_or(file.size_bytes, |range| range.end - range.start);
         let held = self.take(Operation::Get, bytes)?;
@@ -68,9 +71,10 @@ impl<S: Store> Mover<'_, S> {
         file: &FileSpec,
         destination: &Destination,
         probe: &Arc<Probe>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ReadError> {
         let job = self.worker.job;
-        let compares = job.compares_downloads();
+        let source =
+            job.compares_downloads().then_some(Source::Pattern { pattern: &job.pattern, key });
         let expected = range.clone().unwrap_or(0..file.size_bytes);
         let mut download = self.worker.store.get_object(key, range, probe).await?;
         let waits = &self.worker.control.live.destination;
@@ -79,18 +83,19 @@ impl<S: Store> Mover<'_, S> {
             let mut offset = expected.start;
             while let Some(bytes) = download.body.next().await {
                 let bytes = bytes?;
-                if compares && !job.pattern.matches(key, offset, &bytes) {
-                    return Err(mismatch(key, offset));
+                if let Some(source) = &source {
+                    compare(source, offset, &bytes).await?;
                 }
                 offset += bytes.len() as u64;
-                writer.write(bytes).await.map_err(not_written)?;
+                writer.write(bytes).await?;
             }
-            whole(key, &expected, offset)
+            whole(&expected, offset)
         };
         let received = received.await;
         // Also after a failure: another attempt must not meet the writes of this one.
-        let written = writer.finish().await.map_err(not_written);
-        received.and(written)
+        let written = writer.finish().await;
+        received?;
+        Ok(written?)
     }
 
     /// Reads an object back and compares it with its source.
@@ -101,39 +106,18 @@ impl<S: Store> Mover<'_, S> {
         source: &Source<'_>,
         held: Held<'_>,
     ) -> Result<(), StoreError> {
-        let get = async |probe: &Arc<Probe>| {
+        let mut readings = Readings::of(key, &self.worker.recorder, true);
+        let read = async |probe: &Arc<Probe>| {
             let mut download = self.worker.store.get_object(key, None, probe).await?;
             let mut offset = 0;
             while let Some(bytes) = download.body.next().await {
                 let bytes = bytes?;
-                let length = bytes.len() as u64;
-                match source.matches(offset, bytes).await {
-                    Ok(true) => offset += length,
-                    Ok(false) => return Err(mismatch(key, offset)),
-                    Err(error) => return Err(StoreError::new(FailureClass::Client, error.0)),
-                }
+                compare(source, offset, &bytes).await?;
+                offset += bytes.len() as u64;
             }
-            whole(key, &(0..file.size_bytes), offset)
+            whole(&(0..file.size_bytes), offset)
         };
+        let get = async |probe: &Arc<Probe>| readings.judge(read(probe).await);
         self.request_part(Operation::Get, None, held, get).await
     }
-}
-
-fn not_written(error: SourceError) -> StoreError {
-    StoreError::new(FailureClass::Client, error.0)
-}
-
-fn mismatch(key: &str, offset: u64) -> StoreError {
-    let message = format!("{key}: the bytes from {offset} on are not those that were stored");
-    StoreError::new(FailureClass::Checksum, message)
-}
-
-/// An answer with fewer or more bytes than the listing promised is another object, or broken.
-fn whole(key: &str, expected: &Range<u64>, end: u64) -> Result<(), StoreError> {
-    if end == expected.end {
-        return Ok(());
-    }
-    let (got, wanted) = (end - expected.start, expected.end - expected.start);
-    let message = format!("{key}: {got} bytes came where {wanted} were expected");
-    Err(StoreError::new(FailureClass::Checksum, message))
 }

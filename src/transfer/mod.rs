@@ -10,6 +10,7 @@ mod control;
 mod download;
 mod flow;
 mod mover;
+mod readings;
 mod request;
 mod retry;
 mod sink;
@@ -24,6 +25,8 @@ pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
 pub use retry::RetryPolicy;
+#[cfg(test)]
+pub(crate) use sink::below;
 pub use sink::{Sink, check_destination};
 pub use worker::{Worker, WorkerReport};
 

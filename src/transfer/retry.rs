@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::measure::FailureClass;
 use crate::store::StoreError;
 
 /// Full jitter is from M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -32,18 +31,15 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// How long to wait before attempt `attempts_made + 1`; `None` when it would be of no use.
-    ///
-    /// Bytes that are wrong are read once more, to tell a fault in reading from one in the store.
     pub fn delay_after(
         &self,
         attempts_made: u32,
         error: &StoreError,
         random: &mut fastrand::Rng,
     ) -> Option<Duration> {
-        let attempts_max = match error.class {
-            FailureClass::Client => 1,
-            FailureClass::Checksum => self.attempts_max.min(2),
-            _ => self.attempts_max,
+        let attempts_max = match error.class.can_be_retried() && !error.settled {
+            true => self.attempts_max,
+            false => 1,
         };
         let asked = error.retry_after.unwrap_or_default();
         if attempts_made >= attempts_max || asked > self.retry_after_max {
@@ -58,6 +54,7 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::FailureClass;
     use proptest::prelude::*;
 
     fn throttled(retry_after: Option<Duration>) -> StoreError {

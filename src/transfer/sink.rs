@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use crate::clock;
 use crate::dataset::{BLOCK_BYTES, SourceError};
 use crate::error::{Error, Result};
 use crate::measure::Waits;
@@ -140,13 +141,17 @@ impl Writer<'_> {
         let (batch, mut offset) = (std::mem::take(&mut self.gathered), self.offset);
         self.offset += self.gathered_bytes as u64;
         self.gathered_bytes = 0;
-        self.writing = Some(spawn_blocking(move || {
+        let write = move || {
             for bytes in batch {
                 file.write_all_at(&bytes, offset).map_err(|error| failed(&name, &error))?;
                 offset += bytes.len() as u64;
             }
             Ok(())
-        }));
+        };
+        if clock::is_simulated() {
+            return write();
+        }
+        self.writing = Some(spawn_blocking(write));
         Ok(())
     }
 
@@ -203,7 +208,7 @@ impl Drop for PartialFile {
 }
 
 /// The path of an object below the destination. A key can name any place: only those below are taken.
-fn below(root: &Path, path: &str) -> Result<PathBuf, SourceError> {
+pub(crate) fn below(root: &Path, path: &str) -> Result<PathBuf, SourceError> {
     let is_plain = |component| matches!(component, Component::Normal(_));
     let rebuilt: PathBuf = Path::new(path).components().collect();
     let plain =
@@ -220,10 +225,14 @@ fn failed(path: &Path, error: &std::io::Error) -> SourceError {
     SourceError(format!("cannot write {}: {error}", path.display()))
 }
 
+/// On a thread that may block; in simulated time nothing may be waited for, and nobody minds.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
-    spawn_blocking(work).await.unwrap_or_else(thread_lost)
+    match clock::is_simulated() {
+        true => work(),
+        false => spawn_blocking(work).await.unwrap_or_else(thread_lost),
+    }
 }
 
 fn thread_lost<T>(_: JoinError) -> Result<T, SourceError> {

@@ -21,12 +21,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, Instant};
+use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
 use crate::result::{
-    ClientUse, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop, Phase,
-    SourceUse, TaskSummary, Trial,
+    ClientUse, Corrupt, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop,
+    Phase, SourceUse, TaskSummary, Trial,
 };
 use crate::store::{Place, Upload};
 use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
@@ -140,7 +141,9 @@ impl Measured<'_> {
         let measured = self.measurement(load);
         let observed = self.observed(load, &measured);
         let limit = limit::judge(&observed);
-        let warnings = [self.watched.warnings.clone(), limit::warnings(&observed)].concat();
+        let corrupt = corruption(self.recorder.corrupt);
+        let warnings =
+            [self.watched.warnings.clone(), limit::warnings(&observed), corrupt].concat();
         let task = (load == Load::WholeTask).then(|| self.task(failures));
         Trial {
             id: label.id,
@@ -159,6 +162,7 @@ impl Measured<'_> {
             objects_us: self.recorder.object_times(),
             open_loop: self.open_loop(),
             errors: self.recorder.errors(),
+            corrupt: self.recorder.corrupt,
             cut: self.recorder.cut(),
             client: self.client(),
             network: self.network(),
@@ -280,9 +284,25 @@ impl Measured<'_> {
             goodput_bytes_per_second: speed,
             effective_speed_bytes_per_second: speed,
             verified: self.job.verify,
+            unverifiable_files: match *self.job.dataset {
+                Dataset::Objects(_) => Live::get(&live.files_done),
+                Dataset::Synthetic(_) | Dataset::Directory { .. } => 0,
+            },
             failures,
         }
     }
+}
+
+/// A sentence if anything was wrong.
+fn corruption(corrupt: Corrupt) -> Vec<String> {
+    let Corrupt { in_reading, in_store, unsettled } = corrupt;
+    if corrupt.is_none() {
+        return Vec::new();
+    }
+    vec![format!(
+        "bytes were wrong: {in_reading} readings were corrupt and another of the same bytes was not, \
+         {in_store} objects or ranges are corrupt in the store, {unsettled} could not be read again"
+    )]
 }
 
 /// Time since the job began.

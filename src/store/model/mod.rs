@@ -94,6 +94,24 @@ impl ModelStore {
         Self { world: Rc::new(world) }
     }
 
+    /// All objects and their bytes, and the keys of all open uploads, without a request.
+    #[cfg(test)]
+    pub(crate) fn look(&self) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
+        use futures::{FutureExt, StreamExt};
+        let mut buckets = self.world.buckets.borrow_mut();
+        let bucket = buckets.bucket(BUCKET, calendar(clock::now())).expect("any bucket exists");
+        let query = Query { prefix: "", delimiter: None, after: "", limit: usize::MAX };
+        let bytes = |object: &Object<Content>| {
+            let frames = content::body(object, 0..object.size_bytes()).map(Result::unwrap);
+            let frames = frames.collect::<Vec<_>>().now_or_never().expect("they are in memory");
+            frames.concat()
+        };
+        let objects = bucket.list(query).objects.into_iter();
+        let objects = objects.map(|(key, object)| (key.to_owned(), bytes(object))).collect();
+        let uploads = bucket.uploads("").into_iter().map(|(_, open)| open.key.clone()).collect();
+        (objects, uploads)
+    }
+
     /// A request without payload: `act` is done when it has been let in.
     async fn call<T>(
         &self,

@@ -78,6 +78,7 @@ impl Call<'_> {
             code: code.map(str::to_owned),
             message,
             retry_after: answer.headers().get("retry-after").and_then(retry_after),
+            settled: false,
         }
     }
 }
