@@ -88,6 +88,8 @@
 //!   crowded machine is not mistaken for a slow gateway.
 //! * **The send buffer is fixed on loopback only.** Elsewhere a fixed one would carry no more than itself
 //!   in a round trip, and the trial would measure our buffer instead of the path.
+//! * **What is read wrong is read again.** Only a second reading tells a fault of the way from one of the
+//!   store, and only bytes that are known are called corrupt: synthetic ones and those of a source file.
 //! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal
 //!   size that begin together stay in step, and a short window would catch whole cycles of them.
 //! * **`serve` has Storj's limits unless told otherwise.** It stands for Storj, and a client that was only
@@ -107,6 +109,8 @@ pub mod compare;
 pub mod csv;
 pub mod dataset;
 pub mod error;
+#[cfg(test)]
+mod fuzz;
 pub mod gateway;
 pub mod interrupt;
 pub mod measure;

@@ -127,7 +127,7 @@ pub fn read(name: &Path) -> Result<Scenario> {
 }
 
 /// A model, and beside it a table `limits`, or that there are none.
-fn parse(text: &str) -> std::result::Result<(Model, Option<Limits>), toml::de::Error> {
+pub(crate) fn parse(text: &str) -> std::result::Result<(Model, Option<Limits>), toml::de::Error> {
     let mut table: toml::Table = toml::from_str(text)?;
     let limits = match table.remove("limits") {
         Some(toml::Value::String(word)) if word == "none" => Some(Limits::none()),

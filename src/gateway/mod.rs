@@ -34,13 +34,19 @@ mod under_way;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+#[cfg(test)]
+pub(crate) use asked::Asked;
 pub use backend::{Backend, Embedding, NodesOnline};
 pub use contents::Retain;
 pub use domain::Domain;
 pub use forward::Upstream;
 pub use log::LoggedRequest;
+#[cfg(test)]
+pub(crate) use manner::Manner;
 pub use server::Gateway;
 pub use signature::Keys;
+#[cfg(test)]
+pub(crate) use signature::chunked;
 pub use tls::Certificate;
 
 use crate::storj::{Limits, Model};

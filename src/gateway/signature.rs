@@ -3,7 +3,7 @@
 //! s3s refuses every signed request when it has no keys to verify it with. So where no keys are set,
 //! the signature is taken off before s3s sees it, and a body in signed chunks is put together here.
 
-mod chunked;
+pub(crate) mod chunked;
 
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::uri::PathAndQuery;

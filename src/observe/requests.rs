@@ -152,7 +152,12 @@ fn range_of(header: &str) -> Option<(u64, Option<u64>)> {
         return Some((first, None));
     }
     let range: RangeInclusive<u64> = first..=last.parse().ok()?;
-    (!range.is_empty()).then(|| (first, Some(range.end() - first + 1)))
+    (!range.is_empty()).then(|| (first, Some((range.end() - first).saturating_add(1))))
+}
+
+/// A log may claim any number.
+fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
 }
 
 impl Piece {
@@ -167,7 +172,7 @@ impl File<'_> {
     fn bytes(&self) -> u64 {
         let places: BTreeMap<u64, u64> =
             self.pieces.iter().map(|piece| (piece.place, piece.moved_bytes)).collect();
-        places.values().sum()
+        sum(places.into_values())
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -208,7 +213,7 @@ fn way(files: &[File<'_>], pieces: &str) -> Option<Way> {
     let mut way = Way {
         files: files.len() as u64,
         files_in_parts: in_parts.len() as u64,
-        bytes: files.iter().map(File::bytes).sum(),
+        bytes: sum(files.iter().map(File::bytes)),
         largest_whole_bytes: whole.map(File::bytes).max(),
         smallest_in_parts_bytes: in_parts.iter().map(|file| file.bytes()).min(),
         ..Way::default()

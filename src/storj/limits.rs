@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::bucket::Rules;
+use super::model::duration;
 use crate::units::{ByteSize, GIB, KIB, MIB};
 
 /// What is limited, and how far. `None` is no limit.
@@ -117,11 +118,6 @@ where
         Ok(Number::Word(word)) if word == "none" => Ok(None),
         _ => Err(serde::de::Error::custom("a limit is a number above zero or \"none\"")),
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {

@@ -153,10 +153,17 @@ fn smaller(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
     }
 }
 
-/// A duration such as `20ms`.
+/// No part of a link takes longer; times that are added up stay far from an overflow.
+const DURATION_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// A duration such as `20ms`, of a day at most.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+    let duration = humantime::parse_duration(&text).map_err(serde::de::Error::custom)?;
+    match duration <= DURATION_MAX {
+        true => Ok(duration),
+        false => Err(serde::de::Error::custom("a time of the model is a day at most")),
+    }
 }
 
 fn some_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {

@@ -376,6 +376,10 @@ impl Store for S3Store {
         let objects = objects.collect();
         match (output.is_truncated, output.next_continuation_token) {
             (Some(true), None) => Err(call.incomplete("token for its next page")),
+            // Asking on would go round for ever.
+            (Some(true), next) if next.as_deref() == after => {
+                Err(call.incomplete("new token for its next page"))
+            }
             (Some(true), next) => Ok(Page { objects, next }),
             _ => Ok(Page { objects, next: None }),
         }
