@@ -13,7 +13,7 @@ use crate::support::uploading::{SLOW, probe, wait_for_uploads};
 const TARGET: &str = "s3://bucket/p";
 
 /// Objects that are not ours, however they are named.
-const BYSTANDERS: [(&str, &str); 5] = [
+pub const BYSTANDERS: [(&str, &str); 5] = [
     ("p/object", "data"),
     ("p/tidegate-20260101T000000Z-0000/data", "no marker is beside it"),
     ("p/tidegate-notes/.tidegate-run.json", "not written by tidegate"),
@@ -22,7 +22,7 @@ const BYSTANDERS: [(&str, &str); 5] = [
 ];
 
 /// A copied marker: it names a run other than its prefix does.
-const OF_ANOTHER_RUN: &str =
+pub const OF_ANOTHER_RUN: &str =
     r#"{"tool":"tidegate","run":"another","owner":"o","heartbeat":"2026-01-01T00:00:00Z"}"#;
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn of_a_run_that_keeps_its_objects_they_stay() {
     assert_eq!(state(&store).await, before);
 }
 
-async fn put(store: &S3Store, key: &str, text: &str) {
+pub async fn put(store: &S3Store, key: &str, text: &str) {
     let payload = Payload::from(vec![Bytes::copy_from_slice(text.as_bytes())]);
     store.put_object(key, payload, &probe()).await.unwrap();
 }
