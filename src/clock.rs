@@ -96,6 +96,27 @@ pub enum Sleep {
     Simulated(SimulatedSleep),
 }
 
+/// A timer for sockets, which are never in simulated time: it is set anew without an allocation.
+#[derive(Debug)]
+pub struct Timer(Pin<Box<tokio::time::Sleep>>);
+
+impl Timer {
+    /// One that is over. Call it within a tokio runtime.
+    pub fn over() -> Self {
+        Self(Box::pin(tokio::time::sleep(Duration::ZERO)))
+    }
+
+    /// Goes off after `duration`.
+    pub fn set(&mut self, duration: Duration) {
+        self.0.as_mut().reset(tokio::time::Instant::now() + duration);
+    }
+
+    /// Ready when it has gone off.
+    pub fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(context)
+    }
+}
+
 /// A place on the simulation's heap.
 pub struct SimulatedSleep {
     until: u64,

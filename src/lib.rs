@@ -27,7 +27,7 @@
 //! | [`stats`] | pure functions; every one cites its source |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
-//! | [`clock`], [`interrupt`], [`units`], [`csv`], [`error`] | now and sleep; Ctrl-C; bytes and rates; rows of text; what a user is told |
+//! | [`clock`], [`pace`], [`interrupt`], [`units`], [`csv`], [`error`] | now and sleep; at most so much a second; Ctrl-C; bytes and rates; rows of text; what a user is told |
 //!
 //! # Rules that keep it simple
 //!
@@ -115,6 +115,7 @@ pub mod gateway;
 pub mod interrupt;
 pub mod measure;
 pub mod observe;
+pub mod pace;
 pub mod plan;
 pub mod prices;
 pub mod report;

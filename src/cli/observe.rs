@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{Endpoint, print_data, runtime};
+use super::options::{Endpoint, Unrepeated, print_data, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::{self, Connector, Observation};
@@ -16,7 +16,7 @@ use crate::session::{self, ObserveOptions, Progress, TargetUrl};
 pub(super) struct Args {
     /// The request log of `tidegate serve --log FILE`, or s3://bucket/prefix to look at while a
     /// transfer goes on there
-    #[arg(value_name = "LOG|S3URL")]
+    #[arg(value_name = "LOG|S3URL", value_parser = Unrepeated::<Source>::new())]
     source: Source,
     #[command(flatten)]
     endpoint: Endpoint,
@@ -48,7 +48,8 @@ impl FromStr for Source {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.starts_with("s3:") {
+        // A web address is none, and is told so without being repeated.
+        match text.starts_with("s3:") || text.starts_with("http") && text.contains("://") {
             true => text.parse().map(Self::Bucket),
             false => Ok(Self::Log(text.into())),
         }

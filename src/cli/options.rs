@@ -1,19 +1,24 @@
 //! Options that several verbs share, and what they have in common when they run.
 
+use std::ffi::OsStr;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::ValueEnum;
+use clap::builder::TypedValueParser;
 
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::pace::{Pace, Paces};
 use crate::report;
 use crate::result;
 use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
 use crate::transfer::Flow;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Rate};
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
@@ -26,12 +31,42 @@ const STORJ_DOMAIN: &str = "storjshare.io";
 #[command(next_help_heading = "Target")]
 pub(super) struct Target {
     /// Bucket and prefix, s3://bucket/prefix; without it the embedded gateway is started on this machine
+    #[arg(value_parser = Unrepeated::<TargetUrl>::new())]
     pub(super) target: Option<TargetUrl>,
     #[command(flatten)]
     endpoint: Endpoint,
     /// Link of the embedded gateway (TOML, as for `serve --model`); only without TARGET
     #[arg(long, value_name = "FILE", conflicts_with = "target")]
     model: Option<PathBuf>,
+}
+
+/// Reads a value and does not repeat it when it is wrong: clap's own message would, and a signed URL is a
+/// secret.
+#[derive(Clone)]
+pub(super) struct Unrepeated<T>(PhantomData<T>);
+
+impl<T> Unrepeated<T> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> TypedValueParser for Unrepeated<T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        value.to_string_lossy().parse().map_err(|why: String| {
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, why + "\n").with_cmd(command)
+        })
+    }
 }
 
 /// How to talk to an S3 endpoint.
@@ -57,6 +92,45 @@ pub(super) struct Endpoint {
     #[arg(long)]
     no_sign_request: bool,
 }
+
+/// What a run leaves to others.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Good neighbour")]
+pub(super) struct Neighbour {
+    /// Move at most so much, all connections and both ways together, such as 200MB/s
+    #[arg(long, value_name = "RATE")]
+    max_rate: Option<Rate>,
+    /// Begin at most so many requests a second; `tune` leaves out settings that would need more
+    /// [its default: 100 on Storj's gateway, which it does not hold]
+    #[arg(long, value_name = "N", value_parser = requests_per_second)]
+    pub(super) max_requests_per_second: Option<f64>,
+}
+
+fn requests_per_second(text: &str) -> std::result::Result<f64, &'static str> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && number.is_finite());
+    number.ok_or("write a number above zero, such as 50 or 0.5")
+}
+
+impl Neighbour {
+    /// Paces for this many streams.
+    pub(super) fn resolve(&self, streams: u64) -> Result<Paces> {
+        let least = Rate(RATE_OF_STREAM_MIN * streams as f64);
+        if self.max_rate.is_some_and(|rate| rate < least) {
+            return Err(Error::environment(format!(
+                "--max-rate is too little for {streams} streams: each would wait for minutes"
+            ))
+            .hint(format!("give {least} or more, or lower the concurrency")));
+        }
+        Ok(Paces {
+            bytes: self.max_rate.map(|rate| Pace::of_bytes(rate.0)),
+            requests: self.max_requests_per_second.map(Pace::of_requests),
+        })
+    }
+}
+
+/// With less a stream under a cap gets its turn so late that it passes for dead (ASSUMPTION: pieces of
+/// 64 KiB every six seconds at the least, a tenth of the time after which nothing has moved).
+const RATE_OF_STREAM_MIN: f64 = 11_000.0;
 
 /// Forecasts instead of measurements.
 #[derive(Debug, clap::Args)]
@@ -184,6 +258,7 @@ impl Endpoint {
             insecure: self.insecure,
             no_sign_request: self.no_sign_request,
             model,
+            paces: Paces::default(),
             simulation: None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
-use super::options::{Dataset, Output, Simulate, Target};
+use super::options::{Dataset, Neighbour, Output, Simulate, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::Settings;
@@ -100,6 +100,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", help_heading = "Load")]
     seed: Option<u64>,
     #[command(flatten)]
+    neighbour: Neighbour,
+    #[command(flatten)]
     simulate: Simulate,
     #[command(flatten)]
     dataset: Dataset,
@@ -148,16 +150,19 @@ pub(super) fn run(args: Args) -> Result<()> {
     let simulation = args.simulate.resolve(direction, seed);
     let connector = args.connector.read(direction)?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
+    let settings = Settings {
+        part_size_bytes: args.part_size.or(manner.part_size()).unwrap_or(PART_SIZE).0,
+        concurrency: args.concurrency.or(manner.concurrency()).unwrap_or(4),
+        parts_in_flight: args.parts_in_flight.or(manner.parts_in_flight()).unwrap_or(1),
+    };
+    let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
+    let paces = args.neighbour.resolve(streams)?;
     let options = RunOptions {
-        target: TargetOptions { simulation, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, ..args.target.resolve() },
         seed,
         direction,
         dataset,
-        settings: Settings {
-            part_size_bytes: args.part_size.or(manner.part_size()).unwrap_or(PART_SIZE).0,
-            concurrency: args.concurrency.or(manner.concurrency()).unwrap_or(4),
-            parts_in_flight: args.parts_in_flight.or(manner.parts_in_flight()).unwrap_or(1),
-        },
+        settings,
         get: args.get.or(manner.get).unwrap_or_default(),
         connector,
         load,

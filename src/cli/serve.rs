@@ -260,13 +260,21 @@ fn say(text: &str) {
 }
 
 fn log_to_stderr() {
-    // s3s logs every refusal as an error; the client is told already.
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
-    let logging =
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).try_init();
+    let logging = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(log_filter(std::env::var("RUST_LOG").ok().as_deref()))
+        .try_init();
     // It was set up before: then it stays as it is.
     drop(logging);
+}
+
+/// What the user wants to see, but for s3s: it logs the heads of requests, with their session tokens and
+/// signatures. No directive brings it back, nor does one that goes by spans, which s3s opens.
+fn log_filter(asked: Option<&str>) -> EnvFilter {
+    let directives = asked.unwrap_or("warn").split(',').map(str::trim);
+    let harmless = directives.filter(|one| !one.starts_with("s3s") && !one.contains('['));
+    let text = harmless.chain(["s3s=off"]).collect::<Vec<&str>>().join(",");
+    EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"))
 }
 
 /// SIGINT or SIGTERM.
@@ -319,4 +327,20 @@ impl StdinClosed {
 
 fn cannot_watch_signals(error: io::Error) -> Error {
     Error::environment(format!("cannot watch for signals: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_directive_lets_s3s_log_the_heads_of_requests() {
+        for asked in [None, Some("trace"), Some("trace,s3s=trace,s3s::service=debug,[call]=trace")]
+        {
+            let filter = log_filter(asked).to_string();
+            assert!(filter.contains("s3s=off"), "{filter}");
+            assert_eq!(filter.matches("s3s").count(), 1, "{filter}");
+            assert!(!filter.contains('['), "{filter}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::value_parser;
 
 use super::connector::ConnectorFile;
-use super::options::{self, Dataset, Output, Simulate, Target};
+use super::options::{self, Dataset, Neighbour, Output, Simulate, Target};
 use super::resume;
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
@@ -66,9 +66,6 @@ pub(super) struct Args {
     /// as rclone does; without it no settings are left out for that
     #[arg(long, value_name = "SIZE", help_heading = "Search")]
     memory: Option<ByteSize>,
-    /// Requests a second that the endpoint allows [default: 100 on Storj's gateway, else no limit]
-    #[arg(long, value_name = "N", help_heading = "Search")]
-    max_requests_per_second: Option<f64>,
     /// Concurrency that is set now, to compare with [default: 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
@@ -93,6 +90,8 @@ pub(super) struct Args {
     /// Seed of the order of the trials
     #[arg(long, default_value_t = 1, help_heading = "Search")]
     seed: u64,
+    #[command(flatten)]
+    neighbour: Neighbour,
     #[command(flatten)]
     simulate: Simulate,
     #[command(flatten)]
@@ -156,16 +155,19 @@ pub(super) fn run(args: Args) -> Result<()> {
     let part_sizes = part_sizes(&args, manner)?;
     let is_storj = args.target.is_storj();
     let requests_per_second_max =
-        args.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
+        args.neighbour.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
     let simulation = args.simulate.resolve(direction, args.seed);
+    let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
+    let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
+    let paces = args.neighbour.resolve(u64::from(args.max_concurrency) * u64::from(parts_most))?;
     let options = TuneOptions {
-        target: TargetOptions { simulation, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, ..args.target.resolve() },
         direction,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,
         has_segments: is_storj,
         concurrency_max: args.max_concurrency,
-        parts_in_flight: parts_in_flight(args.parts_in_flight, manner),
+        parts_in_flight,
         current_concurrency: args
             .current_concurrency
             .or(manner.concurrency())

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::dataset::{FileSpec, Payload};
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
+use crate::pace::Paces;
 use crate::store::{
     AnyStore, OpenUpload, Part, PartInfo, Place, Store, StoreError, Upload, Versioning,
 };
@@ -27,16 +28,18 @@ pub(super) struct Bucket {
     name: String,
     endpoint: String,
     retry: RetryPolicy,
+    paces: Paces,
 }
 
 impl Bucket {
-    pub(super) fn open(place: &Place) -> Self {
+    pub(super) fn open(place: &Place, paces: &Paces) -> Self {
         Self {
             store: place.connect(),
             name: place.bucket().to_owned(),
             endpoint: place.endpoint().to_owned(),
             // A person waits: four attempts are over within a few seconds.
             retry: RetryPolicy { attempts_max: 4, ..RetryPolicy::default() },
+            paces: paces.clone(),
         }
     }
 
@@ -204,6 +207,7 @@ impl Bucket {
         let live = Arc::new(Live::default());
         let mut attempts_made = 0;
         loop {
+            self.paces.request().await;
             let error = match operation(&Probe::begin(&live, clock::now())).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,

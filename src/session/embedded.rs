@@ -43,6 +43,9 @@ impl Embedded {
         ]);
         command.arg("--model").arg(model.unwrap_or(Path::new(DEMONSTRATION)));
         let mut child = command
+            // What it does not need it cannot tell.
+            .env_remove("AWS_SECRET_ACCESS_KEY")
+            .env_remove("AWS_SESSION_TOKEN")
             .env("TIDEGATE_ACCESS_KEY", &access_key)
             .env("TIDEGATE_SECRET_KEY", &secret_key)
             .stdin(Stdio::piped())

@@ -17,6 +17,7 @@ use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
+use crate::pace::{Pace, Paces};
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::Place;
 use crate::transfer::{
@@ -187,6 +188,7 @@ impl Session<'_> {
             ("verify".into(), json!(self.verify())),
         ]);
         scenario.extend(seen(options.connector.as_ref()));
+        scenario.extend(capped(&options.target.paces));
         scenario
     }
 
@@ -289,6 +291,7 @@ impl Session<'_> {
             retry: RetryPolicy::default(),
             order: self.options.load.order(),
             arrivals: self.options.arrivals,
+            paces: self.options.target.paces.clone(),
             spread: match self.options.load {
                 Load::WholeTask => Duration::ZERO,
                 Load::Timed { warm_up, .. } => warm_up.mul_f64(0.5),
@@ -378,6 +381,13 @@ fn load(load: Load) -> Value {
 /// How the connector was found out that trials do as, for the scenario.
 pub(super) fn seen(connector: Option<&Followed>) -> Option<(String, Value)> {
     connector.map(|connector| ("connector".to_owned(), json!(connector.seen)))
+}
+
+/// What is left to others, for the scenario.
+pub(super) fn capped(Paces { bytes, requests }: &Paces) -> BTreeMap<String, Value> {
+    let named = |name: &str, pace: &Arc<Pace>| (name.to_owned(), json!(pace.per_second()));
+    let bytes = bytes.iter().map(|pace| named("max_rate_bytes_per_second", pace));
+    bytes.chain(requests.iter().map(|pace| named("max_requests_per_second", pace))).collect()
 }
 
 /// What the numbers rest on without a source.

@@ -11,12 +11,13 @@ use super::progress::Progress;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
 use crate::measure;
+use crate::pace::Paces;
 use crate::result::{Direction, Settings, SimulationCost, Target, TargetKind};
 use crate::scenario::{self, Scenario};
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::store::s3::{self, Credentials};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Rate};
 use std::time::Duration;
 
 /// A simulation under way.
@@ -54,6 +55,8 @@ pub struct TargetOptions {
     pub no_sign_request: bool,
     /// Link of the embedded gateway, TOML.
     pub model: Option<PathBuf>,
+    /// What is left to others.
+    pub paces: Paces,
     /// Nothing is sent: all of it happens in simulated time.
     pub simulation: Option<Simulation>,
 }
@@ -85,11 +88,16 @@ impl FromStr for TargetUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let example = "write it as s3://bucket/prefix";
+        // What follows a question mark may be a signature: it is not repeated, and never in a key.
+        let shown = text.split('?').next().unwrap_or_default();
         let rest =
-            text.strip_prefix("s3://").ok_or(format!("`{text}` is not an S3 URL: {example}"))?;
+            text.strip_prefix("s3://").ok_or(format!("`{shown}` is not an S3 URL: {example}"))?;
+        if text.contains("X-Amz-") {
+            return Err(format!("the target `{shown}` is followed by a signature: {example}"));
+        }
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
-            return Err(format!("`{text}` has no bucket: {example}"));
+            return Err(format!("`{shown}` has no bucket: {example}"));
         }
         let ends = prefix.is_empty() || prefix.ends_with('/');
         let prefix = if ends { prefix.to_owned() } else { format!("{prefix}/") };
@@ -101,7 +109,7 @@ impl TargetOptions {
     /// A bucket that was found to be there.
     pub(super) async fn open_bucket(&self) -> Result<(Open, Bucket)> {
         let open = self.open().await?;
-        let bucket = Bucket::open(&open.place);
+        let bucket = Bucket::open(&open.place, &self.paces);
         bucket.check().await?;
         Ok((open, bucket))
     }
@@ -109,7 +117,7 @@ impl TargetOptions {
     /// Resolves credentials, or starts the embedded gateway.
     pub(super) async fn open(&self) -> Result<Open> {
         match (&self.simulation, &self.url) {
-            (Some(simulation), _) => Self::open_simulated(simulation),
+            (Some(simulation), _) => self.open_simulated(simulation),
             (None, Some(url)) => self.open_endpoint(url).await,
             (None, None) => self.open_embedded().await,
         }
@@ -152,8 +160,13 @@ impl TargetOptions {
         })
     }
 
-    fn open_simulated(simulation: &Simulation) -> Result<Open> {
-        let scenario = scenario::read(&simulation.scenario)?;
+    fn open_simulated(&self, simulation: &Simulation) -> Result<Open> {
+        let mut scenario = scenario::read(&simulation.scenario)?;
+        if let Some(cap) = &self.paces.bytes {
+            // Each way by itself, as the link has it.
+            let shared = scenario.model.shared_rate.map_or(f64::INFINITY, |Rate(shared)| shared);
+            scenario.model.shared_rate = Some(Rate(shared.min(cap.per_second())));
+        }
         let store = ModelStore::new(
             scenario.model.clone(),
             scenario.limits.clone().unwrap_or_default(),
@@ -177,6 +190,7 @@ impl TargetOptions {
             ca_bundle: self.ca_bundle.clone(),
             insecure: self.insecure,
             credentials,
+            pace: self.paces.bytes.clone(),
             ..s3::Config::new(endpoint, bucket, &self.region)
         }
     }

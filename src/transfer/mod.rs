@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataset::{Dataset, FileSpec, Pattern};
+use crate::pace::Paces;
 use crate::result::{Direction, Settings};
 
 /// How an object is fetched.
@@ -110,6 +111,8 @@ pub struct Job {
     pub order: Order,
     /// When files begin.
     pub arrivals: Arrivals,
+    /// What is left to others.
+    pub paces: Paces,
     /// Movers begin one after the other over this time. Parts of equal size that begin together
     /// stay in step, and a short window would catch more or fewer of them than is fair.
     pub spread: Duration,

@@ -43,6 +43,8 @@ impl<S: Store> Mover<'_, S> {
         worker.recorder.borrow_mut().request_began(operation);
         let mut attempts_made: u32 = 0;
         loop {
+            // Before its time counts: to wait for a cap is not the endpoint's.
+            worker.job.paces.request().await;
             attempts_made += 1;
             let number = u16::try_from(attempts_made).unwrap_or(u16::MAX);
             let id = AttemptId {

@@ -254,6 +254,7 @@ fn job(files: u64, size: u64) -> Job {
         retry: RetryPolicy::default(),
         order: Order::Once,
         arrivals: Arrivals::Closed,
+        paces: Default::default(),
         spread: Duration::ZERO,
         seed: 1,
         keep_attempts: true,

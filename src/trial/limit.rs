@@ -50,6 +50,8 @@ pub(super) struct Observed {
     pub(super) received_bytes_per_second: f64,
     /// Files arrived by themselves, and none of them had to wait for a mover.
     pub(super) arrivals_set_the_rate: bool,
+    /// A cap of ours that was used up, in a sentence.
+    pub(super) capped: Option<String>,
     /// Nothing was sent: what this machine used says nothing.
     pub(super) simulated: bool,
     /// Threads that move data.
@@ -70,6 +72,7 @@ pub(super) struct Limit {
 pub(super) fn judge(seen: &Observed) -> Limit {
     let (limited_by, evidence) = by_answers(seen)
         .or_else(|| by_nothing_to_do(seen))
+        .or_else(|| seen.capped.clone().map(|cap| (LimitedBy::Unknown, cap)))
         .or_else(|| seen.simulated.then(by_simulation))
         .or_else(|| seen.used.as_ref().and_then(|used| by_resources(used, seen.workers)))
         .unwrap_or_else(|| (LimitedBy::GatewayOrNetwork, nothing_else(seen)));

@@ -18,6 +18,7 @@ pub use records::Records;
 pub use watch::Snapshot;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, Instant};
@@ -25,12 +26,14 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
+use crate::pace::{Pace, Paces};
 use crate::result::{
     ClientUse, Corrupt, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop,
     Phase, SourceUse, TaskSummary, Trial,
 };
 use crate::store::{Place, Upload};
 use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
+use crate::units::Rate;
 use crew::Crew;
 use limit::Observed;
 use used::Used;
@@ -70,6 +73,9 @@ const DRAIN_OF_SLOWEST: u32 = 2;
 
 /// The drain's least limit, for trials without a slow request so far.
 const DRAIN_MIN: Duration = Duration::from_secs(2);
+
+/// A share of a cap from which on it holds the rate (ASSUMPTION).
+const CAP_SHARE: f64 = 0.9;
 
 /// Runs a job and measures it. `progress` is called about ten times a second.
 ///
@@ -189,11 +195,25 @@ impl Measured<'_> {
             sent_bytes_per_second: sent,
             received_bytes_per_second: received,
             arrivals_set_the_rate: arrivals_count && self.watched.backlog_files == 0,
+            capped: self.capped(sent + received),
             simulated: self.watched.simulated,
             workers: self.watched.threads,
             used: self.used.clone(),
             tcp: self.recorder.tcp(),
         }
+    }
+
+    /// What a cap of ours leaves says nothing of the gateway, nor of the settings.
+    fn capped(&self, wire_bytes_per_second: f64) -> Option<String> {
+        let Paces { bytes, requests } = &self.job.paces;
+        let used_up = |cap: &Arc<Pace>, used: f64| used > CAP_SHARE * cap.per_second();
+        if let Some(cap) = bytes.as_ref().filter(|cap| used_up(cap, wire_bytes_per_second)) {
+            return Some(format!("--max-rate {} held the rate", Rate(cap.per_second())));
+        }
+        let seconds = self.watched.closed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let begun = self.recorder.attempts() as f64 / seconds;
+        let cap = requests.as_ref().filter(|cap| used_up(cap, begun))?;
+        Some(format!("--max-requests-per-second {} held the requests", cap.per_second()))
     }
 
     fn client(&self) -> ClientUse {

@@ -49,6 +49,7 @@ fn job(direction: Flow, order: Order, files: u64) -> Job {
         retry: RetryPolicy::default(),
         order,
         arrivals: Arrivals::Closed,
+        paces: Default::default(),
         spread: Duration::ZERO,
         seed: 1,
         keep_attempts: false,

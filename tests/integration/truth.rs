@@ -296,6 +296,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         retry: RetryPolicy { delay_first: Duration::from_millis(1), ..RetryPolicy::default() },
         order: Order::Once,
         arrivals: Arrivals::Closed,
+        paces: Default::default(),
         spread: Duration::ZERO,
         seed: 1,
         keep_attempts: true,

@@ -109,7 +109,7 @@ async fn check_target(
 ) -> Result<()> {
     let Place::Endpoint(connection) = &open.place else { return Ok(()) };
     checks.push(interrupt.unless_asked(async { Ok(path::tls(connection).await) }).await?);
-    let bucket = Bucket::open(&open.place);
+    let bucket = Bucket::open(&open.place, &target.paces);
     let found = interrupt.unless_asked(async { Ok(bucket.check().await) }).await?;
     if let Err(error) = found {
         checks.push(Check::failed("bucket", &error));

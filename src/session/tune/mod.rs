@@ -16,7 +16,7 @@ use super::clean::remove_leftover;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::run::{
-    PATTERN_SEED, Upwards, assumptions, both, local_dataset, may_write, prepare, seen,
+    PATTERN_SEED, Upwards, assumptions, both, capped, local_dataset, may_write, prepare, seen,
 };
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
@@ -223,6 +223,7 @@ fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeM
         ("window_s".into(), json!(options.window.as_secs_f64())),
     ]);
     scenario.extend(seen(options.connector.as_ref()));
+    scenario.extend(capped(&options.target.paces));
     scenario
 }
 
@@ -329,6 +330,7 @@ impl Tuning<'_> {
             retry: RetryPolicy::default(),
             order: Order::ForEver,
             arrivals: Arrivals::Closed,
+            paces: self.options.target.paces.clone(),
             spread: self.options.warm_up.mul_f64(0.5),
             seed: self.options.seed,
             keep_attempts: self.options.attempts,

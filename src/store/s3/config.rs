@@ -10,6 +10,7 @@ use http::Uri;
 use super::credentials::{self, Credentials};
 use super::http_client::{Sockets, Trust, client_config};
 use crate::error::{Error, Result};
+use crate::pace::Pace;
 
 /// Longest time without progress before an attempt counts as dead. ASSUMPTION: no gateway that works
 /// is silent for a minute, also while it completes a large upload.
@@ -39,6 +40,8 @@ pub struct Config {
     pub send_buffer_bytes: Option<u32>,
     /// SO_RCVBUF; `None` leaves it to the kernel.
     pub receive_buffer_bytes: Option<u32>,
+    /// What the sockets of all threads together may carry, in bytes; TLS comes on top of it.
+    pub pace: Option<Arc<Pace>>,
 }
 
 /// All that is needed to connect: no file is read and no name is asked for after this.
@@ -68,6 +71,7 @@ impl Config {
             stall_timeout: STALL_TIMEOUT,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
+            pace: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Config {
         let sockets = Sockets {
             send_buffer_bytes: self.send_buffer_bytes,
             receive_buffer_bytes: self.receive_buffer_bytes,
+            pace: self.pace,
             tls,
         };
         Ok(Connection {

@@ -187,7 +187,9 @@ mod tests {
             credentials: credentials.clone(),
             ..super::super::Config::new("localhost:1", "bucket", "us-east-1")
         };
-        let printed = format!("{credentials:?} {config:?} {:?}", config.clone().resolve().await);
+        let connection = config.clone().resolve().await.unwrap();
+        let store = super::super::S3Store::connect(&connection);
+        let printed = format!("{credentials:?} {config:?} {connection:?} {store:#?}");
         assert!(printed.contains("bucket") && !printed.contains("hush-hush"), "{printed}");
     }
 }

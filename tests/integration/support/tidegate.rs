@@ -12,7 +12,7 @@ use super::{ACCESS_KEY, SECRET_KEY};
 pub struct Tidegate {
     endpoint: Option<String>,
     secret_key: String,
-    variable: Option<(String, String)>,
+    variables: Vec<(String, String)>,
     results: TempDir,
 }
 
@@ -30,7 +30,7 @@ impl Tidegate {
     /// Without a target.
     pub fn embedded() -> Self {
         let results = tempfile::tempdir().unwrap();
-        Self { endpoint: None, secret_key: SECRET_KEY.to_owned(), variable: None, results }
+        Self { endpoint: None, secret_key: SECRET_KEY.to_owned(), variables: Vec::new(), results }
     }
 
     /// For an endpoint.
@@ -45,7 +45,9 @@ impl Tidegate {
 
     /// The same with one more variable in its environment.
     pub fn with_variable(self, name: &str, value: &str) -> Self {
-        Self { variable: Some((name.to_owned(), value.to_owned())), ..self }
+        let mut variables = self.variables;
+        variables.push((name.to_owned(), value.to_owned()));
+        Self { variables, ..self }
     }
 
     /// Its command, not yet started. `verb` comes before all options.
@@ -67,7 +69,7 @@ impl Tidegate {
             .env_remove("AWS_PROFILE")
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-            .envs(self.variable.iter().map(|(name, value)| (name, value)))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -18,6 +18,7 @@ use super::super::error::root_cause;
 use super::connection::HttpConnection;
 use crate::clock;
 use crate::measure::{Connecting, SocketWatch};
+use crate::pace::Pace;
 
 /// Longest time from a name to a connection over which a request can go. ASSUMPTION: a gateway that
 /// needs longer cannot be measured meaningfully (the SDK's own limit is 3.1 s for TCP alone).
@@ -32,6 +33,8 @@ pub(in crate::store::s3) struct Sockets {
     pub(in crate::store::s3) send_buffer_bytes: Option<u32>,
     /// SO_RCVBUF; `None` leaves it to the kernel, which grows it as needed.
     pub(in crate::store::s3) receive_buffer_bytes: Option<u32>,
+    /// What all of them together may carry.
+    pub(in crate::store::s3) pace: Option<Arc<Pace>>,
     /// For `https` origins.
     pub(in crate::store::s3) tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -103,12 +106,13 @@ async fn open_without_limit(
     let stream = connect_to_any(&addresses, sockets).await.map_err(no_connection)?;
     let connected = clock::now();
     let socket = SocketWatch::new(&stream, stream.local_addr().ok());
+    let pace = sockets.pace.as_ref();
     let (connection, secured) = match origin.security {
-        Security::Plain => (HttpConnection::over(stream, socket).await?, connected),
+        Security::Plain => (HttpConnection::over(stream, socket, pace).await?, connected),
         Security::Tls => {
             let stream = secure(stream, origin, sockets).await?;
             let secured = clock::now();
-            (HttpConnection::over(stream, socket).await?, secured)
+            (HttpConnection::over(stream, socket, pace).await?, secured)
         }
     };
     let connecting = Connecting::New {
@@ -207,6 +211,7 @@ mod tests {
         let sockets = |send_buffer_bytes| Sockets {
             send_buffer_bytes,
             receive_buffer_bytes: None,
+            pace: None,
             tls: None,
         };
         let to = |sockets: Sockets, address: &str| {

@@ -17,6 +17,7 @@ use super::metered::{Meter, Metered};
 use super::observed::Observed;
 use crate::dataset::SourceError;
 use crate::measure::{Probe, SocketWatch};
+use crate::pace::Pace;
 
 /// Hyper's buffer for reading. Its default grows to 400 KiB; on loopback 64 KiB moved most bytes
 /// per CPU second.
@@ -35,12 +36,16 @@ pub(super) struct HttpConnection {
 
 impl HttpConnection {
     /// Speaks HTTP over a connected socket.
-    pub(super) async fn over<IO>(io: IO, socket: SocketWatch) -> Result<Self, ConnectorError>
+    pub(super) async fn over<IO>(
+        io: IO,
+        socket: SocketWatch,
+        pace: Option<&Arc<Pace>>,
+    ) -> Result<Self, ConnectorError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (meter, socket) = (Arc::<Meter>::default(), Arc::new(socket));
-        let io = TokioIo::new(Metered::new(io, Arc::clone(&meter), Arc::clone(&socket)));
+        let io = TokioIo::new(Metered::new(io, Arc::clone(&meter), Arc::clone(&socket), pace));
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(READ_BUFFER_BYTES)
             .writev(true)

@@ -7,12 +7,14 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::observed::{Carries, Observed};
+use crate::clock::Timer;
 use crate::measure::SocketWatch;
+use crate::pace::Pace;
 
 /// Length of the empty line that ends a request's head, with the line end before it: `\r\n\r\n`.
 const HEAD_END_BYTES: u8 = 4;
@@ -100,6 +102,48 @@ fn end_of_head(matched: &mut u8, bytes: &[u8]) -> Option<usize> {
     None
 }
 
+/// Bytes that a stream may move at once under a cap: less at a time costs more, more is less even.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Holds one direction of a socket to a pace that it shares with all others.
+#[derive(Debug)]
+struct Brake {
+    pace: Arc<Pace>,
+    timer: Timer,
+    holds: bool,
+}
+
+impl Brake {
+    fn new(pace: &Arc<Pace>) -> Self {
+        Self { pace: Arc::clone(pace), timer: Timer::over(), holds: false }
+    }
+
+    fn poll_released(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.holds {
+            ready!(self.timer.poll_over(context));
+            self.holds = false;
+        }
+        Poll::Ready(())
+    }
+
+    fn passed(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let wait = self.pace.take(bytes as u64);
+        if !wait.is_zero() {
+            self.timer.set(wait);
+            self.holds = true;
+        }
+    }
+}
+
+/// The first bytes of these slices.
+fn piece<'a>(slices: &'a [IoSlice<'_>]) -> &'a [u8] {
+    let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
+    &first[..first.len().min(PIECE_BYTES)]
+}
+
 /// What the socket can still do.
 #[derive(Debug, PartialEq, Eq)]
 enum Writing {
@@ -115,6 +159,8 @@ pub(super) struct Metered<IO> {
     meter: Arc<Meter>,
     socket: Arc<SocketWatch>,
     writing: Writing,
+    /// Of reading and of writing, if there is a cap.
+    brakes: Option<[Brake; 2]>,
 }
 
 impl<IO> Drop for Metered<IO> {
@@ -125,8 +171,14 @@ impl<IO> Drop for Metered<IO> {
 }
 
 impl<IO> Metered<IO> {
-    pub(super) fn new(io: IO, meter: Arc<Meter>, socket: Arc<SocketWatch>) -> Self {
-        Self { io, meter, socket, writing: Writing::Open }
+    pub(super) fn new(
+        io: IO,
+        meter: Arc<Meter>,
+        socket: Arc<SocketWatch>,
+        pace: Option<&Arc<Pace>>,
+    ) -> Self {
+        let brakes = pace.map(|pace| [Brake::new(pace), Brake::new(pace)]);
+        Self { io, meter, socket, writing: Writing::Open, brakes }
     }
 
     /// Hides that the other side closed while we were writing.
@@ -157,7 +209,15 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Metered<IO> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let Self { io, brakes, .. } = &mut *self;
+        let Some([brake, _]) = brakes else {
+            return Pin::new(io).poll_read(context, buffer);
+        };
+        ready!(brake.poll_released(context));
+        let before = buffer.filled().len();
+        let result = Pin::new(io).poll_read(context, buffer);
+        brake.passed(buffer.filled().len() - before);
+        result
     }
 }
 
@@ -178,7 +238,18 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Metered<IO> {
         if self.writing == Writing::Refused {
             return Poll::Pending;
         }
-        let result = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        let Self { io, brakes, .. } = &mut *self;
+        let result = match brakes {
+            None => Pin::new(io).poll_write_vectored(context, slices),
+            Some([_, brake]) => {
+                ready!(brake.poll_released(context));
+                let result = Pin::new(io).poll_write(context, piece(slices));
+                if let Poll::Ready(Ok(taken)) = result {
+                    brake.passed(taken);
+                }
+                result
+            }
+        };
         if let Poll::Ready(Ok(taken)) = result {
             self.meter.taken(slices, taken);
         }
