@@ -148,6 +148,8 @@ impl Drop for SimulatedSleep {
 }
 
 struct Simulation {
+    /// Whether the whole is to be polled.
+    woken: Arc<WokenFlag>,
     now: Cell<u64>,
     alarms_set: Cell<u64>,
     events: Cell<u64>,
@@ -245,7 +247,9 @@ pub fn simulate<F: Future>(future: F) -> F::Output {
             SIMULATION.set(None);
         }
     }
+    let woken = Arc::new(WokenFlag(AtomicBool::new(true)));
     let simulation = Rc::new(Simulation {
+        woken: Arc::clone(&woken),
         now: Cell::new(0),
         alarms_set: Cell::new(0),
         events: Cell::new(0),
@@ -255,7 +259,6 @@ pub fn simulate<F: Future>(future: F) -> F::Output {
     assert!(outer.is_none(), "simulations do not nest");
     let leave = Leave;
 
-    let woken = Arc::new(WokenFlag(AtomicBool::new(true)));
     let waker = Waker::from(Arc::clone(&woken));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -267,6 +270,50 @@ pub fn simulate<F: Future>(future: F) -> F::Output {
             }
         }
         assert!(simulation.advance(), "nobody waits for a time: the simulation would never end");
+    }
+}
+
+/// A part of a simulation in which time goes on for as long as that wakes nobody outside of it: who waits
+/// around the part, for a tick or the user's interrupt, is not asked at each of its events.
+pub struct Apart<F: ?Sized> {
+    part: Pin<Box<F>>,
+    /// All others have been polled since time last stood still for them: it may go on.
+    others_wait: bool,
+}
+
+impl<F: Future + ?Sized> Apart<F> {
+    /// # Panics
+    /// When it is polled outside of [`simulate`].
+    pub fn new(part: Pin<Box<F>>) -> Self {
+        Self { part, others_wait: false }
+    }
+}
+
+impl<F: Future + ?Sized> Future for Apart<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, outside: &mut Context<'_>) -> Poll<F::Output> {
+        let simulation = SIMULATION.with_borrow(Option::clone);
+        let simulation = simulation.expect("a part of a simulation is polled inside `simulate`");
+        let woken = Arc::new(WokenFlag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            while woken.0.swap(false, Ordering::Relaxed) {
+                if let Poll::Ready(output) = self.part.as_mut().poll(&mut context) {
+                    return Poll::Ready(output);
+                }
+            }
+            if !self.others_wait {
+                self.others_wait = true;
+                outside.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if simulation.woken.0.load(Ordering::Relaxed) || !simulation.advance() {
+                self.others_wait = false;
+                return Poll::Pending;
+            }
+        }
     }
 }
 
@@ -301,6 +348,37 @@ mod tests {
             sleepers.collect::<Vec<_>>().await
         });
         assert_eq!(order, [2, 4, 1, 3]);
+    }
+
+    #[test]
+    fn who_waits_around_a_part_is_woken_in_time_and_only_then() {
+        let (polls, ticks) = (Cell::new(0), Cell::new(Vec::new()));
+        let end = simulate(async {
+            let mut part = Apart::new(Box::pin(async {
+                for _ in 0..1000 {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            }));
+            let part = std::future::poll_fn(|context| {
+                polls.set(polls.get() + 1);
+                Pin::new(&mut part).poll(context)
+            });
+            let around = async {
+                loop {
+                    sleep(Duration::from_millis(2500)).await;
+                    ticks.set([ticks.take(), vec![now().0 / 1_000_000]].concat());
+                }
+            };
+            tokio::select! {
+                biased;
+                () = part => {}
+                () = around => {}
+            }
+            now()
+        });
+        assert_eq!(end, Instant::default() + Duration::from_secs(10));
+        assert_eq!(ticks.take(), [2500, 5000, 7500]);
+        assert!(polls.get() <= 10, "polled {} times from outside", polls.get());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use futures::FutureExt;
-use futures::future::LocalBoxFuture;
 use tokio::sync::watch;
 
+use crate::clock::Apart;
 use crate::error::{Error, Result};
 use crate::measure;
 use crate::store::model::ModelStore;
@@ -38,7 +38,7 @@ enum Hands {
 
 /// The work of a simulation.
 enum Work {
-    UnderWay(LocalBoxFuture<'static, WorkerReport>),
+    UnderWay(Apart<dyn Future<Output = WorkerReport>>),
     Done(Box<WorkerReport>),
 }
 
@@ -123,7 +123,7 @@ impl Crew {
 impl Work {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Self::UnderWay(work) = self {
-            let Poll::Ready(report) = work.as_mut().poll(context) else { return Poll::Pending };
+            let Poll::Ready(report) = work.poll_unpin(context) else { return Poll::Pending };
             *self = Self::Done(Box::new(report));
         }
         Poll::Ready(())
@@ -149,7 +149,7 @@ fn start_threads(seats: impl Iterator<Item = Seat>, connection: &Connection) -> 
 
 fn simulate(seat: Seat, store: ModelStore) -> Hands {
     let work = async move { seat.work(&store).await };
-    Hands::Simulated(RefCell::new(Work::UnderWay(work.boxed_local())))
+    Hands::Simulated(RefCell::new(Work::UnderWay(Apart::new(Box::pin(work)))))
 }
 
 /// A worker's place: which of the movers are its own.
