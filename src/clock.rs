@@ -289,28 +289,50 @@ impl<F: Future + ?Sized> Apart<F> {
     }
 }
 
+/// Wakes a part: by itself while it is polled, and from outside when another part lets time go on.
+struct PartWoken {
+    flag: AtomicBool,
+    is_away: AtomicBool,
+    outside: Waker,
+}
+
+impl Wake for PartWoken {
+    fn wake(self: Arc<Self>) {
+        self.flag.store(true, Ordering::Relaxed);
+        if self.is_away.load(Ordering::Relaxed) {
+            self.outside.wake_by_ref();
+        }
+    }
+}
+
 impl<F: Future + ?Sized> Future for Apart<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, outside: &mut Context<'_>) -> Poll<F::Output> {
         let simulation = SIMULATION.with_borrow(Option::clone);
         let simulation = simulation.expect("a part of a simulation is polled inside `simulate`");
-        let woken = Arc::new(WokenFlag(AtomicBool::new(true)));
+        let woken = Arc::new(PartWoken {
+            flag: AtomicBool::new(true),
+            is_away: AtomicBool::new(false),
+            outside: outside.waker().clone(),
+        });
         let waker = Waker::from(Arc::clone(&woken));
         let mut context = Context::from_waker(&waker);
         loop {
-            while woken.0.swap(false, Ordering::Relaxed) {
+            while woken.flag.swap(false, Ordering::Relaxed) {
                 if let Poll::Ready(output) = self.part.as_mut().poll(&mut context) {
                     return Poll::Ready(output);
                 }
             }
             if !self.others_wait {
                 self.others_wait = true;
+                woken.is_away.store(true, Ordering::Relaxed);
                 outside.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if simulation.woken.0.load(Ordering::Relaxed) || !simulation.advance() {
                 self.others_wait = false;
+                woken.is_away.store(true, Ordering::Relaxed);
                 return Poll::Pending;
             }
         }
@@ -322,6 +344,24 @@ mod tests {
     use super::*;
     use futures::StreamExt;
     use futures::stream::FuturesUnordered;
+
+    #[test]
+    fn parts_beside_each_other_keep_the_same_time() {
+        let ends = simulate(async {
+            let part = |steps: u64, step_s: u64| {
+                Apart::new(Box::pin(async move {
+                    let mut times = Vec::new();
+                    for _ in 0..steps {
+                        sleep(Duration::from_secs(step_s)).await;
+                        times.push(now().since(Instant::default()).as_secs());
+                    }
+                    times
+                }))
+            };
+            futures::join!(part(5, 2), part(3, 3))
+        });
+        assert_eq!(ends, (vec![2, 4, 6, 8, 10], vec![3, 6, 9]));
+    }
 
     #[test]
     fn simulated_sleep_is_exact_to_the_nanosecond() {

@@ -235,6 +235,7 @@ impl Measuring<'_> {
             seed: self.options.seed,
             keep_attempts: false,
             allowance: None,
+            paces: self.options.target.paces.clone(),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::run::PATTERN_SEED;
 use crate::dataset::{Dataset, Pattern, Synthetic};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::pace::Paces;
 use crate::plan::{Manner, Point, Question, Shape, Simulated, quantile};
 use crate::result::{Direction, Phase, Trial};
 use crate::scenario;
@@ -201,6 +202,7 @@ impl World {
             seed: self.seed ^ (index as u64) << 20,
             keep_attempts: false,
             allowance: None,
+            paces: Paces::default(),
         };
         let label = Label { id: 0, phase: Phase::Run, block: None };
         let finished =
