@@ -34,6 +34,7 @@ fn job(direction: Flow, get: GetMode) -> Job {
         arrivals: Arrivals::Closed,
         spread: Duration::ZERO,
         allowance: None,
+        paces: crate::pace::Paces::default(),
         seed: 1,
         keep_attempts: false,
     }

@@ -90,7 +90,8 @@ fn play(schedule: Schedule) -> Tally {
         bucket.create_upload(THEIR_UPLOAD, &probe).await.unwrap();
         let before = bucket.look();
 
-        let housekeeping = Bucket::open(&Place::Simulated(bucket.clone()));
+        let housekeeping =
+            Bucket::open(&Place::Simulated(bucket.clone()), &crate::pace::Paces::default());
         let claim = Claim::unique(&housekeeping, "p/", "run").await.unwrap();
         job.prefix = claim.prefix().to_owned();
         let directory = tempfile::tempdir().unwrap();
