@@ -183,9 +183,11 @@ impl Watcher for Killer {
         let seen = state.seen.get(&kind).copied().unwrap_or_default();
         let signal = if plan.doing == Doing::RunInterrupted
             && (kind, seen, moment) == (Kind::Part, 3, Moment::Asked)
+            && !state.killed
         {
             Signal::INT
-        } else if (kind, seen, moment) == (plan.kind, plan.number, plan.moment) && !state.killed {
+        } else if (kind, moment) == (plan.kind, plan.moment) && seen >= plan.number && !state.killed
+        {
             state.killed = true;
             Signal::KILL
         } else {
@@ -286,7 +288,7 @@ fn start(program: &Tidegate, doing: Doing, left: Option<&str>) -> Child {
         }
         Doing::Tune => {
             let search = ["--part-sizes", "5MiB,6MiB", "--max-concurrency", "4"];
-            let times = ["--warm-up", "200ms", "--window", "300ms", "--budget", "30s"];
+            let times = ["--warm-up", "200ms", "--window", "700ms", "--budget", "30s"];
             program.start("tune", &[&[TARGET][..], &large[..4], &search, &times].concat())
         }
         Doing::Clean => {
