@@ -58,6 +58,9 @@
 //!   for exactly what was sent inside it.
 //! * **A trial's records are beside the result, not in it**: histograms, a series and, when asked for,
 //!   each attempt ([`trial::Records`]). They are written after `result.json`, which is whole without them.
+//! * **A cap holds because bytes are taken before they are sent** ([`transfer::Allowance`]): an attempt takes
+//!   all that it may carry, and gives back what it did not. A trial that finds nothing left stops; it is no data.
+//!   What the kernel of a server has sent of a download that was cut, and nobody received, is not counted.
 //! * **Within the margin of every candidate, not of the leader.** The best of several noisy means looks
 //!   better than it is. So it must be shown of every other candidate that it is not better by more than
 //!   5 % ([`tune::recommend`]); what is set now is a candidate too.

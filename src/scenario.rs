@@ -80,7 +80,7 @@ impl Scenario {
     }
 
     /// Bytes per second that streams of this scenario carry at most.
-    fn rate(&self, settings: Settings, direction: Direction) -> Option<f64> {
+    pub(crate) fn rate(&self, settings: Settings, direction: Direction) -> Option<f64> {
         let capacity = self.model.capacity(match direction {
             Direction::Up => storj::Direction::Up,
             Direction::Down => storj::Direction::Down,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use clap::builder::TypedValueParser;
+use serde::Serialize;
 
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
@@ -297,9 +298,11 @@ impl Output {
     {
         let finished = runtime()?.block_on(async {
             let interrupt = Interrupt::install()?;
-            start(interrupt, Progress::new(self.quiet)).await
+            start(interrupt, self.progress()).await
         })?;
-        self.print(&finished)?;
+        let page = finished.directory.join(report::PAGE);
+        let summary = report::summary(&finished.document, Some(&page));
+        self.print(&finished.document, &summary)?;
         let failures = finished.document.trials.iter().filter_map(|trial| trial.task.as_ref());
         match failures.map(|task| task.failures.len()).sum::<usize>() {
             0 => Ok(()),
@@ -311,14 +314,19 @@ impl Output {
         }
     }
 
-    fn print(&self, finished: &Finished) -> Result<()> {
+    /// Where progress is shown.
+    pub(super) fn progress(&self) -> Progress {
+        Progress::new(self.quiet)
+    }
+
+    /// Prints a document as JSON, or what it says to a person.
+    pub(super) fn print(&self, document: &impl Serialize, text: &str) -> Result<()> {
         if self.json {
-            let json = serde_json::to_string_pretty(&finished.document);
+            let json = serde_json::to_string_pretty(document);
             let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
             print_data(&json);
         } else {
-            let page = finished.directory.join(report::PAGE);
-            print_data(report::summary(&finished.document, Some(&page)).trim_end());
+            print_data(text.trim_end());
         }
         Ok(())
     }

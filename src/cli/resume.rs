@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::result::{Saved, TargetKind};
 
 /// What may differ: where the run is, what is shown, and how one gets into the bucket.
-const FREE: [&str; 7] = ["resume", "results", "json", "quiet", "profile", "ca_bundle", "insecure"];
+const FREE: [&str; 8] =
+    ["resume", "results", "json", "quiet", "yes", "profile", "ca_bundle", "insecure"];
 
 /// The arguments to tune with: those given or, to resume, those of the run, and what is saved of it.
 ///

@@ -10,12 +10,14 @@ use super::options::{self, Dataset, Neighbour, Output, Simulate, Target};
 use super::resume;
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::observe::Manner;
+use crate::prices::{Prices, Usd};
 use crate::result::Direction;
-use crate::session::{self, TargetOptions, TuneOptions};
-use crate::transfer::GetMode;
+use crate::session::{self, TargetOptions, TargetUrl, TuneOptions};
+use crate::transfer::{Caps, GetMode};
 use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions, Limits};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Rate};
 
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
@@ -69,9 +71,8 @@ pub(super) struct Args {
     /// Concurrency that is set now, to compare with [default: 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
-    /// Time for all trials, such as 10m [default: 10m; 90s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
-    budget: Option<Duration>,
+    #[command(flatten)]
+    budgets: Budgets,
     /// Least warm-up of a trial [default: 3s; 500ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     warm_up: Option<Duration>,
@@ -96,10 +97,60 @@ pub(super) struct Args {
     simulate: Simulate,
     #[command(flatten)]
     dataset: Dataset,
+    /// Download these objects and write nothing: keys that may read and list are enough
+    #[arg(
+        long, value_name = "s3://BUCKET/PREFIX/", help_heading = "Dataset",
+        conflicts_with_all = ["target", "model", "simulate", "dataset", "size", "files", "from", "stored_part_size"]
+    )]
+    objects: Option<TargetUrl>,
+    /// Parts of the objects that are prepared for downloads [default: as the current settings store them]
+    #[arg(long, value_name = "SIZE", help_heading = "Dataset")]
+    stored_part_size: Option<ByteSize>,
     #[command(flatten)]
     gcs: Gcs,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+/// What may be spent.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Budget")]
+struct Budgets {
+    /// Time for preparation and trials, such as 10m [default: 10m; 90s without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    budget: Option<Duration>,
+    /// Bytes that may be moved, both ways together: a trial stops before they are exceeded
+    /// [default: 1TB at an endpoint, without --yes]
+    #[arg(long, value_name = "SIZE")]
+    max_bytes: Option<ByteSize>,
+    /// Money that may be spent, such as 5USD, likewise [default: 10USD at an endpoint, without --yes]
+    #[arg(long, value_name = "AMOUNT")]
+    max_cost: Option<Usd>,
+    /// What things cost: a tier of Storj (standard, advanced, legacy), or a file in TOML
+    #[arg(long, value_name = "TIER|FILE", default_value = "standard")]
+    prices: String,
+    /// Rate of all streams together that you expect, such as 1GB/s, for what is said before it begins
+    #[arg(long, value_name = "RATE")]
+    expected_rate: Option<Rate>,
+    /// Only say what would be spent and what that could show
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
+    /// Allow more than 1 TB or 10 USD
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Budgets {
+    /// Objects are kept for as long as the search may take: Storj counts in hours
+    /// (storj/docs, `dcs/pricing/legacy`).
+    fn caps(&self, time: Duration) -> Result<Caps> {
+        Ok(Caps {
+            bytes: self.max_bytes.map(|size| size.0),
+            cost: self.max_cost,
+            prices: Prices::read(&self.prices)?,
+            kept: Duration::from_secs(time.as_secs().div_ceil(3600) * 3600),
+        })
+    }
 }
 
 /// What the Globus Connect Server commands depend on; the measurements do not.
@@ -140,7 +191,10 @@ impl Gcs {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let (args, cut_off) = resume::resolve(args)?;
+    let (mut args, cut_off) = resume::resolve(args)?;
+    let objects = args.objects.take();
+    check_downloads(&args, objects.is_some())?;
+    args.target.target = args.target.target.or(objects.clone());
     let simulated = args.simulate.is_asked();
     let demonstration = args.target.is_embedded() && !simulated;
     let times = if demonstration { DEMONSTRATION } else { ENDPOINT };
@@ -160,6 +214,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
     let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
     let paces = args.neighbour.resolve(u64::from(args.max_concurrency) * u64::from(parts_most))?;
+    let budget = args.budgets.budget.unwrap_or(times.budget);
     let options = TuneOptions {
         target: TargetOptions { simulation, paces, ..args.target.resolve() },
         direction,
@@ -174,7 +229,12 @@ pub(super) fn run(args: Args) -> Result<()> {
             .unwrap_or(GCS_NORMAL_CONCURRENCY.0),
         get: args.get.or(manner.get).unwrap_or_default(),
         connector,
-        budget: args.budget.unwrap_or(times.budget),
+        objects: objects.is_some(),
+        stored_part_size_bytes: args.stored_part_size.map(|size| size.0),
+        budget,
+        caps: args.budgets.caps(budget)?,
+        expected_rate: args.budgets.expected_rate,
+        yes: args.budgets.yes,
         warm_up: args.warm_up.unwrap_or(times.warm_up),
         window,
         limits: Limits { memory_bytes: args.memory.map(|size| size.0), requests_per_second_max },
@@ -183,6 +243,9 @@ pub(super) fn run(args: Args) -> Result<()> {
         attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
+    if args.budgets.dry_run {
+        return dry_run(&options, &args.output);
+    }
     args.output.session(async move |interrupt, mut progress| {
         let tune = move || async move {
             let finished = session::tune(&options, cut_off, &interrupt, &mut progress).await;
@@ -191,6 +254,29 @@ pub(super) fn run(args: Args) -> Result<()> {
         };
         if simulated { session::in_simulated_time(tune).await } else { tune().await }
     })
+}
+
+/// What only downloads have is not asked of uploads.
+fn check_downloads(args: &Args, objects: bool) -> Result<()> {
+    let option = match (objects, args.stored_part_size) {
+        (true, _) => "--objects",
+        (false, Some(_)) => "--stored-part-size",
+        (false, None) => return Ok(()),
+    };
+    if args.direction == options::Direction::Down {
+        return Ok(());
+    }
+    let message = format!("{option} is about objects that are downloaded");
+    Err(Error::environment(message).hint("add --direction down"))
+}
+
+/// Says what a search would spend, and stops there.
+fn dry_run(options: &TuneOptions, output: &Output) -> Result<()> {
+    let estimate = options::runtime()?.block_on(async {
+        let interrupt = Interrupt::install()?;
+        session::estimate(options, &interrupt, &output.progress()).await
+    })?;
+    output.print(&estimate, &estimate.text())
 }
 
 /// The part sizes to try, as far as the user or the connector names them.

@@ -81,6 +81,7 @@ fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
         ("faster than the current default", shown(found.better_than_default_shown)),
         ("smallest difference these trials could show", seen),
         ("limited by", limit(digest.shown)),
+        ("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default()),
     ]
 }
 

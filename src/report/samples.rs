@@ -337,5 +337,6 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
         trials,
         simulation: None,
         recommendation: None,
+        spent: None,
     }
 }

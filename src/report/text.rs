@@ -37,6 +37,9 @@ fn recommended(lines: &mut Lines, digest: &Digest, found: &Recommendation) {
     lines.add("goodput", format!("{goodput} (95 % interval {interval})"));
     lines.add("verdict", format!("{}: {}", wording::verdict(found.verdict), found.why));
     limit(lines, digest);
+    if let Some(spent) = &digest.document.spent {
+        lines.add("spent", wording::spent(spent));
+    }
     warnings(lines, digest);
     if !found.commands.gcs_storage_gateway.is_empty() {
         lines.add("Globus", &found.commands.gcs_storage_gateway);
@@ -183,6 +186,7 @@ impl Lines {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::result::{Budget, Spent};
 
     fn summary_of(document: &Document) -> String {
         summary(document, Some(Path::new("results/sample/report.html")))
@@ -191,6 +195,22 @@ mod tests {
     #[test]
     fn tune_is_summed_up_for_a_terminal() {
         insta::assert_snapshot!(summary_of(&samples::tune()));
+    }
+
+    #[test]
+    fn what_a_search_has_spent_is_in_its_summary() {
+        let spent = Spent {
+            duration_s: 600.0,
+            bytes_up: 74_300_000_000,
+            bytes_down: 0,
+            requests: 1873,
+            cost_usd: 0.52,
+            prices: "standard".into(),
+            used_up: Some(Budget::Bytes),
+        };
+        let text = summary_of(&Document { spent: Some(spent), ..samples::tune() });
+        let line = "74.3 GB up, 0 B down, 1,873 requests, 0.52 USD at standard prices; --max-bytes ended it";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

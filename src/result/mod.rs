@@ -45,6 +45,9 @@ pub struct Document {
     pub trials: Vec<Trial>,
     /// What the trials say; only `tune` recommends.
     pub recommendation: Option<Recommendation>,
+    /// What that took; only in `tune`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
 }
 
 /// Name and version of the program.
@@ -231,6 +234,54 @@ pub struct Asked {
     pub affordable_trials: u32,
     /// From then until its objects were gone.
     pub took_s: f64,
+    /// Payload that passed the sockets, of failed attempts too.
+    #[serde(default)]
+    pub bytes: u64,
+    /// What that cost.
+    #[serde(default)]
+    pub cost_usd: f64,
+}
+
+/// What a search has spent in all. Housekeeping (listings, deletes, the marker) is not in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Preparation and trials.
+    pub duration_s: f64,
+    /// Payload to the bucket that passed the sockets, of failed attempts too.
+    pub bytes_up: u64,
+    /// Payload from the bucket, likewise.
+    pub bytes_down: u64,
+    /// Attempts of requests.
+    pub requests: u64,
+    /// Storage for its least time, and egress.
+    pub cost_usd: f64,
+    /// The tier or the file of prices.
+    pub prices: String,
+    /// The budget that ended the search; `None` if it ended by itself.
+    pub used_up: Option<Budget>,
+}
+
+/// What a search may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Budget {
+    /// `--budget`.
+    Time,
+    /// `--max-bytes`.
+    Bytes,
+    /// `--max-cost`.
+    Cost,
+}
+
+impl Budget {
+    /// The option that sets it.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Time => "--budget",
+            Self::Bytes => "--max-bytes",
+            Self::Cost => "--max-cost",
+        }
+    }
 }
 
 /// What a trial was for.

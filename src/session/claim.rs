@@ -42,6 +42,8 @@ enum Extent {
     Everything,
     /// The keys of this dataset, in a place that was empty: the user keeps them.
     Keys(HashSet<String>),
+    /// Nothing: what lies there is only read.
+    Nothing,
 }
 
 /// What a look found and removed.
@@ -85,6 +87,11 @@ impl<'a> Claim<'a> {
         let claim = Self::of(bucket, target_prefix.to_owned(), id, Extent::Keys(keys));
         claim.beat().await?;
         Ok(claim)
+    }
+
+    /// Objects of others, which are read with keys that may do no more: nothing is written or deleted.
+    pub(super) fn to_read(bucket: &'a Bucket, prefix: &str) -> Self {
+        Self::of(bucket, prefix.to_owned(), "", Extent::Nothing)
     }
 
     fn of(bucket: &'a Bucket, prefix: String, id: &str, extent: Extent) -> Self {
@@ -132,6 +139,9 @@ impl<'a> Claim<'a> {
     /// Aborts and deletes what is ours below the prefix, the marker last. What was cut off may land
     /// after a look, so two looks in a row must find nothing.
     pub(super) async fn release(self) -> Result<()> {
+        if matches!(self.extent, Extent::Nothing) {
+            return Ok(());
+        }
         self.sweep("", 2).await?;
         self.bucket.delete(&[self.marker_key()]).await
     }
@@ -204,6 +214,7 @@ impl<'a> Claim<'a> {
             && match &self.extent {
                 Extent::Everything => key.starts_with(&self.prefix),
                 Extent::Keys(keys) => keys.contains(key),
+                Extent::Nothing => false,
             }
     }
 
@@ -212,6 +223,9 @@ impl<'a> Claim<'a> {
     }
 
     async fn beat(&self) -> Result<()> {
+        if matches!(self.extent, Extent::Nothing) {
+            return Ok(());
+        }
         let marker = Marker::alive(&self.id);
         let text = serde_json::to_string(&marker).expect("strings serialise");
         self.bucket.put(&self.marker_key(), &text).await

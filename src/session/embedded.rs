@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::store::s3::Credentials;
 
 /// The link of `scenarios/demonstration.toml`, unless `--model` names another.
-const DEMONSTRATION: &str = "demonstration";
+pub(super) const DEMONSTRATION: &str = "demonstration";
 
 /// A gateway takes milliseconds to start; after this it is not going to.
 const START_MAX: Duration = Duration::from_secs(20);

@@ -21,18 +21,12 @@ pub(super) const FILES_BESIDE: u64 = 64;
 /// Says what is missing and how much would fit.
 pub(super) fn check(settings: Settings, dataset: &Dataset) -> Result<()> {
     let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
-    check_memory(settings, streams, dataset)?;
+    check_memory(settings, dataset)?;
     check_open_files(2 * streams + FILES_BESIDE)
 }
 
-fn check_memory(settings: Settings, streams: u64, dataset: &Dataset) -> Result<()> {
-    // An in-order source fills a part while the others are in flight.
-    let buffers_parts =
-        matches!(dataset, Dataset::Directory { .. }) && settings.parts_in_flight > 1;
-    let parts = u64::from(settings.concurrency) * (u64::from(settings.parts_in_flight) + 1);
-    let part_bytes = settings.part_size_bytes.min(dataset.largest_bytes());
-    let filled = if buffers_parts { parts.saturating_mul(part_bytes) } else { 0 };
-    let needed = filled.saturating_add(streams.saturating_mul(STREAM_BYTES));
+fn check_memory(settings: Settings, dataset: &Dataset) -> Result<()> {
+    let needed = memory_needed(settings, dataset);
     let Some(present) = measure::host().memory_bytes else { return Ok(()) };
     if needed <= present {
         return Ok(());
@@ -43,6 +37,18 @@ fn check_memory(settings: Settings, streams: u64, dataset: &Dataset) -> Result<(
         ByteSize(present)
     );
     Err(Error::environment(message).hint("lower --concurrency, --parts-in-flight or --part-size"))
+}
+
+/// Bytes of memory for what is in flight.
+pub(super) fn memory_needed(settings: Settings, dataset: &Dataset) -> u64 {
+    let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
+    // An in-order source fills a part while the others are in flight.
+    let buffers_parts =
+        matches!(dataset, Dataset::Directory { .. }) && settings.parts_in_flight > 1;
+    let parts = u64::from(settings.concurrency) * (u64::from(settings.parts_in_flight) + 1);
+    let part_bytes = settings.part_size_bytes.min(dataset.largest_bytes());
+    let filled = if buffers_parts { parts.saturating_mul(part_bytes) } else { 0 };
+    filled.saturating_add(streams.saturating_mul(STREAM_BYTES))
 }
 
 fn check_open_files(needed: u64) -> Result<()> {

@@ -57,6 +57,7 @@ impl Record {
             simulation: None,
             trials: Vec::new(),
             recommendation: None,
+            spent: None,
         };
         let lock = lock(&directory)?;
         Ok(Self { document, directory, _lock: lock })

@@ -13,7 +13,7 @@ use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
-use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
+use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
@@ -141,6 +141,21 @@ pub(super) fn local_dataset(dataset: Option<&Upwards>) -> Result<(Option<Dataset
     }
 }
 
+/// The objects that lie at the target: at least one.
+pub(super) async fn existing_objects(
+    open: &Open,
+    bucket: &Bucket,
+    interrupt: &Interrupt,
+) -> Result<Vec<FileSpec>> {
+    let objects = interrupt.unless_asked(bucket.list(&open.prefix)).await?;
+    if objects.is_empty() {
+        let message = format!("there are no objects at {}", open.describe());
+        return Err(Error::environment(message)
+            .hint("on Storj, keys with another passphrase see none of its objects"));
+    }
+    Ok(objects)
+}
+
 struct Session<'a> {
     options: &'a RunOptions,
     open: &'a Open,
@@ -263,13 +278,7 @@ impl Session<'_> {
     }
 
     async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
-        let listed = self.bucket.list(&self.open.prefix);
-        let objects = self.interrupt.unless_asked(listed).await?;
-        if objects.is_empty() {
-            let message = format!("there are no objects at {}", self.open.describe());
-            return Err(Error::environment(message)
-                .hint("on Storj, keys with another passphrase see none of its objects"));
-        }
+        let objects = existing_objects(self.open, self.bucket, self.interrupt).await?;
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset)?;
@@ -360,6 +369,10 @@ pub(super) async fn prepare(
     claim.leaves_open(prepared.open_uploads);
     if prepared.interrupted {
         return Err(Error::interrupted());
+    }
+    if prepared.stopped {
+        return Err(Error::environment("the budget was used up by the objects to download")
+            .hint("give a larger --max-bytes or --max-cost, or a smaller --size"));
     }
     let failure = prepared.trial.task.and_then(|task| task.failures.into_iter().next());
     failure.map_or(Ok(()), |FileFailure { path, reason }| {

@@ -1,12 +1,12 @@
 //! Where a run goes: `s3://bucket/prefix` at an endpoint, or the embedded gateway.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::Value;
 
 use super::bucket::Bucket;
-use super::embedded::Embedded;
+use super::embedded::{DEMONSTRATION, Embedded};
 use super::progress::Progress;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
@@ -112,6 +112,15 @@ impl TargetOptions {
         let bucket = Bucket::open(&open.place, &self.paces);
         bucket.check().await?;
         Ok((open, bucket))
+    }
+
+    /// Of a link that is modelled: simulated, or by the embedded gateway.
+    pub(super) fn model_of_the_link(&self) -> Option<&Path> {
+        match (&self.simulation, &self.url, &self.model) {
+            (Some(simulation), ..) => Some(&simulation.scenario),
+            (None, Some(_), _) => None,
+            (None, None, model) => Some(model.as_deref().unwrap_or(Path::new(DEMONSTRATION))),
+        }
     }
 
     /// Resolves credentials, or starts the embedded gateway.

@@ -115,7 +115,7 @@ fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [Stri
     let endpoint = gcs("endpoint update", printed, options);
     let undo = "--network-use normal";
     let revert = format!(
-        "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID {undo}\nglobus-connect-server endpoint update {undo}"
+        "# to GCS's default; if something else was set before, put that back\nglobus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID {undo}\nglobus-connect-server endpoint update {undo}"
     );
     [remarks + &storage_gateway, endpoint, revert]
 }
@@ -136,6 +136,9 @@ pub fn untuned(part_size_bytes: u64) -> Settings {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+    use serde_json::Value;
+
     use super::*;
 
     fn settings() -> Settings {
@@ -156,6 +159,57 @@ mod tests {
                 assert!(command.contains(flag), "{flag} is missing in {command}");
             }
         }
+    }
+
+    /// Network use in the documents `endpoint#1.2.0` and `storage_gateway#1.3.0` of the GCS Manager API
+    /// (globus/globus-sdk-javascript, src/open-api/types/gcs/v5.4.ts at a30fbfb): the numbers belong to
+    /// `custom`, which needs all four.
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "network_use", rename_all = "snake_case", deny_unknown_fields)]
+    enum NetworkUse {
+        Normal {},
+        Minimal {},
+        Aggressive {},
+        Custom {
+            max_concurrency: u32,
+            preferred_concurrency: u32,
+            max_parallelism: u32,
+            preferred_parallelism: u32,
+        },
+    }
+
+    /// A command's object, and the document that its flags make.
+    fn sent(command: &str) -> (String, NetworkUse) {
+        let (object, flags) = command.split_once(" --").expect("flags");
+        let fields = flags.split(" --").map(|flag| {
+            let (name, value) = flag.split_once(' ').expect("a value for each flag");
+            let number = value.parse::<u32>().map(Value::from);
+            (name.replace('-', "_"), number.unwrap_or_else(|_| value.into()))
+        });
+        let document = Value::Object(fields.collect());
+        let network_use = serde_json::from_value(document.clone());
+        (object.into(), network_use.unwrap_or_else(|error| panic!("{document}: {error}")))
+    }
+
+    #[test]
+    fn the_gcs_commands_make_documents_of_its_schema() {
+        let options = GcsOptions { parallelism: Some((3, 6)), ..GcsOptions::default() };
+        let all = commands(settings(), Some(16), &options);
+        let custom = || NetworkUse::Custom {
+            max_concurrency: 16,
+            preferred_concurrency: 16,
+            max_parallelism: 6,
+            preferred_parallelism: 3,
+        };
+        let without_remarks = |text: &str| -> Vec<(String, NetworkUse)> {
+            text.lines().filter(|line| !line.starts_with('#')).map(sent).collect()
+        };
+        let gateway = "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID";
+        let endpoint = "globus-connect-server endpoint update";
+        assert_eq!(without_remarks(&all.gcs_storage_gateway), [(gateway.into(), custom())]);
+        assert_eq!(without_remarks(&all.gcs_endpoint), [(endpoint.into(), custom())]);
+        let normal = |object: &str| (object.to_owned(), NetworkUse::Normal {});
+        assert_eq!(without_remarks(&all.gcs_revert), [normal(gateway), normal(endpoint)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod answers;
+mod budget;
 mod check;
 mod clean;
 mod clients;
@@ -16,6 +17,7 @@ mod long;
 mod mistakes;
 mod neighbour;
 mod observe;
+mod paste;
 mod plan;
 mod published;
 mod report;

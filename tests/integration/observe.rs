@@ -15,10 +15,10 @@ use crate::support::tools::{AwsCli, Tool};
 
 /// What a client is told, and what is to be found.
 #[derive(Clone, Copy, Debug)]
-struct Told {
-    part_mib: u64,
-    parts_in_flight: u64,
-    files_in_flight: u64,
+pub struct Told {
+    pub part_mib: u64,
+    pub parts_in_flight: u64,
+    pub files_in_flight: u64,
 }
 
 const fn told(part_mib: u64, parts_in_flight: u64, files_in_flight: u64) -> Told {
@@ -88,7 +88,10 @@ impl Found {
 
 /// A busy machine may blur the times of a transfer, so that less can be said: another one shows it.
 /// Nothing wrong may be said of any.
-fn assert_recovered(settings: [Told; 3], client: impl Fn(&Serve, Told, &TempDir)) {
+pub fn assert_recovered(
+    settings: impl IntoIterator<Item = Told>,
+    client: impl Fn(&Serve, Told, &TempDir),
+) {
     for told in settings {
         let expected = [Found::expected(told, "inferred"), Found::expected(told, "observed")];
         let is_recovered = |_| {

@@ -1,81 +1,170 @@
-//! What a search may spend: said before it begins, kept account of while it runs.
+//! What a search has spent, and how many more trials that leaves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::TuneOptions;
-use crate::error::{Error, Result};
-use crate::result::Trial;
-use crate::session::progress::Progress;
-use crate::tune::{self, Forecast};
+use crate::prices::Usd;
+use crate::result::{self, Asked, Budget, Phase, Trial};
+use crate::transfer::{self, Allowance, Caps};
 
 /// Part of a trial's time that is neither warm-up nor window, until trials have been seen (ASSUMPTION).
 const DRAIN_SHARE: f64 = 0.35;
 
-/// Says before anything is spent what the budget affords and what it can show.
-pub(super) fn announce(
-    options: &TuneOptions,
-    config: &tune::Config,
-    progress: &Progress,
-) -> Result<()> {
-    let trial = expected_trial(options);
-    let trials = (options.budget.as_secs_f64() / trial.as_secs_f64()) as u32;
-    let forecast = Forecast::new(config, trials);
-    let least = Forecast::TRIALS_MIN;
-    if forecast.trials < least {
-        let needed = humantime::format_duration(Duration::from_secs(
-            (trial * least).as_secs_f64().ceil() as u64,
-        ));
-        let message =
-            format!("the budget affords {} trials and {least} are the least", forecast.trials);
-        return Err(Error::environment(message).hint(format!("give --budget {needed} or more")));
-    }
-    let shows = forecast.smallest_difference.map_or("no differences at all".into(), |smallest| {
-        let percent = 100.0 * smallest.exp_m1();
-        let sd = 100.0 * tune::SD_ASSUMED;
-        format!("differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)")
-    });
-    progress.note(&format!(
-        "budget {}: about {} trials of {:.0} s; {} to find the knee, up to {} files in flight, then a race and {} blocks of confirmation, which show {shows}",
-        humantime::format_duration(options.budget),
-        forecast.trials,
-        trial.as_secs_f64(),
-        forecast.to_the_knee,
-        options.concurrency_max,
-        forecast.blocks,
-    ));
-    Ok(())
-}
-
-fn expected_trial(options: &TuneOptions) -> Duration {
+/// Time of a trial before any was seen.
+pub(super) fn expected_trial(options: &TuneOptions) -> Duration {
     (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
 }
 
-/// What trials have cost so far.
-#[derive(Default)]
-pub(super) struct Spent(Vec<Duration>);
+/// What was spent so far.
+pub(super) struct Spent {
+    /// Of bytes and money.
+    allowance: Arc<Allowance>,
+    /// Trials that were announced.
+    expected_trials: u32,
+    budget: Duration,
+    /// Preparation, and a trial that was stopped.
+    beside: Duration,
+    trials: Vec<Cost>,
+    used_up: Option<Budget>,
+}
+
+/// Of one trial.
+struct Cost {
+    took: Duration,
+    /// After the ramp.
+    is_raced: bool,
+    goodput: f64,
+    bytes: u64,
+    usd: f64,
+}
 
 impl Spent {
-    /// On the trials of a run that was cut off.
-    pub(super) fn by(trials: &[Trial]) -> Self {
-        let asked = trials.iter().filter_map(|trial| trial.asked);
-        Self(asked.map(|asked| Duration::from_secs_f64(asked.took_s)).collect())
+    /// Nothing yet, or what a run that was cut off has spent.
+    pub(super) fn new(
+        options: &TuneOptions,
+        caps: Caps,
+        expected_trials: u32,
+        cut_off: Option<&result::Document>,
+    ) -> Self {
+        let before = cut_off.and_then(|document| document.spent.as_ref());
+        let before = before.map_or_else(transfer::Spent::default, |spent| transfer::Spent {
+            bytes_up: spent.bytes_up,
+            bytes_down: spent.bytes_down,
+            requests: spent.requests,
+            cost: Usd(spent.cost_usd),
+        });
+        let mut spent = Self {
+            allowance: Arc::new(Allowance::new(caps, before)),
+            expected_trials,
+            budget: options.budget,
+            beside: Duration::ZERO,
+            trials: Vec::new(),
+            used_up: None,
+        };
+        cut_off.iter().flat_map(|document| &document.trials).for_each(|trial| spent.add(trial));
+        spent
     }
 
-    pub(super) fn add(&mut self, time: Duration) {
-        self.0.push(time);
+    /// What jobs draw on.
+    pub(super) fn allowance(&self) -> Arc<Allowance> {
+        Arc::clone(&self.allowance)
+    }
+
+    /// A trial that is over.
+    pub(super) fn add(&mut self, trial: &Trial) {
+        let Some(Asked { took_s, bytes, cost_usd, .. }) = trial.asked else { return };
+        self.trials.push(Cost {
+            took: Duration::from_secs_f64(took_s),
+            is_raced: !matches!(trial.phase, Phase::Calibration | Phase::Ramp),
+            goodput: trial.goodput_bytes_per_second,
+            bytes,
+            usd: cost_usd,
+        });
+    }
+
+    /// Time that went into no trial.
+    pub(super) fn add_beside(&mut self, took: Duration) {
+        self.beside += took;
+    }
+
+    /// A trial was stopped because the allowance was used up. Which cap that was.
+    pub(super) fn stopped(&mut self, took: Duration) -> Budget {
+        self.add_beside(took);
+        let Caps { bytes, cost, .. } = self.allowance.caps();
+        let spent = self.allowance.spent();
+        let share = |spent: f64, cap: Option<f64>| cap.map_or(0.0, |cap| spent / cap);
+        let of_bytes = share(spent.bytes() as f64, bytes.map(|cap| cap as f64));
+        let of_cost = share(spent.cost.0, cost.map(|cap| cap.0));
+        let budget = if of_cost > of_bytes { Budget::Cost } else { Budget::Bytes };
+        self.used_up = Some(budget);
+        budget
+    }
+
+    fn time(&self) -> Duration {
+        self.beside + self.trials.iter().map(|trial| trial.took).sum::<Duration>()
     }
 
     /// Time that is left of the budget.
-    pub(super) fn left(&self, options: &TuneOptions) -> Duration {
-        options.budget.saturating_sub(self.0.iter().sum())
+    pub(super) fn left(&self) -> Duration {
+        self.budget.saturating_sub(self.time())
     }
 
-    /// Trials that still fit the budget, at the median time of those seen: the ramp's last trials,
-    /// with far more files in flight than will be raced, take several times as long to drain.
-    pub(super) fn affordable(&self, options: &TuneOptions) -> u32 {
-        let mut times = self.0.clone();
-        times.sort_unstable();
-        let trial = times.get(times.len() / 2).copied().unwrap_or_else(|| expected_trial(options));
-        (self.left(options).as_secs_f64() / trial.as_secs_f64().max(1e-3)) as u32
+    /// Trials that still fit all the budgets.
+    pub(super) fn affordable(&mut self) -> u32 {
+        let (trials, budget) = self.least();
+        self.used_up = (trials == 0).then_some(budget);
+        trials
     }
+
+    fn least(&self) -> (u32, Budget) {
+        let Some(ahead) = self.ahead() else { return (self.expected_trials, Budget::Time) };
+        let Caps { bytes, cost, .. } = self.allowance.caps();
+        let spent = self.allowance.spent();
+        let time = self.left().as_secs_f64() / ahead.took.as_secs_f64().max(1e-3);
+        let bytes = bytes.map_or(f64::INFINITY, |cap| {
+            cap.saturating_sub(spent.bytes()) as f64 / ahead.bytes as f64
+        });
+        let cost = cost.map_or(f64::INFINITY, |cap| (cap.0 - spent.cost.0).max(0.0) / ahead.usd);
+        let all = [(time, Budget::Time), (bytes, Budget::Bytes), (cost, Budget::Cost)];
+        let least =
+            all.into_iter().reduce(|least, next| if next.0 < least.0 { next } else { least });
+        least.map_or((0, Budget::Time), |(trials, budget)| (trials as u32, budget))
+    }
+
+    /// A trial as those to come will be.
+    ///
+    /// Its time is the median of those seen: the ramp's last trials, with far more files in flight than
+    /// will be raced, take several times as long to drain. What it moves is the median of those raced;
+    /// before the race, whose members are around the best of the ramp, what that one moved.
+    fn ahead(&self) -> Option<Cost> {
+        let took = median(self.trials.iter().map(|trial| trial.took))?;
+        let raced = || self.trials.iter().filter(|trial| trial.is_raced);
+        let best = self.trials.iter().max_by(|one, other| one.goodput.total_cmp(&other.goodput))?;
+        let bytes = median(raced().map(|trial| trial.bytes)).unwrap_or(best.bytes);
+        // Money grows with the bytes.
+        let of_median = raced().find(|trial| trial.bytes == bytes).unwrap_or(best);
+        Some(Cost { took, bytes, ..*of_median })
+    }
+
+    /// For the document.
+    pub(super) fn total(&self) -> result::Spent {
+        let transfer::Spent { bytes_up, bytes_down, requests, cost } = self.allowance.spent();
+        result::Spent {
+            duration_s: self.time().as_secs_f64(),
+            bytes_up,
+            bytes_down,
+            requests,
+            cost_usd: cost.0,
+            prices: self.allowance.caps().prices.name.clone(),
+            used_up: self.used_up,
+        }
+    }
+}
+
+fn median<T: Ord>(all: impl Iterator<Item = T>) -> Option<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    let middle = all.len() / 2;
+    all.into_iter().nth(middle)
 }

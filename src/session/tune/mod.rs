@@ -1,6 +1,7 @@
 //! `tidegate tune`: a search driven over a store, each trial saved before the next.
 
 mod budget;
+mod estimate;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -10,13 +11,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::budget::{Spent, announce};
+pub use self::estimate::{Estimate, RateFrom};
+
+use self::budget::Spent;
+use self::estimate::{largest, stored_part_size};
+use super::bucket::Bucket;
 use super::claim::Claim;
 use super::clean::remove_leftover;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::run::{
-    PATTERN_SEED, Upwards, assumptions, both, capped, local_dataset, may_write, prepare, seen,
+    PATTERN_SEED, Upwards, assumptions, both, capped, existing_objects, local_dataset, may_write,
+    prepare, seen,
 };
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
@@ -27,7 +33,7 @@ use crate::interrupt::Interrupt;
 use crate::observe::Followed;
 use crate::result::{Asked, Direction, Phase, Saved, Settings, Trial};
 use crate::store::Place;
-use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
+use crate::transfer::{Allowance, Arrivals, Caps, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, GcsOptions, Limits, Next, Outcome, Search};
 use crate::units::{ByteSize, Rate};
@@ -57,8 +63,18 @@ pub struct TuneOptions {
     pub get: GetMode,
     /// The connector that the settings come from.
     pub connector: Option<Followed>,
-    /// Time for all trials.
+    /// Existing objects are downloaded: those at the target, which is only read.
+    pub objects: bool,
+    /// Parts of the objects that are prepared for downloads; `None` is as the settings of now do.
+    pub stored_part_size_bytes: Option<u64>,
+    /// Time for preparation and trials.
     pub budget: Duration,
+    /// Bytes and money, and what things cost.
+    pub caps: Caps,
+    /// All streams together, if the user expects a rate.
+    pub expected_rate: Option<Rate>,
+    /// Whether more than 1 TB or 10 USD may be spent at an endpoint.
+    pub yes: bool,
     /// Least warm-up of a trial.
     pub warm_up: Duration,
     /// Window of a trial.
@@ -84,31 +100,29 @@ pub async fn tune(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Finished> {
-    let (dataset, skipped) = local_dataset(Some(&options.dataset))?;
-    let dataset = dataset.ok_or_else(|| needs_target("tuning without a dataset"))?;
-    for Skipped { path, reason } in &skipped {
-        progress.note(&format!("skipped {path}: {reason}"));
-    }
-    let config = config(options, &dataset);
-    check_settings(options, &config, &dataset)?;
-    let trials = cut_off.as_ref().map_or(&[][..], |saved| &saved.document.trials);
-    let (search, spent) = (resume::search(&config, trials)?, Spent::by(trials));
+    let Ahead { dataset, config, estimate, opened } =
+        look_ahead(options, interrupt, progress).await?;
+    let before = cut_off.as_ref().map(|saved| &saved.document);
+    let trials = before.map_or(&[][..], |document| &document.trials);
+    let search = resume::search(&config, trials)?;
+    let spent = Spent::new(options, estimate.caps(options), estimate.trials, before);
     match &cut_off {
-        None => announce(options, &config, progress)?,
+        None => progress.note(&estimate.text()),
         Some(saved) => progress.note(&format!(
             "run {} goes on after {} trials; of its budget {} are left",
             saved.document.id,
             trials.len(),
-            humantime::format_duration(Duration::from_secs(spent.left(options).as_secs()))
+            humantime::format_duration(Duration::from_secs(spent.left().as_secs()))
         )),
     }
-    let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-    may_write(&bucket, interrupt, progress).await?;
-    let largest = Settings {
-        part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
-        concurrency: options.concurrency_max,
-        parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
+    let (open, bucket) = match opened {
+        Some(opened) => opened,
+        None => interrupt.unless_asked(options.target.open_bucket()).await?,
     };
+    if !options.objects {
+        may_write(&bucket, interrupt, progress).await?;
+    }
+    let largest = largest(options, &config);
     let of_the_model = open.assumptions(largest, options.direction, progress);
     let scenario = scenario(options, &config, &open);
     let record = match cut_off {
@@ -121,15 +135,21 @@ pub async fn tune(
             assumptions: [
                 assumptions(options.direction, options.get, options.connector.as_ref()),
                 of_the_model,
+                existing(options),
             ]
             .concat(),
         })?,
     };
     // From here on it can be resumed.
     record.save()?;
-    let left = remove_leftover(&bucket, &open.prefix, &record.document.id);
-    interrupt.unless_asked(left).await?;
-    let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
+    let claim = match options.objects {
+        true => Claim::to_read(&bucket, &open.prefix),
+        false => {
+            let left = remove_leftover(&bucket, &open.prefix, &record.document.id);
+            interrupt.unless_asked(left).await?;
+            Claim::unique(&bucket, &open.prefix, &record.document.id).await?
+        }
+    };
     let mut tuning = Tuning {
         options,
         config,
@@ -140,6 +160,7 @@ pub async fn tune(
         interrupt,
         progress,
         record,
+        allowance: spent.allowance(),
     };
     let searched = claim.while_alive(tuning.search(search, spent)).await;
     let mut record = tuning.record;
@@ -159,6 +180,58 @@ pub async fn tune(
         .hint(format!("look at {} and give a larger --budget", record.directory().display())));
     }
     record.finish()
+}
+
+/// What a search would spend and could show: nothing is written anywhere.
+///
+/// # Errors
+/// As for [`tune()`], before anything is spent.
+pub async fn estimate(
+    options: &TuneOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Estimate> {
+    Ok(look_ahead(options, interrupt, progress).await?.estimate)
+}
+
+/// What is known before anything is spent.
+struct Ahead {
+    dataset: Dataset,
+    config: tune::Config,
+    estimate: Estimate,
+    /// Where the dataset lies already.
+    opened: Option<(Open, Bucket)>,
+}
+
+async fn look_ahead(
+    options: &TuneOptions,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Ahead> {
+    let (dataset, opened) = match options.objects {
+        true => {
+            let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+            let objects = existing_objects(&open, &bucket, interrupt).await?;
+            (Dataset::Objects(objects), Some((open, bucket)))
+        }
+        false => {
+            let (dataset, skipped) = local_dataset(Some(&options.dataset))?;
+            for Skipped { path, reason } in &skipped {
+                progress.note(&format!("skipped {path}: {reason}"));
+            }
+            (dataset.ok_or_else(|| needs_target("tuning without a dataset"))?, None)
+        }
+    };
+    let config = config(options, &dataset);
+    check_settings(options, &config, &dataset)?;
+    let estimate = Estimate::new(options, &config, &dataset)?;
+    Ok(Ahead { dataset, config, estimate, opened })
+}
+
+/// What follows from objects that somebody else has stored.
+fn existing(options: &TuneOptions) -> Vec<String> {
+    let note = "The objects that were downloaded existed before: their bytes are not known here and not verified (unverifiable), nor is how they were stored.";
+    if options.objects { vec![note.to_owned()] } else { Vec::new() }
 }
 
 /// Sees that every settings that may be tried is possible.
@@ -202,6 +275,7 @@ fn config(options: &TuneOptions, dataset: &Dataset) -> tune::Config {
 
 fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeMap<String, Value> {
     let dataset = match &options.dataset {
+        _ if options.objects => json!({ "existing": open.describe() }),
         Upwards::Synthetic { name, .. } => json!(name),
         Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
     };
@@ -222,6 +296,15 @@ fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeM
         ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
         ("window_s".into(), json!(options.window.as_secs_f64())),
     ]);
+    scenario.extend([
+        ("max_bytes".into(), json!(options.caps.bytes)),
+        ("max_cost_usd".into(), json!(options.caps.cost)),
+        ("prices".into(), json!(options.caps.prices)),
+    ]);
+    if options.direction == Direction::Down && !options.objects {
+        let stored = stored_part_size(options, config);
+        scenario.insert("stored_part_size_bytes".into(), json!(stored));
+    }
     scenario.extend(seen(options.connector.as_ref()));
     scenario.extend(capped(&options.target.paces));
     scenario
@@ -237,27 +320,46 @@ struct Tuning<'a> {
     interrupt: &'a Interrupt,
     progress: &'a mut Progress,
     record: Record,
+    allowance: Arc<Allowance>,
 }
 
 impl Tuning<'_> {
     async fn search(&mut self, mut search: Search, mut spent: Spent) -> Result<()> {
         let options = self.options;
-        if options.direction == Direction::Down {
+        if options.direction == Direction::Down && !options.objects {
+            let began = clock::now();
             self.prepare().await?;
+            spent.add_beside(began.elapsed());
         }
         loop {
-            let affordable_trials = spent.affordable(options);
+            let affordable_trials = spent.affordable();
             let Some(next) = search.ask(affordable_trials) else { break };
-            let began = clock::now();
-            let finished = self.trial(next, spent.left(options)).await?;
-            let trial::Finished { mut trial, records, .. } = finished;
-            let took = began.elapsed();
-            trial.asked = Some(Asked { affordable_trials, took_s: took.as_secs_f64() });
+            let (began, before) = (clock::now(), self.allowance.spent());
+            let finished = self.trial(next, spent.left()).await?;
+            let trial::Finished { mut trial, records, stopped, .. } = finished;
+            let (took, after) = (began.elapsed(), self.allowance.spent());
+            if stopped {
+                let cap = spent.stopped(took);
+                self.progress.note(&format!(
+                    "trial {} was stopped: {} is used up",
+                    trial.id + 1,
+                    cap.option()
+                ));
+                break;
+            }
+            trial.asked = Some(Asked {
+                affordable_trials,
+                took_s: took.as_secs_f64(),
+                bytes: after.bytes() - before.bytes(),
+                cost_usd: after.cost.0 - before.cost.0,
+            });
             search.tell(next, Outcome::from(&trial));
             self.progress.note(&line(&trial));
+            spent.add(&trial);
+            self.record.document.spent = Some(spent.total());
             self.record.add(trial, &records)?;
-            spent.add(took);
         }
+        self.record.document.spent = Some(spent.total());
         self.recommend(&search);
         Ok(())
     }
@@ -279,6 +381,7 @@ impl Tuning<'_> {
         let options = self.options;
         let below = match options.direction {
             Direction::Up => format!("t{id}/"),
+            Direction::Down if options.objects => String::new(),
             Direction::Down => String::from("objects/"),
         };
         let job = self.job(next.settings, options.direction, &below);
@@ -305,7 +408,7 @@ impl Tuning<'_> {
     async fn prepare(&mut self) -> Result<()> {
         self.progress.note("preparing the objects to download");
         let settings = Settings {
-            part_size_bytes: self.config.part_sizes_bytes.first().copied().unwrap_or_default(),
+            part_size_bytes: stored_part_size(self.options, &self.config),
             concurrency: self.options.current_concurrency,
             parts_in_flight: 1,
         };
@@ -334,7 +437,7 @@ impl Tuning<'_> {
             spread: self.options.warm_up.mul_f64(0.5),
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
-            allowance: None,
+            allowance: Some(Arc::clone(&self.allowance)),
         }
     }
 }

@@ -1,0 +1,380 @@
+//! What a search will spend and can show, said before anything is spent.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::TuneOptions;
+use super::budget::expected_trial;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::prices::{Prices, Usd};
+use crate::result::{Budget, Direction, Settings};
+use crate::scenario;
+use crate::session::limits;
+use crate::transfer::{Caps, GetMode, Spent};
+use crate::tune::{self, Forecast};
+use crate::units::{ByteSize, Rate};
+
+/// The `schema` field of an estimate.
+const SCHEMA: &str = "tidegate.estimate/1";
+
+/// More than this is moved at an endpoint only with `--yes`.
+const BYTES_WITHOUT_YES: u64 = 1_000_000_000_000;
+
+/// The same for money.
+const COST_WITHOUT_YES: Usd = Usd(10.0);
+
+/// What a search is expected to spend and to show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Always `tidegate.estimate/1`.
+    pub schema: &'static str,
+    /// Trials that the smallest of the budgets affords.
+    pub trials: u32,
+    /// That budget.
+    pub bound_by: Budget,
+    /// Of the trials, those that find the knee.
+    pub trials_to_the_knee: u32,
+    /// Blocks of the confirmation.
+    pub blocks: u32,
+    /// Smallest ratio minus one that these blocks show if trials vary by `sd_assumed`; `None` with fewer
+    /// than two.
+    pub smallest_difference: Option<f64>,
+    /// Standard deviation of a trial's logarithm (ASSUMPTION).
+    pub sd_assumed: f64,
+    /// Time for all of it.
+    pub duration_s: f64,
+    /// All streams together; `None` if nothing is known before the first trial.
+    pub rate_bytes_per_second: Option<f64>,
+    /// How that is known.
+    pub rate_from: RateFrom,
+    /// Payload to the bucket at that rate, preparation included: an upper estimate.
+    pub bytes_up: Option<u64>,
+    /// Payload from the bucket.
+    pub bytes_down: Option<u64>,
+    /// With the smallest of the part sizes.
+    pub requests: Option<u64>,
+    /// At these prices.
+    pub cost_usd: Option<Usd>,
+    /// What things cost.
+    pub prices: Prices,
+    /// With the largest settings; `None` in a simulation.
+    pub memory_bytes: Option<u64>,
+    /// Enforced while it runs; `None` is no cap.
+    pub max_bytes: Option<u64>,
+    /// Enforced while it runs; `None` is no cap.
+    pub max_cost_usd: Option<Usd>,
+}
+
+/// How a rate is known before it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateFrom {
+    /// The user said it.
+    User,
+    /// The most that the model of the link lets through.
+    Model,
+    /// It is not.
+    Unknown,
+}
+
+impl Estimate {
+    /// Before anything is spent.
+    ///
+    /// # Errors
+    /// If the budgets afford too few trials, or allow so much that it takes a `--yes`.
+    pub(super) fn new(
+        options: &TuneOptions,
+        config: &tune::Config,
+        dataset: &Dataset,
+    ) -> Result<Self> {
+        let (rate, rate_from) = expected_rate(options, config)?;
+        let budgets = Budgets::new(options, config, dataset, rate);
+        let (trials, bound_by) = budgets.trials();
+        let forecast = Forecast::new(config, trials);
+        budgets.check(&forecast, bound_by)?;
+        let total = budgets.total(trials);
+        let is_real = options.target.simulation.is_none();
+        let estimate = Self {
+            schema: SCHEMA,
+            trials,
+            bound_by,
+            trials_to_the_knee: forecast.to_the_knee,
+            blocks: forecast.blocks,
+            smallest_difference: forecast.smallest_difference.map(f64::exp_m1),
+            sd_assumed: tune::SD_ASSUMED,
+            duration_s: (budgets.preparing + budgets.trial * trials).as_secs_f64(),
+            rate_bytes_per_second: rate.map(|rate| rate.0),
+            rate_from,
+            bytes_up: total.map(|total| total.bytes_up),
+            bytes_down: total.map(|total| total.bytes_down),
+            requests: total.map(|total| total.requests),
+            cost_usd: total.map(|total| total.cost),
+            prices: options.caps.prices.clone(),
+            memory_bytes: is_real.then(|| limits::memory_needed(largest(options, config), dataset)),
+            max_bytes: options.caps.bytes,
+            max_cost_usd: options.caps.cost,
+        };
+        estimate.permitted(options)
+    }
+
+    /// The same with what is enforced at an endpoint without `--yes`; what is more needs one.
+    fn permitted(mut self, options: &TuneOptions) -> Result<Self> {
+        let pays = options.target.url.is_some() && options.target.simulation.is_none();
+        if options.yes || !pays {
+            return Ok(self);
+        }
+        let bytes = self.bytes_up.zip(self.bytes_down).map(|(up, down)| up.saturating_add(down));
+        let bytes = bytes.or(self.max_bytes).unwrap_or_default();
+        let cost = self.cost_usd.or(self.max_cost_usd).unwrap_or_default();
+        if bytes > BYTES_WITHOUT_YES || cost > COST_WITHOUT_YES {
+            let message = format!(
+                "this may move {} and cost {cost}: more than 1 TB or 10 USD needs --yes",
+                ByteSize(bytes)
+            );
+            return Err(Error::environment(message)
+                .hint("give --yes, or less with --budget, --max-bytes and --max-cost"));
+        }
+        self.max_bytes =
+            Some(self.max_bytes.map_or(BYTES_WITHOUT_YES, |max| max.min(BYTES_WITHOUT_YES)));
+        let cost_max = self.max_cost_usd.unwrap_or(COST_WITHOUT_YES);
+        self.max_cost_usd =
+            Some(if cost_max < COST_WITHOUT_YES { cost_max } else { COST_WITHOUT_YES });
+        Ok(self)
+    }
+
+    /// What is enforced.
+    pub(super) fn caps(&self, options: &TuneOptions) -> Caps {
+        Caps { bytes: self.max_bytes, cost: self.max_cost_usd, ..options.caps.clone() }
+    }
+
+    /// For a person.
+    pub fn text(&self) -> String {
+        let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
+            let (percent, sd) = (100.0 * smallest, 100.0 * self.sd_assumed);
+            format!(
+                "differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)"
+            )
+        });
+        let memory = self
+            .memory_bytes
+            .map_or(String::new(), |bytes| format!("; up to {} of memory", ByteSize(bytes)));
+        format!(
+            "about {} trials in {}, for {} allows no more: {} to find the knee, then a race and {} blocks of confirmation, which show {shows}\n{}{memory}",
+            self.trials,
+            humantime::format_duration(Duration::from_secs(self.duration_s.round() as u64)),
+            self.bound_by.option(),
+            self.trials_to_the_knee,
+            self.blocks,
+            self.spending(),
+        )
+    }
+
+    fn spending(&self) -> String {
+        let stops = match (self.max_bytes, self.max_cost_usd) {
+            (None, None) => "no cap on bytes or money".to_owned(),
+            (Some(bytes), None) => format!("it stops at {}", ByteSize(bytes)),
+            (None, Some(cost)) => format!("it stops at {cost}"),
+            (Some(bytes), Some(cost)) => format!("it stops at {} or {cost}", ByteSize(bytes)),
+        };
+        let tier = &self.prices.name;
+        let known = self.rate_bytes_per_second.zip(self.cost_usd);
+        let Some((rate, cost)) = known else {
+            return format!(
+                "how much that moves is not known before the first trials (--expected-rate gives an estimate); {stops} at {tier} prices"
+            );
+        };
+        let from = match self.rate_from {
+            RateFrom::User => "as expected",
+            RateFrom::Model | RateFrom::Unknown => "the most that the model lets through",
+        };
+        format!(
+            "at most {} up and {} down in {} requests, {cost} at {tier} prices, at {} ({from}); {stops}",
+            ByteSize(self.bytes_up.unwrap_or_default()),
+            ByteSize(self.bytes_down.unwrap_or_default()),
+            self.requests.unwrap_or_default(),
+            Rate(rate),
+        )
+    }
+}
+
+/// What the user expects; else what the model of the link lets through.
+fn expected_rate(options: &TuneOptions, config: &tune::Config) -> Result<(Option<Rate>, RateFrom)> {
+    if options.expected_rate.is_some() {
+        return Ok((options.expected_rate, RateFrom::User));
+    }
+    let Some(model) = options.target.model_of_the_link() else {
+        return Ok((None, RateFrom::Unknown));
+    };
+    let settings = largest(options, config);
+    let rate = scenario::read(model)?.rate(settings, options.direction).map(Rate);
+    Ok((rate, if rate.is_some() { RateFrom::Model } else { RateFrom::Unknown }))
+}
+
+/// The most that may be tried.
+pub(super) fn largest(options: &TuneOptions, config: &tune::Config) -> Settings {
+    Settings {
+        part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
+        concurrency: options.concurrency_max.max(config.current.concurrency),
+        parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
+    }
+}
+
+/// The budgets, and what they are spent on.
+struct Budgets<'a> {
+    options: &'a TuneOptions,
+    /// Objects that are downloaded are uploaded before.
+    prepared: Spent,
+    preparing: Duration,
+    /// Time of a trial.
+    trial: Duration,
+    /// At the expected rate, if there is one.
+    per_trial: Option<Spent>,
+}
+
+impl<'a> Budgets<'a> {
+    fn new(
+        options: &'a TuneOptions,
+        config: &tune::Config,
+        dataset: &Dataset,
+        rate: Option<Rate>,
+    ) -> Self {
+        let trial = expected_trial(options);
+        let smallest = config.part_sizes_bytes.iter().copied().min().unwrap_or(u64::MAX);
+        let files = Files { options, mean_bytes: dataset.bytes() / dataset.files().max(1) };
+        let prepares = options.direction == Direction::Down && !options.objects;
+        let stored = stored_part_size(options, config);
+        let prepared = match prepares {
+            true => files.up(dataset.bytes() as f64, stored),
+            false => Spent::default(),
+        };
+        let per_trial = rate.map(|Rate(rate)| {
+            let bytes = rate * trial.as_secs_f64();
+            match options.direction {
+                Direction::Up => files.up(bytes, smallest),
+                Direction::Down => files.down(bytes, smallest),
+            }
+        });
+        let preparing = rate.map_or(Duration::ZERO, |Rate(rate)| {
+            Duration::from_secs_f64(prepared.bytes() as f64 / rate)
+        });
+        Self { options, prepared, preparing, trial, per_trial }
+    }
+
+    /// How many trials fit all budgets, and the one that allows no more.
+    fn trials(&self) -> (u32, Budget) {
+        let Caps { bytes, cost, .. } = &self.options.caps;
+        let left = self.options.budget.saturating_sub(self.preparing);
+        let by_time = left.as_secs_f64() / self.trial.as_secs_f64();
+        let by_bytes = bytes.zip(self.per_trial).map(|(cap, each)| {
+            cap.saturating_sub(self.prepared.bytes()) as f64 / each.bytes() as f64
+        });
+        let by_cost = cost
+            .zip(self.per_trial)
+            .map(|(cap, each)| (cap.0 - self.prepared.cost.0).max(0.0) / each.cost.0);
+        let all =
+            [(Some(by_time), Budget::Time), (by_bytes, Budget::Bytes), (by_cost, Budget::Cost)];
+        let known = all.into_iter().filter_map(|(trials, budget)| Some((trials?, budget)));
+        let least = known.min_by(|one, other| one.0.total_cmp(&other.0));
+        least.map_or((0, Budget::Time), |(trials, budget)| (trials as u32, budget))
+    }
+
+    /// Too small a budget is refused, with one that is enough.
+    fn check(&self, forecast: &Forecast, bound_by: Budget) -> Result<()> {
+        let Caps { bytes, cost, .. } = &self.options.caps;
+        let least = Forecast::TRIALS_MIN;
+        let enough = self.total(least).unwrap_or(self.prepared);
+        let too_small = |what: String| {
+            let affords =
+                format!("{what} affords {} trials and {least} are the least", forecast.trials);
+            Err(Error::environment(affords))
+        };
+        let refused = match bound_by {
+            // Preparing alone may be too much even if nothing is known of the trials.
+            _ if bytes.is_some_and(|cap| self.prepared.bytes() > cap) => {
+                let prepared = ByteSize(self.prepared.bytes());
+                let message =
+                    format!("the objects to download are {prepared}: more than --max-bytes");
+                Err(Error::environment(message))
+            }
+            _ if cost.is_some_and(|cap| self.prepared.cost > cap) => {
+                let cost = self.prepared.cost;
+                let message =
+                    format!("storing the objects to download costs {cost}: more than --max-cost");
+                Err(Error::environment(message))
+            }
+            _ if forecast.trials >= least => return Ok(()),
+            Budget::Time => too_small("the budget".into()),
+            Budget::Bytes => too_small("--max-bytes".into()),
+            Budget::Cost => too_small("--max-cost".into()),
+        };
+        let hint = match bound_by {
+            Budget::Time => {
+                let needed = (self.preparing + self.trial * least).as_secs_f64().ceil() as u64;
+                let needed = humantime::format_duration(Duration::from_secs(needed));
+                format!("give --budget {needed} or more")
+            }
+            Budget::Bytes => {
+                format!("give --max-bytes {}MB or more", enough.bytes().div_ceil(1_000_000))
+            }
+            Budget::Cost => format!("give --max-cost {:.2}USD or more", enough.cost.0 + 0.005),
+        };
+        refused.map_err(|error| error.hint(hint))
+    }
+
+    /// Preparation and so many trials; `None` if nothing is known of them.
+    fn total(&self, trials: u32) -> Option<Spent> {
+        let (before, each, trials) = (self.prepared, self.per_trial?, u64::from(trials));
+        Some(Spent {
+            bytes_up: before.bytes_up + each.bytes_up * trials,
+            bytes_down: before.bytes_down + each.bytes_down * trials,
+            requests: before.requests + each.requests * trials,
+            cost: Usd(before.cost.0 + each.cost.0 * trials as f64),
+        })
+    }
+}
+
+/// Files as they are on average.
+struct Files<'a> {
+    options: &'a TuneOptions,
+    mean_bytes: u64,
+}
+
+impl Files<'_> {
+    fn up(&self, bytes: f64, part_size_bytes: u64) -> Spent {
+        let Caps { prices, kept, .. } = &self.options.caps;
+        let requests = match self.mean_bytes.div_ceil(part_size_bytes) {
+            0 | 1 => 1,
+            // With CreateMultipartUpload and CompleteMultipartUpload.
+            parts => parts + 2,
+        };
+        let files = bytes / self.mean_bytes.max(1) as f64;
+        let each = prices.storage(prices.object(self.mean_bytes, part_size_bytes), *kept);
+        Spent {
+            bytes_up: bytes as u64,
+            bytes_down: 0,
+            requests: (files * requests as f64).ceil() as u64,
+            cost: Usd(files * each.0),
+        }
+    }
+
+    fn down(&self, bytes: f64, part_size_bytes: u64) -> Spent {
+        let requests = match self.options.get {
+            GetMode::Whole => 1,
+            GetMode::Ranged => self.mean_bytes.div_ceil(part_size_bytes).max(1),
+        };
+        let files = bytes / self.mean_bytes.max(1) as f64;
+        Spent {
+            bytes_up: 0,
+            bytes_down: bytes as u64,
+            requests: (files * requests as f64).ceil() as u64,
+            cost: self.options.caps.prices.egress(bytes as u64),
+        }
+    }
+}
+
+/// How the objects that are downloaded are stored: as told, else as the settings of now would do.
+pub(super) fn stored_part_size(options: &TuneOptions, config: &tune::Config) -> u64 {
+    options.stored_part_size_bytes.unwrap_or(config.current.part_size_bytes)
+}

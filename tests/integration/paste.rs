@@ -1,0 +1,83 @@
+//! The commands that a recommendation comes with, handed to the programs they are for: what these then do,
+//! `tidegate serve` logs and `observe` reads.
+
+use serde_json::Value;
+
+use crate::observe::{Told, assert_recovered};
+use crate::support::servers::text;
+use crate::support::tidegate::Tidegate;
+use crate::support::tools::{AwsCli, Tool};
+
+/// What a search recommends, and the command for a program that sets it.
+fn recommended(program: &str) -> (Told, String) {
+    let search = ["--simulate", "--max-concurrency", "4", "--budget", "10m"];
+    let settings = ["--part-sizes", "6MiB", "--parts-in-flight", "2"];
+    let document = Tidegate::embedded().json("tune", &[&search[..], &settings].concat());
+    let recommendation = &document["recommendation"];
+    let number = |name: &str| recommendation["settings"][name].as_u64().unwrap();
+    let told = Told {
+        part_mib: number("part_size_bytes") >> 20,
+        parts_in_flight: number("parts_in_flight"),
+        files_in_flight: number("concurrency"),
+    };
+    assert_eq!((told.part_mib, told.parts_in_flight), (6, 2));
+    assert!(told.files_in_flight > 1, "{told:?}");
+    let Value::String(command) = &recommendation["commands"][program] else {
+        panic!("no command for {program}: {recommendation}")
+    };
+    (told, command.clone())
+}
+
+fn words(command: &str) -> Vec<&str> {
+    command.split_whitespace().collect()
+}
+
+#[test]
+fn the_flags_of_rclone_do_what_was_recommended() {
+    if Tool::rclone("").is_none() {
+        return;
+    }
+    let (told, flags) = recommended("rclone");
+    assert_recovered([told], |serve, _, files| {
+        // For Storj it takes no parts below 64 MiB; nor is what is discarded worth a checksum.
+        let before = ["copy", "--s3-use-multipart-etag=false", "--s3-disable-checksum"];
+        let way = [text(files.path()), "tidegate:bucket/p"];
+        Tool::rclone(&serve.endpoint()).unwrap().ok([&before, &words(&flags)[..], &way].concat());
+    });
+}
+
+#[test]
+fn the_flags_of_s5cmd_do_what_was_recommended() {
+    if Tool::s5cmd("").is_none() {
+        return;
+    }
+    let (told, command) = recommended("s5cmd");
+    let flags = command.strip_prefix("s5cmd ").unwrap();
+    assert_recovered([told], |serve, _, files| {
+        let from = format!("{}/", text(files.path()));
+        let way = [from.as_str(), "s3://bucket/p/"];
+        Tool::s5cmd(&serve.endpoint()).unwrap().ok([&words(flags)[..], &way].concat());
+    });
+}
+
+/// Its limit is one for the requests of all files together: all streams may go into one file.
+#[test]
+fn the_configuration_of_the_aws_cli_does_what_was_recommended() {
+    if AwsCli::find("").is_none() {
+        return;
+    }
+    let (told, commands) = recommended("aws");
+    let config = tempfile::NamedTempFile::new().unwrap();
+    for command in commands.lines() {
+        let words = words(command.strip_prefix("aws ").unwrap());
+        AwsCli::find("http://127.0.0.1:1").unwrap().configured_by(config.path()).ok(words);
+    }
+    let streams = told.parts_in_flight * told.files_in_flight;
+    let one_file = Told { parts_in_flight: streams, files_in_flight: 1, ..told };
+    assert_recovered([one_file], |serve, _, files| {
+        let aws = AwsCli::find(&serve.endpoint()).unwrap().configured_by(config.path());
+        for file in std::fs::read_dir(files.path()).unwrap() {
+            aws.ok(["s3", "cp", "--quiet", text(&file.unwrap().path()), "s3://bucket/p/"]);
+        }
+    });
+}
