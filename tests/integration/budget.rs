@@ -162,6 +162,7 @@ fn options_that_contradict_each_other_are_refused_in_a_sentence() {
         (&["s3://b/p", "--max-cost", "five"], "is not an amount such as 5USD"),
         (&["s3://b/p", "--prices", "gold"], "name a file or one of: standard, advanced, legacy"),
         (&["s3://b/p", "--max-bytes", "1GB", "--expected-rate", "1GB/s"], "--max-bytes affords"),
+        (&["s3://b/p", "--max-bytes", "1GB"], "64 requests of 64 MiB in flight are more than"),
         (
             &["s3://b/p", "--direction", "down", "--max-bytes", "1GB"],
             "the objects to download are 2.00 GB: more than --max-bytes",

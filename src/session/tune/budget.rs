@@ -40,7 +40,8 @@ struct Cost {
 }
 
 impl Spent {
-    /// Nothing yet, or what a run that was cut off has spent.
+    /// Nothing yet, or what a run that was cut off has spent: what it had moved in the trial that was cut
+    /// off is not known.
     pub(super) fn new(
         options: &TuneOptions,
         caps: Caps,
@@ -167,4 +168,60 @@ fn median<T: Ord>(all: impl Iterator<Item = T>) -> Option<T> {
     all.sort_unstable();
     let middle = all.len() / 2;
     all.into_iter().nth(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GB: u64 = 1_000_000_000;
+
+    /// 40 GB of 100 GB are spent, which is 0.28 USD.
+    fn spent(cost: f64) -> Spent {
+        let caps = Caps { bytes: Some(100 * GB), cost: Some(Usd(cost)), ..Caps::default() };
+        let so_far =
+            transfer::Spent { bytes_up: 40 * GB, cost: Usd(0.28), ..transfer::Spent::default() };
+        Spent {
+            allowance: Arc::new(Allowance::new(caps, so_far)),
+            expected_trials: 30,
+            budget: Duration::from_secs(600),
+            beside: Duration::ZERO,
+            trials: Vec::new(),
+            used_up: None,
+        }
+    }
+
+    fn trial(is_raced: bool, goodput: f64, gigabytes: u64) -> Cost {
+        let usd = 0.007 * gigabytes as f64;
+        Cost { took: Duration::from_secs(15), is_raced, goodput, bytes: gigabytes * GB, usd }
+    }
+
+    #[test]
+    fn before_any_trial_it_is_as_announced() {
+        assert_eq!(spent(1.0).affordable(), 30);
+    }
+
+    #[test]
+    fn the_smallest_budget_decides_by_trials_as_those_to_come() {
+        let mut spent = spent(10.0);
+        spent.trials = vec![trial(false, 1.0, 1), trial(false, 8.0, 8), trial(false, 7.0, 20)];
+        assert_eq!(
+            spent.least(),
+            (7, Budget::Bytes),
+            "the race will be around the best of the ramp"
+        );
+        spent.trials.push(trial(true, 8.0, 5));
+        assert_eq!(spent.least(), (12, Budget::Bytes));
+        spent.beside = Duration::from_secs(500);
+        assert_eq!(spent.least(), (2, Budget::Time));
+    }
+
+    #[test]
+    fn money_is_a_budget_like_the_others() {
+        let mut spent = spent(0.36);
+        spent.trials.push(trial(true, 8.0, 5));
+        assert_eq!(spent.least(), (2, Budget::Cost));
+        spent.trials = vec![trial(true, 8.0, 12)];
+        assert_eq!((spent.affordable(), spent.total().used_up), (0, Some(Budget::Cost)));
+    }
 }

@@ -116,7 +116,9 @@ impl Estimate {
             max_bytes: options.caps.bytes,
             max_cost_usd: options.caps.cost,
         };
-        estimate.permitted(options)
+        let estimate = estimate.permitted(options)?;
+        estimate.check_in_flight(options, largest(options, config), dataset)?;
+        Ok(estimate)
     }
 
     /// The same with what is enforced at an endpoint without `--yes`; what is more needs one.
@@ -142,6 +144,31 @@ impl Estimate {
         self.max_cost_usd =
             Some(if cost_max < COST_WITHOUT_YES { cost_max } else { COST_WITHOUT_YES });
         Ok(self)
+    }
+
+    /// Each stream takes all of its request from the cap before it begins: they must fit together.
+    fn check_in_flight(
+        &self,
+        options: &TuneOptions,
+        largest: Settings,
+        dataset: &Dataset,
+    ) -> Result<()> {
+        let request = match (options.direction, options.get) {
+            (Direction::Down, GetMode::Whole) => dataset.largest_bytes(),
+            _ => largest.part_size_bytes.min(dataset.largest_bytes()),
+        };
+        let fit = self.max_bytes.map(|max| max / request.max(1));
+        let Some(fit) = fit.filter(|fit| *fit < u64::from(largest.streams())) else {
+            return Ok(());
+        };
+        let message = format!(
+            "{} requests of {} in flight are more than --max-bytes allows",
+            largest.streams(),
+            ByteSize(request)
+        );
+        let files = (fit / u64::from(largest.parts_in_flight)).max(1);
+        Err(Error::environment(message)
+            .hint(format!("give a larger --max-bytes, or --max-concurrency {files}")))
     }
 
     /// What is enforced.
