@@ -127,7 +127,7 @@ pub struct Settings {
 impl Settings {
     /// Requests that can carry data at the same time.
     pub fn streams(&self) -> u32 {
-        self.concurrency * self.parts_in_flight
+        self.concurrency.saturating_mul(self.parts_in_flight)
     }
 }
 
