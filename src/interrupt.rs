@@ -2,12 +2,12 @@
 //! A terminal that goes away (SIGHUP) counts as a first one only: there is nobody to press it twice.
 
 use std::future::Future;
-use std::io::{IsTerminal, Write};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
+use crate::terminal;
 
 /// Whether the user has asked to stop (SIGINT, SIGTERM or SIGHUP).
 #[derive(Clone, Debug)]
@@ -34,9 +34,11 @@ impl Interrupt {
                 _ = hang_ups.recv() => {}
             }
             ask.send_replace(true);
-            say("stopping and cleaning up; press Ctrl-C again to leave at once");
+            terminal::say(
+                "tidegate: stopping and cleaning up; press Ctrl-C again to leave at once",
+            );
             tokio::select! { _ = interrupts.recv() => {}, _ = terminations.recv() => {} }
-            say("left without cleaning up");
+            terminal::say("tidegate: left without cleaning up");
             std::process::exit(130);
         });
         Ok(Self { asked })
@@ -71,13 +73,4 @@ impl Interrupt {
 
 fn listen(kind: SignalKind) -> Result<Signal> {
     signal(kind).map_err(|error| Error::environment(format!("cannot listen for Ctrl-C: {error}")))
-}
-
-/// Takes the living line and the `^C` in it away first, where there is a terminal.
-///
-/// The pipe behind standard error may have gone with the same Ctrl-C: that must not stop the clean-up.
-fn say(text: &str) {
-    let mut out = std::io::stderr();
-    let erase = if out.is_terminal() { "\r\x1b[K" } else { "" };
-    let _ = writeln!(out, "{erase}tidegate: {text}");
 }

@@ -27,7 +27,7 @@
 //! | [`stats`] | pure functions; every one cites its source |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
-//! | [`clock`], [`pace`], [`interrupt`], [`units`], [`csv`], [`error`] | now and sleep; at most so much a second; Ctrl-C; bytes and rates; rows of text; what a user is told |
+//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`error`] | now and sleep; at most so much a second; Ctrl-C; lines that stay and the view below; bytes and rates; rows of text; what a user is told |
 //!
 //! # Rules that keep it simple
 //!
@@ -128,6 +128,7 @@ pub mod session;
 pub mod stats;
 pub mod store;
 pub mod storj;
+pub mod terminal;
 pub mod transfer;
 pub mod trial;
 pub mod tune;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::so_far::SoFar;
 use super::waits::Waits;
 
 /// Plain atomics; nothing is decided from two of them at once. Waits are counted where one waits anyway.
@@ -24,6 +25,8 @@ pub struct Live {
     pub movers_warm: AtomicU64,
     /// Longest time that a successful request with payload took, in nanoseconds.
     pub slowest_ns: AtomicU64,
+    /// Service times in the window of successful requests with payload.
+    pub times: SoFar,
     /// Bytes read from files.
     pub source_read_bytes: AtomicU64,
     /// How long movers waited for the source.

@@ -9,6 +9,7 @@ mod platform;
 mod probe;
 mod recorder;
 mod series;
+mod so_far;
 mod spent;
 mod tcp;
 mod usage;
@@ -20,6 +21,7 @@ pub use live::Live;
 pub use probe::{Connecting, Probe};
 pub use recorder::{OneWay, OperationRecord, Recorder};
 pub use series::{BIN, Series};
+pub use so_far::{SoFar, TimesSoFar};
 pub use tcp::{SocketUse, SocketWatch, TcpCounters};
 pub use usage::{
     MachineTime, ThreadTime, Usage, cores, host, process_cpu, resident_bytes, resident_peak_bytes,

@@ -183,9 +183,7 @@ impl Recorder {
         for (milestone, latencies) in &other.objects {
             self.objects.entry(*milestone).or_default().merge(latencies);
         }
-        for class in FailureClass::ALL {
-            *count_of(&mut self.errors, class) += *count_of(&mut other.errors.clone(), class);
-        }
+        self.errors += other.errors;
         self.corrupt.in_reading += other.corrupt.in_reading;
         self.corrupt.in_store += other.corrupt.in_store;
         self.corrupt.unsettled += other.corrupt.unsettled;

@@ -88,16 +88,7 @@ impl<'a> Digest<'a> {
 
     /// Failed attempts of all trials by class.
     pub fn errors(&self) -> ErrorCounts {
-        let mut sum = ErrorCounts::default();
-        for errors in self.document.trials.iter().map(|trial| trial.errors) {
-            sum.throttled += errors.throttled;
-            sum.timeout += errors.timeout;
-            sum.connection += errors.connection;
-            sum.checksum += errors.checksum;
-            sum.server += errors.server;
-            sum.client += errors.client;
-        }
-        sum
+        self.document.trials.iter().map(|trial| trial.errors).sum()
     }
 
     /// Each warning once, with the trials that gave it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::digest::{Answer, Digest, Shown};
+use super::scaling::Law;
 use super::{text, wording};
 use crate::plan;
 use crate::result::{Commands, Host, Recommendation, TaskSummary, Trial};
@@ -80,6 +81,7 @@ fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
         ("no other is 5 % better", shown(found.within_margin_shown)),
         ("faster than the current default", shown(found.better_than_default_shown)),
         ("smallest difference these trials could show", seen),
+        ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest.shown)),
         ("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default()),
     ]
@@ -246,17 +248,19 @@ fn trial_row(trial: &Trial) -> [String; 16] {
     ]
 }
 
-/// What held the trials down, by how many, with the evidence of one of them.
+/// What held the trials down, with each evidence once and the trials that gave it.
 pub fn limits(trials: &[Trial]) -> Table {
-    let mut by_limit = BTreeMap::<&str, (usize, &Trial)>::new();
+    let mut by_evidence = BTreeMap::<(&str, &str), Vec<u32>>::new();
     for trial in trials {
-        by_limit.entry(wording::limited_by(trial.limited_by)).or_insert((0, trial)).0 += 1;
+        let limit = wording::limited_by(trial.limited_by);
+        by_evidence.entry((limit, &trial.evidence)).or_default().push(trial.id);
     }
-    let rows = by_limit.into_iter().map(|(limit, (count, trial))| {
-        let evidence = format!("{} (trial {})", trial.evidence, trial.id);
-        [limit.to_owned(), count.to_string(), evidence]
+    let mut rows: Vec<_> = by_evidence.into_iter().collect();
+    rows.sort_by(|((one, _), these), ((other, _), those)| (one, these).cmp(&(other, those)));
+    let rows = rows.into_iter().map(|((limit, evidence), trials)| {
+        [limit.to_owned(), wording::trials(&trials), evidence.to_owned()]
     });
-    Table::new("What limited the trials", ["limited by", "trials", "evidence of the first"], rows)
+    Table::new("What limited the trials", ["limited by", "trials", "evidence"], rows)
 }
 
 /// Failed attempts by class.
@@ -269,10 +273,9 @@ pub fn errors(digest: &Digest) -> Table {
 
 /// Each warning with the trials that gave it.
 pub fn warnings(digest: &Digest) -> Vec<String> {
-    let warnings = digest.warnings().into_iter().map(|(warning, trials)| {
-        let trials: Vec<_> = trials.iter().map(u32::to_string).collect();
-        format!("{warning} (trial {})", trials.join(", "))
-    });
+    let warnings = digest.warnings().into_iter();
+    let warnings =
+        warnings.map(|(warning, trials)| format!("{warning} (trial {})", wording::trials(&trials)));
     warnings.collect()
 }
 

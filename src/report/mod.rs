@@ -13,7 +13,10 @@ mod plan;
 mod recompute;
 #[cfg(test)]
 pub(crate) mod samples;
+mod scaling;
 mod sentence;
+#[cfg(test)]
+mod shape;
 mod table;
 mod text;
 mod wording;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::result::{
-    ClientUse, Commands, Comparison, Direction, Document, ErrorCounts, FileFailure, Host,
-    LimitedBy, ObjectTimes, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Settings,
-    Target, TargetKind, TaskSummary, TimeSpent, Tool, Traffic, Trial, Verdict, Window,
+    ClientUse, Commands, Comparison, Direction, Distances, Document, ErrorCounts, FileFailure,
+    Host, InterfaceUse, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay, OpenLoop,
+    OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling, Settings,
+    SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
+    Traffic, Trial, Verdict, Window,
 };
 use crate::units::MIB;
 
@@ -16,6 +18,7 @@ pub fn all() -> Vec<(&'static str, Document)> {
     vec![
         ("tune", tune()),
         ("embedded", embedded()),
+        ("complete", complete()),
         ("many-shapes", many_shapes()),
         ("run-with-failures", run_with_failures()),
         ("hostile", hostile()),
@@ -45,6 +48,74 @@ pub fn embedded() -> Document {
     let mut document = tune();
     document.target.kind = TargetKind::Embedded;
     document.target.endpoint = "http://127.0.0.1:40123".into();
+    document
+}
+
+/// Every field that a document can have, at least once.
+pub fn complete() -> Document {
+    let mut document = tune();
+    let found = document.recommendation.as_mut().expect("tune recommends");
+    found.limited_by = Some(LimitedBy::ClientCpu);
+    let scaling = found.scaling.as_mut().expect("with a law");
+    (scaling.peak_streams, scaling.peak_streams_interval_95) = (Some(24.0), Some([20.0, 29.0]));
+    let twice = Comparison { phase: Some(Phase::Duplicate), ..found.compared_with[0] };
+    found.same_settings_twice = Some(twice);
+    found.compared_with.push(twice);
+    let rss_peak_bytes = Some(412 * MIB);
+    document.simulation =
+        Some(SimulationCost { simulated_s: 1e6, events: 1_000_000, real_s: 1.5, rss_peak_bytes });
+    let times = Percentiles { samples: 3, p50: 1, p90: 2, p99: 3, p999: 3, max: 3, mean: 1.5 };
+    let way = OneWay {
+        files_share: 0.5,
+        objects: 24,
+        bytes: 12 * MIB,
+        goodput_bytes_per_second: 1e8,
+        wire_bytes_per_second: 1.1e8,
+    };
+    let mut trial = run_with_failures().trials.remove(0);
+    trial.direction = Traffic::Mixed;
+    trial.mixed = Some(Mixed { up: way, down: way });
+    trial.goodput_interval_95 = Some([1e8, 2e8]);
+    trial.objects_us =
+        ObjectTimes { begun: Some(times), completed: Some(times), verified: Some(times) };
+    trial.open_loop =
+        Some(OpenLoop { distances: Distances::Poisson, files_per_second: 2.5, backlog_files: 7 });
+    trial.client = ClientUse {
+        cpu_seconds: Some(4.2),
+        cpu_seconds_per_gb: Some(0.21),
+        rss_peak_bytes,
+        rss_trial_peak_bytes: rss_peak_bytes,
+        worker_threads: Some(2),
+        processors_used: Some(1.2),
+        busiest_threads: vec![ThreadUse {
+            name: "movers-0".into(),
+            running_share: 0.6,
+            ready_share: 0.1,
+        }],
+        machine_busy_share: Some(0.4),
+    };
+    trial.network = Some(NetworkUse {
+        tcp: Some(TcpUse {
+            connections: 16,
+            round_trip_us: times,
+            round_trip_min_us: Some(20_000),
+            delivery_rate_p50_bytes_per_second: Some(12_000_000),
+            sent_bytes: 12 * MIB,
+            resent_bytes: 1,
+            busy_s: 12.0,
+            receive_window_limited_s: 0.5,
+            send_buffer_limited_s: 0.25,
+        }),
+        interfaces: vec![InterfaceUse {
+            name: "eth0".into(),
+            loopback: false,
+            speed_bits_per_second: Some(10_000_000_000),
+            received_bytes_per_second: 1e6,
+            sent_bytes_per_second: 1e8,
+        }],
+    });
+    trial.source = Some(SourceUse { read_bytes: 12 * MIB, waited_share: 0.01 });
+    document.trials.push(trial);
     document
 }
 
@@ -281,8 +352,24 @@ fn recommendation(best: Settings) -> Recommendation {
         compared_with: others.map(against).to_vec(),
         limited_by: None,
         same_settings_twice: None,
-        scaling: None,
+        scaling: Some(scaling(best)),
         commands: commands(best.concurrency),
+    }
+}
+
+/// What [`rate`] is, as the law's parameters.
+fn scaling(best: Settings) -> Scaling {
+    let one = Settings { concurrency: 1, ..best };
+    Scaling {
+        model: "usl".into(),
+        gamma_bytes_per_second: rate(one),
+        alpha: 1.0 / 2.2,
+        alpha_interval_95: Some([0.44, 0.47]),
+        beta: 0.0,
+        beta_interval_95: Some([0.0, 2.1e-5]),
+        peak_streams: None,
+        peak_streams_interval_95: None,
+        trials: 18,
     }
 }
 

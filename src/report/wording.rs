@@ -119,6 +119,16 @@ pub fn goodput(trial: &Trial) -> String {
     })
 }
 
+/// `3, 5 to 9, 12`, of ids that rise.
+pub fn trials(ids: &[u32]) -> String {
+    let runs = ids.chunk_by(|one, next| one + 1 == *next);
+    let run = |ids: &[u32]| match ids {
+        [first, .., last] if ids.len() > 2 => format!("{first} to {last}"),
+        few => few.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    };
+    runs.map(run).collect::<Vec<_>>().join(", ")
+}
+
 /// `70 % of the files, 12 objects, 3.4 GB, 560 MB/s`: one way of a mixed trial.
 pub fn one_way(way: &OneWay) -> String {
     format!(
@@ -254,6 +264,12 @@ mod tests {
         assert_eq!(duration(59.999), "1m");
         assert_eq!(duration(3783.2), "1h 3m 3s");
         assert_eq!(duration(f64::INFINITY), "inf s");
+    }
+
+    #[test]
+    fn trials_in_a_row_are_said_together() {
+        assert_eq!(trials(&[3, 5, 6, 7, 9, 10]), "3, 5 to 7, 9, 10");
+        assert_eq!(trials(&[]), "");
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod saved;
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
+use std::ops::AddAssign;
 use std::path::Path;
 
 pub use saved::{BINS_HEADER, Bin, RESULT, Saved, bins_name};
@@ -484,6 +486,27 @@ impl Corrupt {
     /// Whether nothing wrong was found.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl AddAssign for ErrorCounts {
+    fn add_assign(&mut self, other: Self) {
+        let Self { throttled, timeout, connection, checksum, server, client } = other;
+        self.throttled += throttled;
+        self.timeout += timeout;
+        self.connection += connection;
+        self.checksum += checksum;
+        self.server += server;
+        self.client += client;
+    }
+}
+
+impl Sum for ErrorCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
     }
 }
 

@@ -72,7 +72,7 @@ async fn keep_looking(
             progress.note(&format!("a look failed: {error}"));
         }
         let (files, parts) = sightings.moved();
-        progress.say(format!("{files} uploads moved, {parts} parts arrived"));
+        progress.say("looking", format!("{files} uploads moved, {parts} parts arrived"));
     }
 }
 

@@ -1,10 +1,10 @@
-//! What the user sees while a run works: one living line on a terminal, plain lines in a pipe.
+//! What the user sees while a run works: a view below the lines that stay, plain lines in a pipe.
 
-use std::io::{IsTerminal, Write};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
+use crate::clock;
+use crate::terminal::{self, Row};
 use crate::transfer::Stage;
 use crate::trial::Snapshot;
 use crate::units::{ByteSize, Rate};
@@ -13,66 +13,72 @@ use crate::units::{ByteSize, Rate};
 /// globus-url-copy; gridcf/gct).
 const MARKER_EVERY: Duration = Duration::from_secs(5);
 
-/// Characters of the living line: with its spinner less than 80, so that the cursor stays in it and a
-/// single erased line is all that an interrupt must clean up.
-const LINE_MAX: usize = 76;
+/// Time between two looks of the view: oftener is not read.
+const VIEW_EVERY: Duration = Duration::from_millis(250);
+
+/// The rate of the present is over so much of the past.
+const PRESENT: Duration = Duration::from_secs(2);
 
 /// Progress on standard error.
 #[derive(Debug)]
 pub struct Progress {
-    line: ProgressBar,
     quiet: bool,
+    /// When the view was renewed last, in people's time: a simulation's passes too fast to be seen.
+    viewed: Option<std::time::Instant>,
     next_marker: Duration,
-    last: Option<(Duration, u64)>,
+    /// Bytes on the wire at the last marker.
+    marked: (Duration, u64),
+    /// The same at the looks of the present.
+    lately: VecDeque<(Duration, u64)>,
 }
 
 impl Progress {
-    /// A living line if standard error is a terminal; nothing at all if `quiet`.
+    /// A view if standard error is a terminal; nothing at all if `quiet`.
     pub fn new(quiet: bool) -> Self {
-        let living = std::io::stderr().is_terminal() && !quiet;
-        let target = if living {
-            ProgressDrawTarget::stderr_with_hz(5)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let line = ProgressBar::with_draw_target(None, target).with_style(
-            ProgressStyle::with_template("{spinner} {msg}").expect("a constant template is valid"),
-        );
-        Self { line, quiet, next_marker: MARKER_EVERY, last: None }
+        Self {
+            quiet,
+            viewed: None,
+            next_marker: MARKER_EVERY,
+            marked: <_>::default(),
+            lately: VecDeque::new(),
+        }
     }
 
-    /// A line that stays. When nobody reads it any more the work goes on.
+    /// A line that stays.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            self.line.suspend(|| {
-                let _ = writeln!(std::io::stderr(), "{text}");
-            });
+            terminal::say(text);
         }
     }
 
     /// A new trial: rates and markers count from here.
     pub fn trial_begins(&mut self) {
-        self.next_marker = MARKER_EVERY;
-        self.last = None;
+        *self = Self { viewed: self.viewed, ..Self::new(self.quiet) };
     }
 
-    /// Renews the living line.
-    pub fn show(&mut self, what: &str, snapshot: &Snapshot, left: Option<Duration>) {
-        let stage = match snapshot.stage {
-            Stage::WarmUp => "warming up",
-            Stage::Measuring => "measuring",
-            Stage::Finishing => "finishing what has begun",
-            Stage::Draining => "draining",
-        };
-        let rate = self.rate(snapshot);
-        let left = left.map_or(String::new(), |left| format!(", {} s left", left.as_secs()));
-        self.say(format!("{what}: {stage}, {rate}{left}"));
+    /// Renews the view: what is tried, how it goes, and what is left of how much.
+    pub fn show(&mut self, what: &str, snapshot: &Snapshot, left: &str) {
+        if !self.is_time() {
+            return;
+        }
+        let row = |label, text| Row { label, text };
+        let mut rows = vec![
+            row("trying", what.to_owned()),
+            row("stage", stage(snapshot)),
+            row("rate", self.rates(snapshot)),
+            row("requests", times(snapshot)),
+        ];
+        if !left.is_empty() {
+            rows.push(row("left", left.to_owned()));
+        }
+        terminal::show(&rows);
     }
 
-    /// Sets the living line.
-    pub fn say(&self, text: String) {
-        self.line.set_message(text.chars().take(LINE_MAX).collect::<String>());
-        self.line.tick();
+    /// Sets a view of one row.
+    pub fn say(&self, label: &'static str, text: String) {
+        if !self.quiet {
+            terminal::show(&[Row { label, text }]);
+        }
     }
 
     /// A line that stays every five seconds of a task.
@@ -89,22 +95,119 @@ impl Progress {
             "marker {:>6.1} s  {}  {files}  {} now  {} on average  {} failed attempts",
             snapshot.elapsed.as_secs_f64(),
             ByteSize(snapshot.wire_bytes),
-            self.rate(snapshot),
-            Rate(snapshot.wire_bytes as f64 / snapshot.elapsed.as_secs_f64().max(1e-3)),
+            rate(snapshot, self.marked),
+            rate(snapshot, <_>::default()),
             snapshot.failed_attempts,
         ));
-        self.last = Some((snapshot.elapsed, snapshot.wire_bytes));
+        self.marked = (snapshot.elapsed, snapshot.wire_bytes);
     }
 
-    /// Takes the living line away.
+    /// Takes the view away.
     pub fn end(&self) {
-        self.line.finish_and_clear();
+        terminal::clear();
     }
 
-    /// Since the last marker, or the start.
-    fn rate(&self, snapshot: &Snapshot) -> Rate {
-        let (then, bytes) = self.last.unwrap_or_default();
-        let seconds = (snapshot.elapsed.saturating_sub(then)).as_secs_f64().max(1e-3);
-        Rate(snapshot.wire_bytes.saturating_sub(bytes) as f64 / seconds)
+    fn is_time(&mut self) -> bool {
+        let now = clock::real();
+        let is_new = self.viewed.is_none_or(|viewed| now.duration_since(viewed) >= VIEW_EVERY);
+        let is_time = is_new && !self.quiet && terminal::is_living();
+        if is_time {
+            self.viewed = Some(now);
+        }
+        is_time
+    }
+
+    fn rates(&mut self, snapshot: &Snapshot) -> String {
+        self.lately.push_back((snapshot.elapsed, snapshot.wire_bytes));
+        let past = |(then, _): &(Duration, u64)| *then + PRESENT <= snapshot.elapsed;
+        // One look from before the present, so that there is always something to compare with.
+        while self.lately.get(1).is_some_and(past) {
+            self.lately.pop_front();
+        }
+        let since = self.lately.front().filter(|_| self.lately.len() > 1);
+        let (now, all) = (rate(snapshot, since.copied().unwrap_or_default()), <_>::default());
+        format!("{now} now, {} since it began", rate(snapshot, all))
+    }
+}
+
+/// Since the look before.
+fn rate(snapshot: &Snapshot, (then, bytes): (Duration, u64)) -> Rate {
+    let seconds = snapshot.elapsed.saturating_sub(then).as_secs_f64().max(1e-3);
+    Rate(snapshot.wire_bytes.saturating_sub(bytes) as f64 / seconds)
+}
+
+fn stage(snapshot: &Snapshot) -> String {
+    let stage = match snapshot.stage {
+        Stage::WarmUp => "warming up",
+        Stage::Measuring => "measuring",
+        Stage::Finishing => "finishing what has begun",
+        Stage::Draining => "draining",
+    };
+    let files = match snapshot.files {
+        Some(files) => format!(", {} of {files} files", snapshot.files_done),
+        None => String::new(),
+    };
+    format!("{stage}, {} s{files}", snapshot.elapsed.as_secs())
+}
+
+fn times(snapshot: &Snapshot) -> String {
+    let failed = match snapshot.failed_attempts {
+        0 => String::new(),
+        failed => format!(", {failed} failed attempts"),
+    };
+    let Some(times) = snapshot.times else { return format!("none measured yet{failed}") };
+    let (p50, p99) = (time(times.p50_us), time(times.p99_us));
+    format!("p50 {p50}, p99 {p99} of {} so far{failed}", times.samples)
+}
+
+/// Two digits or so: it is known no better.
+fn time(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} us"),
+        1_000..9_950 => format!("{:.1} ms", us as f64 / 1e3),
+        9_950..995_000 => format!("{:.0} ms", us as f64 / 1e3),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}
+
+/// `3m 12s`, whole seconds.
+pub(super) fn duration(left: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(left.as_secs())).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::TimesSoFar;
+
+    fn snapshot(seconds: u64, wire_bytes: u64) -> Snapshot {
+        Snapshot {
+            elapsed: Duration::from_secs(seconds),
+            stage: Stage::Measuring,
+            wire_bytes,
+            files_done: 1,
+            files_failed: 0,
+            files: None,
+            bytes: None,
+            times: Some(TimesSoFar { samples: 7, p50_us: 410_000, p99_us: 1_250_000 }),
+            failed_attempts: 2,
+        }
+    }
+
+    #[test]
+    fn the_rate_of_the_present_forgets_the_past() {
+        let mut progress = Progress::new(false);
+        progress.rates(&snapshot(10, 0));
+        progress.rates(&snapshot(20, 100));
+        progress.rates(&snapshot(21, 1_100));
+        let said = progress.rates(&snapshot(22, 2_100));
+        assert_eq!(said, format!("{} now, {} since it began", Rate(1000.0), Rate(2100.0 / 22.0)));
+    }
+
+    #[test]
+    fn a_view_says_percentiles_and_failures() {
+        assert_eq!(times(&snapshot(1, 1)), "p50 410 ms, p99 1.2 s of 7 so far, 2 failed attempts");
+        let warming_up = Snapshot { times: None, failed_attempts: 0, ..snapshot(1, 1) };
+        assert_eq!(times(&warming_up), "none measured yet");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::claim::Claim;
-use super::progress::Progress;
+use super::progress::{Progress, duration};
 use super::record::{Beginning, Record, new_id};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
@@ -25,6 +25,7 @@ use crate::transfer::{
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
+use crate::units::ByteSize;
 
 /// Seed of the synthetic bytes. The embedded gateway makes the same bytes when it discards.
 pub(crate) const PATTERN_SEED: u64 = 0;
@@ -313,11 +314,12 @@ impl Session<'_> {
 
     async fn measure(&self, job: Job, progress: &mut Progress) -> Result<trial::Finished> {
         progress.trial_begins();
+        let what = describe(self.options.settings);
         let mut show = |snapshot: &trial::Snapshot| {
             if self.options.target.simulation.is_none() {
                 progress.marker(snapshot);
             }
-            progress.show("task", snapshot, None);
+            progress.show(&what, snapshot, &left(self.options.load, snapshot));
         };
         let place = &self.open.place;
         let load = self.options.load;
@@ -364,7 +366,10 @@ pub(super) async fn prepare(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<()> {
-    let mut show = |snapshot: &trial::Snapshot| progress.show("preparing", snapshot, None);
+    let what = "to upload what is to be downloaded";
+    let mut show = |snapshot: &trial::Snapshot| {
+        progress.show(what, snapshot, &left(Load::WholeTask, snapshot));
+    };
     let prepared = trial::run(job, Load::WholeTask, UNCOUNTED, place, interrupt, &mut show).await?;
     claim.leaves_open(prepared.open_uploads);
     if prepared.interrupted {
@@ -378,6 +383,30 @@ pub(super) async fn prepare(
     failure.map_or(Ok(()), |FileFailure { path, reason }| {
         Err(Error::environment(format!("cannot prepare {path}: {reason}")))
     })
+}
+
+/// How long it takes until the bytes of the dataset have passed at the rate so far, or the window closes.
+fn left(load: Load, snapshot: &trial::Snapshot) -> String {
+    match (load, snapshot.bytes) {
+        (Load::WholeTask, Some(bytes)) if snapshot.wire_bytes > 0 => {
+            let share =
+                bytes.saturating_sub(snapshot.wire_bytes) as f64 / snapshot.wire_bytes as f64;
+            let left = Duration::try_from_secs_f64(snapshot.elapsed.as_secs_f64() * share);
+            left.map_or_else(|_| String::new(), |left| format!("about {}", duration(left)))
+        }
+        (Load::Timed { warm_up, stop }, _) => stop.window.map_or_else(String::new, |window| {
+            let left = (warm_up + window).saturating_sub(snapshot.elapsed);
+            format!("{} at most", duration(left))
+        }),
+        (Load::WholeTask, _) => String::new(),
+    }
+}
+
+/// Settings in a few words.
+pub(super) fn describe(settings: Settings) -> String {
+    let Settings { part_size_bytes, concurrency, parts_in_flight } = settings;
+    let shape = if parts_in_flight > 1 { format!(" x {parts_in_flight}") } else { String::new() };
+    format!("{} parts, {concurrency}{shape} files in flight", ByteSize(part_size_bytes))
 }
 
 fn load(load: Load) -> Value {

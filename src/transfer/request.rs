@@ -123,8 +123,11 @@ impl<S> Drop for AttemptRecord<'_, '_, S> {
         let ended = clock::now();
         self.held.settle(self.probe.payload_bytes());
         if self.outcome == Outcome::Ok && self.id.operation.moves_data() {
-            let took = ended.since(self.probe.began).as_nanos() as u64;
-            self.worker.control.live.slowest_ns.fetch_max(took, Ordering::Relaxed);
+            let (took, live) = (ended.since(self.probe.began), &self.worker.control.live);
+            live.slowest_ns.fetch_max(took.as_nanos() as u64, Ordering::Relaxed);
+            if measuring {
+                live.times.add(took.as_micros() as u64);
+            }
         }
         self.worker.recorder.borrow_mut().attempt_ended(
             self.id,

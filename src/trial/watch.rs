@@ -9,7 +9,7 @@ use super::window::Rule;
 use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, WARM_UP_MAX, since_start};
 use crate::clock;
 use crate::interrupt::Interrupt;
-use crate::measure::{BIN, Live, resident_bytes};
+use crate::measure::{BIN, Live, TimesSoFar, resident_bytes};
 use crate::stats::is_stable;
 use crate::transfer::{Order, Stage};
 
@@ -34,6 +34,10 @@ pub struct Snapshot {
     pub files_failed: u64,
     /// Files in the dataset, when it is moved once.
     pub files: Option<u64>,
+    /// Bytes in it.
+    pub bytes: Option<u64>,
+    /// Service times in the window of requests with payload; `None` before there are any.
+    pub times: Option<TimesSoFar>,
     /// Failed attempts.
     pub failed_attempts: u64,
 }
@@ -68,7 +72,9 @@ pub(super) async fn until_over(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(&Snapshot),
 ) -> Watched {
-    let mut watch = Watch { crew, progress, seen: Watched::default() };
+    let job = crew.job();
+    let bytes = (job.order == Order::Once).then(|| job.dataset.bytes());
+    let mut watch = Watch { crew, bytes, progress, seen: Watched::default() };
     watch.seen.threads = crew.threads();
     watch.seen.simulated = crew.is_simulated();
     let interrupted = tokio::select! {
@@ -88,6 +94,8 @@ pub(super) async fn until_over(
 
 struct Watch<'a> {
     crew: &'a Crew,
+    /// In the dataset, when it is moved once.
+    bytes: Option<u64>,
     progress: &'a mut dyn FnMut(&Snapshot),
     seen: Watched,
 }
@@ -239,6 +247,8 @@ impl Watch<'_> {
             files_done: Live::get(&live.files_done),
             files_failed: Live::get(&live.files_failed),
             files: (job.order == Order::Once).then(|| job.dataset.files()),
+            bytes: self.bytes,
+            times: live.times.percentiles(),
             failed_attempts: Live::get(&live.failed_attempts),
         });
         stopped

@@ -28,6 +28,7 @@ mod simulate;
 mod store;
 mod support;
 mod surfaces;
+mod terminal;
 mod tls;
 mod transfer;
 mod truth;

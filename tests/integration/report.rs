@@ -102,6 +102,61 @@ fn a_run_is_reported_in_every_format_and_does_not_differ_from_itself() {
     assert!(compared.stdout.contains("no difference is shown"), "{}", compared.stdout);
 }
 
+/// Below this a page can be sent by mail.
+const PAGE_BYTES_MAX: u64 = 1_500_000;
+
+/// Pages of a search, of a task in real time, and of both together.
+fn pages(tidegate: &Tidegate) -> Vec<PathBuf> {
+    tuned(tidegate);
+    tidegate.json("run", &["--size", "20MB", "--files", "3"]);
+    let runs = tidegate.runs();
+    let together = runs[0].join("together.html");
+    let [one, other] = [&runs[0], &runs[1]].map(|run| run.to_str().unwrap());
+    let output = together.to_str().unwrap();
+    let arguments = [one, other, "--format", "html", "--output", output];
+    let report = tidegate.run_plain("report", &arguments);
+    assert_eq!(report.code, 0, "{}", report.stderr);
+    let pages = runs.iter().map(|run| run.join("report.html"));
+    pages.chain([together]).collect()
+}
+
+#[test]
+fn pages_pass_the_validator_of_the_w3c_and_are_small() {
+    let tidegate = Tidegate::embedded();
+    let pages = pages(&tidegate);
+    for page in &pages {
+        let bytes = page.metadata().unwrap().len();
+        assert!(bytes < PAGE_BYTES_MAX, "{} has {bytes} bytes", page.display());
+    }
+    let Some(validator) = tools::find("vnu") else { return };
+    let output = Command::new(validator).args(&pages).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+/// The page allows itself nothing but its own text and style: what else it asks for is a complaint.
+#[test]
+fn a_browser_shows_pages_without_a_request_or_a_complaint() {
+    let tidegate = Tidegate::embedded();
+    let Some(browser) = tools::find_if_there("chromium") else { return };
+    for page in pages(&tidegate) {
+        let profile = tempfile::tempdir().unwrap();
+        let output = Command::new(&browser)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"])
+            .args(["--disable-background-networking", "--disable-component-update"])
+            .args(["--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(["--enable-logging=stderr", "--dump-dom"])
+            .arg(format!("file://{}", page.display()))
+            .output()
+            .unwrap();
+        let (shown, said) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(shown.contains("default-src 'none'") && shown.contains("</svg>"), "{said}");
+        assert!(!said.contains("CONSOLE"), "{said}");
+    }
+}
+
 #[test]
 fn what_is_no_run_is_named_with_what_to_do() {
     let report = Tidegate::embedded().run_plain("report", &["/dev"]);

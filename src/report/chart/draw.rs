@@ -2,14 +2,14 @@
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
-use plotters::element::{Circle, PathElement, Polygon, Rectangle};
+use plotters::element::{Circle, DashedPathElement, PathElement, Polygon, Rectangle};
 use plotters::prelude::{ChartBuilder, DrawingArea, DrawingBackend, IntoFont, TextStyle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor, ShapeStyle, WHITE};
 
 use super::axis::Axis;
 use super::ink::{self, Marker};
-use super::{Bar, Cell, Chart, Highlight, Point, Series};
+use super::{Bar, Cell, Chart, Guide, Highlight, Point, Series};
 
 type Drawn<DB> = Result<(), DrawingAreaErrorKind<<DB as DrawingBackend>::ErrorType>>;
 type Sheet<DB> = DrawingArea<DB, Shift>;
@@ -40,6 +40,13 @@ pub struct Layout {
     pub scale: i32,
     /// Whether the caption is part of the picture or stands beside it.
     pub with_caption: bool,
+}
+
+/// What stands before a name in the legend.
+enum Sign<'a> {
+    Series(usize),
+    Guide(&'a Guide),
+    Ring,
 }
 
 impl Chart {
@@ -131,26 +138,45 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
     /// Names of the series beside their markers, in as many rows as it takes; returns where it ends.
     fn legend(&self, chart: &Chart, top: i32) -> Result<i32, DrawingAreaErrorKind<DB::ErrorType>> {
         let style = self.style(BODY, ink::TEXT);
-        let names = chart.series.iter().map(|series| &series.name);
-        let names = names.chain(chart.highlight.iter().map(|highlight| &highlight.name));
+        let signs = chart.series.iter().enumerate();
+        let signs = signs.map(|(index, series)| (&series.name, Sign::Series(index)));
+        let guides = chart.guides.iter().map(|guide| (&guide.name, Sign::Guide(guide)));
+        let ring = chart.highlight.iter().map(|highlight| (&highlight.name, Sign::Ring));
         let (mut left, mut top) = (self.length(MARGIN), top + self.length(6));
-        for (index, name) in names.enumerate() {
+        for (name, sign) in signs.chain(guides).chain(ring) {
             let width = self.length(LEGEND_MARKER) + self.width(name, &style)?;
             if left > self.length(MARGIN) && left + width > self.right_edge() {
                 left = self.length(MARGIN);
                 top += self.line_height(BODY);
             }
             let middle = (left + self.length(LEGEND_MARKER) / 2, top + self.length(5));
-            if index < chart.series.len() {
-                let (colour, marker) = ink::of_series(index);
-                self.marker(marker, middle, MARKER_RADIUS, colour)?;
-            } else {
-                self.ring(middle, RING_RADIUS - 4)?;
-            }
+            self.sign(sign, middle)?;
             self.sheet.draw_text(name, &style, (left + self.length(LEGEND_MARKER), top))?;
             left += width + self.length(18);
         }
         Ok(top + self.line_height(BODY))
+    }
+
+    fn sign(&self, sign: Sign, middle: Pixel) -> Drawn<DB> {
+        match sign {
+            Sign::Series(index) => {
+                let (colour, marker) = ink::of_series(index);
+                self.marker(marker, middle, MARKER_RADIUS, colour)
+            }
+            Sign::Guide(guide) => {
+                let half = self.length(LEGEND_MARKER / 2 - 3);
+                let (dx, dy) = if guide.is_upright() { (0, half) } else { (half, 0) };
+                let ends = [(middle.0 - dx, middle.1 - dy), (middle.0 + dx, middle.1 + dy)];
+                self.guide(guide, ends.to_vec())
+            }
+            Sign::Ring => self.ring(middle, RING_RADIUS - 4),
+        }
+    }
+
+    fn guide(&self, guide: &Guide, line: Vec<Pixel>) -> Drawn<DB> {
+        let dash = if guide.is_upright() { 2 } else { 7 };
+        let (dash, gap) = (self.length(dash), self.length(4));
+        self.sheet.draw(&DashedPathElement::new(line, dash, gap, self.stroke(ink::TEXT, 2)))
     }
 
     fn plot(&self, chart: &Chart, top: i32) -> Drawn<DB> {
@@ -202,6 +228,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
 
     /// What lies on the mesh and behind the points.
     fn layers(&self, chart: &Chart, locate: &impl Fn(f64, f64) -> Pixel) -> Drawn<DB> {
+        for guide in &chart.guides {
+            self.guide(guide, guide.line.iter().map(|(x, y)| locate(*x, *y)).collect())?;
+        }
         for Cell { at: (x, y), share, label } in &chart.cells {
             let corners = [locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)];
             self.sheet.draw(&Rectangle::new(corners, ink::of_share(*share).filled()))?;

@@ -8,6 +8,7 @@ use plotters::drawing::IntoDrawingArea;
 use super::super::cannot_write;
 use super::Chart;
 use super::draw::Layout;
+pub use super::ink::css_on_dark;
 use crate::error::{Error, Result};
 
 /// 1600 x 900 as a bitmap.
@@ -26,7 +27,8 @@ pub enum Room {
 impl Room {
     /// A telephone has room for one name of the legend per row.
     fn size(self, chart: &Chart) -> (u32, u32) {
-        let names = u32::try_from(chart.series.len()).unwrap_or(u32::MAX).min(100);
+        let names = chart.series.len() + chart.guides.len();
+        let names = u32::try_from(names).unwrap_or(u32::MAX).min(100);
         match self {
             Self::Wide => (800, 420 + names / 4 * 20),
             Self::Narrow => (380, 350 + names * 20),

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::digest::{Answer, Candidate, Digest, goodput};
+use super::super::scaling::Law;
 use super::super::wording;
 use super::axis::{self, Axis};
-use super::{Chart, Highlight, Point, Series, dodge};
+use super::{Chart, Guide, Highlight, Point, Series, dodge};
 use crate::csv;
 use crate::result::Settings;
+use crate::tune::MARGIN;
 use crate::units::ByteSize;
 
 /// An interval may stretch the picture to this many times the highest point; with few blocks it can be
@@ -16,7 +18,8 @@ const MOST_STRETCH: f64 = 1.4;
 
 /// A point per trial, a line per shape (part size and parts in flight) through the means of its settings.
 pub fn chart(digest: &Digest) -> Chart {
-    let highest = highest(&digest.candidates);
+    let law = Law::of(digest);
+    let highest = law.as_ref().map_or(0.0, Law::highest).max(highest(&digest.candidates));
     let unit = Unit::for_rates_up_to(highest);
     let y = axis::from_zero(format!("goodput in {}", unit.name), highest / unit.size);
     let x = streams_axis(&digest.candidates);
@@ -24,10 +27,11 @@ pub fn chart(digest: &Digest) -> Chart {
     let several = lines.iter().any(|line| line.shape.parts_in_flight != 1);
     Chart {
         title: "Goodput against streams".into(),
-        caption: caption(&digest.candidates, y.range.end * unit.size),
+        caption: caption(&digest.candidates, law.as_ref(), y.range.end * unit.size),
+        guides: law.as_ref().map_or_else(Vec::new, |law| guides(law, &y, &unit)),
         series: lines.iter().map(|line| series(line, several, &unit)).collect(),
         highlight: highlight(&digest.answer, &lines, &unit),
-        csv: numbers(&digest.candidates),
+        csv: numbers_with_law(digest, law.as_ref()),
         x,
         y,
         ..Chart::default()
@@ -110,6 +114,27 @@ fn series(line: &Line, with_parts_in_flight: bool, unit: &Unit) -> Series {
     }
 }
 
+/// Points of a curve: so many look round.
+const CURVE_POINTS: u32 = 100;
+
+/// The law over the range that was tried, and its knee.
+fn guides(law: &Law, y: &Axis, unit: &Unit) -> Vec<Guide> {
+    let [from, to] = law.tried().map(f64::log2);
+    let curve = (0..=CURVE_POINTS).map(|point| {
+        let x = from + (to - from) * f64::from(point) / f64::from(CURVE_POINTS);
+        (x, law.at(x.exp2()) / unit.size)
+    });
+    let knee = law.knee();
+    let x = f64::from(knee).log2();
+    vec![
+        Guide { name: "fitted law".into(), line: curve.collect() },
+        Guide {
+            name: format!("knee: {knee} streams"),
+            line: vec![(x, y.range.start), (x, y.range.end)],
+        },
+    ]
+}
+
 fn position(candidate: &Candidate) -> f64 {
     streams(candidate).log2()
 }
@@ -153,36 +178,56 @@ fn highlight(answer: &Answer, lines: &[Line], unit: &Unit) -> Option<Highlight> 
 
 /// A row per settings: its mean with its interval, and of how many trials.
 pub(super) fn numbers(candidates: &[Candidate]) -> String {
-    let heading = csv::row([
-        "part_size_bytes",
-        "concurrency",
-        "parts_in_flight",
-        "streams",
-        "trials",
-        "goodput_bytes_per_second",
-        "goodput_low_95_bytes_per_second",
-        "goodput_high_95_bytes_per_second",
-    ]);
-    let rows = candidates.iter().map(|candidate| {
-        let settings = candidate.settings;
-        let end = |end: usize| {
-            candidate.goodput.interval_95.map_or_else(String::new, |ends| ends[end].to_string())
-        };
-        csv::row([
-            settings.part_size_bytes.to_string(),
-            settings.concurrency.to_string(),
-            settings.parts_in_flight.to_string(),
-            settings.streams().to_string(),
-            candidate.trials.len().to_string(),
-            candidate.goodput.mean.to_string(),
-            end(0),
-            end(1),
-        ])
-    });
-    heading + &rows.collect::<String>()
+    let rows = candidates.iter().map(|candidate| csv::row(cells(candidate)));
+    csv::row(COLUMNS) + &rows.collect::<String>()
 }
 
-fn caption(candidates: &[Candidate], top: f64) -> String {
+const COLUMNS: [&str; 8] = [
+    "part_size_bytes",
+    "concurrency",
+    "parts_in_flight",
+    "streams",
+    "trials",
+    "goodput_bytes_per_second",
+    "goodput_low_95_bytes_per_second",
+    "goodput_high_95_bytes_per_second",
+];
+
+fn cells(candidate: &Candidate) -> [String; COLUMNS.len()] {
+    let settings = candidate.settings;
+    let end = |end: usize| {
+        candidate.goodput.interval_95.map_or_else(String::new, |ends| ends[end].to_string())
+    };
+    [
+        settings.part_size_bytes.to_string(),
+        settings.concurrency.to_string(),
+        settings.parts_in_flight.to_string(),
+        settings.streams().to_string(),
+        candidate.trials.len().to_string(),
+        candidate.goodput.mean.to_string(),
+        end(0),
+        end(1),
+    ]
+}
+
+/// The same with what the law gives for it, the law's knee, and whether it is recommended.
+fn numbers_with_law(digest: &Digest, law: Option<&Law>) -> String {
+    let heading =
+        COLUMNS.into_iter().chain(["law_bytes_per_second", "knee_streams", "recommended"]);
+    let rows = digest.candidates.iter().map(|candidate| {
+        let settings = candidate.settings;
+        let of_law = law.filter(|law| law.is_of(settings));
+        let given = of_law.map(|law| law.at(streams(candidate)).to_string());
+        let knee = of_law.map(|law| law.knee().to_string());
+        let is_recommended = digest.recommended() == Some(settings);
+        let more =
+            [given.unwrap_or_default(), knee.unwrap_or_default(), is_recommended.to_string()];
+        csv::row(cells(candidate).into_iter().chain(more))
+    });
+    csv::row(heading) + &rows.collect::<String>()
+}
+
+fn caption(candidates: &[Candidate], law: Option<&Law>, top: f64) -> String {
     if candidates.is_empty() {
         return wording::NOTHING_FINISHED.into();
     }
@@ -198,6 +243,13 @@ fn caption(candidates: &[Candidate], top: f64) -> String {
     }
     if highest > top {
         caption += "; a bar without a cap goes on beyond the picture";
+    }
+    if law.is_some() {
+        caption += &format!(
+            ". Dashed: the universal scalability law through the trials of the recommended part size; \
+             dotted: its knee, where it gives {:.0} % of the most it gives in the range that was tried",
+            100.0 * (1.0 - MARGIN)
+        );
     }
     caption + "."
 }
@@ -261,6 +313,23 @@ mod tests {
         let point = &chart.series[1].line[4];
         assert_eq!(ring.at, (point.x, point.y));
         assert_eq!(ring.name, "recommended: 64 MiB parts, concurrency 16");
+    }
+
+    #[test]
+    fn the_law_runs_through_the_range_that_was_tried_and_its_knee_stands_upright() {
+        let document = samples::tune();
+        let chart = chart(&Digest::of(&document));
+        let [law, knee] = chart.guides.as_slice() else { panic!("a law and a knee") };
+        assert!(!law.is_upright() && knee.is_upright());
+        let ends = [law.line.first(), law.line.last()].map(|point| point.expect("a point").0);
+        assert_eq!(ends, [0.0, 5.0], "1 to 32 streams");
+        let of_csv = |column: usize| {
+            let rows = chart.csv.lines().skip(1).map(|row| row.split(',').nth(column).unwrap());
+            rows.filter(|cell| !cell.is_empty()).map(String::from).collect::<Vec<_>>()
+        };
+        assert_eq!(of_csv(8).len(), 6, "one for each settings of the recommended shape");
+        assert!(of_csv(9).iter().all(|cell| knee.name == format!("knee: {cell} streams")));
+        assert_eq!(of_csv(10).iter().filter(|cell| *cell == "true").count(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Once;
 
-use plotters::style::{FontStyle, RGBColor, register_font};
+use plotters::style::{FontStyle, RGBColor, WHITE, register_font};
 
 /// The family that charts name. SVG viewers bring their own sans-serif; for bitmaps, and to know how much
 /// room a text takes, it is the embedded one.
@@ -16,15 +16,27 @@ pub const FAINT_TEXT: RGBColor = RGBColor(0x55, 0x55, 0x55);
 pub const MESH: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 
 /// Okabe and Ito's palette for all kinds of colour vision (<https://jfly.uni-koeln.de/color/>), without
-/// its yellow, which is lost on white; neighbours differ in lightness too, for grey-scale print.
+/// its yellow, which is lost on white; in an order in which neighbours differ in lightness too, for
+/// grey-scale print.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xe6, 0x9f, 0x00),
-    RGBColor(0x00, 0x9e, 0x73),
-    RGBColor(0xcc, 0x79, 0xa7),
     RGBColor(0xd5, 0x5e, 0x00),
     RGBColor(0x56, 0xb4, 0xe9),
+    RGBColor(0x00, 0x9e, 0x73),
     RGBColor(0x00, 0x00, 0x00),
+    RGBColor(0xcc, 0x79, 0xa7),
+];
+
+/// The same for dark paper.
+const COLOURS_ON_DARK: [RGBColor; 7] = [
+    RGBColor(0x3d, 0x9b, 0xe9),
+    RGBColor(0xff, 0xc2, 0x4d),
+    RGBColor(0xe0, 0x66, 0x1a),
+    RGBColor(0x9f, 0xdc, 0xff),
+    RGBColor(0x2a, 0xa8, 0x82),
+    RGBColor(0xff, 0xff, 0xff),
+    RGBColor(0xe3, 0xa3, 0xc8),
 ];
 
 /// What is shaded behind the data.
@@ -36,9 +48,27 @@ pub fn of_share(share: f64) -> RGBColor {
     RGBColor(blend(247.0, 8.0), blend(251.0, 48.0), blend(255.0, 107.0))
 }
 
-/// Text that is read on that.
+/// Text that is read on that, whatever paper is around: the same in every scheme.
 pub fn on_share(share: f64) -> RGBColor {
-    if share > 0.5 { RGBColor(0xff, 0xff, 0xff) } else { TEXT }
+    if share > 0.5 { RGBColor(0xfe, 0xfe, 0xfe) } else { RGBColor(0x21, 0x21, 0x21) }
+}
+
+/// Rules of CSS that give a chart within a page the colours for dark paper. Files keep their own.
+pub fn css_on_dark() -> String {
+    let fixed = [
+        (WHITE, RGBColor(0x15, 0x17, 0x1a)),
+        (TEXT, RGBColor(0xe8, 0xe8, 0xe8)),
+        (FAINT_TEXT, RGBColor(0xb0, 0xb4, 0xba)),
+        (MESH, RGBColor(0x3c, 0x42, 0x4a)),
+        (BAND, RGBColor(0x1f, 0x35, 0x48)),
+    ];
+    let pairs = fixed.into_iter().chain(COLOURS.into_iter().zip(COLOURS_ON_DARK));
+    let hex = |RGBColor(red, green, blue): RGBColor| format!("#{red:02X}{green:02X}{blue:02X}");
+    let rule = |(light, dark)| {
+        let (light, dark) = (hex(light), hex(dark));
+        ["fill", "stroke"].map(|what| format!("figure svg [{what}=\"{light}\"]{{{what}:{dark}}}\n"))
+    };
+    pairs.flat_map(rule).collect()
 }
 
 /// The shape of a point: colour is never the only difference between series.
@@ -92,6 +122,92 @@ pub fn load_font() {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    type Linear = [f64; 3];
+
+    fn linear(RGBColor(red, green, blue): RGBColor) -> Linear {
+        [red, green, blue].map(|value| match f64::from(value) / 255.0 {
+            dark if dark <= 0.04045 => dark / 12.92,
+            light => ((light + 0.055) / 1.055).powf(2.4),
+        })
+    }
+
+    /// CIELAB of linear sRGB (IEC 61966-2-1, white D65).
+    fn lab([red, green, blue]: Linear) -> [f64; 3] {
+        let x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.950_47;
+        let y = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        let z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.088_83;
+        let [x, y, z] = [x, y, z].map(|t| match t {
+            t if t > 216.0 / 24389.0 => t.cbrt(),
+            t => (24389.0 / 27.0 * t + 16.0) / 116.0,
+        });
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    /// What is seen without one kind of cones (G. Machado, M. Oliveira, L. Fernandes, "A
+    /// Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1), and
+    /// with all.
+    const VISIONS: [(&str, [Linear; 3]); 4] = [
+        ("all", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+        (
+            "protanopia",
+            [
+                [0.152286, 1.052583, -0.204868],
+                [0.114503, 0.786281, 0.099216],
+                [-0.003882, -0.048116, 1.051998],
+            ],
+        ),
+        (
+            "deuteranopia",
+            [
+                [0.367322, 0.860646, -0.227968],
+                [0.280085, 0.672501, 0.047413],
+                [-0.011820, 0.042940, 0.968881],
+            ],
+        ),
+        (
+            "tritanopia",
+            [
+                [1.255528, -0.076749, -0.178779],
+                [-0.078411, 0.930809, 0.147602],
+                [0.004733, 0.691367, 0.303900],
+            ],
+        ),
+    ];
+
+    /// Of CIELAB: two patches side by side differ at a glance from about 10 on.
+    const AT_A_GLANCE: f64 = 10.0;
+
+    #[test]
+    fn neighbours_in_the_legend_differ_in_grey_scale() {
+        for palette in [COLOURS, COLOURS_ON_DARK] {
+            let lightness = palette.map(|colour| lab(linear(colour))[0]);
+            for index in 0..palette.len() {
+                let (one, next) = (lightness[index], lightness[(index + 1) % palette.len()]);
+                assert!((one - next).abs() > AT_A_GLANCE, "{index}: {one} and {next}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_two_colours_differ_for_every_kind_of_colour_vision() {
+        for (vision, matrix) in VISIONS {
+            for palette in [COLOURS, COLOURS_ON_DARK] {
+                let seen = palette.map(|colour| {
+                    let colour = linear(colour);
+                    let row = |row: Linear| row.iter().zip(colour).map(|(a, b)| a * b).sum::<f64>();
+                    lab(matrix.map(|of| row(of).clamp(0.0, 1.0)))
+                });
+                for (index, one) in seen.iter().enumerate() {
+                    for other in &seen[..index] {
+                        let squares = one.iter().zip(other).map(|(a, b)| (a - b).powi(2));
+                        let distance = squares.sum::<f64>().sqrt();
+                        assert!(distance > AT_A_GLANCE, "{vision}: {one:?} and {other:?}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn thirty_five_series_look_different() {

@@ -52,6 +52,8 @@ pub struct Chart {
     pub cells: Vec<Cell>,
     /// Parts of columns.
     pub bars: Vec<Bar>,
+    /// Lines of reference, behind the series.
+    pub guides: Vec<Guide>,
     /// Points and lines. With none of these the caption says why.
     pub series: Vec<Series>,
     /// The one point to look at.
@@ -95,6 +97,21 @@ pub struct Bar {
     pub to: f64,
     /// Index of the series.
     pub series: usize,
+}
+
+/// A line of reference: dashed, in the colour of text; dotted if it stands upright.
+pub struct Guide {
+    /// In the legend.
+    pub name: String,
+    /// From point to point.
+    pub line: Vec<(f64, f64)>,
+}
+
+impl Guide {
+    /// Whether it marks a place of the x axis.
+    pub fn is_upright(&self) -> bool {
+        self.line.windows(2).all(|pair| pair[0].0 == pair[1].0)
+    }
 }
 
 /// Points of one colour and marker, joined by a line.
@@ -149,7 +166,8 @@ mod tests {
         let cells = chart.cells.iter().map(|cell| cell.at);
         let bars = chart.bars.iter().flat_map(|bar| [(bar.x, bar.from), (bar.x, bar.to)]);
         let points = samples.chain(lines.map(|point| (point.x, point.y))).chain(ring);
-        points.chain(cells).chain(bars)
+        let guides = chart.guides.iter().flat_map(|guide| guide.line.iter().copied());
+        points.chain(cells).chain(bars).chain(guides)
     }
 
     #[test]

@@ -34,13 +34,23 @@ pub(super) fn document(title: &str, body: Markup) -> String {
         Markup::trusted(
             "<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n",
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" \
+             content=\"default-src 'none'; style-src 'unsafe-inline'\">\n",
         ),
-        element("style", Markup::trusted(STYLE)),
+        element("style", style()),
     ];
     let main = element("main", [element("h1", title), body]);
     let html = element("html lang=\"en\"", [element("head", head), element("body", main)]);
     format!("<!DOCTYPE html>\n{html}")
+}
+
+/// On a dark screen the charts are dark too; paper is white.
+fn style() -> Markup {
+    let dark = export::css_on_dark();
+    Markup::trusted(&format!(
+        "{STYLE}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n"
+    ))
 }
 
 /// The answers side by side, then each run in full.
@@ -176,6 +186,24 @@ mod tests {
                 assert!(!tag.contains(" src=") && !tag.contains("href="), "{name}: <{tag}>");
             }
             assert!(!STYLE.contains("url(") && !STYLE.contains("@import"));
+        }
+    }
+
+    #[test]
+    fn every_colour_of_a_chart_without_cells_has_a_dark_one() {
+        let dark = export::css_on_dark();
+        for (name, document) in samples::all() {
+            let charts = chart::all(&saved(&document)).expect("no record is read");
+            let plain = charts.iter().filter(|(_, chart)| chart.cells.is_empty());
+            for (_, chart) in plain {
+                let svg = export::inline_svg(chart, export::Room::Wide).expect("a picture");
+                for what in ["fill=\"#", "stroke=\"#"] {
+                    for rest in svg.split(what).skip(1) {
+                        let selector = format!("[{what}{}\"]", &rest[..6]);
+                        assert!(dark.contains(&selector), "{name}: {selector}");
+                    }
+                }
+            }
         }
     }
 

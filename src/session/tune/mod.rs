@@ -3,6 +3,7 @@
 mod budget;
 mod estimate;
 mod resume;
+mod said;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,14 +16,15 @@ pub use self::estimate::{Estimate, RateFrom};
 
 use self::budget::Spent;
 use self::estimate::{largest, stored_part_size};
+use self::said::{Left, line, why};
 use super::bucket::Bucket;
 use super::claim::Claim;
 use super::clean::remove_leftover;
 use super::progress::Progress;
 use super::record::{Beginning, Record, new_id};
 use super::run::{
-    PATTERN_SEED, Upwards, assumptions, both, capped, existing_objects, local_dataset, may_write,
-    prepare, seen,
+    PATTERN_SEED, Upwards, assumptions, both, capped, describe, existing_objects, local_dataset,
+    may_write, prepare, seen,
 };
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, limits};
@@ -31,12 +33,11 @@ use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
-use crate::result::{Asked, Direction, Phase, Saved, Settings, Trial};
+use crate::result::{Asked, Direction, Saved, Settings};
 use crate::store::Place;
 use crate::transfer::{Allowance, Arrivals, Caps, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, GcsOptions, Limits, Next, Outcome, Search};
-use crate::units::{ByteSize, Rate};
 
 /// What `tune` was asked to do.
 #[derive(Clone, Debug)]
@@ -335,7 +336,8 @@ impl Tuning<'_> {
             let affordable_trials = spent.affordable();
             let Some(next) = search.ask(affordable_trials) else { break };
             let (began, before) = (clock::now(), self.allowance.spent());
-            let finished = self.trial(next, spent.left()).await?;
+            let left = Left { trials: affordable_trials, time: spent.left() };
+            let finished = self.trial(next, left).await?;
             let trial::Finished { mut trial, records, stopped, .. } = finished;
             let (took, after) = (began.elapsed(), self.allowance.spent());
             if stopped {
@@ -376,7 +378,7 @@ impl Tuning<'_> {
     }
 
     /// One trial; its objects are gone before the next.
-    async fn trial(&mut self, next: Next, left: Duration) -> Result<trial::Finished> {
+    async fn trial(&mut self, next: Next, left: Left) -> Result<trial::Finished> {
         let id = self.record.document.trials.len() as u32;
         let options = self.options;
         let below = match options.direction {
@@ -387,11 +389,12 @@ impl Tuning<'_> {
         let job = self.job(next.settings, options.direction, &below);
         let load = Load::Timed { warm_up: options.warm_up, stop: Stop::after(options.window) };
         let label = Label { id, phase: next.phase, block: next.block };
-        let what = format!("trial {}: {}", id + 1, describe(next.settings));
+        let why = why(next.phase, next.block);
+        let what = format!("{} (trial {}, {why})", describe(next.settings), id + 1);
         self.progress.trial_begins();
         let progress = &mut *self.progress;
         let mut show = |snapshot: &Snapshot| {
-            progress.show(&what, snapshot, Some(left.saturating_sub(snapshot.elapsed)));
+            progress.show(&what, snapshot, &left.after(snapshot.elapsed));
         };
         let finished = trial::run(job, load, label, self.place, self.interrupt, &mut show).await?;
         self.claim.leaves_open(finished.open_uploads.clone());
@@ -440,33 +443,4 @@ impl Tuning<'_> {
             allowance: Some(Arc::clone(&self.allowance)),
         }
     }
-}
-
-fn describe(settings: Settings) -> String {
-    let Settings { part_size_bytes, concurrency, parts_in_flight } = settings;
-    let shape = if parts_in_flight > 1 { format!(" x {parts_in_flight}") } else { String::new() };
-    format!("{} parts, {concurrency}{shape} files in flight", ByteSize(part_size_bytes))
-}
-
-/// One line for a finished trial.
-fn line(trial: &Trial) -> String {
-    let why = match trial.phase {
-        Phase::Calibration => "one stream".to_owned(),
-        Phase::Ramp => "ramp".to_owned(),
-        Phase::Race => format!("race {}", trial.block.unwrap_or_default()),
-        Phase::Confirmation => format!("confirm {}", trial.block.unwrap_or_default()),
-        Phase::Duplicate => format!("twice {}", trial.block.unwrap_or_default()),
-        Phase::Run => "run".to_owned(),
-    };
-    let moved = ["part", "put", "get"].into_iter().filter_map(|name| trial.requests.get(name));
-    let samples = moved.map(|requests| requests.service_time_us).find(|times| times.samples > 0);
-    let p50 = samples.map_or("-".into(), |times| format!("{:.0} ms", times.p50 as f64 / 1e3));
-    format!(
-        "trial {:>3}  {why:<10}  {:>8} x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
-        trial.id + 1,
-        ByteSize(trial.settings.part_size_bytes).to_string(),
-        trial.settings.concurrency,
-        Rate(trial.goodput_bytes_per_second).to_string(),
-        trial.errors.total(),
-    )
 }

@@ -129,6 +129,13 @@ impl Tidegate {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tidegate starts")
     }
 
+    /// Starts it with its standard error on a terminal.
+    pub fn start_on(&self, terminal: Stdio, verb: &str, arguments: &[&str]) -> Child {
+        let mut command = self.command(verb, arguments);
+        command.env("TERM", "xterm").env_remove("NO_COLOR").envs(self.variable.clone());
+        command.stdout(Stdio::null()).stderr(terminal).spawn().expect("tidegate starts")
+    }
+
     /// The directories of the runs so far.
     pub fn runs(&self) -> Vec<PathBuf> {
         entries(self.results.path())

@@ -1,0 +1,54 @@
+//! What a search says of its trials while it runs.
+
+use std::time::Duration;
+
+use crate::result::{Phase, Trial};
+use crate::session::progress::duration;
+use crate::units::{ByteSize, Rate};
+
+/// What the budget still affords when a trial begins, that trial included.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub(super) trials: u32,
+    pub(super) time: Duration,
+}
+
+impl Left {
+    pub(super) fn after(self, elapsed: Duration) -> String {
+        let left = duration(self.time.saturating_sub(elapsed));
+        match self.trials {
+            // A trial that takes longer than others was the last that was thought to fit.
+            0 | 1 => format!("this trial, {left}"),
+            trials => format!("{trials} trials at most with this one, {left}"),
+        }
+    }
+}
+
+/// What a trial is for, in a word.
+pub(super) fn why(phase: Phase, block: Option<u32>) -> String {
+    let word = match phase {
+        Phase::Calibration => "one stream",
+        Phase::Ramp => "ramp",
+        Phase::Race => "race",
+        Phase::Confirmation => "confirm",
+        Phase::Duplicate => "twice",
+        Phase::Run => "run",
+    };
+    block.map_or_else(|| word.to_owned(), |block| format!("{word} {block}"))
+}
+
+/// One line for a finished trial.
+pub(super) fn line(trial: &Trial) -> String {
+    let why = why(trial.phase, trial.block);
+    let moved = ["part", "put", "get"].into_iter().filter_map(|name| trial.requests.get(name));
+    let samples = moved.map(|requests| requests.service_time_us).find(|times| times.samples > 0);
+    let p50 = samples.map_or("-".into(), |times| format!("{:.0} ms", times.p50 as f64 / 1e3));
+    format!(
+        "trial {:>3}  {why:<10}  {:>8} x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
+        trial.id + 1,
+        ByteSize(trial.settings.part_size_bytes).to_string(),
+        trial.settings.concurrency,
+        Rate(trial.goodput_bytes_per_second).to_string(),
+        trial.errors.total(),
+    )
+}
