@@ -214,8 +214,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             .draw()?;
         let locate = |x: f64, y: f64| context.backend_coord(&(x, y));
         self.layers(chart, &locate)?;
+        let mut labelled = Vec::new();
         for (index, series) in chart.series.iter().enumerate() {
-            self.series(series, ink::of_series(index), &chart.y, &locate)?;
+            self.series(series, ink::of_series(index), &chart.y, &locate, &mut labelled)?;
         }
         match &chart.highlight {
             Some(Highlight { at: (x, y), .. }) if !chart.cells.is_empty() => {
@@ -254,6 +255,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         (colour, marker): (RGBColor, Marker),
         y: &Axis,
         locate: &impl Fn(f64, f64) -> Pixel,
+        labelled: &mut Vec<Pixel>,
     ) -> Drawn<DB> {
         for (x, y) in &series.samples {
             self.marker(marker, locate(*x, *y), SAMPLE_RADIUS, colour.mix(FAINT))?;
@@ -262,16 +264,15 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         let means: Vec<_> = means.collect();
         self.sheet.draw(&PathElement::new(means.clone(), self.stroke(colour, 2)))?;
         let marked = series.line.iter().zip(means).filter(|_| !series.is_bare);
-        let mut labelled: Option<Pixel> = None;
         for (point, at) in marked {
             self.interval(point, y, colour, locate)?;
             self.marker(marker, at, MARKER_RADIUS, colour)?;
             // A label on another is not read.
-            let is_apart = |(x, y): Pixel| {
+            let is_apart = |(x, y): &Pixel| {
                 (at.0 - x).abs().max((at.1 - y).abs()) >= self.length(LEAST_LABEL_DISTANCE)
             };
-            if let Some(label) = point.label.as_ref().filter(|_| labelled.is_none_or(is_apart)) {
-                labelled = Some(at);
+            if let Some(label) = point.label.as_ref().filter(|_| labelled.iter().all(is_apart)) {
+                labelled.push(at);
                 let beside = (at.0 + self.length(8), at.1 - self.length(16));
                 self.sheet.draw_text(label, &self.style(SMALL, ink::TEXT), beside)?;
             }
@@ -316,9 +317,13 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
     /// Around a cell, within it.
     fn frame(&self, [(left, bottom), (right, top)]: [Pixel; 2]) -> Drawn<DB> {
         let inset = self.length(3);
+        let [left, bottom, right, top] = [left + inset, bottom - inset, right - inset, top + inset];
+        // A path, because the rectangles of plotters' SVG have lines of one pixel; its second corner
+        // again, so that the first has no notch.
+        let corners = [(left, bottom), (left, top), (right, top), (right, bottom)];
+        let path: Vec<Pixel> = corners.into_iter().cycle().take(6).collect();
         for stroke in [self.stroke(WHITE, 5), self.stroke(ink::TEXT, 2)] {
-            let corners = [(left + inset, bottom - inset), (right - inset, top + inset)];
-            self.sheet.draw(&Rectangle::new(corners, stroke))?;
+            self.sheet.draw(&PathElement::new(path.clone(), stroke))?;
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ pub fn of_share(share: f64) -> RGBColor {
 
 /// Text that is read on that, whatever paper is around: the same in every scheme.
 pub fn on_share(share: f64) -> RGBColor {
-    if share > 0.5 { RGBColor(0xfe, 0xfe, 0xfe) } else { RGBColor(0x21, 0x21, 0x21) }
+    if share > 0.65 { RGBColor(0xfe, 0xfe, 0xfe) } else { RGBColor(0x01, 0x01, 0x01) }
 }
 
 /// Rules of CSS that give a chart within a page the colours for dark paper. Files keep their own.
@@ -186,6 +186,20 @@ mod tests {
                 let (one, next) = (lightness[index], lightness[(index + 1) % palette.len()]);
                 assert!((one - next).abs() > AT_A_GLANCE, "{index}: {one} and {next}");
             }
+        }
+    }
+
+    /// WCAG 2.2, 1.4.3: at least 4.5 to 1.
+    #[test]
+    fn numbers_are_read_on_every_cell() {
+        let luminance = |colour| {
+            let [red, green, blue] = linear(colour);
+            0.2126 * red + 0.7152 * green + 0.0722 * blue
+        };
+        for share in (0..=100).map(|percent| f64::from(percent) / 100.0) {
+            let both = [luminance(of_share(share)), luminance(on_share(share))];
+            let [low, high] = [both[0].min(both[1]), both[0].max(both[1])];
+            assert!((high + 0.05) / (low + 0.05) >= 4.5, "{share}");
         }
     }
 
