@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::result::{
-    ClientUse, Commands, Comparison, Direction, Distances, Document, ErrorCounts, FileFailure,
-    Host, InterfaceUse, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay, OpenLoop,
+    Asked, ClientUse, Commands, Comparison, Direction, Distances, Document, ErrorCounts,
+    FileFailure, Host, InterfaceUse, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay, OpenLoop,
     OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling, Settings,
     SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
     Traffic, Trial, Verdict, Window,
@@ -73,6 +73,7 @@ pub fn complete() -> Document {
         wire_bytes_per_second: 1.1e8,
     };
     let mut trial = run_with_failures().trials.remove(0);
+    trial.asked = Some(Asked { affordable_trials: 20, took_s: 31.5 });
     trial.direction = Traffic::Mixed;
     trial.mixed = Some(Mixed { up: way, down: way });
     trial.goodput_interval_95 = Some([1e8, 2e8]);
