@@ -73,7 +73,8 @@ pub fn complete() -> Document {
         wire_bytes_per_second: 1.1e8,
     };
     let mut trial = run_with_failures().trials.remove(0);
-    trial.asked = Some(Asked { affordable_trials: 20, took_s: 31.5 });
+    trial.asked =
+        Some(Asked { affordable_trials: 20, took_s: 31.5, bytes: 12 * MIB, cost_usd: 0.25 });
     trial.direction = Traffic::Mixed;
     trial.mixed = Some(Mixed { up: way, down: way });
     trial.goodput_interval_95 = Some([1e8, 2e8]);

@@ -197,7 +197,7 @@ impl Measuring<'_> {
         }
         self.progress.trial_begins();
         let progress = &mut *self.progress;
-        let mut show = |snapshot: &Snapshot| progress.show(&what, snapshot, None);
+        let mut show = |snapshot: &Snapshot| progress.show(&what, snapshot, "");
         let finished =
             trial::run(job, Load::WholeTask, label, self.place, self.interrupt, &mut show).await?;
         self.claim.leaves_open(finished.open_uploads);

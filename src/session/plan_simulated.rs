@@ -65,11 +65,10 @@ pub async fn simulate(
         let mut times = Vec::new();
         let mut all: Vec<Seen> = Vec::new();
         for seed in 0..u64::from(options.seeds) {
-            progress.say(format!(
-                "simulating {nodes} DTNs, seed {} of {}",
-                seed + 1,
-                options.seeds
-            ));
+            progress.say(
+                "trying",
+                format!("simulating {nodes} DTNs, seed {} of {}", seed + 1, options.seeds),
+            );
             let world = World {
                 model: scenario.model.clone(),
                 limits: options.question.limits.clone(),

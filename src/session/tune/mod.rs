@@ -38,6 +38,7 @@ use crate::store::Place;
 use crate::transfer::{Allowance, Arrivals, Caps, GetMode, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, GcsOptions, Limits, Next, Outcome, Search};
+use crate::units::Rate;
 
 /// What `tune` was asked to do.
 #[derive(Clone, Debug)]
