@@ -132,7 +132,7 @@ impl Tidegate {
     /// Starts it with its standard error on a terminal.
     pub fn start_on(&self, terminal: Stdio, verb: &str, arguments: &[&str]) -> Child {
         let mut command = self.command(verb, arguments);
-        command.env("TERM", "xterm").env_remove("NO_COLOR").envs(self.variable.clone());
+        command.env("TERM", "xterm").env_remove("NO_COLOR").envs(self.variables.clone());
         command.stdout(Stdio::null()).stderr(terminal).spawn().expect("tidegate starts")
     }
 
