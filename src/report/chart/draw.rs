@@ -21,7 +21,7 @@ const BODY: f64 = 15.0;
 /// Labels of points.
 const SMALL: f64 = 12.0;
 /// From one label to the next.
-const LEAST_LABEL_DISTANCE: i32 = 16;
+const LEAST_LABEL_DISTANCE: i32 = 20;
 /// Of a column, as a part of the room that it has.
 const BAR_WIDTH: f64 = 0.7;
 /// From one line of text to the next, in heights of the text.
@@ -214,7 +214,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             .draw()?;
         let locate = |x: f64, y: f64| context.backend_coord(&(x, y));
         self.layers(chart, &locate)?;
-        let mut labelled = Vec::new();
+        // The ring covers what is beside it, and the legend says what it is around.
+        let ring = chart.highlight.iter().map(|highlight| locate(highlight.at.0, highlight.at.1));
+        let mut labelled = ring.collect();
         for (index, series) in chart.series.iter().enumerate() {
             self.series(series, ink::of_series(index), &chart.y, &locate, &mut labelled)?;
         }
