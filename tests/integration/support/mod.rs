@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod http;
+pub mod mischief;
 pub mod proxy;
 pub mod requests;
 pub mod servers;
