@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::ValueEnum;
 use clap::builder::TypedValueParser;
 use serde::Serialize;
 
@@ -15,7 +14,6 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces};
 use crate::report;
-use crate::result;
 use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
 use crate::transfer::Flow;
@@ -199,24 +197,6 @@ pub(super) struct Output {
     /// No progress, only the result
     #[arg(long, short)]
     quiet: bool,
-}
-
-/// Which way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Direction {
-    /// To the bucket
-    Up,
-    /// From the bucket
-    Down,
-}
-
-impl From<Direction> for result::Direction {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Up => Self::Up,
-            Direction::Down => Self::Down,
-        }
-    }
 }
 
 impl Target {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{Direction, Endpoint, print_data, runtime};
+use clap::ValueEnum;
+
+use super::options::{Endpoint, print_data, runtime};
 use super::serve::read_limits;
 use crate::dataset::{self, Dataset, PROFILES, Scale, Synthetic};
 use crate::error::{Error, Result};
@@ -31,6 +33,24 @@ const CONCURRENCY: u32 = 4;
 
 /// What `--measure` alone means.
 const EMBEDDED: &str = "embedded";
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    /// To the bucket
+    Up,
+    /// From the bucket
+    Down,
+}
+
+impl From<Direction> for result::Direction {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Up => Self::Up,
+            Direction::Down => Self::Down,
+        }
+    }
+}
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]

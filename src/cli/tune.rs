@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::value_parser;
+use clap::{ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
 use super::options::{self, Dataset, Neighbour, Output, Simulate, Target};
@@ -15,7 +15,7 @@ use crate::observe::Manner;
 use crate::prices::{Prices, Usd};
 use crate::result::Direction;
 use crate::session::{self, TargetOptions, TargetUrl, TuneOptions};
-use crate::transfer::{Caps, GetMode};
+use crate::transfer::{Caps, Flow, GetMode, Mix};
 use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions, Limits};
 use crate::units::{ByteSize, Rate};
 
@@ -46,14 +46,44 @@ struct Times {
     window: Duration,
 }
 
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Directions {
+    /// To the bucket
+    Up,
+    /// From the bucket
+    Down,
+    /// Up, then down, with half of the budget each
+    Both,
+}
+
+impl Directions {
+    fn all(self) -> Vec<Direction> {
+        match self {
+            Self::Up => vec![Direction::Up],
+            Self::Down => vec![Direction::Down],
+            Self::Both => vec![Direction::Up, Direction::Down],
+        }
+    }
+
+    fn flow(self) -> Flow {
+        match self {
+            Self::Up => Flow::Up,
+            Self::Down => Flow::Down,
+            Self::Both => Flow::Mixed(Mix::default()),
+        }
+    }
+}
+
 /// Options of `tune`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) target: Target,
-    /// Which way to tune
+    /// Which way to tune; `both` searches one after the other, and also finds one concurrency for both,
+    /// as GCS has only one
     #[arg(long, value_enum, default_value = "up", help_heading = "Search")]
-    direction: options::Direction,
+    direction: Directions,
     /// Part sizes to try [default: 64MiB,128MiB on Storj's gateway, whose segments are 64 MiB, else
     /// 16MiB,64MiB; larger ones where the largest file needs them]
     #[arg(long, value_name = "SIZE,...", value_delimiter = ',', help_heading = "Search")]
@@ -203,21 +233,20 @@ pub(super) fn run(args: Args) -> Result<()> {
         return Err(Error::environment("a window of less than half a second measures nothing")
             .hint("give --window 2s or more"));
     }
-    let direction = Direction::from(args.direction);
-    let connector = args.connector.read(direction.into())?;
+    let connector = args.connector.read(args.direction.flow())?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
     let part_sizes = part_sizes(&args, manner)?;
     let is_storj = args.target.is_storj();
     let requests_per_second_max =
         args.neighbour.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
-    let simulation = args.simulate.resolve(direction, args.seed);
+    let simulation = args.simulate.resolve(args.direction.flow(), args.seed);
     let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
     let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
     let paces = args.neighbour.resolve(u64::from(args.max_concurrency) * u64::from(parts_most))?;
     let budget = args.budgets.budget.unwrap_or(times.budget);
     let options = TuneOptions {
         target: TargetOptions { simulation, paces, ..args.target.resolve() },
-        direction,
+        directions: args.direction.all(),
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,
         has_segments: is_storj,
@@ -263,11 +292,14 @@ fn check_downloads(args: &Args, objects: bool) -> Result<()> {
         (false, Some(_)) => "--stored-part-size",
         (false, None) => return Ok(()),
     };
-    if args.direction == options::Direction::Down {
-        return Ok(());
+    match args.direction {
+        Directions::Down => Ok(()),
+        Directions::Both if !objects => Ok(()),
+        _ => {
+            let message = format!("{option} is about objects that are downloaded");
+            Err(Error::environment(message).hint("add --direction down"))
+        }
     }
-    let message = format!("{option} is about objects that are downloaded");
-    Err(Error::environment(message).hint("add --direction down"))
 }
 
 /// Says what a search would spend, and stops there.

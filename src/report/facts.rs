@@ -6,7 +6,7 @@ use super::digest::{Answer, Digest, Shown};
 use super::scaling::Law;
 use super::{text, wording};
 use crate::plan;
-use crate::result::{Commands, Host, Recommendation, TaskSummary, Trial};
+use crate::result::{Host, Joint, Recommendation, TaskSummary, Trial};
 use crate::units::ByteSize;
 
 /// Names with their values; what is empty is left out.
@@ -70,19 +70,62 @@ pub fn answer(digest: &Digest) -> Facts {
     facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
+/// `790 MB/s (95 % interval 780 MB/s to 800 MB/s)`.
+pub fn goodput(found: &Recommendation) -> String {
     let goodput = wording::rate(found.goodput_bytes_per_second);
-    let interval = wording::rate_interval(found.interval_95);
+    format!("{goodput} (95 % interval {})", wording::rate_interval(found.interval_95))
+}
+
+/// The settings of one direction, and how fast they are.
+pub fn settings_and_goodput(found: &Recommendation) -> String {
+    format!("{}, {}", wording::settings(found.settings), goodput(found))
+}
+
+/// How sure, and why.
+pub fn verdict(found: &Recommendation) -> String {
+    format!("{}: {}", wording::verdict(found.verdict), found.why)
+}
+
+/// One concurrency for both directions.
+pub fn both_ways(joint: &Joint) -> String {
+    format!("concurrency {}: {}", joint.concurrency, joint.why)
+}
+
+/// Instead of it.
+pub const NOTHING_FOR_BOTH: &str =
+    "no concurrency was measured in both directions: give a larger --budget";
+
+/// Of a search in both directions: what the other one brought, and what is for both.
+fn other_way(digest: &Digest) -> [(&'static str, String); 3] {
+    let document = digest.document;
+    let other = document.recommendations.get(1);
+    let joint = match (&document.joint, document.recommendations.is_empty()) {
+        (Some(joint), _) => both_ways(joint),
+        (None, false) => NOTHING_FOR_BOTH.into(),
+        (None, true) => String::new(),
+    };
+    [
+        ("the other direction", other.map(settings_and_goodput).unwrap_or_default()),
+        ("its verdict", other.map(verdict).unwrap_or_default()),
+        ("both ways", joint),
+    ]
+}
+
+fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
     let seen = found.smallest_difference_seen.map(wording::percent).unwrap_or_default();
+    let [other, its_verdict, both_ways] = other_way(digest);
     vec![
-        ("goodput", format!("{goodput} (95 % interval {interval})")),
+        ("goodput", goodput(found)),
         ("direction", wording::direction(found.direction).into()),
-        ("verdict", format!("{}: {}", wording::verdict(found.verdict), found.why)),
+        ("verdict", verdict(found)),
         ("no other is 5 % better", shown(found.within_margin_shown)),
         ("faster than the current default", shown(found.better_than_default_shown)),
         ("smallest difference these trials could show", seen),
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest.shown)),
+        other,
+        its_verdict,
+        both_ways,
         ("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default()),
     ]
 }
@@ -139,8 +182,11 @@ fn measured(digest: &Digest) -> Facts {
     ]
 }
 
-/// What there is to paste, by the program that it is for.
-pub fn commands(commands: &Commands) -> Facts {
+/// What there is to paste, by the program that it is for: of a search in both directions what sets one
+/// concurrency for both.
+pub fn commands(digest: &Digest, found: &Recommendation) -> Facts {
+    let joint = digest.document.joint.as_ref().map(|joint| &joint.commands);
+    let commands = joint.unwrap_or(&found.commands);
     let all = [
         ("Globus Connect Server, this storage gateway only", &commands.gcs_storage_gateway),
         ("Globus Connect Server, the whole endpoint (all its gateways)", &commands.gcs_endpoint),

@@ -45,7 +45,7 @@ impl Page {
         match &digest.answer {
             Answer::Settings(found) => {
                 self.heading(level, "Commands");
-                for (name, command) in facts::commands(&found.commands) {
+                for (name, command) in facts::commands(digest, found) {
                     self.paragraph(&format!("{name}:"));
                     self.code(&command);
                 }

@@ -50,7 +50,7 @@ impl Recomputed {
     pub fn of(run: &Saved) -> Result<Self> {
         let run_id = run.document.id.clone();
         let mut done = Self { run: run_id, checks: Vec::new(), left_out: Vec::new() };
-        if let Some(found) = &run.document.recommendation {
+        for found in run.document.recommended() {
             done.answer(run, found);
         }
         for trial in &run.document.trials {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::result::{
     Asked, ClientUse, Commands, Comparison, Direction, Distances, Document, ErrorCounts,
-    FileFailure, Host, InterfaceUse, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay, OpenLoop,
-    OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling, Settings,
+    FileFailure, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay,
+    OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling, Settings,
     SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
     Traffic, Trial, Verdict, Window,
 };
@@ -19,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Document)> {
         ("tune", tune()),
         ("embedded", embedded()),
         ("complete", complete()),
+        ("both", both()),
         ("many-shapes", many_shapes()),
         ("run-with-failures", run_with_failures()),
         ("hostile", hostile()),
@@ -40,6 +41,37 @@ pub fn tune() -> Document {
     });
     let mut document = document("tune", ramp.into_iter().chain(race).collect());
     document.recommendation = Some(recommendation(settings(64, 16, 1)));
+    document
+}
+
+/// The same downwards, and one concurrency for both directions.
+pub fn both() -> Document {
+    let mut document = tune();
+    let up = document.recommendation.clone().expect("tune recommends");
+    let mut downwards = document.trials.clone();
+    for trial in &mut downwards {
+        (trial.direction, trial.id) = (Traffic::Down, trial.id + document.trials.len() as u32);
+    }
+    document.trials.extend(downwards);
+    let down = Recommendation { direction: Direction::Down, ..up.clone() };
+    let same = Comparison {
+        settings: up.settings,
+        ratio: 1.0,
+        interval_95: Some([1.0, 1.0]),
+        phase: None,
+    };
+    document.joint = Some(Joint {
+        concurrency: 16,
+        up: same,
+        down: same,
+        within_margin: true,
+        within_margin_shown: true,
+        why: "the fewest files in flight that are shown to be within 5 % of the best both ways: \
+              1.00 of the best up, 1.00 of the best down"
+            .into(),
+        commands: commands(16),
+    });
+    document.recommendations = vec![up, down];
     document
 }
 
@@ -426,6 +458,8 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
         trials,
         simulation: None,
         recommendation: None,
+        recommendations: Vec::new(),
+        joint: None,
         spent: None,
     }
 }

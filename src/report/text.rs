@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::digest::{Answer, Digest};
-use super::wording;
+use super::{facts, wording};
 use crate::result::{Document, Recommendation, TaskSummary, Traffic, Trial};
 use crate::units::ByteSize;
 
@@ -16,6 +16,9 @@ pub fn summary(document: &Document, page: Option<&Path>) -> String {
     let digest = Digest::of(document);
     let mut lines = Lines::default();
     match &digest.answer {
+        Answer::Settings(_) if !document.recommendations.is_empty() => {
+            recommended_both(&mut lines, &digest);
+        }
         Answer::Settings(recommendation) => recommended(&mut lines, &digest, recommendation),
         Answer::Task(trial, task) => task_done(&mut lines, &digest, trial, task),
         Answer::Trials => trials_only(&mut lines, &digest),
@@ -35,14 +38,40 @@ fn recommended(lines: &mut Lines, digest: &Digest, found: &Recommendation) {
     let goodput = wording::rate(found.goodput_bytes_per_second);
     let interval = wording::rate_interval(found.interval_95);
     lines.add("goodput", format!("{goodput} (95 % interval {interval})"));
-    lines.add("verdict", format!("{}: {}", wording::verdict(found.verdict), found.why));
+    lines.add("verdict", facts::verdict(found));
     limit(lines, digest);
-    if let Some(spent) = &digest.document.spent {
-        lines.add("spent", wording::spent(spent));
-    }
+    spent(lines, digest);
     warnings(lines, digest);
     if !found.commands.gcs_storage_gateway.is_empty() {
         lines.add("Globus", &found.commands.gcs_storage_gateway);
+    }
+}
+
+/// Both directions, and one concurrency for both.
+fn recommended_both(lines: &mut Lines, digest: &Digest) {
+    let document = digest.document;
+    lines.add("target", wording::journey(Traffic::Mixed, &document.target));
+    for found in &document.recommendations {
+        lines.add(wording::direction(found.direction), facts::settings_and_goodput(found));
+        lines.add("verdict", facts::verdict(found));
+    }
+    match &document.joint {
+        Some(joint) => {
+            lines.add("both ways", facts::both_ways(joint));
+            spent(lines, digest);
+            warnings(lines, digest);
+            lines.add("Globus", &joint.commands.gcs_storage_gateway);
+        }
+        None => {
+            lines.add("both ways", facts::NOTHING_FOR_BOTH);
+            spent(lines, digest);
+        }
+    }
+}
+
+fn spent(lines: &mut Lines, digest: &Digest) {
+    if let Some(spent) = &digest.document.spent {
+        lines.add("spent", wording::spent(spent));
     }
 }
 
@@ -229,6 +258,21 @@ mod tests {
             let text = summary_of(&document);
             assert!(text.lines().count() <= 15, "{name}:\n{text}");
         }
+    }
+
+    #[test]
+    fn both_directions_and_one_concurrency_for_both_are_said() {
+        let text = summary_of(&samples::both());
+        let lines: Vec<&str> = text.lines().collect();
+        let line = |label: &str| lines.iter().filter(|line| line.starts_with(label)).count();
+        for (label, count) in
+            [("target ", 1), ("up ", 1), ("down ", 1), ("verdict ", 2), ("both ways ", 1)]
+        {
+            assert_eq!(line(label), count, "{label}: {text}");
+        }
+        assert!(text.contains("concurrency 16: the fewest files in flight"), "{text}");
+        assert!(text.contains("--max-concurrency 16 "), "{text}");
+        assert!(lines.len() <= 15, "{text}");
     }
 
     #[test]

@@ -45,8 +45,14 @@ pub struct Document {
     pub simulation: Option<SimulationCost>,
     /// All trials, in the order in which they ran.
     pub trials: Vec<Trial>,
-    /// What the trials say; only `tune` recommends.
+    /// What the trials say; only `tune` recommends. Of a search in both directions that of the first.
     pub recommendation: Option<Recommendation>,
+    /// One for each direction, when both were searched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recommendations: Vec<Recommendation>,
+    /// One concurrency for both directions, when both were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<Joint>,
     /// What that took; only in `tune`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
@@ -705,6 +711,25 @@ pub struct Recommendation {
     pub scaling: Option<Scaling>,
 }
 
+/// One concurrency for uploads and downloads: GCS has a single one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Joint {
+    /// Files in flight, either way.
+    pub concurrency: u32,
+    /// On the way up, against the settings that were best there at the same part size.
+    pub up: Comparison,
+    /// The same on the way down.
+    pub down: Comparison,
+    /// Whether both ratios are at least 0.95.
+    pub within_margin: bool,
+    /// Whether the lower 95 % bounds of both are.
+    pub within_margin_shown: bool,
+    /// Why, in a sentence with the figures.
+    pub why: String,
+    /// Commands that set it.
+    pub commands: Commands,
+}
+
 /// The universal scalability law through the trials of the recommended part size:
 /// rate = gamma N / (1 + alpha (N - 1) + beta N (N - 1)) for N streams.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -776,6 +801,14 @@ pub struct Commands {
 }
 
 impl Document {
+    /// What is recommended: nothing, or settings for each direction that was searched.
+    pub fn recommended(&self) -> &[Recommendation] {
+        match self.recommendations.is_empty() {
+            true => self.recommendation.as_slice(),
+            false => &self.recommendations,
+        }
+    }
+
     /// Goodputs of the race by settings and, for each, by block.
     pub fn blocks(&self, direction: impl Into<Traffic>) -> BTreeMap<Settings, BTreeMap<u32, f64>> {
         let direction = direction.into();

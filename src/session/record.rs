@@ -57,6 +57,8 @@ impl Record {
             simulation: None,
             trials: Vec::new(),
             recommendation: None,
+            recommendations: Vec::new(),
+            joint: None,
             spent: None,
         };
         let lock = lock(&directory)?;

@@ -62,8 +62,12 @@ fn over_http_no_more_is_sent_than_allowed_and_nothing_is_left() {
 
 #[test]
 fn whatever_the_caps_they_are_kept_in_both_directions() {
-    for (direction, cap) in [("up", ["--max-cost", "0.70USD"]), ("down", ["--max-bytes", "100GB"])]
-    {
+    for (direction, cap) in [
+        ("up", ["--max-cost", "0.70USD"]),
+        ("down", ["--max-bytes", "100GB"]),
+        ("both", ["--max-bytes", "200GB"]),
+        ("both", ["--max-cost", "1.40USD"]),
+    ] {
         let search = ["--simulate", "--direction", direction, "--max-concurrency", "16"];
         let document = Tidegate::embedded().json("tune", &[&search[..], &cap].concat());
         let spent = &document["spent"];
@@ -79,6 +83,11 @@ fn whatever_the_caps_they_are_kept_in_both_directions() {
         assert!(used <= allowed && used > 0.3 * allowed, "{used} of {allowed}");
         assert_ne!(spent["used_up"], "time");
         assert!(document["recommendation"]["settings"].is_object());
+        if direction == "both" {
+            let up = spent["bytes_up"].as_u64().unwrap() as f64 / bytes as f64;
+            assert!((0.3..0.7).contains(&up), "each has its half: {up} went up");
+            assert_eq!(document["recommendations"].as_array().unwrap().len(), 2);
+        }
     }
 }
 
@@ -93,16 +102,39 @@ fn a_dry_run_says_what_would_be_spent_and_touches_nothing() {
     assert_eq!(unknown["max_cost_usd"], 10.0);
     let known = [&search[..], &["--expected-rate", "100MB/s", "--max-bytes", "20GB"]].concat();
     let known = tidegate.json("tune", &known);
-    assert_eq!(known["bound_by"], "bytes");
+    let search = &known["searches"][0];
+    assert_eq!(search["bound_by"], "bytes");
+    assert!(search["smallest_difference"].as_f64().unwrap() > 0.0, "{known}");
     let bytes = known["bytes_up"].as_u64().unwrap();
     assert!((15_000_000_000..=20_000_000_000).contains(&bytes), "{bytes}");
     let cost = known["cost_usd"].as_f64().unwrap();
     assert!((cost - 7.0 * bytes as f64 / 1e12).abs() < 1e-3, "{cost} for {bytes}");
-    for number in ["trials", "smallest_difference", "requests", "memory_bytes", "duration_s"] {
+    for number in ["trials", "requests", "memory_bytes", "duration_s"] {
         assert!(known[number].as_f64().unwrap() > 0.0, "{number} in {known}");
     }
     assert!(tidegate.runs().is_empty());
     assert!(serve.stop().is_empty(), "a dry run of uploads asks nothing of the server");
+}
+
+#[test]
+fn a_dry_run_of_both_directions_counts_both_and_the_preparation() {
+    let tidegate = Tidegate::at("http://127.0.0.1:1");
+    let estimate = |direction: &str, budget: &str| {
+        let known = ["s3://bucket/p", "--dry-run", "--expected-rate", "100MB/s"];
+        let search = ["--direction", direction, "--budget", budget];
+        tidegate.json("tune", &[&known[..], &search].concat())
+    };
+    let (up, down, both) = (estimate("up", "5m"), estimate("down", "5m"), estimate("both", "10m"));
+    let directions = both["searches"].as_array().unwrap().iter().map(|one| &one["direction"]);
+    assert_eq!(directions.collect::<Vec<_>>(), ["up", "down"]);
+    assert!(down["bytes_up"].as_u64().unwrap() > 1_900_000_000, "the objects are uploaded: {down}");
+    for number in ["trials", "duration_s", "bytes_up", "bytes_down", "requests"] {
+        let of = |estimate: &Value| estimate[number].as_f64().unwrap();
+        assert_eq!(of(&both), of(&up) + of(&down), "{number}");
+    }
+    // Objects may be kept as long as the whole takes, which does not matter below 30 days.
+    let cost = |estimate: &Value| estimate["cost_usd"].as_f64().unwrap();
+    assert!((cost(&both) - cost(&up) - cost(&down)).abs() < 1e-9, "{both}");
 }
 
 #[test]
@@ -162,6 +194,11 @@ fn options_that_contradict_each_other_are_refused_in_a_sentence() {
         (&["s3://b/p", "--max-cost", "five"], "is not an amount such as 5USD"),
         (&["s3://b/p", "--prices", "gold"], "name a file or one of: standard, advanced, legacy"),
         (&["s3://b/p", "--max-bytes", "1GB", "--expected-rate", "1GB/s"], "--max-bytes affords"),
+        (
+            &["s3://b/p", "--direction", "both", "--max-bytes", "3GB"],
+            "the objects to download are 2.00 GB: more than half of --max-bytes",
+        ),
+        (&["s3://b/p", "--direction", "both", "--budget", "1m"], "half of the budget affords"),
         (&["s3://b/p", "--max-bytes", "1GB"], "64 requests of 64 MiB in flight are more than"),
         (
             &["s3://b/p", "--direction", "down", "--max-bytes", "1GB"],

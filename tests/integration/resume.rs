@@ -109,12 +109,13 @@ async fn a_search_that_is_alive_is_not_resumed() {
 #[test]
 fn a_simulated_search_goes_on_after_any_trial() {
     let tidegate = Tidegate::embedded();
-    for direction in ["up", "down"] {
+    // Of both the second search begins after some twenty trials of the first.
+    for (direction, counts) in [("up", [0, 1, 12]), ("down", [0, 6, 12]), ("both", [12, 22, 26])] {
         tidegate.json("tune", &["--simulate", "hosted-1g-near", "--direction", direction]);
         let run = tidegate.runs().pop().unwrap();
         let mut whole = Document::load(&result(&run)).unwrap();
         whole.recommendation = None;
-        for count in [0, 1, 6, 12] {
+        for count in counts {
             let mut cut = whole.clone();
             cut.trials.truncate(count);
             cut.save(&result(&run)).unwrap();

@@ -65,6 +65,48 @@ fn a_search_in_simulated_time_takes_its_budget_there_and_repeats() {
 }
 
 #[test]
+fn both_directions_are_searched_and_one_concurrency_is_found_for_both() {
+    let tidegate = Tidegate::embedded();
+    let document = tidegate.json("tune", &["--simulate", "hosted-1g-near", "--direction", "both"]);
+    let directions = |of: &Value| -> Vec<String> {
+        let all = of.as_array().unwrap().iter();
+        all.map(|one| one["direction"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(directions(&document["recommendations"]), ["up", "down"]);
+    assert_eq!(document["recommendation"], document["recommendations"][0]);
+    let trials = directions(&document["trials"]);
+    assert!(trials.is_sorted_by_key(|way| way == "down"), "{trials:?}");
+    let times = document["trials"].as_array().unwrap().iter();
+    let took = |way: &str| -> f64 {
+        let of = times.clone().filter(|trial| trial["direction"] == way);
+        of.map(|trial| trial["asked"]["took_s"].as_f64().unwrap()).sum()
+    };
+    assert!(took("up") <= 330.0 && took("up") + took("down") <= 630.0, "each has its half");
+
+    let joint = &document["joint"];
+    let concurrency = joint["concurrency"].as_u64().unwrap();
+    let command = joint["commands"]["gcs_endpoint"].as_str().unwrap();
+    assert!(command.contains(&format!("--max-concurrency {concurrency} ")), "{command}");
+    // One link of 1 Gbit/s both ways: whatever fills it serves both.
+    assert_eq!(joint["within_margin"], true, "{joint}");
+    for way in ["up", "down"] {
+        assert!(joint[way]["ratio"].as_f64().unwrap() >= 0.95, "{joint}");
+    }
+
+    let shown = tidegate.run("tune", &["--simulate", "hosted-1g-near", "--direction", "both"]);
+    let lines = shown.stdout.trim_end().lines();
+    assert!(lines.clone().count() <= 15, "{}", shown.stdout);
+    for label in ["up ", "down ", "both ways ", "Globus "] {
+        assert_eq!(
+            lines.clone().filter(|line| line.starts_with(label)).count(),
+            1,
+            "{}",
+            shown.stdout
+        );
+    }
+}
+
+#[test]
 fn what_a_simulation_cannot_do_is_refused() {
     let tidegate = Tidegate::embedded();
     for (arguments, why) in [

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::TuneOptions;
+use super::leg::Leg;
 use crate::prices::Usd;
-use crate::result::{self, Asked, Budget, Phase, Trial};
+use crate::result::{self, Asked, Budget, Direction, Phase, Traffic, Trial};
 use crate::transfer::{self, Allowance, Caps};
 
 /// Part of a trial's time that is neither warm-up nor window, until trials have been seen (ASSUMPTION).
@@ -16,14 +17,36 @@ pub(super) fn expected_trial(options: &TuneOptions) -> Duration {
     (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
 }
 
-/// What was spent so far.
+/// What may be spent by the end of one search, with all that was spent before it.
+#[derive(Clone, Debug)]
+pub(super) struct Until {
+    pub(super) time: Duration,
+    pub(super) caps: Caps,
+}
+
+impl Until {
+    /// The first `legs` of `of` searches spend at most an equal share each: what one leaves is the next
+    /// one's own.
+    pub(super) fn share(budget: Duration, caps: &Caps, legs: u32, of: u32) -> Self {
+        let bytes = caps.bytes.map(|bytes| {
+            let (legs, of) = (u64::from(legs), u64::from(of));
+            bytes / of * legs + bytes % of * legs / of
+        });
+        let cost = caps.cost.map(|cost| Usd(cost.0 * f64::from(legs) / f64::from(of)));
+        Self { time: budget * legs / of, caps: Caps { bytes, cost, ..caps.clone() } }
+    }
+}
+
+/// What was spent so far, by the searches of all directions.
 pub(super) struct Spent {
     /// Of bytes and money.
     allowance: Arc<Allowance>,
-    /// Trials that were announced.
+    /// Direction that is searched now.
+    direction: Option<Direction>,
+    /// Trials that were announced for it.
     expected_trials: u32,
-    budget: Duration,
-    /// Preparation, and a trial that was stopped.
+    until: Duration,
+    /// Preparation, and trials that were stopped.
     beside: Duration,
     trials: Vec<Cost>,
     used_up: Option<Budget>,
@@ -31,6 +54,7 @@ pub(super) struct Spent {
 
 /// Of one trial.
 struct Cost {
+    direction: Traffic,
     took: Duration,
     /// After the ramp.
     is_raced: bool,
@@ -42,12 +66,7 @@ struct Cost {
 impl Spent {
     /// Nothing yet, or what a run that was cut off has spent: what it had moved in the trial that was cut
     /// off is not known.
-    pub(super) fn new(
-        options: &TuneOptions,
-        caps: Caps,
-        expected_trials: u32,
-        cut_off: Option<&result::Document>,
-    ) -> Self {
+    pub(super) fn new(whole: Until, cut_off: Option<&result::Document>) -> Self {
         let before = cut_off.and_then(|document| document.spent.as_ref());
         let before = before.map_or_else(transfer::Spent::default, |spent| transfer::Spent {
             bytes_up: spent.bytes_up,
@@ -56,15 +75,24 @@ impl Spent {
             cost: Usd(spent.cost_usd),
         });
         let mut spent = Self {
-            allowance: Arc::new(Allowance::new(caps, before)),
-            expected_trials,
-            budget: options.budget,
+            allowance: Arc::new(Allowance::new(whole.caps, before)),
+            direction: None,
+            expected_trials: 0,
+            until: whole.time,
             beside: Duration::ZERO,
             trials: Vec::new(),
             used_up: None,
         };
         cut_off.iter().flat_map(|document| &document.trials).for_each(|trial| spent.add(trial));
         spent
+    }
+
+    /// From now on this is searched. Which budget ended the search before it is not forgotten.
+    pub(super) fn turn_to(&mut self, leg: &Leg) {
+        self.allowance = Arc::new(Allowance::new(leg.until.caps.clone(), self.allowance.spent()));
+        self.direction = Some(leg.direction);
+        self.expected_trials = leg.expected_trials;
+        self.until = leg.until.time;
     }
 
     /// What jobs draw on.
@@ -76,6 +104,7 @@ impl Spent {
     pub(super) fn add(&mut self, trial: &Trial) {
         let Some(Asked { took_s, bytes, cost_usd, .. }) = trial.asked else { return };
         self.trials.push(Cost {
+            direction: trial.direction,
             took: Duration::from_secs_f64(took_s),
             is_raced: !matches!(trial.phase, Phase::Calibration | Phase::Ramp),
             goodput: trial.goodput_bytes_per_second,
@@ -106,15 +135,17 @@ impl Spent {
         self.beside + self.trials.iter().map(|trial| trial.took).sum::<Duration>()
     }
 
-    /// Time that is left of the budget.
+    /// Time that is left of what may be spent by the end of this search.
     pub(super) fn left(&self) -> Duration {
-        self.budget.saturating_sub(self.time())
+        self.until.saturating_sub(self.time())
     }
 
     /// Trials that still fit all the budgets.
     pub(super) fn affordable(&mut self) -> u32 {
         let (trials, budget) = self.least();
-        self.used_up = (trials == 0).then_some(budget);
+        if trials == 0 {
+            self.used_up = Some(budget);
+        }
         trials
     }
 
@@ -139,9 +170,11 @@ impl Spent {
     /// will be raced, take several times as long to drain. What it moves is the median of those raced;
     /// before the race, whose members are around the best of the ramp, what that one moved.
     fn ahead(&self) -> Option<Cost> {
-        let took = median(self.trials.iter().map(|trial| trial.took))?;
-        let raced = || self.trials.iter().filter(|trial| trial.is_raced);
-        let best = self.trials.iter().max_by(|one, other| one.goodput.total_cmp(&other.goodput))?;
+        let direction = self.direction.map(Traffic::from);
+        let own = || self.trials.iter().filter(|trial| Some(trial.direction) == direction);
+        let took = median(own().map(|trial| trial.took))?;
+        let raced = || own().filter(|trial| trial.is_raced);
+        let best = own().max_by(|one, other| one.goodput.total_cmp(&other.goodput))?;
         let bytes = median(raced().map(|trial| trial.bytes)).unwrap_or(best.bytes);
         // Money grows with the bytes.
         let of_median = raced().find(|trial| trial.bytes == bytes).unwrap_or(best);
@@ -183,8 +216,9 @@ mod tests {
             transfer::Spent { bytes_up: 40 * GB, cost: Usd(0.28), ..transfer::Spent::default() };
         Spent {
             allowance: Arc::new(Allowance::new(caps, so_far)),
+            direction: Some(Direction::Up),
             expected_trials: 30,
-            budget: Duration::from_secs(600),
+            until: Duration::from_secs(600),
             beside: Duration::ZERO,
             trials: Vec::new(),
             used_up: None,
@@ -193,7 +227,8 @@ mod tests {
 
     fn trial(is_raced: bool, goodput: f64, gigabytes: u64) -> Cost {
         let usd = 0.007 * gigabytes as f64;
-        Cost { took: Duration::from_secs(15), is_raced, goodput, bytes: gigabytes * GB, usd }
+        let (direction, bytes) = (Traffic::Up, gigabytes * GB);
+        Cost { direction, took: Duration::from_secs(15), is_raced, goodput, bytes, usd }
     }
 
     #[test]
@@ -223,5 +258,22 @@ mod tests {
         assert_eq!(spent.least(), (2, Budget::Cost));
         spent.trials = vec![trial(true, 8.0, 12)];
         assert_eq!((spent.affordable(), spent.total().used_up), (0, Some(Budget::Cost)));
+    }
+
+    #[test]
+    fn of_two_searches_each_has_half_and_the_second_what_the_first_leaves() {
+        let whole = spent(1.0).allowance.caps().clone();
+        let share = |legs| Until::share(Duration::from_secs(600), &whole, legs, 2);
+        let (first, second) = (share(1), share(2));
+        let of = |until: &Until| (until.time.as_secs(), until.caps.bytes, until.caps.cost);
+        assert_eq!(of(&first), (300, Some(50 * GB), Some(Usd(0.5))));
+        assert_eq!(of(&second), (600, Some(100 * GB), Some(Usd(1.0))));
+        // The first search has spent 40 GB: the second has its own 50 GB, and the 10 GB that are left.
+        let mut spent = spent(10.0);
+        spent.trials.push(trial(true, 8.0, 20));
+        spent.direction = Some(Direction::Down);
+        assert_eq!(spent.least(), (30, Budget::Time), "trials up say nothing of those down");
+        spent.trials.push(Cost { direction: Traffic::Down, ..trial(true, 8.0, 5) });
+        assert_eq!(spent.least(), (12, Budget::Bytes));
     }
 }

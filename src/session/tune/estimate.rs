@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::TuneOptions;
-use super::budget::expected_trial;
+use super::budget::{Until, expected_trial};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::prices::{Prices, Usd};
@@ -25,31 +25,21 @@ const BYTES_WITHOUT_YES: u64 = 1_000_000_000_000;
 /// The same for money.
 const COST_WITHOUT_YES: Usd = Usd(10.0);
 
-/// What a search is expected to spend and to show.
+/// What a session is expected to spend and to show.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// Always `tidegate.estimate/1`.
     pub schema: &'static str,
-    /// Trials that the smallest of the budgets affords.
+    /// The search in each direction that is asked for, in this order.
+    pub searches: Vec<SearchEstimate>,
+    /// Trials of all of them.
     pub trials: u32,
-    /// That budget.
-    pub bound_by: Budget,
-    /// Of the trials, those that find the knee.
-    pub trials_to_the_knee: u32,
-    /// Blocks of the confirmation.
-    pub blocks: u32,
-    /// Smallest ratio minus one that these blocks show if trials vary by `sd_assumed`; `None` with fewer
-    /// than two.
-    pub smallest_difference: Option<f64>,
     /// Standard deviation of a trial's logarithm (ASSUMPTION).
     pub sd_assumed: f64,
     /// Time for all of it.
     pub duration_s: f64,
-    /// All streams together; `None` if nothing is known before the first trial.
-    pub rate_bytes_per_second: Option<f64>,
-    /// How that is known.
-    pub rate_from: RateFrom,
-    /// Payload to the bucket at that rate, preparation included: an upper estimate.
+    /// Payload to the bucket at the rates of the searches, preparation included: an upper estimate;
+    /// `None` if nothing is known before the first trial.
     pub bytes_up: Option<u64>,
     /// Payload from the bucket.
     pub bytes_down: Option<u64>,
@@ -67,6 +57,33 @@ pub struct Estimate {
     pub max_cost_usd: Option<Usd>,
 }
 
+/// What the search in one direction is expected to show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchEstimate {
+    /// Which way.
+    pub direction: Direction,
+    /// Trials that the smallest of the budgets affords.
+    pub trials: u32,
+    /// That budget.
+    pub bound_by: Budget,
+    /// Of the trials, those that find the knee.
+    pub trials_to_the_knee: u32,
+    /// Blocks of the confirmation.
+    pub blocks: u32,
+    /// Smallest ratio minus one that these blocks show if trials vary by `sd_assumed`; `None` with fewer
+    /// than two.
+    pub smallest_difference: Option<f64>,
+    /// Time for its trials and the preparation.
+    pub duration_s: f64,
+    /// All streams together; `None` if nothing is known before the first trial.
+    pub rate_bytes_per_second: Option<f64>,
+    /// How that is known.
+    pub rate_from: RateFrom,
+    /// What it spends at that rate.
+    #[serde(skip)]
+    total: Option<Spent>,
+}
+
 /// How a rate is known before it is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +96,50 @@ pub enum RateFrom {
     Unknown,
 }
 
+impl SearchEstimate {
+    fn new(
+        options: &TuneOptions,
+        direction: Direction,
+        config: &tune::Config,
+        dataset: &Dataset,
+    ) -> Result<Self> {
+        let (rate, rate_from) = expected_rate(options, direction, config)?;
+        let budgets = Budgets::new(options, direction, config, dataset, rate);
+        let (trials, bound_by) = budgets.trials();
+        let forecast = Forecast::new(config, trials);
+        budgets.check(&forecast, bound_by)?;
+        Ok(Self {
+            direction,
+            trials,
+            bound_by,
+            trials_to_the_knee: forecast.to_the_knee,
+            blocks: forecast.blocks,
+            smallest_difference: forecast.smallest_difference.map(f64::exp_m1),
+            duration_s: (budgets.preparing + budgets.trial * trials).as_secs_f64(),
+            rate_bytes_per_second: rate.map(|rate| rate.0),
+            rate_from,
+            total: budgets.total(trials),
+        })
+    }
+
+    fn text(&self, sd_assumed: f64) -> String {
+        let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
+            let (percent, sd) = (100.0 * smallest, 100.0 * sd_assumed);
+            format!(
+                "differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)"
+            )
+        });
+        format!(
+            "about {} trials in {}, for {} allows no more: {} to find the knee, then a race and {} blocks of confirmation, which show {shows}",
+            self.trials,
+            humantime::format_duration(Duration::from_secs(self.duration_s.round() as u64)),
+            self.bound_by.option(),
+            self.trials_to_the_knee,
+            self.blocks,
+        )
+    }
+}
+
 impl Estimate {
     /// Before anything is spent.
     ///
@@ -86,38 +147,38 @@ impl Estimate {
     /// If the budgets afford too few trials, or allow so much that it takes a `--yes`.
     pub(super) fn new(
         options: &TuneOptions,
-        config: &tune::Config,
+        configs: &[(Direction, tune::Config)],
         dataset: &Dataset,
     ) -> Result<Self> {
-        let (rate, rate_from) = expected_rate(options, config)?;
-        let budgets = Budgets::new(options, config, dataset, rate);
-        let (trials, bound_by) = budgets.trials();
-        let forecast = Forecast::new(config, trials);
-        budgets.check(&forecast, bound_by)?;
-        let total = budgets.total(trials);
+        let search =
+            |(way, config): &(Direction, _)| SearchEstimate::new(options, *way, config, dataset);
+        let searches = configs.iter().map(search).collect::<Result<Vec<_>>>()?;
+        let total: Option<Vec<Spent>> = searches.iter().map(|search| search.total).collect();
+        let total = total.map(|each| each.into_iter().fold(Spent::default(), sum));
         let is_real = options.target.simulation.is_none();
+        let memory = |(_, config): &(_, tune::Config)| {
+            limits::memory_needed(largest(options, config), dataset)
+        };
         let estimate = Self {
             schema: SCHEMA,
-            trials,
-            bound_by,
-            trials_to_the_knee: forecast.to_the_knee,
-            blocks: forecast.blocks,
-            smallest_difference: forecast.smallest_difference.map(f64::exp_m1),
+            trials: searches.iter().map(|search| search.trials).sum(),
             sd_assumed: tune::SD_ASSUMED,
-            duration_s: (budgets.preparing + budgets.trial * trials).as_secs_f64(),
-            rate_bytes_per_second: rate.map(|rate| rate.0),
-            rate_from,
+            duration_s: searches.iter().map(|search| search.duration_s).sum(),
+            searches,
             bytes_up: total.map(|total| total.bytes_up),
             bytes_down: total.map(|total| total.bytes_down),
             requests: total.map(|total| total.requests),
             cost_usd: total.map(|total| total.cost),
             prices: options.caps.prices.clone(),
-            memory_bytes: is_real.then(|| limits::memory_needed(largest(options, config), dataset)),
+            memory_bytes: configs.iter().map(memory).max().filter(|_| is_real),
             max_bytes: options.caps.bytes,
             max_cost_usd: options.caps.cost,
         };
         let estimate = estimate.permitted(options)?;
-        estimate.check_in_flight(options, largest(options, config), dataset)?;
+        for (direction, config) in configs {
+            let largest = largest(options, config);
+            estimate.check_in_flight(options, *direction, largest, dataset)?;
+        }
         Ok(estimate)
     }
 
@@ -150,21 +211,24 @@ impl Estimate {
     fn check_in_flight(
         &self,
         options: &TuneOptions,
+        direction: Direction,
         largest: Settings,
         dataset: &Dataset,
     ) -> Result<()> {
-        let request = match (options.direction, options.get) {
+        let request = match (direction, options.get) {
             (Direction::Down, GetMode::Whole) => dataset.largest_bytes(),
             _ => largest.part_size_bytes.min(dataset.largest_bytes()),
         };
-        let fit = self.max_bytes.map(|max| max / request.max(1));
+        let max_bytes = share(options, &self.caps(options)).caps.bytes;
+        let fit = max_bytes.map(|max| max / request.max(1));
         let Some(fit) = fit.filter(|fit| *fit < u64::from(largest.streams())) else {
             return Ok(());
         };
         let message = format!(
-            "{} requests of {} in flight are more than --max-bytes allows",
+            "{} requests of {} in flight are more than {}--max-bytes allows",
             largest.streams(),
-            ByteSize(request)
+            ByteSize(request),
+            part_of(options),
         );
         let files = (fit / u64::from(largest.parts_in_flight)).max(1);
         Err(Error::environment(message)
@@ -178,24 +242,15 @@ impl Estimate {
 
     /// For a person.
     pub fn text(&self) -> String {
-        let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
-            let (percent, sd) = (100.0 * smallest, 100.0 * self.sd_assumed);
-            format!(
-                "differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)"
-            )
-        });
         let memory = self
             .memory_bytes
             .map_or(String::new(), |bytes| format!("; up to {} of memory", ByteSize(bytes)));
-        format!(
-            "about {} trials in {}, for {} allows no more: {} to find the knee, then a race and {} blocks of confirmation, which show {shows}\n{}{memory}",
-            self.trials,
-            humantime::format_duration(Duration::from_secs(self.duration_s.round() as u64)),
-            self.bound_by.option(),
-            self.trials_to_the_knee,
-            self.blocks,
-            self.spending(),
-        )
+        let search = |search: &SearchEstimate| match self.searches.len() {
+            1 => search.text(self.sd_assumed),
+            _ => format!("{}: {}", way(search.direction), search.text(self.sd_assumed)),
+        };
+        let searches: Vec<String> = self.searches.iter().map(search).collect();
+        format!("{}\n{}{memory}", searches.join("\n"), self.spending())
     }
 
     fn spending(&self) -> String {
@@ -206,28 +261,67 @@ impl Estimate {
             (Some(bytes), Some(cost)) => format!("it stops at {} or {cost}", ByteSize(bytes)),
         };
         let tier = &self.prices.name;
-        let known = self.rate_bytes_per_second.zip(self.cost_usd);
-        let Some((rate, cost)) = known else {
+        let Some(cost) = self.cost_usd else {
             return format!(
                 "how much that moves is not known before the first trials (--expected-rate gives an estimate); {stops} at {tier} prices"
             );
         };
-        let from = match self.rate_from {
-            RateFrom::User => "as expected",
-            RateFrom::Model | RateFrom::Unknown => "the most that the model lets through",
-        };
         format!(
-            "at most {} up and {} down in {} requests, {cost} at {tier} prices, at {} ({from}); {stops}",
+            "at most {} up and {} down in {} requests, {cost} at {tier} prices, at {}; {stops}",
             ByteSize(self.bytes_up.unwrap_or_default()),
             ByteSize(self.bytes_down.unwrap_or_default()),
             self.requests.unwrap_or_default(),
-            Rate(rate),
+            self.rates(),
         )
+    }
+
+    /// `1 Gbit/s (as expected)`; of two rates that differ both.
+    fn rates(&self) -> String {
+        let from = |search: &SearchEstimate| match search.rate_from {
+            RateFrom::User => "as expected",
+            RateFrom::Model | RateFrom::Unknown => "the most that the model lets through",
+        };
+        let rate = |search: &SearchEstimate| Rate(search.rate_bytes_per_second.unwrap_or_default());
+        let mut rates: Vec<String> =
+            self.searches.iter().map(|one| rate(one).to_string()).collect();
+        rates.dedup();
+        let from = self.searches.first().map(from).unwrap_or_default();
+        format!("{} ({from})", rates.join(" and "))
     }
 }
 
+fn sum(one: Spent, other: Spent) -> Spent {
+    Spent {
+        bytes_up: one.bytes_up.saturating_add(other.bytes_up),
+        bytes_down: one.bytes_down.saturating_add(other.bytes_down),
+        requests: one.requests.saturating_add(other.requests),
+        cost: Usd(one.cost.0 + other.cost.0),
+    }
+}
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    }
+}
+
+/// What each search may spend.
+fn share(options: &TuneOptions, caps: &Caps) -> Until {
+    Until::share(options.budget, caps, 1, options.directions.len() as u32)
+}
+
+/// Before the name of a budget, of which each search has a share.
+fn part_of(options: &TuneOptions) -> &'static str {
+    if options.directions.len() > 1 { "half of " } else { "" }
+}
+
 /// What the user expects; else what the model of the link lets through.
-fn expected_rate(options: &TuneOptions, config: &tune::Config) -> Result<(Option<Rate>, RateFrom)> {
+fn expected_rate(
+    options: &TuneOptions,
+    direction: Direction,
+    config: &tune::Config,
+) -> Result<(Option<Rate>, RateFrom)> {
     if options.expected_rate.is_some() {
         return Ok((options.expected_rate, RateFrom::User));
     }
@@ -235,7 +329,7 @@ fn expected_rate(options: &TuneOptions, config: &tune::Config) -> Result<(Option
         return Ok((None, RateFrom::Unknown));
     };
     let settings = largest(options, config);
-    let rate = scenario::read(model)?.rate(settings, options.direction).map(Rate);
+    let rate = scenario::read(model)?.rate(settings, direction).map(Rate);
     Ok((rate, if rate.is_some() { RateFrom::Model } else { RateFrom::Unknown }))
 }
 
@@ -248,9 +342,11 @@ pub(super) fn largest(options: &TuneOptions, config: &tune::Config) -> Settings 
     }
 }
 
-/// The budgets, and what they are spent on.
+/// The budgets of one search, and what they are spent on.
 struct Budgets<'a> {
     options: &'a TuneOptions,
+    /// What it may spend.
+    share: Until,
     /// Objects that are downloaded are uploaded before.
     prepared: Spent,
     preparing: Duration,
@@ -263,6 +359,7 @@ struct Budgets<'a> {
 impl<'a> Budgets<'a> {
     fn new(
         options: &'a TuneOptions,
+        direction: Direction,
         config: &tune::Config,
         dataset: &Dataset,
         rate: Option<Rate>,
@@ -270,7 +367,7 @@ impl<'a> Budgets<'a> {
         let trial = expected_trial(options);
         let smallest = config.part_sizes_bytes.iter().copied().min().unwrap_or(u64::MAX);
         let files = Files { options, mean_bytes: dataset.bytes() / dataset.files().max(1) };
-        let prepares = options.direction == Direction::Down && !options.objects;
+        let prepares = options.prepares(direction);
         let stored = stored_part_size(options, config);
         let prepared = match prepares {
             true => files.up(dataset.bytes() as f64, stored),
@@ -278,7 +375,7 @@ impl<'a> Budgets<'a> {
         };
         let per_trial = rate.map(|Rate(rate)| {
             let bytes = rate * trial.as_secs_f64();
-            match options.direction {
+            match direction {
                 Direction::Up => files.up(bytes, smallest),
                 Direction::Down => files.down(bytes, smallest),
             }
@@ -286,13 +383,14 @@ impl<'a> Budgets<'a> {
         let preparing = rate.map_or(Duration::ZERO, |Rate(rate)| {
             Duration::from_secs_f64(prepared.bytes() as f64 / rate)
         });
-        Self { options, prepared, preparing, trial, per_trial }
+        let share = share(options, &options.caps);
+        Self { options, share, prepared, preparing, trial, per_trial }
     }
 
     /// How many trials fit all budgets, and the one that allows no more.
     fn trials(&self) -> (u32, Budget) {
-        let Caps { bytes, cost, .. } = &self.options.caps;
-        let left = self.options.budget.saturating_sub(self.preparing);
+        let Caps { bytes, cost, .. } = &self.share.caps;
+        let left = self.share.time.saturating_sub(self.preparing);
         let by_time = left.as_secs_f64() / self.trial.as_secs_f64();
         let by_bytes = bytes.zip(self.per_trial).map(|(cap, each)| {
             cap.saturating_sub(self.prepared.bytes()) as f64 / each.bytes() as f64
@@ -309,8 +407,9 @@ impl<'a> Budgets<'a> {
 
     /// Too small a budget is refused, with one that is enough.
     fn check(&self, forecast: &Forecast, bound_by: Budget) -> Result<()> {
-        let Caps { bytes, cost, .. } = &self.options.caps;
+        let Caps { bytes, cost, .. } = &self.share.caps;
         let least = Forecast::TRIALS_MIN;
+        let (part, searches) = (part_of(self.options), self.options.directions.len() as u32);
         let enough = self.total(least).unwrap_or(self.prepared);
         let too_small = |what: String| {
             let affords =
@@ -322,30 +421,36 @@ impl<'a> Budgets<'a> {
             _ if bytes.is_some_and(|cap| self.prepared.bytes() > cap) => {
                 let prepared = ByteSize(self.prepared.bytes());
                 let message =
-                    format!("the objects to download are {prepared}: more than --max-bytes");
+                    format!("the objects to download are {prepared}: more than {part}--max-bytes");
                 Err(Error::environment(message))
             }
             _ if cost.is_some_and(|cap| self.prepared.cost > cap) => {
                 let cost = self.prepared.cost;
-                let message =
-                    format!("storing the objects to download costs {cost}: more than --max-cost");
+                let message = format!(
+                    "storing the objects to download costs {cost}: more than {part}--max-cost"
+                );
                 Err(Error::environment(message))
             }
             _ if forecast.trials >= least => return Ok(()),
-            Budget::Time => too_small("the budget".into()),
-            Budget::Bytes => too_small("--max-bytes".into()),
-            Budget::Cost => too_small("--max-cost".into()),
+            Budget::Time => too_small(format!("{part}the budget")),
+            Budget::Bytes => too_small(format!("{part}--max-bytes")),
+            Budget::Cost => too_small(format!("{part}--max-cost")),
         };
         let hint = match bound_by {
             Budget::Time => {
-                let needed = (self.preparing + self.trial * least).as_secs_f64().ceil() as u64;
+                let needed = (self.preparing + self.trial * least) * searches;
+                let needed = needed.as_secs_f64().ceil() as u64;
                 let needed = humantime::format_duration(Duration::from_secs(needed));
                 format!("give --budget {needed} or more")
             }
             Budget::Bytes => {
-                format!("give --max-bytes {}MB or more", enough.bytes().div_ceil(1_000_000))
+                let needed = enough.bytes().saturating_mul(searches.into());
+                format!("give --max-bytes {}MB or more", needed.div_ceil(1_000_000))
             }
-            Budget::Cost => format!("give --max-cost {:.2}USD or more", enough.cost.0 + 0.005),
+            Budget::Cost => {
+                let needed = enough.cost.0 * f64::from(searches);
+                format!("give --max-cost {:.2}USD or more", needed + 0.005)
+            }
         };
         refused.map_err(|error| error.hint(hint))
     }

@@ -2,6 +2,7 @@
 
 mod budget;
 mod estimate;
+mod leg;
 mod resume;
 mod said;
 
@@ -12,10 +13,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub use self::estimate::{Estimate, RateFrom};
+pub use self::estimate::{Estimate, RateFrom, SearchEstimate};
 
-use self::budget::Spent;
+use self::budget::{Spent, Until};
 use self::estimate::{largest, stored_part_size};
+use self::leg::Leg;
 use self::said::{Left, line, why};
 use super::bucket::Bucket;
 use super::claim::Claim;
@@ -33,11 +35,13 @@ use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
-use crate::result::{Asked, Direction, Saved, Settings};
+use crate::result::{Asked, Direction, Recommendation, Saved, Settings};
 use crate::store::Place;
-use crate::transfer::{Allowance, Arrivals, Caps, GetMode, Job, Order, RetryPolicy, Sink};
+use crate::transfer::{
+    Allowance, Arrivals, Caps, Flow, GetMode, Job, Mix, Order, RetryPolicy, Sink,
+};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
-use crate::tune::{self, GcsOptions, Limits, Next, Outcome, Search};
+use crate::tune::{self, GcsOptions, Limits, Next, Outcome};
 use crate::units::Rate;
 
 /// What `tune` was asked to do.
@@ -45,8 +49,8 @@ use crate::units::Rate;
 pub struct TuneOptions {
     /// Where.
     pub target: TargetOptions,
-    /// Which way.
-    pub direction: Direction,
+    /// Which way: a search for each, in this order, with equal shares of the budget.
+    pub directions: Vec<Direction>,
     /// The files that are moved round and round.
     pub dataset: Upwards,
     /// Part sizes to try; `None` is what suits the endpoint and the largest file.
@@ -102,12 +106,13 @@ pub async fn tune(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Finished> {
-    let Ahead { dataset, config, estimate, opened } =
+    let Ahead { dataset, configs, estimate, opened } =
         look_ahead(options, interrupt, progress).await?;
     let before = cut_off.as_ref().map(|saved| &saved.document);
     let trials = before.map_or(&[][..], |document| &document.trials);
-    let search = resume::search(&config, trials)?;
-    let spent = Spent::new(options, estimate.caps(options), estimate.trials, before);
+    let legs = Leg::all(options, configs, &estimate, trials)?;
+    let whole = Until { time: options.budget, caps: estimate.caps(options) };
+    let spent = Spent::new(whole, before);
     match &cut_off {
         None => progress.note(&estimate.text()),
         Some(saved) => progress.note(&format!(
@@ -124,9 +129,8 @@ pub async fn tune(
     if !options.objects {
         may_write(&bucket, interrupt, progress).await?;
     }
-    let largest = largest(options, &config);
-    let of_the_model = open.assumptions(largest, options.direction, progress);
-    let scenario = scenario(options, &config, &open);
+    let of_the_model = of_the_model(options, &legs, &open, progress);
+    let scenario = scenario(options, &legs, &open);
     let record = match cut_off {
         Some(saved) => resume::record(saved, &scenario, &open.result)?,
         None => Record::begin(Beginning {
@@ -135,7 +139,7 @@ pub async fn tune(
             target: open.result.clone(),
             scenario,
             assumptions: [
-                assumptions(options.direction, options.get, options.connector.as_ref()),
+                assumptions(options.flow(), options.get, options.connector.as_ref()),
                 of_the_model,
                 existing(options),
             ]
@@ -154,7 +158,6 @@ pub async fn tune(
     };
     let mut tuning = Tuning {
         options,
-        config,
         dataset: Arc::new(dataset),
         pattern: Pattern::new(PATTERN_SEED),
         place: &open.place,
@@ -164,7 +167,7 @@ pub async fn tune(
         record,
         allowance: spent.allowance(),
     };
-    let searched = claim.while_alive(tuning.search(search, spent)).await;
+    let searched = claim.while_alive(tuning.search(legs, spent)).await;
     let mut record = tuning.record;
     record.document.simulation = open.simulation_cost(progress);
     if searched.is_err() {
@@ -199,7 +202,7 @@ pub async fn estimate(
 /// What is known before anything is spent.
 struct Ahead {
     dataset: Dataset,
-    config: tune::Config,
+    configs: Vec<(Direction, tune::Config)>,
     estimate: Estimate,
     /// Where the dataset lies already.
     opened: Option<(Open, Bucket)>,
@@ -224,16 +227,34 @@ async fn look_ahead(
             (dataset.ok_or_else(|| needs_target("tuning without a dataset"))?, None)
         }
     };
-    let config = config(options, &dataset);
-    check_settings(options, &config, &dataset)?;
-    let estimate = Estimate::new(options, &config, &dataset)?;
-    Ok(Ahead { dataset, config, estimate, opened })
+    let config = |way: &Direction| (*way, leg::config(options, *way, &dataset));
+    let configs: Vec<_> = options.directions.iter().map(config).collect();
+    for (_, config) in &configs {
+        check_settings(options, config, &dataset)?;
+    }
+    let estimate = Estimate::new(options, &configs, &dataset)?;
+    Ok(Ahead { dataset, configs, estimate, opened })
 }
 
 /// What follows from objects that somebody else has stored.
 fn existing(options: &TuneOptions) -> Vec<String> {
     let note = "The objects that were downloaded existed before: their bytes are not known here and not verified (unverifiable), nor is how they were stored.";
     if options.objects { vec![note.to_owned()] } else { Vec::new() }
+}
+
+impl TuneOptions {
+    /// Which way, in the words of a job.
+    fn flow(&self) -> Flow {
+        match self.directions[..] {
+            [direction] => direction.into(),
+            _ => Flow::Mixed(Mix::default()),
+        }
+    }
+
+    /// Whether objects are uploaded first.
+    fn prepares(&self, direction: Direction) -> bool {
+        direction == Direction::Down && !self.objects
+    }
 }
 
 /// Sees that every settings that may be tried is possible.
@@ -250,48 +271,41 @@ fn check_settings(options: &TuneOptions, config: &tune::Config, dataset: &Datase
     Ok(())
 }
 
-/// What is searched.
-fn config(options: &TuneOptions, dataset: &Dataset) -> tune::Config {
-    let offered = || tune::offered_part_sizes(options.has_segments, dataset.largest_bytes());
-    let mut part_sizes_bytes = options.part_sizes.clone().unwrap_or_else(offered);
-    // Of what the connector sends nothing is known to the GCS command unless it is tried.
-    part_sizes_bytes.extend(options.gcs.connector_part_size_bytes);
-    let largest = part_sizes_bytes.iter().max().copied().unwrap_or_default();
-    if options.direction == Direction::Down && options.get == GetMode::Whole {
-        // Downloads of whole objects have no parts: one size stands for all.
-        part_sizes_bytes = vec![largest];
+/// What the model of a simulation cannot be relied on for, in every direction.
+fn of_the_model(
+    options: &TuneOptions,
+    legs: &[Leg],
+    open: &Open,
+    progress: &Progress,
+) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for leg in legs {
+        let more = open.assumptions(largest(options, &leg.config), leg.direction, progress);
+        all.extend(more.into_iter().filter(|one| !all.contains(one)).collect::<Vec<_>>());
     }
-    tune::Config {
-        part_sizes_bytes,
-        concurrency_max: options.concurrency_max,
-        parts_in_flight: options.parts_in_flight.clone(),
-        current: Settings {
-            concurrency: options.current_concurrency,
-            parts_in_flight: options.gcs.connector_parts_in_flight.unwrap_or(1),
-            ..tune::untuned(largest)
-        },
-        limits: options.limits,
-        seed: options.seed,
-    }
+    all
 }
 
-fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeMap<String, Value> {
+fn scenario(options: &TuneOptions, legs: &[Leg], open: &Open) -> BTreeMap<String, Value> {
     let dataset = match &options.dataset {
         _ if options.objects => json!({ "existing": open.describe() }),
         Upwards::Synthetic { name, .. } => json!(name),
         Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
     };
+    // Downloads of whole objects stand for all sizes.
+    let part_sizes =
+        legs.iter().map(|leg| &leg.config.part_sizes_bytes).max_by_key(|all| all.len());
     let mut scenario = BTreeMap::from([
         ("budget_s".into(), json!(options.budget.as_secs_f64())),
         ("concurrency_max".into(), json!(options.concurrency_max)),
         ("connector_part_size_bytes".into(), json!(options.gcs.connector_part_size_bytes)),
         ("current_concurrency".into(), json!(options.current_concurrency)),
         ("dataset".into(), dataset),
-        ("direction".into(), json!(options.direction)),
+        ("directions".into(), json!(options.directions)),
         ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
         ("memory_bytes".into(), json!(options.limits.memory_bytes)),
         ("model".into(), open.model()),
-        ("part_sizes_bytes".into(), json!(config.part_sizes_bytes)),
+        ("part_sizes_bytes".into(), json!(part_sizes)),
         ("parts_in_flight".into(), json!(options.parts_in_flight)),
         ("requests_per_second_max".into(), json!(options.limits.requests_per_second_max)),
         ("seed".into(), json!(options.seed)),
@@ -303,8 +317,8 @@ fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeM
         ("max_cost_usd".into(), json!(options.caps.cost)),
         ("prices".into(), json!(options.caps.prices)),
     ]);
-    if options.direction == Direction::Down && !options.objects {
-        let stored = stored_part_size(options, config);
+    for leg in legs.iter().filter(|leg| options.prepares(leg.direction)) {
+        let stored = stored_part_size(options, &leg.config);
         scenario.insert("stored_part_size_bytes".into(), json!(stored));
     }
     scenario.extend(seen(options.connector.as_ref()));
@@ -314,7 +328,6 @@ fn scenario(options: &TuneOptions, config: &tune::Config, open: &Open) -> BTreeM
 
 struct Tuning<'a> {
     options: &'a TuneOptions,
-    config: tune::Config,
     dataset: Arc<Dataset>,
     pattern: Pattern,
     place: &'a Place,
@@ -326,26 +339,37 @@ struct Tuning<'a> {
 }
 
 impl Tuning<'_> {
-    async fn search(&mut self, mut search: Search, mut spent: Spent) -> Result<()> {
-        let options = self.options;
-        if options.direction == Direction::Down && !options.objects {
+    async fn search(&mut self, mut legs: Vec<Leg>, mut spent: Spent) -> Result<()> {
+        for leg in legs.iter_mut().filter(|leg| !leg.over) {
+            spent.turn_to(leg);
+            self.allowance = spent.allowance();
+            self.go(leg, &mut spent).await?;
+        }
+        self.recommend(&legs);
+        Ok(())
+    }
+
+    /// Searches in one direction.
+    async fn go(&mut self, leg: &mut Leg, spent: &mut Spent) -> Result<()> {
+        if self.options.prepares(leg.direction) {
             let began = clock::now();
-            self.prepare().await?;
+            self.prepare(&leg.config).await?;
             spent.add_beside(began.elapsed());
         }
         loop {
             let affordable_trials = spent.affordable();
-            let Some(next) = search.ask(affordable_trials) else { break };
+            let Some(next) = leg.search.ask(affordable_trials) else { break };
             let (began, before) = (clock::now(), self.allowance.spent());
             let left = Left { trials: affordable_trials, time: spent.left() };
-            let finished = self.trial(next, left).await?;
+            let finished = self.trial(next, leg.direction, left).await?;
             let trial::Finished { mut trial, records, stopped, .. } = finished;
             let (took, after) = (began.elapsed(), self.allowance.spent());
             if stopped {
-                let cap = spent.stopped(took);
+                let (cap, is_shared) = (spent.stopped(took), self.options.directions.len() > 1);
                 self.progress.note(&format!(
-                    "trial {} was stopped: {} is used up",
+                    "trial {} was stopped: {}{} is used up",
                     trial.id + 1,
+                    if is_shared { "its direction's share of " } else { "" },
                     cap.option()
                 ));
                 break;
@@ -356,38 +380,44 @@ impl Tuning<'_> {
                 bytes: after.bytes() - before.bytes(),
                 cost_usd: after.cost.0 - before.cost.0,
             });
-            search.tell(next, Outcome::from(&trial));
+            leg.search.tell(next, Outcome::from(&trial));
             self.progress.note(&line(&trial));
             spent.add(&trial);
             self.record.document.spent = Some(spent.total());
             self.record.add(trial, &records)?;
         }
         self.record.document.spent = Some(spent.total());
-        self.recommend(&search);
         Ok(())
     }
 
-    fn recommend(&mut self, search: &Search) {
-        let Some(mut recommendation) = tune::recommend(search, self.options.direction) else {
-            return;
-        };
-        let settings = recommendation.settings;
-        let gcs = tune::gcs_concurrency(search, &self.options.gcs);
-        recommendation.commands = tune::commands(settings, gcs, &self.options.gcs);
-        recommendation.scaling = tune::scaling(search, settings);
-        self.record.document.recommendation = Some(recommendation);
+    fn recommend(&mut self, legs: &[Leg]) {
+        let gcs = &self.options.gcs;
+        let found = legs.iter().filter_map(|leg| leg.recommendation(gcs));
+        let found: Vec<Recommendation> = found.collect();
+        let document = &mut self.record.document;
+        document.recommendation = found.first().cloned();
+        if let ([up, down], Some(first)) = (legs, found.first()) {
+            let part_size = first.settings.part_size_bytes;
+            document.joint = tune::joint(&up.search, &down.search, part_size, gcs);
+            document.recommendations = found;
+        }
     }
 
     /// One trial; its objects are gone before the next.
-    async fn trial(&mut self, next: Next, left: Left) -> Result<trial::Finished> {
+    async fn trial(
+        &mut self,
+        next: Next,
+        direction: Direction,
+        left: Left,
+    ) -> Result<trial::Finished> {
         let id = self.record.document.trials.len() as u32;
         let options = self.options;
-        let below = match options.direction {
+        let below = match direction {
             Direction::Up => format!("t{id}/"),
             Direction::Down if options.objects => String::new(),
             Direction::Down => String::from("objects/"),
         };
-        let job = self.job(next.settings, options.direction, &below);
+        let job = self.job(next.settings, direction, &below);
         let load = Load::Timed { warm_up: options.warm_up, stop: Stop::after(options.window) };
         let label = Label { id, phase: next.phase, block: next.block };
         let why = why(next.phase, next.block);
@@ -402,17 +432,17 @@ impl Tuning<'_> {
         if finished.interrupted {
             return Err(Error::interrupted());
         }
-        if options.direction == Direction::Up {
+        if direction == Direction::Up {
             self.claim.clear(&below).await?;
         }
         Ok(finished)
     }
 
     /// Uploads the objects that are downloaded in every trial.
-    async fn prepare(&mut self) -> Result<()> {
+    async fn prepare(&mut self, config: &tune::Config) -> Result<()> {
         self.progress.note("preparing the objects to download");
         let settings = Settings {
-            part_size_bytes: stored_part_size(self.options, &self.config),
+            part_size_bytes: stored_part_size(self.options, config),
             concurrency: self.options.current_concurrency,
             parts_in_flight: 1,
         };

@@ -14,12 +14,15 @@ use crate::session::record::Record;
 use crate::tune::{self, Next, Outcome, Search};
 
 /// The search as it was after these trials; without any, one that begins.
-pub(super) fn search(config: &tune::Config, trials: &[Trial]) -> Result<Search> {
+pub(super) fn search<'a>(
+    config: &tune::Config,
+    trials: impl Iterator<Item = &'a Trial>,
+) -> Result<Search> {
     let told = |trial: &Trial| {
         let affordable = trial.asked?.affordable_trials;
         Some((affordable, Next::from(trial), Outcome::from(trial)))
     };
-    let told = trials.iter().map(told).collect::<Option<Vec<_>>>();
+    let told = trials.map(told).collect::<Option<Vec<_>>>();
     told.and_then(|told| Search::resumed(config.clone(), told)).ok_or_else(|| {
         Error::environment("the saved trials are not those that this version of tidegate would run")
             .hint("start a new search without --resume")
