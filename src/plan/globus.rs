@@ -18,7 +18,7 @@ pub const SOURCE: &str = "startup 5.9 s: tasks of one file of 1 MB between a DTN
     number is published for an S3 connector (arXiv:2009.03190 has figures only), an ASSUMPTION";
 
 impl Default for Startup {
-    /// See [`SOURCE`].
+    /// The constant `SOURCE` says where they are from.
     fn default() -> Self {
         Self { startup_s: 5.9, per_file_s: 0.0 }
     }
