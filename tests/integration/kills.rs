@@ -71,7 +71,7 @@ impl Kind {
 /// What is run until it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Doing {
-    /// Two files of three parts each go up and are read back.
+    /// A file of two parts and one of three go up and are read back.
     Run,
     /// Small files go up.
     RunOfSmallFiles,
@@ -86,7 +86,7 @@ enum Doing {
 const KINDS: [(Doing, Kind, u32); 25] = [
     (Doing::Run, Kind::WriteMarker, 1),
     (Doing::Run, Kind::Create, 2),
-    (Doing::Run, Kind::Part, 6),
+    (Doing::Run, Kind::Part, 5),
     (Doing::Run, Kind::Complete, 2),
     (Doing::Run, Kind::Delete, 1),
     (Doing::Run, Kind::DeleteMarker, 1),
