@@ -272,7 +272,6 @@ pub fn trials(trials: &[Trial]) -> Table {
 
 fn trial_row(trial: &Trial) -> [String; 16] {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".into());
-    let retries = trial.requests.values().map(|operation| operation.retries).sum();
     let steady = trial.window.steady.map(|steady| if steady { "yes" } else { "no" }.into());
     [
         trial.id.to_string(),
@@ -285,7 +284,7 @@ fn trial_row(trial: &Trial) -> [String; 16] {
         wording::rate(trial.goodput_bytes_per_second),
         wording::rate(trial.wire_bytes_per_second),
         wording::count(trial.objects),
-        wording::count(retries),
+        wording::count(trial.retries()),
         wording::count(trial.errors.total()),
         wording::count(trial.cut),
         or_dash(trial.client.cpu_seconds_per_gb.map(|cost| format!("{cost:.2}"))),

@@ -176,8 +176,7 @@ fn speeds(task: &TaskSummary) -> String {
 }
 
 fn errors(trial: &Trial) -> String {
-    let retries = trial.requests.values().map(|operation| operation.retries).sum();
-    format!("{}, retries {}", wording::errors(&trial.errors), wording::count(retries))
+    format!("{}, retries {}", wording::errors(&trial.errors), wording::count(trial.retries()))
 }
 
 fn limit(lines: &mut Lines, digest: &Digest) {

@@ -235,6 +235,13 @@ pub struct Trial {
     pub asked: Option<Asked>,
 }
 
+impl Trial {
+    /// Attempts after the first, of all its requests. A document may claim any number.
+    pub fn retries(&self) -> u64 {
+        saturating_sum(self.requests.values().map(|operation| operation.retries))
+    }
+}
+
 /// What a search that was cut off must be told again, beside what the trial brought.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
@@ -452,6 +459,10 @@ pub struct Percentiles {
     pub mean: f64,
 }
 
+fn saturating_sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().fold(0, u64::saturating_add)
+}
+
 /// Failed attempts by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorCounts {
@@ -470,9 +481,10 @@ pub struct ErrorCounts {
 }
 
 impl ErrorCounts {
-    /// All failed attempts.
+    /// All failed attempts. A document may claim any number.
     pub fn total(&self) -> u64 {
-        self.throttled + self.timeout + self.connection + self.checksum + self.server + self.client
+        let Self { throttled, timeout, connection, checksum, server, client } = *self;
+        saturating_sum([throttled, timeout, connection, checksum, server, client])
     }
 }
 
@@ -498,12 +510,12 @@ impl Corrupt {
 impl AddAssign for ErrorCounts {
     fn add_assign(&mut self, other: Self) {
         let Self { throttled, timeout, connection, checksum, server, client } = other;
-        self.throttled += throttled;
-        self.timeout += timeout;
-        self.connection += connection;
-        self.checksum += checksum;
-        self.server += server;
-        self.client += client;
+        self.throttled = self.throttled.saturating_add(throttled);
+        self.timeout = self.timeout.saturating_add(timeout);
+        self.connection = self.connection.saturating_add(connection);
+        self.checksum = self.checksum.saturating_add(checksum);
+        self.server = self.server.saturating_add(server);
+        self.client = self.client.saturating_add(client);
     }
 }
 
