@@ -42,6 +42,10 @@ pub struct Recorder {
     cut: u64,
     pub(super) up: OneWay,
     pub(super) down: OneWay,
+    /// What was downloaded only to compare it with its upload: it belongs to no direction.
+    read_back: OneWay,
+    /// Whether that is all that is downloaded.
+    only_uploads: bool,
     /// Attempts by the time of their end, whatever it was.
     pub(super) ended: Series,
     /// Of these, the failed ones.
@@ -119,6 +123,11 @@ impl Recorder {
         Self { attempts: keeps_attempts.then(Attempts::default), ..Self::default() }
     }
 
+    /// One that knows whether files only go up: then what comes down is read back.
+    pub fn of_job(keeps_attempts: bool, only_uploads: bool) -> Self {
+        Self { only_uploads, ..Self::new(keeps_attempts) }
+    }
+
     /// A logical request begins.
     pub fn request_began(&mut self, operation: Operation) {
         self.operations.entry(operation).or_default().requests += 1;
@@ -137,6 +146,7 @@ impl Recorder {
         record.attempts += 1;
         let way = match id.operation.direction() {
             Direction::Up => &mut self.up,
+            Direction::Down if self.only_uploads => &mut self.read_back,
             Direction::Down => &mut self.down,
         };
         probe.add_to(&mut way.wire);
@@ -190,6 +200,7 @@ impl Recorder {
         self.cut += other.cut;
         self.up.merge(&other.up);
         self.down.merge(&other.down);
+        self.read_back.merge(&other.read_back);
         self.ended.merge(&other.ended);
         self.failed.merge(&other.failed);
         self.tcp.merge(other.tcp);
@@ -251,17 +262,22 @@ impl Recorder {
         self.cut
     }
 
-    /// Payload bytes of successful attempts.
+    /// What was downloaded only to compare it with its upload.
+    pub fn read_back(&self) -> &OneWay {
+        &self.read_back
+    }
+
+    /// Payload bytes of successful attempts, without what was read back.
     pub fn payload_bytes(&self) -> u64 {
         self.up.payload_bytes + self.down.payload_bytes
     }
 
-    /// Body bytes that passed the sockets in the bins `from..to`.
+    /// Body bytes that passed the sockets in the bins `from..to`, without what was read back.
     pub fn wire_bytes(&self, from: usize, to: usize) -> u64 {
         self.up.wire_bytes(from, to) + self.down.wire_bytes(from, to)
     }
 
-    /// Body bytes of the bins `from..to` in attempts that succeeded.
+    /// Body bytes of the bins `from..to` in attempts that succeeded, without what was read back.
     pub fn good_bytes(&self, from: usize, to: usize) -> u64 {
         self.up.good_bytes(from, to) + self.down.good_bytes(from, to)
     }

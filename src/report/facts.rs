@@ -155,8 +155,18 @@ fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("goodput", wording::rate(task.goodput_bytes_per_second)),
         ("settings", wording::settings(trial.settings)),
         ("verified", verified.into()),
+        ("read back", read_back(trial)),
         ("limited by", limit(digest.shown)),
     ]
+}
+
+fn read_back(trial: &Trial) -> String {
+    match trial.read_back_bytes {
+        0 => String::new(),
+        bytes => {
+            format!("{} to compare uploads with their source, in no other rate", ByteSize(bytes))
+        }
+    }
 }
 
 fn measured(digest: &Digest) -> Facts {
@@ -177,6 +187,7 @@ fn measured(digest: &Digest) -> Facts {
         ("goodput", interval),
         ("up", up),
         ("down", down),
+        ("read back", read_back(trial)),
         ("trial", which),
         ("limited by", limit(digest.shown)),
     ]

@@ -108,6 +108,7 @@ pub fn complete() -> Document {
     trial.asked =
         Some(Asked { affordable_trials: 20, took_s: 31.5, bytes: 12 * MIB, cost_usd: 0.25 });
     trial.direction = Traffic::Mixed;
+    trial.read_back_bytes = 12 * MIB;
     trial.mixed = Some(Mixed { up: way, down: way });
     trial.goodput_interval_95 = Some([1e8, 2e8]);
     trial.objects_us =
@@ -285,6 +286,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         goodput_interval_95: None,
         wire_bytes_per_second: goodput * 1.01,
         bytes: (goodput * 25.0) as u64,
+        read_back_bytes: 0,
         objects: 48,
         requests: requests(settings),
         objects_us: ObjectTimes::default(),

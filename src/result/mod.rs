@@ -197,6 +197,10 @@ pub struct Trial {
     pub wire_bytes_per_second: f64,
     /// Payload bytes moved by successful requests over the whole trial.
     pub bytes: u64,
+    /// Payload bytes downloaded only to compare uploads with their source: in no other figure of the
+    /// trial but the times of `get` requests and the client's cost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub read_back_bytes: u64,
     /// Objects moved whole over the whole trial.
     pub objects: u64,
     /// Requests by operation: `create`, `part`, `complete`, `abort`, `put`, `get`, `head`, `list`, `delete`, `location`.

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use super::mover::Mover;
-use super::{Control, Job};
+use super::{Control, Flow, Job};
 use crate::measure::Recorder;
 use crate::result::FileFailure;
 use crate::store::{Store, Upload};
@@ -42,7 +42,7 @@ impl<'a, S: Store> Worker<'a, S> {
             store,
             job,
             control,
-            recorder: RefCell::new(Recorder::new(job.keep_attempts)),
+            recorder: RefCell::new(Recorder::of_job(job.keep_attempts, job.direction == Flow::Up)),
             open_uploads: RefCell::default(),
             failures: RefCell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(job.seed ^ number)),

@@ -163,6 +163,7 @@ impl Measured<'_> {
             goodput_interval_95: measured.goodput_interval_95,
             wire_bytes_per_second: measured.wire_bytes_per_second,
             bytes: self.recorder.payload_bytes(),
+            read_back_bytes: self.recorder.read_back().payload_bytes(),
             objects: Live::get(&self.control.live.files_done),
             requests: self.recorder.summaries(),
             objects_us: self.recorder.object_times(),
@@ -185,6 +186,7 @@ impl Measured<'_> {
         let errors = self.recorder.errors();
         let [sent, received] = [Direction::Up, Direction::Down]
             .map(|way| measured.one_way(&self.recorder, way).wire_bytes_per_second);
+        let received = received + measured.read_back(&self.recorder);
         // What waited at the end of a whole task is nothing, whatever waited before.
         let arrivals_count = self.job.arrivals != Arrivals::Closed && load != Load::WholeTask;
         Observed {
@@ -220,7 +222,8 @@ impl Measured<'_> {
         if self.watched.simulated {
             return ClientUse::default();
         }
-        let (cpu_seconds, bytes) = (self.cpu.as_secs_f64(), self.recorder.payload_bytes());
+        let bytes = self.recorder.payload_bytes() + self.recorder.read_back().payload_bytes();
+        let cpu_seconds = self.cpu.as_secs_f64();
         let used = self.used.as_ref();
         ClientUse {
             cpu_seconds: Some(cpu_seconds),

@@ -28,9 +28,9 @@ const FULL: f64 = STREAM * MOVERS as f64;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn store() -> ModelStore {
+fn store(retain: Retain) -> ModelStore {
     let model = Model { connection_rate: Some(Rate(STREAM)), ..Model::default() };
-    ModelStore::new(model, Limits::none(), Retain::Layout, 1)
+    ModelStore::new(model, Limits::none(), retain, 1)
 }
 
 fn job(direction: Flow, order: Order, files: u64) -> Job {
@@ -73,6 +73,10 @@ impl Trial {
 
 /// Runs a job under a load; what it downloads lies in the store before.
 fn run(job: Job, load: Load) -> Trial {
+    run_at(|| store(Retain::Layout), job, load)
+}
+
+fn run_at(store: impl FnOnce() -> ModelStore, job: Job, load: Load) -> Trial {
     clock::simulate(async {
         let store = store();
         prepare(&store, &job).await;
@@ -214,6 +218,24 @@ fn a_mixed_load_moves_each_way_its_share_of_the_files_and_is_measured_each_way()
     assert!((sum / result.goodput_bytes_per_second - 1.0).abs() < 1e-9);
     let up_share = mixed.up.goodput_bytes_per_second / sum;
     assert!((up_share - 0.7).abs() < 0.05, "{up_share}");
+}
+
+#[test]
+fn what_is_read_back_is_no_goodput_of_the_uploads() {
+    let verified = |load: Load| {
+        let uploads = job(Flow::Up, load.order(), 0);
+        let job = Job { verify: true, dataset: synthetic(24), ..uploads };
+        run_at(|| store(Retain::Memory), job, load)
+    };
+    let task = verified(Load::WholeTask).result;
+    let moved = synthetic(24).bytes();
+    assert_eq!((task.objects, task.bytes, task.read_back_bytes), (24, moved, moved));
+    let wire = task.wire_bytes_per_second / task.goodput_bytes_per_second;
+    assert!((wire - 1.0).abs() < 0.01, "{wire}");
+    // Sending and reading back take as long: each is half of the time.
+    let timed = verified(timed(SECOND / 2, Stop::after(SECOND)));
+    assert!((0.4..0.6).contains(&timed.rate()), "{}", timed.rate());
+    assert!(timed.result.read_back_bytes > 0);
 }
 
 #[test]

@@ -52,6 +52,11 @@ impl Measurement {
             wire_bytes_per_second: rate(way.wire_bytes(bins.start, bins.end), self.seconds),
         }
     }
+
+    /// Bytes per second that were read back in the same window.
+    pub(super) fn read_back(&self, recorder: &Recorder) -> f64 {
+        rate(recorder.read_back().wire_bytes(self.bins.start, self.bins.end), self.seconds)
+    }
 }
 
 /// The window from `opened` to `closed`, or what the rule leaves of it.

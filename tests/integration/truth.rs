@@ -350,7 +350,10 @@ fn the_files_beside_a_result_agree_with_it() {
 
     let attempts = Table::read(&unpacked(&run.join("trial-000-attempts.csv.gz")));
     assert_eq!(attempts.rows.len() as u64, series.sum("attempts_ended"));
-    assert_eq!(attempts.sum("payload_bytes"), series.sum("wire_bytes"));
+    // The attempts that read back to verify are beside the uploads.
+    let read_back = trial["read_back_bytes"].as_u64().unwrap();
+    assert_eq!(read_back, trial["bytes"].as_u64().unwrap());
+    assert_eq!(attempts.sum("payload_bytes"), series.sum("wire_bytes") + read_back);
     let counted = trial["requests"].as_object().unwrap();
     let counted = counted
         .iter()

@@ -89,14 +89,17 @@ impl Played<'_> {
             self.attempts().filter(|attempt| which(attempt.outcome)).map(|a| a.bytes).sum()
         };
         let (ok, lost) = (sum(&|outcome| outcome == Outcome::Ok), sum(&|o| o != Outcome::Ok));
-        assert_eq!(recorder.wire_bytes(0, ALL), ok + lost, "the wire carried all");
+        // What is read back counts for itself: for the direction asked there is nothing more.
+        let back = recorder.read_back();
+        let wire = recorder.wire_bytes(0, ALL) + back.wire_bytes(0, ALL);
+        assert_eq!(wire, ok + lost, "the wire carried all");
         assert_eq!(Live::get(&self.live.wire_bytes), ok + lost, "and was seen to");
         assert_eq!(
-            recorder.good_bytes(0, ALL),
+            recorder.good_bytes(0, ALL) + back.good_bytes(0, ALL),
             ok,
             "goodput and what was sent in vain make the wire"
         );
-        assert_eq!(recorder.payload_bytes(), ok);
+        assert_eq!(recorder.payload_bytes() + back.payload_bytes(), ok);
         if let Some(allowance) = &self.job.allowance {
             let cap = allowance.caps().bytes.unwrap_or(u64::MAX);
             assert!(ok + lost <= cap, "{} bytes of {cap} that were allowed", ok + lost);

@@ -407,52 +407,47 @@ impl<'a> Budgets<'a> {
 
     /// Too small a budget is refused, with one that is enough.
     fn check(&self, forecast: &Forecast, bound_by: Budget) -> Result<()> {
-        let Caps { bytes, cost, .. } = &self.share.caps;
+        // Preparing alone may be too much even if nothing is known of the trials.
+        self.check_prepared()?;
         let least = Forecast::TRIALS_MIN;
+        if forecast.trials >= least {
+            return Ok(());
+        }
         let (part, searches) = (part_of(self.options), self.options.directions.len() as u32);
         let enough = self.total(least).unwrap_or(self.prepared);
-        let too_small = |what: String| {
-            let affords =
-                format!("{what} affords {} trials and {least} are the least", forecast.trials);
-            Err(Error::environment(affords))
-        };
-        let refused = match bound_by {
-            // Preparing alone may be too much even if nothing is known of the trials.
-            _ if bytes.is_some_and(|cap| self.prepared.bytes() > cap) => {
-                let prepared = ByteSize(self.prepared.bytes());
-                let message =
-                    format!("the objects to download are {prepared}: more than {part}--max-bytes");
-                Err(Error::environment(message))
-            }
-            _ if cost.is_some_and(|cap| self.prepared.cost > cap) => {
-                let cost = self.prepared.cost;
-                let message = format!(
-                    "storing the objects to download costs {cost}: more than {part}--max-cost"
-                );
-                Err(Error::environment(message))
-            }
-            _ if forecast.trials >= least => return Ok(()),
-            Budget::Time => too_small(format!("{part}the budget")),
-            Budget::Bytes => too_small(format!("{part}--max-bytes")),
-            Budget::Cost => too_small(format!("{part}--max-cost")),
-        };
-        let hint = match bound_by {
+        let (budget, needed) = match bound_by {
             Budget::Time => {
                 let needed = (self.preparing + self.trial * least) * searches;
-                let needed = needed.as_secs_f64().ceil() as u64;
-                let needed = humantime::format_duration(Duration::from_secs(needed));
-                format!("give --budget {needed} or more")
+                let seconds = Duration::from_secs(needed.as_secs_f64().ceil() as u64);
+                ("the budget", format!("--budget {}", humantime::format_duration(seconds)))
             }
             Budget::Bytes => {
                 let needed = enough.bytes().saturating_mul(searches.into());
-                format!("give --max-bytes {}MB or more", needed.div_ceil(1_000_000))
+                ("--max-bytes", format!("--max-bytes {}MB", needed.div_ceil(1_000_000)))
             }
             Budget::Cost => {
                 let needed = enough.cost.0 * f64::from(searches);
-                format!("give --max-cost {:.2}USD or more", needed + 0.005)
+                ("--max-cost", format!("--max-cost {:.2}USD", needed + 0.005))
             }
         };
-        refused.map_err(|error| error.hint(hint))
+        let affords = forecast.trials;
+        let message = format!("{part}{budget} affords {affords} trials and {least} are the least");
+        Err(Error::environment(message).hint(format!("give {needed} or more")))
+    }
+
+    fn check_prepared(&self) -> Result<()> {
+        let Caps { bytes, cost, .. } = &self.share.caps;
+        let (part, prepared) = (part_of(self.options), self.prepared);
+        let (what, option) = if bytes.is_some_and(|cap| prepared.bytes() > cap) {
+            let bytes = ByteSize(prepared.bytes());
+            (format!("the objects to download are {bytes}"), "--max-bytes")
+        } else if cost.is_some_and(|cap| prepared.cost > cap) {
+            (format!("storing the objects to download costs {}", prepared.cost), "--max-cost")
+        } else {
+            return Ok(());
+        };
+        Err(Error::environment(format!("{what}: more than {part}{option}"))
+            .hint(format!("give a larger {option}, or fewer bytes with --size")))
     }
 
     /// Preparation and so many trials; `None` if nothing is known of them.
