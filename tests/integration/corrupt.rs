@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::proxy::{Asked, Moment, Proxy, Watcher, Way};
+use crate::support::proxy::{Moment, Watcher, Way, proxy};
+use crate::support::relay::Asked;
 use crate::support::servers::Serve;
 use crate::support::tidegate::Tidegate;
 
@@ -54,7 +55,7 @@ impl Watcher for Corruptor {
 fn tells_all(direction: &str) {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let corruptor = Arc::new(Corruptor::default());
-    let proxy = Proxy::start(&serve.endpoint(), Arc::clone(&corruptor));
+    let proxy = proxy(&serve.endpoint(), Arc::clone(&corruptor));
     let what = ["--dataset", "esnet-5MB", "--files", "1600", "--size", "3200kB"];
     let how = ["--direction", direction, "--verify", "--concurrency", "8", "--json"];
     let finished =

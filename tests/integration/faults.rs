@@ -16,7 +16,8 @@ use tidegate::store::Store;
 use tidegate::store::s3::{Config, Credentials, S3Store};
 
 use crate::support::SECRET_KEY;
-use crate::support::mischief::{Asked, Fault, Mischief};
+use crate::support::mischief::{Fault, mischief};
+use crate::support::relay::Asked;
 use crate::support::servers::{Serve, connection, text};
 use crate::support::tidegate::{Finished, Tidegate};
 use crate::support::truth_server::{Plan, TruthServer};
@@ -82,7 +83,7 @@ async fn faults_of_uploads_are_tried_again_and_counted_by_class() {
         Asked::is_part,
     );
     let mut completes = once_each([Fault::LoseAnswer], Asked::is_complete);
-    let mischief = Mischief::before(&serve.endpoint(), move |asked| match parts(asked) {
+    let mischief = mischief(&serve.endpoint(), move |asked| match parts(asked) {
         Fault::None => completes(asked),
         fault => fault,
     });
@@ -102,7 +103,7 @@ async fn faults_of_uploads_are_tried_again_and_counted_by_class() {
 async fn faults_of_downloads_are_tried_again_and_counted_by_class() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let faults = [Fault::Truncate, Fault::LoseAnswer, Fault::refusal(500, "InternalError", "")];
-    let mischief = Mischief::before(&serve.endpoint(), once_each(faults, Asked::is_get));
+    let mischief = mischief(&serve.endpoint(), once_each(faults, Asked::is_get));
     let down = [TARGET, "--size", "24MB", "--files", "4", "--direction", "down", "--verify"];
     let document = Tidegate::at(&mischief.endpoint()).json("run", &down);
     let trial = &document["trials"][0];
@@ -119,7 +120,7 @@ async fn a_server_is_asked_again_no_sooner_than_it_wants() {
     let seen = Arc::clone(&times);
     let slow_down = Fault::refusal(429, "SlowDown", "Retry-After: 2\r\n");
     let mut faults = once_each([slow_down], Asked::is_part);
-    let mischief = Mischief::before(&serve.endpoint(), move |asked| {
+    let mischief = mischief(&serve.endpoint(), move |asked| {
         if asked.is_part() {
             seen.lock().unwrap().push(clock::now());
         }
@@ -137,7 +138,7 @@ async fn what_fails_for_good_is_named_and_taken_back() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     // The first file that is seen, whatever is tried.
     let mut unlucky = None;
-    let mischief = Mischief::before(&serve.endpoint(), move |asked| {
+    let mischief = mischief(&serve.endpoint(), move |asked| {
         let key = || asked.target.split('?').next().unwrap_or_default().to_owned();
         if asked.is_part() && *unlucky.get_or_insert_with(key) == key() {
             return Fault::refusal(403, "AccessDenied", "");
@@ -156,7 +157,7 @@ async fn what_fails_for_good_is_named_and_taken_back() {
 async fn keys_that_expire_in_mid_run_are_said_and_clean_takes_away_what_they_could_not() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let mut parts = 0;
-    let mischief = Mischief::before(&serve.endpoint(), move |asked| {
+    let mischief = mischief(&serve.endpoint(), move |asked| {
         parts += u32::from(asked.is_part());
         match parts > 3 {
             true => Fault::refusal(400, "ExpiredToken", ""),

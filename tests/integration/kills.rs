@@ -17,7 +17,8 @@ use tidegate::store::s3::S3Store;
 
 use crate::clean::{BYSTANDERS, OF_ANOTHER_RUN, put};
 use crate::support::SECRET_KEY;
-use crate::support::proxy::{Asked, Moment, Proxy, Watcher, Way};
+use crate::support::proxy::{Moment, Watcher, Way, proxy};
+use crate::support::relay::Asked;
 use crate::support::servers::{Serve, Versitygw, connection};
 use crate::support::tidegate::Tidegate;
 use crate::support::uploading::{probe, wait_for_uploads};
@@ -242,7 +243,7 @@ async fn kill_and_clean(endpoint: &str, count: usize, seed: u64) -> BTreeMap<Str
     let before = state(&store).await;
 
     let killer = Arc::new(Killer::default());
-    let proxy = Proxy::start(endpoint, Arc::clone(&killer));
+    let proxy = proxy(endpoint, Arc::clone(&killer));
     let program = Tidegate::at(&proxy.endpoint());
     let mut random = fastrand::Rng::with_seed(seed);
     let mut hit = BTreeMap::new();

@@ -1,19 +1,10 @@
 //! A server in between that does to each request what a test says: the faults of networks and servers.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::io::{self, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
 
-/// A request that has arrived.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    length: usize,
-}
+use super::relay::{Asked, Relay, read_answer, read_head};
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,56 +34,14 @@ impl Fault {
 
 type Plan = Box<dyn FnMut(&Asked) -> Fault + Send>;
 
-/// The server in between.
-pub struct Mischief {
-    address: SocketAddr,
-    stopping: Arc<AtomicBool>,
-}
-
-impl Mischief {
-    /// In front of another server.
-    pub fn before(endpoint: &str, plan: impl FnMut(&Asked) -> Fault + Send + 'static) -> Self {
-        let upstream = endpoint.trim_start_matches("http://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let stopping = Arc::<AtomicBool>::default();
-        let mischief = Self { address, stopping: Arc::clone(&stopping) };
-        let plan: Arc<Mutex<Plan>> = Arc::new(Mutex::new(Box::new(plan)));
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                if stopping.load(Ordering::SeqCst) {
-                    return;
-                }
-                let (client, server) = (client.unwrap(), TcpStream::connect(&upstream).unwrap());
-                let plan = Arc::clone(&plan);
-                thread::spawn(move || {
-                    // Either side may go away at any time.
-                    let _ = pass(&client, &server, &plan);
-                    let _ = client.shutdown(Shutdown::Both);
-                });
-            }
-        });
-        mischief
-    }
-
-    /// Its base URL.
-    pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Mischief {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        // So that it wakes up and sees it.
-        let _ = TcpStream::connect(self.address);
-    }
+/// In front of another server.
+pub fn mischief(upstream: &str, plan: impl FnMut(&Asked) -> Fault + Send + 'static) -> Relay {
+    let plan: Mutex<Plan> = Mutex::new(Box::new(plan));
+    Relay::start(upstream, move |client, server| pass(client, server, &plan))
 }
 
 /// The requests of a connection, one after the other, until one goes wrong.
 fn pass(client: &TcpStream, server: &TcpStream, plan: &Mutex<Plan>) -> io::Result<()> {
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
     let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(server));
     let (mut to_client, mut to_server) = (client, server);
     loop {
@@ -112,7 +61,7 @@ fn pass(client: &TcpStream, server: &TcpStream, plan: &Mutex<Plan>) -> io::Resul
         }
         to_server.write_all(head.as_bytes())?;
         to_server.write_all(&body)?;
-        let (head, body) = read_answer(&mut from_server, &asked.method)?;
+        let (head, body) = read_answer(&mut from_server, asked.method == "HEAD")?;
         match fault {
             Fault::LoseAnswer => return Ok(()),
             Fault::Truncate => {
@@ -125,64 +74,4 @@ fn pass(client: &TcpStream, server: &TcpStream, plan: &Mutex<Plan>) -> io::Resul
             }
         }
     }
-}
-
-impl Asked {
-    fn of(head: &str) -> Self {
-        let mut words = head.split(' ').map(str::to_owned);
-        let (method, target) = (words.next().unwrap(), words.next().unwrap());
-        let length = header(head, "content-length").map_or(0, |digits| digits.parse().unwrap());
-        Self { method, target, length }
-    }
-
-    /// Whether it carries a part of an upload.
-    pub fn is_part(&self) -> bool {
-        self.method == "PUT" && self.target.contains("partNumber=")
-    }
-
-    /// Whether it completes an upload.
-    pub fn is_complete(&self) -> bool {
-        self.method == "POST" && self.target.contains("uploadId=")
-    }
-
-    /// Whether it fetches an object of a run.
-    pub fn is_get(&self) -> bool {
-        let path = self.target.split('?').next().unwrap_or_default();
-        self.method == "GET" && path.contains("/tidegate-")
-    }
-}
-
-fn read_head(reader: &mut impl BufRead) -> io::Result<String> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(head)
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = head.lines().filter_map(|line| line.split_once(':'));
-    pairs.find(|(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-}
-
-/// Head and body of an answer, chunks as they are.
-fn read_answer(reader: &mut impl BufRead, method: &str) -> io::Result<(String, Vec<u8>)> {
-    let head = read_head(reader)?;
-    let mut body = Vec::new();
-    if method == "HEAD" || head.starts_with("HTTP/1.1 204") {
-        return Ok((head, body));
-    }
-    if header(&head, "transfer-encoding").is_some() {
-        while !body.ends_with(b"\r\n0\r\n\r\n") && body != b"0\r\n\r\n" {
-            if reader.read_until(b'\n', &mut body)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    } else if let Some(digits) = header(&head, "content-length") {
-        body.resize(digits.parse().unwrap(), 0);
-        reader.read_exact(&mut body)?;
-    }
-    Ok((head, body))
 }

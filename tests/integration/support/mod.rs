@@ -4,6 +4,7 @@ pub mod conformance;
 pub mod http;
 pub mod mischief;
 pub mod proxy;
+pub mod relay;
 pub mod requests;
 pub mod servers;
 pub mod tidegate;
