@@ -24,6 +24,7 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
 use aws_sdk_s3::operation::list_parts::ListPartsOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
@@ -79,6 +80,21 @@ impl S3Store {
             bucket: connection.bucket.clone(),
             stall_timeout: connection.stall_timeout,
         }
+    }
+
+    async fn head(
+        &self,
+        call: Call<'_>,
+        probe: &Arc<Probe>,
+    ) -> Result<HeadObjectOutput, StoreError> {
+        let request = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(call.subject)
+            .customize()
+            .mutate_request(observe(probe, Carries::Nothing));
+        self.attempt(call, probe, request.send()).await
     }
 
     /// Makes one attempt under the watchdog.
@@ -312,14 +328,7 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Option<ObjectInfo>, StoreError> {
         let call = Call { operation: "HeadObject", subject: key };
-        let request = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .customize()
-            .mutate_request(observe(probe, Carries::Nothing));
-        match self.attempt(call, probe, request.send()).await {
+        match self.head(call, probe).await {
             Ok(output) => {
                 let size_bytes =
                     as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;

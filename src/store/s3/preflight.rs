@@ -77,14 +77,7 @@ impl S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Option<SystemTime>, StoreError> {
         let call = Call { operation: "HeadObject", subject: key };
-        let request = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .customize()
-            .mutate_request(observe(probe, Carries::Nothing));
-        let output = self.attempt(call, probe, request.send()).await?;
+        let output = self.head(call, probe).await?;
         Ok(output.last_modified.and_then(as_time))
     }
 }
