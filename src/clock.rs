@@ -25,7 +25,12 @@ pub struct Instant(u64);
 impl Instant {
     /// Time from `earlier` to here; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.nanoseconds_since(earlier))
+    }
+
+    /// The same as a number, for arithmetic that is done per attempt.
+    pub fn nanoseconds_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 
     /// Time from here until now.

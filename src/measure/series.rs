@@ -10,6 +10,8 @@ use crate::clock::Instant;
 /// Width of a bin.
 pub const BIN: Duration = Duration::from_millis(100);
 
+const BIN_NS: u64 = BIN.as_nanos() as u64;
+
 /// Bins that are kept, 8 bytes each.
 const BINS_MAX: usize = 1_000_000;
 
@@ -30,7 +32,7 @@ impl Default for Series {
 impl Series {
     /// The bin into which `at` falls.
     pub fn bin_of(origin: Instant, at: Instant) -> usize {
-        (at.since(origin).as_nanos() / BIN.as_nanos()) as usize
+        (at.nanoseconds_since(origin) / BIN_NS) as usize
     }
 
     /// Adds an amount to a bin.
@@ -43,10 +45,10 @@ impl Series {
     pub fn add_evenly(&mut self, origin: Instant, over: Range<Instant>, amount: u64) {
         let last = self.place(Self::bin_of(origin, over.end));
         let first = Self::bin_of(origin, over.start) / self.width;
-        let per_ns = amount as f64 / (over.end.since(over.start).as_nanos() as f64).max(1.0);
-        let place_ns = (BIN.as_nanos() * self.width as u128) as f64;
+        let per_ns = amount as f64 / (over.end.nanoseconds_since(over.start) as f64).max(1.0);
+        let place_ns = BIN_NS as f64 * self.width as f64;
         let mut passed_ns =
-            (first + 1) as f64 * place_ns - over.start.since(origin).as_nanos() as f64;
+            (first + 1) as f64 * place_ns - over.start.nanoseconds_since(origin) as f64;
         let mut before = 0;
         for kept in &mut self.kept[first..last] {
             let by_then = ((per_ns * passed_ns) as u64).min(amount);

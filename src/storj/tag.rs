@@ -18,7 +18,7 @@ impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Md5(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
-            Self::Discarded(number) => write!(f, "discarded-{number:016x}"),
+            Self::Discarded(number) => write!(f, "discarded-{number:x}"),
         }
     }
 }
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn tags_of_discarded_bytes_do_not_look_like_md5() {
         let tag = Tag::Discarded(0x1f);
-        assert_eq!(tag.to_string(), "discarded-000000000000001f");
-        assert_eq!(Tag::of_parts(&[tag, Tag::Discarded(2)]), "discarded-000000000000001f-2");
+        assert_eq!(tag.to_string(), "discarded-1f");
+        assert_eq!(Tag::of_parts(&[tag, Tag::Discarded(2)]), "discarded-1f-2");
     }
 }

@@ -86,11 +86,14 @@ impl<S: Store> Mover<'_, S> {
                 self.go_on()?;
                 Ok::<_, FileError>((number, source.part(range, parts_in_flight).await?))
             });
-        let mut parts: Vec<Part> = ready
-            .map_ok(async |(number, part)| self.send_part(upload, number, source, &part).await)
-            .try_buffer_unordered(parts_in_flight as usize)
-            .try_collect()
-            .await?;
+        let send = async |(number, part)| self.send_part(upload, number, source, &part).await;
+        let mut parts: Vec<Part> = match parts_in_flight {
+            // Without a set of futures: its wakers are a quarter of what a simulated part costs.
+            1 => ready.and_then(send).try_collect().await?,
+            several => {
+                ready.map_ok(send).try_buffer_unordered(several as usize).try_collect().await?
+            }
+        };
         parts.sort_unstable_by_key(|part| part.number);
         source.unchanged().await?;
         Ok(parts)
