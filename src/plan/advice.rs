@@ -1,9 +1,10 @@
 //! What to do, from the same model, and what to be careful about.
 
-use super::answer::Question;
-use super::fit::BetweenSessions;
+use super::fitted::BetweenSessions;
 use super::forecast::{Forecast, Limit, Models};
 use super::globus;
+use super::question::Question;
+use super::work::Work;
 use crate::error::Result;
 use crate::result::{Direction, Settings};
 use crate::tune;
@@ -31,7 +32,7 @@ pub fn advise(question: &Question, models: &Models, forecasts: &[Forecast]) -> R
         bundling(question, models, &forecasts[0])?,
         part_size(question, models)?,
         more_files(question, models, &forecasts[0])?,
-        nodes(forecasts),
+        nodes(question, forecasts),
         refusals(forecasts),
     ];
     Ok(advice.into_iter().flatten().collect())
@@ -115,7 +116,7 @@ fn more_files(question: &Question, models: &Models, now: &Forecast) -> Result<Op
     }))
 }
 
-fn nodes(forecasts: &[Forecast]) -> Option<String> {
+fn nodes(question: &Question, forecasts: &[Forecast]) -> Option<String> {
     let (first, last) = (forecasts.first()?, forecasts.last()?);
     let each = |one: &Forecast| one.effective_speed_bytes_per_second / f64::from(one.nodes);
     let short = forecasts.iter().find(|one| each(one) < 0.95 * each(first));
@@ -123,19 +124,38 @@ fn nodes(forecasts: &[Forecast]) -> Option<String> {
         _ if forecasts.len() == 1 => return None,
         None => format!("up to {} DTNs, each brings its full share", last.nodes),
         Some(short) => format!(
-            "beyond {} DTNs another brings less than its share: {} holds them back at {}",
-            short.nodes - 1,
+            "beyond {} another brings less than its share: {} holds them back at {}{}",
+            counted(short.nodes - 1),
             limit(short.limit),
             Rate(short.effective_speed_bytes_per_second),
+            knee(question, short.limit, each(first)).unwrap_or_default(),
         ),
     })
+}
+
+/// Where the limit of calls begins to bind, and why more passes all the same.
+fn knee(question: &Question, limit: Limit, each_bytes_per_second: f64) -> Option<String> {
+    let rate = question.limits.calls_per_second.filter(|_| limit == Limit::Calls)?;
+    let work = Work::of(&question.shape, question.manner);
+    let (calls, files) = (work.calls / work.files, rate * work.files / work.calls);
+    let bytes = files * work.bytes / work.files;
+    Some(format!(
+        "; a file takes {calls:.0} calls, so {rate:.0} a second pay for {files:.0} files or {}, which {:.1} DTNs ask for; of more, Storj lets in what finds a token for its first call, and refuses the rest",
+        Rate(bytes),
+        bytes / each_bytes_per_second
+    ))
+}
+
+/// `1 DTN`, `2 DTNs`.
+pub fn counted(nodes: u32) -> String {
+    format!("{nodes} DTN{}", if nodes == 1 { "" } else { "s" })
 }
 
 fn refusals(forecasts: &[Forecast]) -> Option<String> {
     let first = forecasts.iter().find(|one| one.refused_share > 0.02)?;
     Some(format!(
-        "from {} DTNs on Storj answers more and more attempts with 429 ({:.0} % with {}); ask Storj for a higher limit of requests, or bundle files",
-        first.nodes,
+        "from {} on Storj answers more and more attempts with 429 ({:.0} % with {}); ask Storj for a higher limit of requests, or bundle files",
+        counted(first.nodes),
         100.0 * forecasts.last()?.refused_share,
         forecasts.last()?.nodes,
     ))

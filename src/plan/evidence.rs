@@ -1,5 +1,7 @@
 //! What saved runs say about time: one observation for each trial that can be used.
 
+use serde::{Deserialize, Serialize};
+
 use super::shape::Shape;
 use super::work::Manner;
 use crate::error::{Error, Result};
@@ -27,7 +29,24 @@ pub struct Observation {
     pub seconds: f64,
     /// Whether these are all seconds of a task, or only those in which all movers were busy.
     pub is_whole_task: bool,
+    /// How much the times of requests of one size differed, where the trial tells.
+    pub requests: Option<RequestTimes>,
 }
+
+/// How even requests of one size are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestTimes {
+    /// Payload of each.
+    pub bytes: f64,
+    /// Standard deviation of the logarithm of their times.
+    pub sd: f64,
+}
+
+/// So many times tell how they are spread.
+const REQUESTS_MIN: u64 = 20;
+
+/// Nine of ten normal deviates are below this.
+const NORMAL_90: f64 = 1.2816;
 
 /// The observations of some runs, and what could not be used.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +134,7 @@ fn observation(document: &Document, trial: &Trial) -> Result<Observation, &'stat
     let manner = Manner { direction, settings: trial.settings, ranged };
     let session = document.id.clone();
     let recorded = shape_of(document, trial.id);
+    let requests = request_times(trial, recorded.as_ref());
     match &trial.task {
         Some(task) if task.verified => Err("it was verified: its time is of both ways"),
         Some(task) if task.files_done < task.files || task.files == 0 => Err("files failed"),
@@ -126,6 +146,7 @@ fn observation(document: &Document, trial: &Trial) -> Result<Observation, &'stat
             manner,
             seconds: task.duration_s,
             is_whole_task: true,
+            requests,
         }),
         None if trial.window.steady == Some(false) => Err("it was not steady"),
         None if trial.open_loop.is_some() => Err("the files' arrivals set its rate"),
@@ -141,9 +162,24 @@ fn observation(document: &Document, trial: &Trial) -> Result<Observation, &'stat
                 manner,
                 seconds: bytes / trial.goodput_bytes_per_second,
                 is_whole_task: false,
+                requests,
             })
         }
     }
+}
+
+/// Of the requests of a trial that were of one size.
+fn request_times(trial: &Trial, recorded: Option<&Shape>) -> Option<RequestTimes> {
+    let part_bytes = trial.settings.part_size_bytes as f64;
+    let of_files = recorded.filter(|shape| shape.is_of_one_size()).map(Shape::mean_bytes);
+    let are_whole_parts = |bytes: &f64| *bytes > part_bytes && bytes % part_bytes < 1.0;
+    let parts =
+        trial.requests.get("part").zip(of_files.filter(are_whole_parts).and(Some(part_bytes)));
+    let whole = ["put", "get"].iter().find_map(|name| trial.requests.get(*name)).zip(of_files);
+    let (requests, bytes) = parts.or(whole)?;
+    let times = &requests.service_time_us;
+    let sd = (times.p90 as f64 / times.p50.max(1) as f64).ln() / NORMAL_90;
+    (times.samples >= REQUESTS_MIN).then_some(RequestTimes { bytes, sd })
 }
 
 /// The sizes of a trial's files, when the run noted them: of all trials, or of each.

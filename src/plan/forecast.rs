@@ -2,14 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::calls::{Asking, settle};
-use super::fit::{Fitted, Spread};
+use super::fitted::{Fitted, Spread};
 use super::globus::Startup;
 use super::model::{Crew, Terms};
+use super::queue::{Refuses, settle};
 use super::shape::Shape;
+use super::steps::Files;
 use super::work::{Manner, Work};
 use crate::result::Direction;
 use crate::storj::Limits;
+
+/// A limit that takes a smaller share of the time is not what holds a task down.
+const NOTICED: f64 = 0.05;
 
 /// A forecast's circumstances.
 #[derive(Clone, Debug)]
@@ -166,33 +170,28 @@ fn streams(setup: &Setup) -> f64 {
 fn course(fitted: &Fitted, shape: &Shape, setup: &Setup, manner: Manner) -> Course {
     let most = setup.limits.transfers.map_or(f64::INFINITY, f64::from);
     let admitted = (most / streams(setup)).min(1.0);
-    let movers = movers(setup) * admitted;
+    let sending = movers(setup) * admitted;
     let nodes = f64::from(setup.nodes);
     let own = fitted.model.link_bytes_per_second;
     let shared = setup.shared_link_bytes_per_second;
     let is_shared = shared.is_some_and(|shared| own.is_none_or(|own| shared < own * nodes));
     let crew = match is_shared {
-        true => Crew { movers, links: 1.0, link_bytes_per_second: shared },
-        false => Crew { movers, links: nodes, link_bytes_per_second: own },
+        true => Crew { movers: sending, links: 1.0, link_bytes_per_second: shared },
+        false => Crew { movers: sending, links: nodes, link_bytes_per_second: own },
     };
     let (terms, spread) = fitted.predict(shape, manner, crew);
-    let work = Work::of(shape, manner);
-    let files = shape.files();
     let steady_s = terms.total_s() - terms.startup_s - terms.tail_s;
-    let asking = Asking {
-        file_s: steady_s * movers / files,
-        calls: work.calls / files,
-        refusable: work.refusable / files,
-    };
-    let settled = settle(asking, movers, &setup.limits);
-    let limited_s = files * (1.0 - settled.failing) / settled.files_per_second;
-    let limits_s = (limited_s - steady_s).max(0.0);
-    let limit = match terms {
-        _ if limits_s > 0.05 * steady_s => Limit::Calls,
-        _ if admitted < 1.0 => Limit::Transfers,
-        terms if terms.link_s > 0.05 * steady_s && is_shared => Limit::SharedLink,
-        terms if terms.link_s > 0.05 * steady_s => Limit::Link,
-        terms => largest(&terms),
+    let mover_s = steady_s * sending;
+    let stretch = mover_s / fitted.model.mover_seconds(&Work::of(shape, manner));
+    let files = Files::of(shape, manner, &fitted.model, stretch, &|bytes| fitted.request_sd(bytes));
+    let settled = settle(&files, movers(setup) as u32, &setup.limits);
+    let limits_s = (settled.slowdown * mover_s / movers(setup) - steady_s).max(0.0);
+    let limit = match settled.by {
+        Some(Refuses::Calls) if limits_s > NOTICED * steady_s => Limit::Calls,
+        Some(Refuses::Transfers) => Limit::Transfers,
+        _ if terms.link_s > NOTICED * steady_s && is_shared => Limit::SharedLink,
+        _ if terms.link_s > NOTICED * steady_s => Limit::Link,
+        _ => largest(&terms),
     };
     Course {
         terms,

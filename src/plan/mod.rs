@@ -7,29 +7,31 @@ pub mod advice;
 mod answer;
 #[cfg(test)]
 mod arizona;
-mod calls;
 mod evidence;
 mod fit;
+mod fitted;
 mod forecast;
 mod globus;
 mod gridftp;
 mod least_squares;
 mod model;
+mod question;
+mod queue;
 mod shape;
 mod simulated;
+mod steps;
 mod tasks;
 mod words;
 mod work;
 
-pub use answer::{
-    BySize, Cost, Deadline, Given, Plan, Question, Resources, SCHEMA, Score, Summary,
-};
-pub use evidence::{Evidence, Observation, SHAPE};
-pub use fit::{BetweenSessions, Fitted, Spread, UNSEEN_SESSIONS_SD};
+pub use answer::{BySize, Cost, Deadline, Plan, Resources, SCHEMA, Score, Summary};
+pub use evidence::{Evidence, Observation, RequestTimes, SHAPE};
+pub use fitted::{BetweenSessions, Fitted, Spread, UNSEEN_SESSIONS_SD};
 pub use forecast::{Forecast, Limit, Models, Setup, forecast};
 pub use globus::Startup;
 pub use gridftp::{Gridftp, Iperf3};
 pub use model::{Crew, Model, Terms};
+pub use question::{Given, Question};
 pub use shape::{Class, Shape, manifest};
 pub use simulated::{Point, Simulated, quantile};
 pub use tasks::{Compared, OwnFit, Task, Tasks, events};

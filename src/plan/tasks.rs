@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::answer::Question;
 use super::forecast::Models;
 use super::least_squares;
+use super::question::Question;
 use super::shape::Shape;
 use crate::error::{Error, Result};
 use crate::prices::Prices;

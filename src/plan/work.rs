@@ -36,8 +36,6 @@ pub struct Work {
     pub bytes: f64,
     /// Calls to Storj's satellite.
     pub calls: f64,
-    /// Requests that the satellite may refuse.
-    pub refusable: f64,
     /// Requests of S3.
     pub requests: f64,
     /// Parts, and objects that have none.
@@ -74,7 +72,6 @@ impl Work {
             serial_bytes: self.serial_bytes + count * one.serial_bytes,
             bytes: self.bytes + count * one.bytes,
             calls: self.calls + count * one.calls,
-            refusable: self.refusable + count * one.refusable,
             requests: self.requests + count * one.requests,
             parts: self.parts + count * one.parts,
             segments: self.segments + count * one.segments,
@@ -99,7 +96,6 @@ impl Work {
                 further_segments: rounds * (segments_of_part - 1.0),
                 serial_bytes: bytes * rounds / parts,
                 calls: 1.0 + 2.0 * segments + 3.0,
-                refusable: 2.0,
                 requests: parts + 2.0,
                 ..all
             },
@@ -107,7 +103,6 @@ impl Work {
                 further_segments: segments_of_part - 1.0,
                 serial_bytes: bytes,
                 calls: 2.0 + 2.0 * segments_of_part,
-                refusable: 1.0,
                 requests: 1.0,
                 ..all
             },
@@ -119,7 +114,6 @@ impl Work {
                     further_segments: rounds * (segments / ranges - 1.0),
                     serial_bytes: if manner.ranged { bytes * rounds / parts } else { bytes },
                     calls: segments.max(ranges),
-                    refusable: ranges,
                     requests: ranges,
                     ..all
                 }
@@ -143,7 +137,7 @@ mod tests {
     #[test]
     fn a_file_of_one_part_is_one_request_of_four_calls() {
         let work = Work::of_file(50e6, manner(Direction::Up, 64, 1, false));
-        assert_eq!((work.requests, work.calls, work.refusable), (1.0, 4.0, 1.0));
+        assert_eq!((work.requests, work.calls), (1.0, 4.0));
         assert_eq!(work.terms(), [1.0, 0.0, 0.0, 0.0, 50e6]);
     }
 

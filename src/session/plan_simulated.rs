@@ -21,7 +21,7 @@ use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
 use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
-use crate::trial::{self, Label, Load};
+use crate::trial::{self, Label, Load, Snapshot};
 
 /// What is to be simulated.
 #[derive(Clone, Debug)]
@@ -36,9 +36,15 @@ pub struct SimulateOptions {
     pub seed: u64,
 }
 
-/// Files of each mover in a short and in a long simulation. A task of more files is as much longer as the
-/// long one is longer than the short one, file by file: beginning and end are in both.
-const FILES_PER_MOVER: [f64; 2] = [40.0, 120.0];
+/// Files that are simulated, of each mover at least and at most, and of all movers where that lies between. Where a
+/// limit binds, refusals and the waits that they ask for have to settle: so many files take some forty times
+/// Storj's `Retry-After`.
+const FILES_PER_MOVER: [f64; 2] = [150.0, 600.0];
+const FILES: f64 = 20_000.0;
+
+/// From where to where tasks are in steady state, as shares of the shortest: the tokens that Storj had saved up
+/// are spent, and no mover has run out of files.
+const STEADY: [f64; 2] = [0.3, 0.95];
 
 /// What a simulation showed.
 struct Seen {
@@ -47,7 +53,12 @@ struct Seen {
     refused: u64,
     files: u64,
     failed: u64,
+    /// Files of all tasks a second in steady state.
+    files_per_second: f64,
 }
+
+/// Files that a task has moved or given up, looked at every so often.
+type Course = Vec<(Duration, u64)>;
 
 /// Simulates every number of DTNs with every seed.
 ///
@@ -120,18 +131,16 @@ struct World {
 }
 
 impl World {
-    /// The time of the whole shape, and what the longest simulation showed.
+    /// The time of the whole shape, and what its first files showed: the further ones come as in steady state.
     async fn time_of(&self, shape: &Shape) -> Result<(f64, Seen)> {
-        let all = shape.files();
+        let all = shape.files().round();
         let movers = f64::from(self.nodes * self.tasks * self.manner.settings.concurrency);
-        let [short, long] = FILES_PER_MOVER.map(|files| (files * movers).min(all).round());
-        let long_seen = self.run(shape, long).await?;
-        if long >= all.round() {
-            return Ok((long_seen.seconds, long_seen));
-        }
-        let short_seen = self.run(shape, short).await?;
-        let per_file = (long_seen.seconds - short_seen.seconds) / (long - short);
-        Ok((long_seen.seconds + (all - long) * per_file, long_seen))
+        let [least, most] = FILES_PER_MOVER.map(|files| files * movers);
+        let simulated = FILES.clamp(least, most).min(all);
+        let seen = self.run(shape, simulated).await?;
+        let further = all - simulated;
+        let further_s = if further > 0.0 { further / seen.files_per_second } else { 0.0 };
+        Ok((seen.seconds + further_s, seen))
     }
 
     /// So many files of the shape.
@@ -155,7 +164,7 @@ impl World {
             _ => first
                 .from_another_machine(self.seed.wrapping_mul(1009).wrapping_add(u64::from(number))),
         };
-        let mut moves = Vec::new();
+        let mut own_files = Vec::new();
         for number in 0..self.nodes {
             let store = node(number);
             for task in 0..self.tasks {
@@ -163,19 +172,20 @@ impl World {
                 let own: Vec<u64> = sizes.iter().skip(index).step_by(tasks).copied().collect();
                 if !own.is_empty() {
                     let dataset = Arc::new(Dataset::Synthetic(Synthetic::of_sizes(own)?));
-                    moves.push(self.task(index, dataset, Place::Simulated(store.clone())));
+                    own_files.push((index, dataset, Place::Simulated(store.clone())));
                 }
             }
         }
-        let trials = try_join_all(moves).await?;
-        Ok(seen(&trials))
-    }
-
-    async fn task(&self, index: usize, dataset: Arc<Dataset>, place: Place) -> Result<Trial> {
+        let all = |direction| {
+            let of = own_files.iter();
+            try_join_all(
+                of.map(move |(index, dataset, place)| self.job(direction, dataset, *index, place)),
+            )
+        };
         if self.manner.direction == Direction::Down {
-            self.job(Direction::Up, &dataset, index, &place).await?;
+            all(Direction::Up).await?;
         }
-        self.job(self.manner.direction, &dataset, index, &place).await
+        Ok(seen(&all(self.manner.direction).await?))
     }
 
     async fn job(
@@ -184,7 +194,7 @@ impl World {
         dataset: &Arc<Dataset>,
         index: usize,
         place: &Place,
-    ) -> Result<Trial> {
+    ) -> Result<(Trial, Course)> {
         let job = Job {
             dataset: Arc::clone(dataset),
             direction: direction.into(),
@@ -204,19 +214,24 @@ impl World {
             paces: Paces::default(),
         };
         let label = Label { id: 0, phase: Phase::Run, block: None };
+        let mut course = Course::new();
+        let mut note =
+            |seen: &Snapshot| course.push((seen.elapsed, seen.files_done + seen.files_failed));
         let finished =
-            trial::run(job, Load::WholeTask, label, place, &self.interrupt, &mut |_| ()).await?;
+            trial::run(job, Load::WholeTask, label, place, &self.interrupt, &mut note).await?;
         match finished.interrupted {
             true => Err(Error::interrupted()),
-            false => Ok(finished.trial),
+            false => Ok((finished.trial, course)),
         }
     }
 }
 
 /// All tasks began together: the last to end tells the time.
-fn seen(trials: &[Trial]) -> Seen {
-    let mut seen = Seen { seconds: 0.0, attempts: 0, refused: 0, files: 0, failed: 0 };
-    for trial in trials {
+fn seen(tasks: &[(Trial, Course)]) -> Seen {
+    let files_per_second = files_per_second(tasks.iter().map(|(_, course)| course));
+    let mut seen =
+        Seen { seconds: 0.0, attempts: 0, refused: 0, files: 0, failed: 0, files_per_second };
+    for (trial, _) in tasks {
         seen.attempts += trial.requests.values().map(|requests| requests.attempts).sum::<u64>();
         seen.refused += trial.errors.throttled;
         if let Some(task) = &trial.task {
@@ -226,4 +241,15 @@ fn seen(trials: &[Trial]) -> Seen {
         }
     }
     seen
+}
+
+/// Files of all tasks together, which were looked at at the same times.
+fn files_per_second<'a>(courses: impl Iterator<Item = &'a Course> + Clone) -> f64 {
+    let looks = courses.clone().map(Vec::len).min().unwrap_or(0);
+    let [from, to] = STEADY.map(|share| (share * looks as f64) as usize);
+    let at = |look: usize| courses.clone().map(move |course| course[look]);
+    let files = |look| at(look).map(|(_, files)| files).sum::<u64>() as f64;
+    let elapsed_s =
+        |look| at(look).map(|(elapsed, _)| elapsed).max().unwrap_or_default().as_secs_f64();
+    (files(to) - files(from)) / (elapsed_s(to) - elapsed_s(from))
 }

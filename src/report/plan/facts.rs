@@ -13,12 +13,12 @@ pub fn answer(plan: &Plan) -> Facts {
         ("dataset", dataset(plan)),
         ("moved", format!("{}, {}", way(plan), wording::settings(plan.settings))),
         ("time", time(plan, first)),
-        ("speed", format!("{} effective ({})", rate(first), nodes(first.nodes))),
+        ("speed", format!("{} effective ({})", rate(first), advice::counted(first.nodes))),
         ("limit", format!("{}; {}", advice::limit(first.limit), terms(first))),
     ];
     if let Some(deadline) = plan.deadline {
         let takes = match deadline.nodes {
-            Some(number) => format!("{}, in nine of ten cases", nodes(number)),
+            Some(number) => format!("{}, in nine of ten cases", advice::counted(number)),
             None => "more than any number of DTNs brings under these limits".into(),
         };
         facts.push((
@@ -67,14 +67,9 @@ fn time(plan: &Plan, forecast: &Forecast) -> String {
         "p50 {}, p90 {} with {}{}",
         duration(forecast.p50_s),
         duration(forecast.p90_s),
-        nodes(forecast.nodes),
+        advice::counted(forecast.nodes),
         if plan.verify { ", read back" } else { "" }
     )
-}
-
-/// `1 DTN`, `2 DTNs`.
-pub fn nodes(number: u32) -> String {
-    format!("{number} DTN{}", if number == 1 { "" } else { "s" })
 }
 
 fn rate(forecast: &Forecast) -> Rate {
@@ -171,31 +166,42 @@ pub fn by_nodes(plan: &Plan) -> Table {
         let point = simulated(forecast.nodes);
         let told = point.map_or(String::new(), |point| {
             let off = forecast.p50_s / point.p50_s - 1.0;
-            format!(
-                "{} to {} (model {:+.1} %)",
-                duration(point.p50_s),
-                duration(point.p90_s),
-                100.0 * off
-            )
+            format!("{} (model {:+.1} %)", duration(point.p50_s), 100.0 * off)
         });
+        let simulated_p90 = point.map_or(String::new(), |point| duration(point.p90_s));
+        let simulated_429 = point.map_or(String::new(), |point| percent(point.refused_share));
         vec![
             forecast.nodes.to_string(),
             duration(forecast.p50_s),
             duration(forecast.p90_s),
             rate(forecast).to_string(),
             format!("{:.0}", forecast.calls_per_second),
-            format!("{:.0} %", 100.0 * forecast.refused_share),
+            percent(forecast.refused_share),
             advice::limit(forecast.limit).to_owned(),
             told,
+            simulated_429,
+            simulated_p90,
         ]
     };
-    let mut columns = vec!["DTNs", "p50", "p90", "speed", "calls/s", "429", "limit"];
-    let mut rows: Vec<Vec<String>> = plan.forecasts.iter().map(row).collect();
-    match plan.simulated.is_some() {
-        true => columns.push("simulated p50 to p90"),
-        false => rows.iter_mut().for_each(|row| row.truncate(7)),
-    }
+    let all =
+        ["DTNs", "p50", "p90", "speed", "calls/s", "429", "limit", "simulated p50", "429", "p90"];
+    // The 90th percentile of one seed is that seed.
+    let shown = match &plan.simulated {
+        None => 7,
+        Some(simulated) if simulated.seeds == 1 => 9,
+        Some(_) => 10,
+    };
+    let columns = all[..shown].to_vec();
+    let cut = |forecast| row(forecast).into_iter().take(shown).collect();
+    let rows = plan.forecasts.iter().map(cut).collect();
     Table { caption: "By number of DTNs".into(), columns, rows }
+}
+
+/// A share, with a digit more where it is small.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let digits = if percent > 0.0 && percent < 9.95 { 1 } else { 0 };
+    format!("{percent:.digits$} %")
 }
 
 /// ESnet's trees, in the unit of DTN scorecards.
@@ -218,7 +224,7 @@ pub fn by_file_size(plan: &Plan) -> Table {
     Table {
         caption: format!(
             "The same bytes in files of other sizes, {}",
-            nodes(plan.forecasts[0].nodes)
+            advice::counted(plan.forecasts[0].nodes)
         ),
         columns: vec!["file size", "p50", "p90"],
         rows: plan.by_file_size.iter().map(row).collect(),
