@@ -85,10 +85,11 @@ impl Scenario {
             Direction::Up => storj::Direction::Up,
             Direction::Down => storj::Direction::Down,
         });
+        let capacity = capacity.map(|capacity| capacity.of(settings.streams() as usize).0);
         let streams = self.model.stream_rate().map(|rate| rate.0 * f64::from(settings.streams()));
         match (capacity, streams) {
-            (Some(capacity), Some(streams)) => Some(capacity.0.min(streams)),
-            (capacity, streams) => capacity.map(|rate| rate.0).or(streams),
+            (Some(capacity), Some(streams)) => Some(capacity.min(streams)),
+            (capacity, streams) => capacity.or(streams),
         }
     }
 

@@ -10,6 +10,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use super::model::Capacity;
 use crate::clock::Instant;
 use crate::units::Rate;
 
@@ -20,7 +21,7 @@ const HALF_A_BYTE: f64 = 0.5;
 #[derive(Debug)]
 pub struct FairLink {
     own_rate: f64,
-    capacity: f64,
+    capacity: Option<Capacity>,
     /// Bytes that a flow which never ended would have carried, as of `at`.
     carried: f64,
     at: Instant,
@@ -59,14 +60,13 @@ impl Ord for Flow {
 
 impl FairLink {
     /// An idle link; `None` if nothing limits it.
-    pub fn new(own_rate: Option<Rate>, capacity: Option<Rate>) -> Option<Self> {
+    pub fn new(own_rate: Option<Rate>, capacity: Option<Capacity>) -> Option<Self> {
         if own_rate.is_none() && capacity.is_none() {
             return None;
         }
-        let rate = |rate: Option<Rate>| rate.map_or(f64::INFINITY, |rate| rate.0);
         Some(Self {
-            own_rate: rate(own_rate),
-            capacity: rate(capacity),
+            own_rate: own_rate.map_or(f64::INFINITY, |rate| rate.0),
+            capacity,
             carried: 0.0,
             at: Instant::default(),
             flows: BinaryHeap::new(),
@@ -76,7 +76,9 @@ impl FairLink {
 
     /// Bytes per second of each flow.
     fn rate(&self) -> f64 {
-        self.own_rate.min(self.capacity / self.flows.len() as f64)
+        let flows = self.flows.len();
+        let share = |capacity: Capacity| capacity.of(flows).0 / flows as f64;
+        self.own_rate.min(self.capacity.map_or(f64::INFINITY, share))
     }
 
     fn advance(&mut self, now: Instant) {
@@ -135,6 +137,7 @@ impl FairLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storj::{Direction, Model};
     use proptest::prelude::*;
 
     fn seconds(seconds: f64) -> Instant {
@@ -142,7 +145,7 @@ mod tests {
     }
 
     fn link(own: f64, capacity: f64) -> FairLink {
-        FairLink::new(Some(Rate(own)), Some(Rate(capacity))).unwrap()
+        FairLink::new(Some(Rate(own)), Some(Rate(capacity).into())).unwrap()
     }
 
     /// All that is left, with the times of their ends in seconds.
@@ -177,6 +180,17 @@ mod tests {
         let ends = ends(&mut link);
         assert_eq!(ends.len(), 1);
         assert!((ends[0].1 - 3.0).abs() < 1e-6, "{ends:?}");
+    }
+
+    #[test]
+    fn flows_that_crowd_each_other_carry_less_together() {
+        // As the bodies of [`crate::storj::Link`]: 120 B/s alone, five share 100.
+        let model = Model { crowding: 0.05, shared_rate: Some(Rate(120.0)), ..Model::default() };
+        let mut link = FairLink::new(None, model.capacity(Direction::Up)).unwrap();
+        (0..5).for_each(|name| link.begin(seconds(0.0), name, 40));
+        for (_, at) in ends(&mut link) {
+            assert!((at - 2.0).abs() < 1e-6, "{at}");
+        }
     }
 
     #[test]

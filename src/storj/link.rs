@@ -5,6 +5,7 @@
 //! max(free, asked). As every body has one quantum outstanding, first-come-first-served on the shared
 //! schedule is round-robin among the bodies, which is max-min fair: one held back by its connection
 //! leaves its share to the others. ([`super::FairLink`] divides the same link in simulated time.)
+//! Where bodies crowd each other, the shared schedule takes longer for a quantum the more are under way.
 //!
 //! `asked` is when the body's previous quantum was due, not when its timer fired: timers are a
 //! millisecond coarse, a quantum may be shorter, and counting from the late present would lose the
@@ -16,9 +17,8 @@ use std::time::Duration;
 
 use super::Direction;
 use super::course::{Course, Timing};
-use super::model::Model;
+use super::model::{Capacity, Model};
 use crate::clock::Instant;
-use crate::units::Rate;
 
 /// Largest quantum a body should take at once.
 pub const QUANTUM_BYTES: usize = 256 << 10;
@@ -29,19 +29,22 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 /// A capacity that carries one quantum after another.
 #[derive(Debug)]
 struct Schedule {
-    rate: Rate,
+    capacity: Capacity,
     free_at: Mutex<Instant>,
+    /// Everyone who is under way on it has a clone.
+    under_way: Arc<()>,
 }
 
 impl Schedule {
-    fn new(rate: Rate) -> Self {
-        Self { rate, free_at: Mutex::default() }
+    fn new(capacity: Capacity) -> Self {
+        Self { capacity, free_at: Mutex::default(), under_way: Arc::default() }
     }
 
     /// When a quantum that is asked for at `asked` has passed.
     fn carry(&self, asked: Instant, bytes: u64) -> Instant {
+        let rate = self.capacity.of(Arc::strong_count(&self.under_way) - 1);
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *free_at = (*free_at).max(asked) + Duration::from_secs_f64(bytes as f64 / self.rate.0);
+        *free_at = (*free_at).max(asked) + Duration::from_secs_f64(bytes as f64 / rate.0);
         *free_at
     }
 }
@@ -54,17 +57,20 @@ struct BothWays {
 }
 
 impl BothWays {
-    fn new(rate: impl Fn(Direction) -> Option<Rate>) -> Self {
-        let schedule = |direction| rate(direction).map(Schedule::new);
+    fn new(capacity: impl Fn(Direction) -> Option<Capacity>) -> Self {
+        let schedule = |direction| capacity(direction).map(Schedule::new);
         Self { up: schedule(Direction::Up), down: schedule(Direction::Down) }
     }
 
     fn carry(&self, direction: Direction, asked: Instant, bytes: u64) -> Instant {
-        let schedule = match direction {
-            Direction::Up => &self.up,
-            Direction::Down => &self.down,
-        };
-        schedule.as_ref().map_or(asked, |schedule| schedule.carry(asked, bytes))
+        self.one_way(direction).map_or(asked, |schedule| schedule.carry(asked, bytes))
+    }
+
+    fn one_way(&self, direction: Direction) -> Option<&Schedule> {
+        match direction {
+            Direction::Up => self.up.as_ref(),
+            Direction::Down => self.down.as_ref(),
+        }
     }
 }
 
@@ -84,7 +90,7 @@ impl Link {
 
     /// A new connection over this link.
     pub fn connect(self: &Arc<Self>) -> Arc<Lane> {
-        let own = BothWays::new(|_| self.timing.model().stream_rate());
+        let own = BothWays::new(|_| self.timing.model().stream_rate().map(Capacity::from));
         Arc::new(Lane { link: Arc::clone(self), own })
     }
 }
@@ -115,8 +121,10 @@ impl Lane {
 
     fn flow(self: &Arc<Self>, course: Course, now: Instant) -> Flow {
         let direction = course.direction();
-        let course = Arc::new(Mutex::new(course));
-        Flow { lane: Arc::clone(self), direction, course, due: now }
+        let shared = self.link.shared.one_way(direction);
+        let under_way = shared.map(|schedule| Arc::clone(&schedule.under_way));
+        let body = Arc::new(Mutex::new(Body { course, under_way }));
+        Flow { lane: Arc::clone(self), direction, body, due: now }
     }
 }
 
@@ -128,20 +136,27 @@ impl Lane {
 pub struct Flow {
     lane: Arc<Lane>,
     direction: Direction,
-    course: Arc<Mutex<Course>>,
+    body: Arc<Mutex<Body>>,
     /// When the previous step was due.
     due: Instant,
+}
+
+#[derive(Debug)]
+struct Body {
+    course: Course,
+    /// On the shared schedule, until its last byte has passed.
+    under_way: Option<Arc<()>>,
 }
 
 impl Flow {
     /// From when an answer may begin; see [`Course::open`].
     pub fn open(&self, now: Instant, empty: bool) -> Instant {
-        self.course().open(now, empty)
+        self.body().course.open(now, empty)
     }
 
     /// Until when the body must pause before its next `bytes`, because they begin a new segment.
     pub fn pause(&mut self, now: Instant, bytes: u64) -> Instant {
-        let at = self.course().enter(now, bytes);
+        let at = self.body().course.enter(now, bytes);
         if at > now {
             self.due = at;
         }
@@ -160,11 +175,13 @@ impl Flow {
 
     /// When the answer to a body that has passed may be sent; see [`Course::close`].
     pub fn close(&self, now: Instant) -> Instant {
-        self.course().close(now)
+        let mut body = self.body();
+        body.under_way = None;
+        body.course.close(now)
     }
 
-    fn course(&self) -> MutexGuard<'_, Course> {
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    fn body(&self) -> MutexGuard<'_, Body> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -172,7 +189,7 @@ impl Flow {
 mod tests {
     use super::*;
     use crate::clock::{self, now, sleep};
-    use crate::units::{ByteSize, MIB};
+    use crate::units::{ByteSize, MIB, Rate};
     use futures::future::join_all;
     use proptest::prelude::*;
 
@@ -287,7 +304,7 @@ mod tests {
         // 300 MB/s for one body at 20 MB/s and four without a limit: 20 and 4 x 70.
         let link = Link::new(model(0.0, 300.0));
         let capped =
-            Arc::new(Lane { link: Arc::clone(&link), own: BothWays::new(|_| Some(Rate(20e6))) });
+            Arc::new(Lane { link: Arc::clone(&link), own: BothWays::new(|_| Some(Rate(20e6).into())) });
         let (capped, others) = clock::simulate(async {
             let uncapped = (0..4).map(|_| {
                 let lane = link.connect();
@@ -299,6 +316,24 @@ mod tests {
         for other in others {
             assert_within(other, 2.0, 0.01);
         }
+    }
+
+    #[test]
+    fn bodies_that_crowd_each_other_carry_less_together_while_they_are_under_way() {
+        // 120 MB/s alone; five share 120 / (1 + 0.05 x 4) = 100.
+        let link = Link::new(Model { crowding: 0.05, ..model(0.0, 120.0) });
+        let (all, alone) = clock::simulate(async {
+            let bodies = (0..5).map(|_| {
+                let lane = link.connect();
+                async move { send(&lane, Direction::Up, 40_000_000).await }
+            });
+            let all = join_all(bodies).await;
+            (all, send(&link.connect(), Direction::Up, 60_000_000).await)
+        });
+        for took in all {
+            assert_within(took, 2.0, 0.015);
+        }
+        assert_within(alone, 0.5, 1e-6);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub use limiter::{Admitted, Ask, Limited, Limiter};
 pub use limits::Limits;
 pub use link::{Flow, Lane, Link, QUANTUM_BYTES};
 pub use listing::{Listing, Query};
-pub use model::{Model, SelfHosted};
+pub use model::{Capacity, Model, SelfHosted};
 pub use nodes::Nodes;
 pub use object::{Attributes, Object, Piece};
 pub use refusal::Refusal;

@@ -20,7 +20,8 @@
 //!   ranger/prefetch.go).
 //! - The rate r is min(stream rate, max-min fair share of the capacity), each way by itself. Stream rate
 //!   and capacity are `connection_rate` and `shared_rate`, unless the gateway is
-//!   [`SelfHosted`].
+//!   [`SelfHosted`]. With `crowding` c the capacity falls with the number n of bodies under way: by
+//!   1 + c (n - 1), the shape of which is an ASSUMPTION. So a link can have a best number of streams.
 //! - With [`Nodes`], a segment of more than 4 KiB is stored as n pieces, of which k give it back.
 //!   **Up**, n are begun and the segment is committed when o of them have succeeded: the *tail* of a
 //!   segment, counted from its last byte, is the o-th smallest of n piece times. Segments overlap: a part
@@ -58,6 +59,9 @@ pub struct Model {
     #[serde(deserialize_with = "rate", serialize_with = "bytes_per_second")]
     #[serde(rename(serialize = "shared_rate_bytes_per_second"))]
     pub shared_rate: Option<Rate>,
+    /// How much each further body under way takes from what all carry together; 0 is nothing.
+    #[serde(deserialize_with = "crowding")]
+    pub crowding: f64,
     /// What a request without payload costs beyond the round trip: a call to the satellite.
     #[serde(deserialize_with = "duration", serialize_with = "micros")]
     #[serde(rename(serialize = "call_overhead_us"))]
@@ -96,6 +100,27 @@ pub struct SelfHosted {
     pub core_rate: Rate,
 }
 
+/// What all streams of a link carry together, by how many they are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Capacity {
+    alone: Rate,
+    crowding: f64,
+}
+
+impl From<Rate> for Capacity {
+    /// The same for any number.
+    fn from(alone: Rate) -> Self {
+        Self { alone, crowding: 0.0 }
+    }
+}
+
+impl Capacity {
+    /// Of so many streams; of none that of one.
+    pub fn of(&self, streams: usize) -> Rate {
+        Rate(self.alone.0 / (1.0 + self.crowding * streams.saturating_sub(1) as f64))
+    }
+}
+
 impl Default for Model {
     fn default() -> Self {
         Self {
@@ -103,6 +128,7 @@ impl Default for Model {
             tls: false,
             connection_rate: None,
             shared_rate: None,
+            crowding: 0.0,
             call_overhead: Duration::ZERO,
             part_overhead: Duration::ZERO,
             segment_overhead: Duration::ZERO,
@@ -127,7 +153,12 @@ impl Model {
     }
 
     /// What all streams carry together at most.
-    pub fn capacity(&self, direction: Direction) -> Option<Rate> {
+    pub fn capacity(&self, direction: Direction) -> Option<Capacity> {
+        let alone = self.capacity_alone(direction);
+        alone.map(|alone| Capacity { alone, crowding: self.crowding })
+    }
+
+    fn capacity_alone(&self, direction: Direction) -> Option<Rate> {
         let Some(gateway) = &self.self_hosted else { return self.shared_rate };
         let expansion = match (direction, &self.nodes) {
             (Direction::Up, Some(nodes)) => nodes.expansion(),
@@ -175,6 +206,14 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::E
     some_rate(deserializer).map(Some)
 }
 
+fn crowding<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let crowding = f64::deserialize(deserializer)?;
+    match crowding.is_finite() && crowding >= 0.0 {
+        true => Ok(crowding),
+        false => Err(serde::de::Error::custom("crowding is 0 or more")),
+    }
+}
+
 fn segment_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
     let text = String::deserialize(deserializer)?;
     match text.parse() {
@@ -212,6 +251,7 @@ mod tests {
             tls = true
             connection_rate = "100MB/s"
             part_overhead = "50ms"
+            crowding = 0.04
             segment_size = "32MiB"
             nodes = { required = 4, optimal = 8, total = 10, latency = "30ms", spread = 0.5 }
             self_hosted = { cores = 4, core_rate = "300MB/s" }
@@ -222,6 +262,7 @@ mod tests {
             tls: true,
             connection_rate: Some(Rate(100e6)),
             part_overhead: Duration::from_millis(50),
+            crowding: 0.04,
             segment_size: ByteSize(32 * MIB),
             nodes: Some(Nodes {
                 required: 4,
@@ -238,6 +279,7 @@ mod tests {
             "segment_size = \"0\"",
             "round_trip = \"soon\"",
             "rtt = \"1ms\"",
+            "crowding = -0.1",
             "nodes = { required = 9, optimal = 8, total = 10, latency = \"1ms\", spread = 0.5 }",
             "self_hosted = { cores = 4 }",
         ] {
@@ -255,15 +297,16 @@ mod tests {
             nodes: Some(nodes),
             ..Model::default()
         };
-        assert_eq!(hosted.capacity(Direction::Up), Some(Rate(1.25e9)));
+        let all = |model: &Model, way| model.capacity(way).map(|capacity| capacity.of(64));
+        assert_eq!(all(&hosted, Direction::Up), Some(Rate(1.25e9)));
         let on_dtn = |cores| Model {
             self_hosted: Some(SelfHosted { cores, core_rate: Rate(80e6) }),
             ..hosted.clone()
         };
         let expanded = 1.25e9 / (80.0 / 29.0);
-        assert_eq!(on_dtn(64).capacity(Direction::Up), Some(Rate(expanded)));
-        assert_eq!(on_dtn(64).capacity(Direction::Down), Some(Rate(1.25e9)));
-        assert_eq!(on_dtn(2).capacity(Direction::Up), Some(Rate(160e6)));
+        assert_eq!(all(&on_dtn(64), Direction::Up), Some(Rate(expanded)));
+        assert_eq!(all(&on_dtn(64), Direction::Down), Some(Rate(1.25e9)));
+        assert_eq!(all(&on_dtn(2), Direction::Up), Some(Rate(160e6)));
         assert_eq!(on_dtn(2).stream_rate(), Some(Rate(80e6)));
     }
 }

@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use crate::clock::{self, Instant, Sleep};
-use crate::storj::FairLink;
+use crate::storj::{Capacity, FairLink};
 use crate::units::Rate;
 
 /// One way of the link; without limits its bytes take no time.
@@ -29,7 +29,7 @@ enum Flow {
 }
 
 impl Line {
-    pub(super) fn new(own_rate: Option<Rate>, capacity: Option<Rate>) -> Self {
+    pub(super) fn new(own_rate: Option<Rate>, capacity: Option<Capacity>) -> Self {
         let state = |link| RefCell::new(State { link, flows: Vec::new(), free: Vec::new() });
         Self(FairLink::new(own_rate, capacity).map(state))
     }
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn flows_that_come_and_go_share_the_line() {
         // 100 B/s: alone for a second, two for two, alone again.
-        let line = Line::new(None, Some(Rate(100.0)));
+        let line = Line::new(None, Some(Rate(100.0).into()));
         let ends = clock::simulate(async {
             let flow = |after_s: u64, bytes: u64| {
                 let line = &line;
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_leader_may_be_broken_off() {
-        let line = Line::new(None, Some(Rate(100.0)));
+        let line = Line::new(None, Some(Rate(100.0).into()));
         let (carried, end) = clock::simulate(async {
             let mut carried = 0;
             let leader = async {

@@ -1,0 +1,58 @@
+//! The links: how they are modelled, and which limits must be named on them.
+
+use std::path::PathBuf;
+
+use crate::Result;
+
+/// A link between client and gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub name: &'static str,
+    pub limit: Limit,
+}
+
+/// What must be named as the limit, beside the gateway and the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing: the modelled link is the limit.
+    Nothing,
+    /// More streams than this are told to slow down.
+    Throttled { beyond: u32 },
+    /// This machine, whatever the settings: then nothing says which are best.
+    Client,
+}
+
+/// All of them.
+const LINKS: [Link; 6] = [
+    Link { name: "linear", limit: Limit::Nothing },
+    Link { name: "saturating", limit: Limit::Nothing },
+    Link { name: "retrograde", limit: Limit::Nothing },
+    Link { name: "throttled", limit: Limit::Throttled { beyond: 12 } },
+    Link { name: "noisy", limit: Limit::Nothing },
+    Link { name: "unlimited", limit: Limit::Client },
+];
+
+impl Link {
+    /// Those named; all if none is.
+    pub fn named(names: &[String]) -> Result<Vec<Self>> {
+        let named = |name: &String| {
+            let found = LINKS.into_iter().find(|link| link.name == name);
+            found.ok_or_else(|| format!("there is no link {name}").into())
+        };
+        match names {
+            [] => Ok(LINKS.to_vec()),
+            _ => names.iter().map(named).collect(),
+        }
+    }
+
+    /// The model's file.
+    pub fn scenario(self) -> PathBuf {
+        let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/tuner");
+        PathBuf::from(scenarios).join(self.name).with_extension("toml")
+    }
+
+    /// Whether a best cell can be told from others.
+    pub fn has_a_best(self) -> bool {
+        self.limit != Limit::Client
+    }
+}
