@@ -5,7 +5,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::result::{Direction, LimitedBy, Settings};
 use tidegate::stats::{log_mean, quantile};
-use tidegate::tune::{Config, Limits, Outcome, Search, recommend};
+use tidegate::tune::{Config, Limits, Objective, Outcome, Search, recommend};
 use tidegate::units::MIB;
 
 /// Trials within the default budget of ten minutes at eleven seconds each.
@@ -45,6 +45,7 @@ fn searched() -> Search {
         parts_in_flight: vec![1],
         current,
         limits: Limits::default(),
+        objective: Objective::default(),
         seed: 1,
     });
     let mut random = fastrand::Rng::with_seed(1);

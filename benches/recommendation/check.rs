@@ -128,7 +128,10 @@ impl Checked {
             Limit::Client => self.recommended.limited_by == Some(LimitedBy::ClientCpu),
         };
         let near_the_best = low.map(|low| low >= 1.0 - MARGIN);
-        Claims { near_the_best: near_the_best.or((!self.link.has_a_best()).then_some(true)), limits_named }
+        Claims {
+            near_the_best: near_the_best.or((!self.link.has_a_best()).then_some(true)),
+            limits_named,
+        }
     }
 }
 

@@ -115,7 +115,8 @@ fn cell_name(settings: Settings) -> String {
 }
 
 pub fn cells_csv(checked: &[Checked]) -> String {
-    let mut text = "link,part_size_bytes,concurrency,goodput_bytes_per_second,limited_by\n".to_owned();
+    let mut text =
+        "link,part_size_bytes,concurrency,goodput_bytes_per_second,limited_by\n".to_owned();
     for one in checked {
         for trial in &one.grid {
             let Settings { part_size_bytes, concurrency, .. } = trial.settings;

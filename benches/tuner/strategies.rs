@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidegate::result::{Direction, Phase, Recommendation, Settings};
-use tidegate::tune::{Config, Limits, Next, Search, recommend};
+use tidegate::tune::{Config, Limits, Next, Objective, Search, recommend};
 use tidegate::units::MIB;
 
 use super::surface::{
@@ -82,6 +82,7 @@ pub fn tuned(world: &mut World, budget: Budget, seed: u64) -> Option<Tuned> {
         parts_in_flight: PARTS_IN_FLIGHT.to_vec(),
         current: at(2),
         limits: Limits::default(),
+        objective: Objective::default(),
         seed,
     });
     let mut trials = Vec::new();

@@ -109,6 +109,10 @@ pub(super) struct Args {
     /// Measured time of a trial [default: 8s; 1200ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     window: Option<Duration>,
+    /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
+    /// effective speed instead of the highest goodput
+    #[arg(long, help_heading = "Search")]
+    verify: bool,
     /// How objects are fetched [default: whole]
     #[arg(long, value_enum, help_heading = "Search")]
     get: Option<GetMode>,
@@ -224,6 +228,12 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (mut args, cut_off) = resume::resolve(args)?;
     let objects = args.objects.take();
     check_downloads(&args, objects.is_some())?;
+    if args.verify && args.direction == Directions::Down {
+        return Err(Error::environment(
+            "--verify reads uploads back, and only downloads are searched",
+        )
+        .hint("leave --verify out, or search --direction up or both"));
+    }
     args.target.target = args.target.target.or(objects.clone());
     let simulated = args.simulate.is_asked();
     let demonstration = args.target.is_embedded() && !simulated;
@@ -239,7 +249,9 @@ pub(super) fn run(args: Args) -> Result<()> {
     let is_storj = args.target.is_storj();
     let requests_per_second_max =
         args.neighbour.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
-    let simulation = args.simulate.resolve(args.direction.flow(), args.seed);
+    // What is read back must still be there.
+    let retained = if args.verify { Flow::Down } else { args.direction.flow() };
+    let simulation = args.simulate.resolve(retained, args.seed);
     let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
     let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
     let paces = args.neighbour.resolve(u64::from(args.max_concurrency) * u64::from(parts_most))?;
@@ -256,6 +268,7 @@ pub(super) fn run(args: Args) -> Result<()> {
             .current_concurrency
             .or(manner.concurrency())
             .unwrap_or(GCS_NORMAL_CONCURRENCY.0),
+        verify: args.verify,
         get: args.get.or(manner.get).unwrap_or_default(),
         connector,
         objects: objects.is_some(),

@@ -3,7 +3,7 @@
 //! A thread owns its recorder; recorders are merged when the trial is over. Histograms are made at
 //! first use and record only what ended well while the window was open, so that percentiles come
 //! from the measured part of a trial alone. Memory is bounded: 184 KiB a histogram, two for each
-//! operation used, one for each milestone of objects and two for the connections, and 48 bytes for
+//! operation used, one for each milestone of objects and two for the connections, and 64 bytes for
 //! each 100 ms of the trial.
 //! A record of each attempt ([`ATTEMPT_BYTES`](super::ATTEMPT_BYTES)) is kept only when asked for.
 
@@ -12,6 +12,7 @@ use std::net::IpAddr;
 
 use super::attempt::{Attempt, AttemptId, Attempts};
 use super::histogram::Latencies;
+use super::movers_time::MoversTime;
 use super::probe::{Connecting, Probe};
 use super::series::Series;
 use super::tcp::TcpTally;
@@ -39,6 +40,8 @@ pub struct Recorder {
     errors: ErrorCounts,
     /// Counted by whoever compares.
     pub corrupt: Corrupt,
+    /// Kept by the movers, where uploads are read back.
+    pub movers_time: MoversTime,
     cut: u64,
     pub(super) up: OneWay,
     pub(super) down: OneWay,
@@ -197,6 +200,7 @@ impl Recorder {
         self.corrupt.in_reading += other.corrupt.in_reading;
         self.corrupt.in_store += other.corrupt.in_store;
         self.corrupt.unsettled += other.corrupt.unsettled;
+        self.movers_time.merge(&other.movers_time);
         self.cut += other.cut;
         self.up.merge(&other.up);
         self.down.merge(&other.down);

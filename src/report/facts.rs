@@ -70,10 +70,16 @@ pub fn answer(digest: &Digest) -> Facts {
     facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
-/// `790 MB/s (95 % interval 780 MB/s to 800 MB/s)`.
+/// `790 MB/s (95 % interval 780 MB/s to 800 MB/s)`, and the effective speed beside it where that decided.
 pub fn goodput(found: &Recommendation) -> String {
-    let goodput = wording::rate(found.goodput_bytes_per_second);
-    format!("{goodput} (95 % interval {})", wording::rate_interval(found.interval_95))
+    let said = |rate: f64, interval: [f64; 2]| {
+        format!("{} (95 % interval {})", wording::rate(rate), wording::rate_interval(interval))
+    };
+    let goodput = said(found.goodput_bytes_per_second, found.interval_95);
+    let effective = found.effective_speed_bytes_per_second.zip(found.effective_speed_interval_95);
+    effective.map_or(goodput.clone(), |(speed, interval)| {
+        format!("{goodput}; effective speed with verification {}", said(speed, interval))
+    })
 }
 
 /// The settings of one direction, and how fast they are.
@@ -281,6 +287,16 @@ pub fn trials(trials: &[Trial]) -> Table {
     Table::new("All trials in the order in which they ran", columns, trials.iter().map(trial_row))
 }
 
+/// The goodput, and the effective speed beside it where uploads were read back.
+fn both_speeds(trial: &Trial) -> String {
+    let goodput = wording::rate(trial.goodput_bytes_per_second);
+    let effective = trial.verification.and_then(|found| found.effective_speed_bytes_per_second);
+    match effective {
+        Some(speed) => format!("{goodput}, {} effective", wording::rate(speed)),
+        None => goodput,
+    }
+}
+
 fn trial_row(trial: &Trial) -> [String; 16] {
     let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".into());
     let steady = trial.window.steady.map(|steady| if steady { "yes" } else { "no" }.into());
@@ -292,7 +308,7 @@ fn trial_row(trial: &Trial) -> [String; 16] {
         trial.settings.concurrency.to_string(),
         trial.settings.parts_in_flight.to_string(),
         wording::direction(trial.direction).into(),
-        wording::rate(trial.goodput_bytes_per_second),
+        both_speeds(trial),
         wording::rate(trial.wire_bytes_per_second),
         wording::count(trial.objects),
         wording::count(trial.retries()),

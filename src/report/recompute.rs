@@ -75,15 +75,21 @@ impl Recomputed {
             of(&found.settings).into_iter().flat_map(|blocks| blocks.values().copied()).collect();
         let direction = found.direction.into();
         let trials = run.document.trials.iter();
-        let ground = Ground::of(trials.filter(|trial| trial.direction == direction));
+        let trials = trials.filter(|trial| trial.direction == direction);
+        let (ground, goodput) = (Ground::of(trials.clone()), Ground::of_goodput(trials));
         // Older results say nothing of phases: theirs is the mean of all blocks.
         let has_phases = found.compared_with.iter().any(|other| other.phase.is_some());
         let mean = match has_phases {
-            true => ground.goodput(found.settings),
+            true => goodput.goodput(found.settings),
             false => stats::log_mean(&goodputs),
         };
         let stated = figure(found.goodput_bytes_per_second, Some(found.interval_95));
         self.check("goodput of the recommended settings".into(), stated, again(mean));
+        if let Some(speed) = found.effective_speed_bytes_per_second {
+            let stated = figure(speed, found.effective_speed_interval_95);
+            let mean = ground.goodput(found.settings);
+            self.check("effective speed of the recommended settings".into(), stated, again(mean));
+        }
         for other in &found.compared_with {
             let pairs = of(&found.settings).into_iter().flatten();
             let ratio =

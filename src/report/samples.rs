@@ -7,7 +7,7 @@ use crate::result::{
     FileFailure, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay,
     OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling, Settings,
     SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
-    Traffic, Trial, Verdict, Window,
+    Traffic, Trial, Verdict, Verification, Window,
 };
 use crate::units::MIB;
 
@@ -92,6 +92,8 @@ pub fn complete() -> Document {
     (scaling.peak_streams, scaling.peak_streams_interval_95) = (Some(24.0), Some([20.0, 29.0]));
     let twice = Comparison { phase: Some(Phase::Duplicate), ..found.compared_with[0] };
     found.same_settings_twice = Some(twice);
+    found.effective_speed_bytes_per_second = Some(4e8);
+    found.effective_speed_interval_95 = Some([3.9e8, 4.1e8]);
     found.compared_with.push(twice);
     let rss_peak_bytes = Some(412 * MIB);
     document.simulation =
@@ -109,6 +111,11 @@ pub fn complete() -> Document {
         Some(Asked { affordable_trials: 20, took_s: 31.5, bytes: 12 * MIB, cost_usd: 0.25 });
     trial.direction = Traffic::Mixed;
     trial.read_back_bytes = 12 * MIB;
+    trial.verification = Some(Verification {
+        effective_speed_bytes_per_second: Some(5e7),
+        uploading_bytes_per_second: Some(1e8),
+        reading_back_bytes_per_second: Some(1e8),
+    });
     trial.mixed = Some(Mixed { up: way, down: way });
     trial.goodput_interval_95 = Some([1e8, 2e8]);
     trial.objects_us =
@@ -306,6 +313,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         evidence: "processor 21 % busy, interface at 8 % of 10 Gbit/s, 0.3 % retries".into(),
         warnings: Vec::new(),
         task: None,
+        verification: None,
         asked: None,
     }
 }
@@ -388,6 +396,8 @@ fn recommendation(best: Settings) -> Recommendation {
         compared_with: others.map(against).to_vec(),
         limited_by: None,
         same_settings_twice: None,
+        effective_speed_bytes_per_second: None,
+        effective_speed_interval_95: None,
         scaling: Some(scaling(best)),
         commands: commands(best.concurrency),
     }

@@ -35,9 +35,7 @@ pub fn summary(document: &Document, page: Option<&Path>) -> String {
 fn recommended(lines: &mut Lines, digest: &Digest, found: &Recommendation) {
     lines.add("target", wording::journey(found.direction, &digest.document.target));
     lines.add("recommended", wording::settings(found.settings));
-    let goodput = wording::rate(found.goodput_bytes_per_second);
-    let interval = wording::rate_interval(found.interval_95);
-    lines.add("goodput", format!("{goodput} (95 % interval {interval})"));
+    lines.add("goodput", facts::goodput(found));
     lines.add("verdict", facts::verdict(found));
     limit(lines, digest);
     spent(lines, digest);

@@ -234,16 +234,38 @@ pub struct Trial {
     pub warnings: Vec<String>,
     /// The whole task, when the trial moved a whole dataset.
     pub task: Option<TaskSummary>,
+    /// How fast uploads were that were read back before they counted; absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// What a search knew when it asked for the trial, and what that took; only in `tune`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
 }
 
 impl Trial {
+    /// What a search compares: the effective speed where uploads were read back, else the goodput.
+    pub fn objective_bytes_per_second(&self) -> f64 {
+        let goodput = self.goodput_bytes_per_second;
+        // Where nothing was read back nothing was achieved.
+        self.verification.map_or(goodput, |of| of.effective_speed_bytes_per_second.unwrap_or(0.0))
+    }
+
     /// Attempts after the first, of all its requests. A document may claim any number.
     pub fn retries(&self) -> u64 {
         saturating_sum(self.requests.values().map(|operation| operation.retries))
     }
+}
+
+/// Uploads that were read back before they counted, as Globus verifies them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Bytes that were uploaded and read back, per second. In a timed trial: movers / (a mover's seconds for
+    /// each byte up + its seconds for each byte read back). `None` if nothing was read back.
+    pub effective_speed_bytes_per_second: Option<f64>,
+    /// What the movers would carry if they only uploaded.
+    pub uploading_bytes_per_second: Option<f64>,
+    /// What they would carry if they only read back.
+    pub reading_back_bytes_per_second: Option<f64>,
 }
 
 /// What a search that was cut off must be told again, beside what the trial brought.
@@ -722,6 +744,13 @@ pub struct Recommendation {
     /// vary more than the intervals know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_settings_twice: Option<Comparison>,
+    /// Where uploads were read back: geometric mean of the effective speeds over the blocks of trials. Then
+    /// the settings were chosen by it, and the ratios are its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_speed_bytes_per_second: Option<f64>,
+    /// Its 95 % interval over the blocks of trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_speed_interval_95: Option<[f64; 2]>,
     /// How goodput scales with streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
@@ -789,7 +818,7 @@ pub enum Verdict {
 pub struct Comparison {
     /// The other.
     pub settings: Settings,
-    /// Goodput of the recommended over goodput of the other.
+    /// Goodput of the recommended over goodput of the other; effective speeds where those were compared.
     pub ratio: f64,
     /// 95 % interval of the ratio; `None` with fewer than two common blocks. From the race it holds for
     /// all of the race's comparisons together.

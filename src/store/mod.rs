@@ -136,6 +136,11 @@ pub struct Download {
 /// byte when it passes the socket. Keys are whole object keys within the store's bucket.
 #[allow(async_fn_in_trait, reason = "nothing is spawned: no caller needs a Send bound")]
 pub trait Store {
+    /// Whether what is read is what was written: a simulation may keep only how much it was.
+    fn keeps_bytes(&self) -> bool {
+        true
+    }
+
     /// GetBucketLocation, the first call of a connector: is there such a bucket, and may we ask?
     async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError>;
 

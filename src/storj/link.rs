@@ -303,8 +303,10 @@ mod tests {
     fn what_a_capped_body_leaves_goes_to_the_others() {
         // 300 MB/s for one body at 20 MB/s and four without a limit: 20 and 4 x 70.
         let link = Link::new(model(0.0, 300.0));
-        let capped =
-            Arc::new(Lane { link: Arc::clone(&link), own: BothWays::new(|_| Some(Rate(20e6).into())) });
+        let capped = Arc::new(Lane {
+            link: Arc::clone(&link),
+            own: BothWays::new(|_| Some(Rate(20e6).into())),
+        });
         let (capped, others) = clock::simulate(async {
             let uncapped = (0..4).map(|_| {
                 let lane = link.connect();

@@ -73,8 +73,8 @@ impl<S: Store> Mover<'_, S> {
         probe: &Arc<Probe>,
     ) -> Result<(), ReadError> {
         let job = self.worker.job;
-        let source =
-            job.compares_downloads().then_some(Source::Pattern { pattern: &job.pattern, key });
+        let compares = job.compares_downloads() && self.worker.store.keeps_bytes();
+        let source = compares.then_some(Source::Pattern { pattern: &job.pattern, key });
         let expected = range.clone().unwrap_or(0..file.size_bytes);
         let mut download = self.worker.store.get_object(key, range, probe).await?;
         let waits = &self.worker.control.live.destination;
@@ -112,7 +112,9 @@ impl<S: Store> Mover<'_, S> {
             let mut offset = 0;
             while let Some(bytes) = download.body.next().await {
                 let bytes = bytes?;
-                compare(source, offset, &bytes).await?;
+                if self.worker.store.keeps_bytes() {
+                    compare(source, offset, &bytes).await?;
+                }
                 offset += bytes.len() as u64;
             }
             whole(&(0..file.size_bytes), offset)

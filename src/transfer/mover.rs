@@ -3,10 +3,10 @@
 use std::cell::Cell;
 
 use super::control::Turn;
-use super::{Stage, Worker};
+use super::{Flow, Stage, Worker};
 use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
-use crate::measure::{Live, Milestone};
+use crate::measure::{Doing, Live, Milestone};
 use crate::result::{Direction, FileFailure};
 use crate::store::{Store, StoreError};
 
@@ -95,6 +95,7 @@ impl<'a, S: Store> Mover<'a, S> {
         let live = &self.worker.control.live;
         match moved {
             Ok(()) => {
+                self.is_warm();
                 Live::add(&live.files_done, 1);
                 if direction == Direction::Up {
                     Live::add(&live.files_up_done, 1);
@@ -110,8 +111,26 @@ impl<'a, S: Store> Mover<'a, S> {
         }
     }
 
-    /// Notes that this mover has moved data: the warm-up waits for every mover's first.
+    /// Notes what this mover does until the value is dropped, where uploads are read back.
+    pub(super) fn does(&self, doing: Doing) -> Option<Busy<'a, S>> {
+        self.reads_back().then(|| Busy { worker: self.worker, doing, since: clock::now() })
+    }
+
+    /// Notes that this mover has moved data. Where uploads are read back that is not enough to be warm: the
+    /// first must have come to its end.
     pub(super) fn has_moved_data(&self) {
+        if !self.reads_back() {
+            self.is_warm();
+        }
+    }
+
+    fn reads_back(&self) -> bool {
+        let job = self.worker.job;
+        job.verify && job.direction == Flow::Up
+    }
+
+    /// The warm-up waits for every mover's first time.
+    fn is_warm(&self) {
         if !self.warm.replace(true) {
             Live::add(&self.worker.control.live.movers_warm, 1);
         }
@@ -130,5 +149,20 @@ impl<'a, S: Store> Mover<'a, S> {
             true => Err(FileError::Stopped),
             false => Ok(()),
         }
+    }
+}
+
+/// A mover's time with one thing, noted when it ends, also when the trial is cut.
+pub(super) struct Busy<'a, S> {
+    worker: &'a Worker<'a, S>,
+    doing: Doing,
+    since: Instant,
+}
+
+impl<S> Drop for Busy<'_, S> {
+    fn drop(&mut self) {
+        let (origin, now) = (self.worker.control.origin, clock::now());
+        let time = &mut self.worker.recorder.borrow_mut().movers_time;
+        time.add(self.doing, origin, self.since..now);
     }
 }

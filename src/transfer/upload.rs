@@ -9,13 +9,14 @@ use super::mover::{FileError, Mover};
 use super::source::{PartSource, Source};
 use crate::clock;
 use crate::dataset::FileSpec;
-use crate::measure::{FailureClass, Milestone, Operation};
+use crate::measure::{Doing, FailureClass, Milestone, Operation};
 use crate::store::{Part, Store, StoreError, Upload};
 
 impl<S: Store> Mover<'_, S> {
     /// Uploads a file and, if asked, reads it back.
     pub(super) async fn upload_file(&self, key: &str, file: &FileSpec) -> Result<(), FileError> {
         let (job, control) = (self.worker.job, self.worker.control);
+        let uploading = self.does(Doing::Uploading);
         let source = Source::open(&job.dataset, &job.pattern, key, file, &control.live).await?;
         if file.size_bytes <= job.settings.part_size_bytes {
             self.put(key, file, &source).await?;
@@ -23,7 +24,9 @@ impl<S: Store> Mover<'_, S> {
             self.upload_in_parts(key, file, &source).await?;
         }
         self.reached(Milestone::Completed, clock::now());
+        drop(uploading);
         if job.verify {
+            let _reading_back = self.does(Doing::ReadingBack);
             self.verify(key, file, &source).await?;
             self.reached(Milestone::Verified, clock::now());
         }

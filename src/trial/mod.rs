@@ -4,6 +4,7 @@
 //! lock is shared on the hot path. The thread that calls [`run`] only watches counters and the clock.
 
 mod crew;
+mod effective;
 mod limit;
 mod load;
 mod records;
@@ -29,7 +30,7 @@ use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
 use crate::pace::{Pace, Paces};
 use crate::result::{
     ClientUse, Corrupt, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop,
-    Phase, SourceUse, TaskSummary, Trial,
+    Phase, SourceUse, TaskSummary, Trial, Verification,
 };
 use crate::store::{Place, Upload};
 use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
@@ -73,6 +74,9 @@ const DRAIN_OF_SLOWEST: u32 = 2;
 
 /// The drain's least limit, for trials without a slow request so far.
 const DRAIN_MIN: Duration = Duration::from_secs(2);
+
+/// Said where the effective speed is not known.
+const NOTHING_VERIFIED: &str = "no upload was read back, so the effective speed is not known: measure longer, or smaller files";
 
 /// A share of a cap from which on it holds the rate (ASSUMPTION).
 const CAP_SHARE: f64 = 0.9;
@@ -148,9 +152,14 @@ impl Measured<'_> {
         let observed = self.observed(load, &measured);
         let limit = limit::judge(&observed);
         let corrupt = corruption(self.recorder.corrupt);
-        let warnings =
-            [self.watched.warnings.clone(), limit::warnings(&observed), corrupt].concat();
         let task = (load == Load::WholeTask).then(|| self.task(failures));
+        let verification = self.verification(task.as_ref(), &measured);
+        let unknown = verification
+            .filter(|found| found.effective_speed_bytes_per_second.is_none())
+            .map(|_| NOTHING_VERIFIED.to_owned());
+        let mut warnings =
+            [self.watched.warnings.clone(), limit::warnings(&observed), corrupt].concat();
+        warnings.extend(unknown);
         Trial {
             id: label.id,
             phase: label.phase,
@@ -178,6 +187,7 @@ impl Measured<'_> {
             evidence: limit.evidence,
             warnings,
             task,
+            verification,
             asked: None,
         }
     }
@@ -278,6 +288,23 @@ impl Measured<'_> {
         Some(Mixed {
             up: one_way(Direction::Up, mix.up_share(), up_done),
             down: one_way(Direction::Down, 1.0 - mix.up_share(), down_done),
+        })
+    }
+
+    /// Of uploads that are read back. Files that arrive by themselves set the speed.
+    fn verification(
+        &self,
+        task: Option<&TaskSummary>,
+        measured: &Measurement,
+    ) -> Option<Verification> {
+        let Job { settings, verify, direction, arrivals, .. } = self.job;
+        if !*verify || *direction != Flow::Up || *arrivals != Arrivals::Closed {
+            return None;
+        }
+        let movers = settings.concurrency;
+        Some(match task.map(|task| task.effective_speed_bytes_per_second) {
+            Some(speed) => effective::of_task(&self.recorder, movers, speed),
+            None => effective::of_movers(&self.recorder, measured, movers),
         })
     }
 

@@ -256,3 +256,64 @@ fn synthetic(files: u64) -> Arc<Dataset> {
     let scale = Scale { files: Some(files), size: Some(ByteSize(files * FILE_BYTES)) };
     Arc::new(Dataset::Synthetic(Synthetic::new("esnet-5MB", scale).expect("it is a profile")))
 }
+
+/// Uploads that are read back, of files of this size, by movers that begin one after the other.
+fn verified_at(store: impl FnOnce() -> ModelStore, load: Load, file_bytes: u64) -> Trial {
+    let scale = Scale { files: Some(40), size: Some(ByteSize(40 * file_bytes)) };
+    let dataset = Dataset::Synthetic(Synthetic::new("esnet-5MB", scale).expect("it is a profile"));
+    let spread = match load {
+        Load::WholeTask => Duration::ZERO,
+        Load::Timed { warm_up, .. } => warm_up,
+    };
+    let job =
+        Job { dataset: Arc::new(dataset), verify: true, spread, ..job(Flow::Up, load.order(), 1) };
+    run_at(store, job, load)
+}
+
+fn effective(trial: &Trial) -> f64 {
+    let found = trial.result.verification.expect("it was verified");
+    found.effective_speed_bytes_per_second.expect("it was read back") / FULL
+}
+
+#[test]
+fn effective_speed_is_one_over_the_sum_of_the_times_of_a_byte_up_and_back() {
+    // Both ways a byte takes as long: half of the movers' speed is left. A file is read back in a tenth
+    // of a second, and in three seconds, longer than the window.
+    for file_bytes in [FILE_BYTES, 30 * FILE_BYTES] {
+        for window in [SECOND / 2, 2 * SECOND, 7 * SECOND] {
+            let load = timed(SECOND, Stop::after(window));
+            let trial = verified_at(|| store(Retain::Layout), load, file_bytes);
+            let speed = effective(&trial);
+            assert!((speed - 0.5).abs() < 0.02, "{speed} of {file_bytes} B in {window:?}");
+            let found = trial.result.verification.unwrap();
+            for way in [found.uploading_bytes_per_second, found.reading_back_bytes_per_second] {
+                assert!((way.unwrap() / FULL - 1.0).abs() < 0.04, "{found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn effective_speed_under_throttling_is_that_of_the_transfers_that_are_let_in() {
+    // Half of the movers are refused all the time, which is in the time of their uploads: those that are
+    // let in upload for half of theirs.
+    let model = Model { connection_rate: Some(Rate(STREAM)), ..Model::default() };
+    let limits = Limits { transfers: Some(MOVERS / 2), ..Limits::none() };
+    let throttling = || ModelStore::new(model.clone(), limits.clone(), Retain::Layout, 1);
+    let load = timed(SECOND, Stop::after(60 * SECOND));
+    let trial = verified_at(throttling, load, FILE_BYTES);
+    assert!(trial.result.errors.throttled > 0);
+    let speed = effective(&trial);
+    assert!((speed - 0.25).abs() < 0.01, "{speed}");
+    let arrived = trial.result.objects as f64 * FILE_BYTES as f64 / FULL;
+    let seconds = trial.result.window.end_s;
+    assert!((arrived / seconds - 0.25).abs() < 0.02, "{arrived} in {seconds}");
+}
+
+#[test]
+fn a_verified_task_has_the_effective_speed_of_its_whole_time() {
+    let trial = verified_at(|| store(Retain::Layout), Load::WholeTask, FILE_BYTES);
+    let task = trial.result.task.as_ref().expect("it is a whole task");
+    let speed = task.effective_speed_bytes_per_second / FULL;
+    assert!((effective(&trial) - speed).abs() < 1e-9 && speed < 0.52, "{speed}");
+}

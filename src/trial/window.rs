@@ -53,6 +53,11 @@ impl Measurement {
         }
     }
 
+    /// The bins of the window.
+    pub(super) fn bins(&self) -> Range<usize> {
+        self.bins.clone()
+    }
+
     /// Bytes per second that were read back in the same window.
     pub(super) fn read_back(&self, recorder: &Recorder) -> f64 {
         rate(recorder.read_back().wire_bytes(self.bins.start, self.bins.end), self.seconds)

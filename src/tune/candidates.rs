@@ -107,6 +107,7 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Objective;
     use super::*;
     use crate::units::MIB;
 
@@ -118,6 +119,7 @@ mod tests {
             parts_in_flight,
             current,
             limits: Limits::default(),
+            objective: Objective::default(),
             seed: 1,
         }
     }

@@ -80,6 +80,7 @@ impl<'a> Evidence<'a> {
         let (verdict, limited_by) = self.verdict(chosen, shown);
         let smallest_difference_seen = self.smallest_difference_seen(chosen, blocks);
         let basis = Basis {
+            objective: self.search.config().objective,
             chosen,
             leader,
             current,
@@ -108,6 +109,8 @@ impl<'a> Evidence<'a> {
             commands: Commands::default(),
             limited_by,
             same_settings_twice,
+            effective_speed_bytes_per_second: None,
+            effective_speed_interval_95: None,
             scaling: None,
         })
     }

@@ -15,8 +15,24 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// From the trials of one direction in a saved result.
+    /// From the trials of one direction in a saved result: what the search compared.
     pub fn of<'a>(trials: impl Iterator<Item = &'a Trial>) -> Self {
+        Self::by(trials, |trial| Outcome::from(trial))
+    }
+
+    /// The same by goodput, whatever the search compared.
+    pub fn of_goodput<'a>(trials: impl Iterator<Item = &'a Trial>) -> Self {
+        let goodput = |trial: &Trial| Outcome {
+            goodput: trial.goodput_bytes_per_second,
+            ..Outcome::from(trial)
+        };
+        Self::by(trials, goodput)
+    }
+
+    fn by<'a>(
+        trials: impl Iterator<Item = &'a Trial>,
+        outcome: impl Fn(&Trial) -> Outcome,
+    ) -> Self {
         let (mut ground, mut duplicate) = (Self::default(), Blocks::default());
         for trial in trials {
             let blocks = match trial.phase {
@@ -25,12 +41,7 @@ impl Ground {
                 Phase::Duplicate => &mut duplicate,
                 Phase::Calibration | Phase::Ramp | Phase::Run => continue,
             };
-            let outcome = Outcome {
-                goodput: trial.goodput_bytes_per_second,
-                limited_by: trial.limited_by,
-                steady: trial.window.steady,
-            };
-            blocks.insert(trial.settings, trial.block.unwrap_or_default(), outcome);
+            blocks.insert(trial.settings, trial.block.unwrap_or_default(), outcome(trial));
         }
         ground.confirmed = ground.confirmed.sharpened_by(&duplicate);
         ground

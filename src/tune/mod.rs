@@ -56,8 +56,29 @@ pub struct Config {
     pub current: Settings,
     /// What no candidate may exceed.
     pub limits: Limits,
+    /// What outcomes are; only for the words of a recommendation.
+    pub objective: Objective,
     /// Seed of the order within blocks.
     pub seed: u64,
+}
+
+/// What a search makes as high as it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Objective {
+    /// What passes the sockets.
+    #[default]
+    Goodput,
+    /// The same with each object verified before it counts, as Globus reports it.
+    EffectiveSpeed,
+}
+
+impl std::fmt::Display for Objective {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Goodput => "goodput",
+            Self::EffectiveSpeed => "effective speed",
+        })
+    }
 }
 
 impl Config {

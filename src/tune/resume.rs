@@ -31,7 +31,7 @@ impl From<&Trial> for Next {
 impl From<&Trial> for Outcome {
     fn from(trial: &Trial) -> Self {
         Self {
-            goodput: trial.goodput_bytes_per_second,
+            goodput: trial.objective_bytes_per_second(),
             limited_by: trial.limited_by,
             steady: trial.window.steady,
         }

@@ -30,7 +30,7 @@ pub struct Next {
 /// A trial that was run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// Bytes per second.
+    /// Bytes per second: goodput, or effective speed where that is the objective.
     pub goodput: f64,
     /// What held it down.
     pub limited_by: LimitedBy,

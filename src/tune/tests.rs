@@ -11,6 +11,7 @@ pub(super) fn config(seed: u64) -> Config {
         parts_in_flight: vec![1],
         current: Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 },
         limits: Limits::default(),
+        objective: Objective::default(),
         seed,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt::{Display, Formatter, Result};
 
+use super::Objective;
 use super::decide::differ;
 use crate::result::{Comparison, LimitedBy, Settings, Verdict};
 use crate::units::ByteSize;
 
 /// What a recommendation rests on.
 pub(super) struct Basis<'a> {
+    pub(super) objective: Objective,
     pub(super) chosen: Settings,
     pub(super) leader: Settings,
     pub(super) current: Settings,
@@ -61,18 +63,19 @@ impl Display for Basis<'_> {
 
 impl Basis<'_> {
     fn choice(&self, f: &mut Formatter<'_>) -> Result {
-        let leader = describe(self.leader);
+        let (leader, what) = (describe(self.leader), self.objective);
         match (self.chosen == self.leader, self.within_margin_shown) {
-            (true, true) => f.write_str(
-                "the highest goodput, and nothing cheaper is shown to come within 5 % of it",
+            (true, true) => write!(
+                f,
+                "the highest {what}, and nothing cheaper is shown to come within 5 % of it",
             ),
-            (true, false) => f.write_str("the highest goodput, and nothing cheaper came near it"),
+            (true, false) => write!(f, "the highest {what}, and nothing cheaper came near it"),
             (false, true) => write!(
                 f,
-                "the cheapest settings shown to be within 5 % of the highest goodput ({leader})"
+                "the cheapest settings shown to be within 5 % of the highest {what} ({leader})"
             ),
             (false, false) => {
-                write!(f, "the cheapest settings that came near the highest goodput ({leader})")
+                write!(f, "the cheapest settings that came near the highest {what} ({leader})")
             }
         }
     }

@@ -120,3 +120,34 @@ fn what_a_simulation_cannot_do_is_refused() {
         assert!(refused.stderr.contains(why), "{arguments:?}: {}", refused.stderr);
     }
 }
+
+#[test]
+fn with_verification_the_effective_speed_is_looked_for_and_shown_beside_the_goodput() {
+    let tidegate = Tidegate::embedded();
+    let search = ["--simulate", "hosted-1g-near", "--dataset", "esnet-5GB", "--verify"];
+    let document = tidegate.json("tune", &search);
+    for trial in document["trials"].as_array().unwrap() {
+        let found = &trial["verification"];
+        let rate = |name: &str| found[format!("{name}_bytes_per_second")].as_f64().unwrap();
+        let [effective, up, back] = ["effective_speed", "uploading", "reading_back"].map(rate);
+        assert!((effective * (1.0 / up + 1.0 / back) - 1.0).abs() < 1e-9, "{found}");
+        assert!(trial["read_back_bytes"].as_u64().unwrap() > 0, "{trial}");
+    }
+    let found = &document["recommendation"];
+    assert!(found["effective_speed_bytes_per_second"].as_f64().unwrap() > 0.0, "{found}");
+    assert!(found["goodput_bytes_per_second"].as_f64().unwrap() > 0.0, "{found}");
+    assert!(found["why"].as_str().unwrap().contains("effective speed"), "{found}");
+
+    let run = tidegate.runs().pop().unwrap();
+    let again = tidegate.run_plain("report", &[run.to_str().unwrap(), "--recompute"]);
+    assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+    let shown = tidegate.run("tune", &search).stdout;
+    assert!(shown.contains("effective speed with verification"), "{shown}");
+    let down = tidegate.run("tune", &["--simulate", "--direction", "down", "--verify"]);
+    assert_eq!(
+        (down.code, down.stderr.contains("reads uploads back")),
+        (2, true),
+        "{}",
+        down.stderr
+    );
+}

@@ -217,6 +217,7 @@ impl Estimate {
     ) -> Result<()> {
         let request = match (direction, options.get) {
             (Direction::Down, GetMode::Whole) => dataset.largest_bytes(),
+            (Direction::Up, _) if options.verify => dataset.largest_bytes(),
             _ => largest.part_size_bytes.min(dataset.largest_bytes()),
         };
         let max_bytes = share(options, &self.caps(options)).caps.bytes;
@@ -376,6 +377,9 @@ impl<'a> Budgets<'a> {
         let per_trial = rate.map(|Rate(rate)| {
             let bytes = rate * trial.as_secs_f64();
             match direction {
+                Direction::Up if options.verify => {
+                    sum(files.up(bytes, smallest), files.read_back(bytes))
+                }
                 Direction::Up => files.up(bytes, smallest),
                 Direction::Down => files.down(bytes, smallest),
             }
@@ -487,10 +491,20 @@ impl Files<'_> {
     }
 
     fn down(&self, bytes: f64, part_size_bytes: u64) -> Spent {
-        let requests = match self.options.get {
-            GetMode::Whole => 1,
-            GetMode::Ranged => self.mean_bytes.div_ceil(part_size_bytes).max(1),
-        };
+        match self.options.get {
+            GetMode::Whole => self.read_back(bytes),
+            GetMode::Ranged => {
+                self.fetched(bytes, self.mean_bytes.div_ceil(part_size_bytes).max(1))
+            }
+        }
+    }
+
+    /// Each whole.
+    fn read_back(&self, bytes: f64) -> Spent {
+        self.fetched(bytes, 1)
+    }
+
+    fn fetched(&self, bytes: f64, requests: u64) -> Spent {
         let files = bytes / self.mean_bytes.max(1) as f64;
         Spent {
             bytes_up: 0,

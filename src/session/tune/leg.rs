@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::result::{Direction, Recommendation, Settings, Traffic, Trial};
 use crate::transfer::GetMode;
-use crate::tune::{self, GcsOptions, Search};
+use crate::tune::{self, GcsOptions, Ground, Objective, Search};
 
 /// One direction of a session.
 pub(super) struct Leg {
@@ -51,8 +51,21 @@ impl Leg {
     }
 
     /// What its trials say.
-    pub(super) fn recommendation(&self, gcs: &GcsOptions) -> Option<Recommendation> {
+    pub(super) fn recommendation(
+        &self,
+        trials: &[Trial],
+        gcs: &GcsOptions,
+    ) -> Option<Recommendation> {
         let mut found = tune::recommend(&self.search, self.direction)?;
+        if self.config.objective == Objective::EffectiveSpeed {
+            found.effective_speed_bytes_per_second = Some(found.goodput_bytes_per_second);
+            found.effective_speed_interval_95 = Some(found.interval_95);
+            let ground = Ground::of_goodput(of(trials, self.direction));
+            let goodput = ground.goodput(found.settings);
+            // A window in which all movers read back sent nothing: its logarithm has no mean.
+            found.goodput_bytes_per_second = goodput.map_or(0.0, |goodput| goodput.mean);
+            found.interval_95 = goodput.and_then(|goodput| goodput.interval_95).unwrap_or_default();
+        }
         let concurrency = tune::gcs_concurrency(&self.search, gcs);
         found.commands = tune::commands(found.settings, concurrency, gcs);
         found.scaling = tune::scaling(&self.search, found.settings);
@@ -90,6 +103,10 @@ pub(super) fn config(
             ..tune::untuned(largest)
         },
         limits: options.limits,
+        objective: match options.reads_back(direction) {
+            true => Objective::EffectiveSpeed,
+            false => Objective::Goodput,
+        },
         seed: options.seed,
     }
 }

@@ -65,6 +65,8 @@ pub struct TuneOptions {
     pub limits: Limits,
     /// What is set now.
     pub current_concurrency: u32,
+    /// Whether each upload is read back before it counts: then the effective speed decides.
+    pub verify: bool,
     /// How objects are fetched.
     pub get: GetMode,
     /// The connector that the settings come from.
@@ -251,6 +253,11 @@ impl TuneOptions {
         }
     }
 
+    /// Whether what is uploaded is read back.
+    fn reads_back(&self, direction: Direction) -> bool {
+        self.verify && direction == Direction::Up
+    }
+
     /// Whether objects are uploaded first.
     fn prepares(&self, direction: Direction) -> bool {
         direction == Direction::Down && !self.objects
@@ -309,6 +316,7 @@ fn scenario(options: &TuneOptions, legs: &[Leg], open: &Open) -> BTreeMap<String
         ("parts_in_flight".into(), json!(options.parts_in_flight)),
         ("requests_per_second_max".into(), json!(options.limits.requests_per_second_max)),
         ("seed".into(), json!(options.seed)),
+        ("verify".into(), json!(options.verify)),
         ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
         ("window_s".into(), json!(options.window.as_secs_f64())),
     ]);
@@ -391,10 +399,9 @@ impl Tuning<'_> {
     }
 
     fn recommend(&mut self, legs: &[Leg]) {
-        let gcs = &self.options.gcs;
-        let found = legs.iter().filter_map(|leg| leg.recommendation(gcs));
+        let (gcs, document) = (&self.options.gcs, &mut self.record.document);
+        let found = legs.iter().filter_map(|leg| leg.recommendation(&document.trials, gcs));
         let found: Vec<Recommendation> = found.collect();
-        let document = &mut self.record.document;
         document.recommendation = found.first().cloned();
         if let ([up, down], Some(first)) = (legs, found.first()) {
             let part_size = first.settings.part_size_bytes;
@@ -448,6 +455,7 @@ impl Tuning<'_> {
         };
         let job = Job {
             order: Order::Once,
+            verify: false,
             keep_attempts: false,
             ..self.job(settings, Direction::Up, "objects/")
         };
@@ -463,7 +471,7 @@ impl Tuning<'_> {
             pattern: self.pattern.clone(),
             sink: Sink::Discard,
             get: self.options.get,
-            verify: false,
+            verify: self.options.reads_back(direction),
             retry: RetryPolicy::default(),
             order: Order::ForEver,
             arrivals: Arrivals::Closed,

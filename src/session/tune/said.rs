@@ -43,8 +43,12 @@ pub(super) fn line(trial: &Trial) -> String {
     let moved = ["part", "put", "get"].into_iter().filter_map(|name| trial.requests.get(name));
     let samples = moved.map(|requests| requests.service_time_us).find(|times| times.samples > 0);
     let p50 = samples.map_or("-".into(), |times| format!("{:.0} ms", times.p50 as f64 / 1e3));
+    let effective = trial.verification.map_or(String::new(), |found| {
+        let speed = found.effective_speed_bytes_per_second.map(|speed| Rate(speed).to_string());
+        format!("  {:>10} effective", speed.unwrap_or("-".into()))
+    });
     format!(
-        "trial {:>3}  {why:<10}  {:>8} x {:>3} files  {:>10}  p50 {p50:>8}  {} failed",
+        "trial {:>3}  {why:<10}  {:>8} x {:>3} files  {:>10}{effective}  p50 {p50:>8}  {} failed",
         trial.id + 1,
         ByteSize(trial.settings.part_size_bytes).to_string(),
         trial.settings.concurrency,

@@ -200,6 +200,10 @@ impl Connection<'_> {
 }
 
 impl Store for ModelStore {
+    fn keeps_bytes(&self) -> bool {
+        self.world.retain == Retain::Memory
+    }
+
     async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError> {
         self.call(probe, Ask::Other, |_| Ok(())).await
     }
