@@ -2,48 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::marker::marker_key;
+use super::account::{Account, Bytes, Files};
 use super::store::Answered;
-use super::*;
 use crate::dataset::FileSpec;
-use crate::measure::Attempt;
-use crate::transfer::{Order, Sink};
-
-/// All bins of a trial.
-const ALL: usize = usize::MAX;
+use crate::measure::{Attempt, FailureClass, Operation, Outcome};
+use crate::result::{Direction, FileFailure};
+use crate::transfer::{Flow, Order};
 
 /// A part or a range of a file, or all of it.
 type RequestId = (Operation, u64, Option<u32>);
 
-impl Played<'_> {
-    pub(super) fn check(&self) -> Tally {
-        self.requests_end_in_one_outcome();
-        self.outcomes_are_those_the_store_gave();
-        self.bytes_are_accounted_for();
-        self.corruption_is_found_and_not_invented();
-        self.files_are_accounted_for();
-        self.objects_are_whole();
-        self.downloaded_files_are_whole();
-        self.open_uploads_are_known_or_their_answer_was_lost();
-        self.tally()
-    }
+/// Something that must hold: it panics otherwise.
+pub(super) type Invariant = fn(&Account);
 
-    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.report.recorder.attempt_records()
-    }
+/// All of them.
+pub(super) const INVARIANTS: [Invariant; 8] = [
+    Account::requests_end_in_one_outcome,
+    Account::outcomes_are_those_the_store_gave,
+    Account::bytes_are_accounted_for,
+    Account::corruption_is_found_and_not_invented,
+    Account::files_are_accounted_for,
+    Account::objects_are_whole,
+    Account::downloaded_files_are_whole,
+    Account::open_uploads_are_known_or_their_answer_was_lost,
+];
 
+impl Account {
     /// Attempts are numbered without a gap; the first that ends well, is cut or is given up is the last.
-    fn requests_end_in_one_outcome(&self) {
+    pub(super) fn requests_end_in_one_outcome(&self) {
         let mut requests: BTreeMap<RequestId, Vec<&Attempt>> = BTreeMap::new();
-        for attempt in self.attempts() {
+        for attempt in self.attempts.iter() {
             let part = attempt.part_number.map(|number| number.get());
             requests.entry((attempt.operation, attempt.file, part)).or_default().push(attempt);
         }
-        let summaries = self.report.recorder.summaries();
         for operation in Operation::ALL {
             let of = requests.iter().filter(|((of, ..), _)| *of == operation);
             let (count, attempts) =
                 of.fold((0, 0), |(count, sum), (_, all)| (count + 1, sum + all.len() as u64));
-            let told = summaries.get(operation.name());
+            let told = self.summaries.get(operation.name());
             let told = told.map_or((0, 0), |told| (told.count, told.attempts));
             assert_eq!(told, (count, attempts), "{operation:?}");
         }
@@ -66,50 +63,43 @@ impl Played<'_> {
 
     /// Nothing is dropped on the way to the record. What a GET or a Complete meant is for the engine to
     /// judge, so of these only the number.
-    fn outcomes_are_those_the_store_gave(&self) {
+    pub(super) fn outcomes_are_those_the_store_gave(&self) {
         let judged = [Operation::Get, Operation::Complete];
         let mut difference: BTreeMap<(Operation, String), i64> = BTreeMap::new();
         let name = |operation, outcome| match judged.contains(&operation) {
             true => (operation, "an end".to_owned()),
             false => (operation, format!("{outcome:?}")),
         };
-        for attempt in self.attempts() {
+        for attempt in self.attempts.iter() {
             *difference.entry(name(attempt.operation, attempt.outcome)).or_default() += 1;
         }
-        for answered in &*self.store.answered.borrow() {
+        for answered in &self.answered {
             *difference.entry(name(answered.operation, answered.outcome)).or_default() -= 1;
         }
         difference.retain(|_, count| *count != 0);
         assert!(difference.is_empty(), "recorded more than answered: {difference:?}");
     }
 
-    fn bytes_are_accounted_for(&self) {
-        let recorder = &self.report.recorder;
+    pub(super) fn bytes_are_accounted_for(&self) {
         let sum = |which: &dyn Fn(Outcome) -> bool| -> u64 {
-            self.attempts().filter(|attempt| which(attempt.outcome)).map(|a| a.bytes).sum()
+            self.attempts.iter().filter(|attempt| which(attempt.outcome)).map(|a| a.bytes).sum()
         };
         let (ok, lost) = (sum(&|outcome| outcome == Outcome::Ok), sum(&|o| o != Outcome::Ok));
-        // What is read back counts for itself: for the direction asked there is nothing more.
-        let back = recorder.read_back();
-        let wire = recorder.wire_bytes(0, ALL) + back.wire_bytes(0, ALL);
+        let Bytes { wire, good, payload, seen, spent_of_allowed } = self.bytes;
         assert_eq!(wire, ok + lost, "the wire carried all");
-        assert_eq!(Live::get(&self.live.wire_bytes), ok + lost, "and was seen to");
-        assert_eq!(
-            recorder.good_bytes(0, ALL) + back.good_bytes(0, ALL),
-            ok,
-            "goodput and what was sent in vain make the wire"
-        );
-        assert_eq!(recorder.payload_bytes() + back.payload_bytes(), ok);
-        if let Some(allowance) = &self.job.allowance {
-            let cap = allowance.caps().bytes.unwrap_or(u64::MAX);
-            assert!(ok + lost <= cap, "{} bytes of {cap} that were allowed", ok + lost);
-            assert_eq!(allowance.spent().bytes(), ok + lost);
+        assert_eq!(seen, ok + lost, "and was seen to");
+        assert_eq!(good, ok, "goodput and what was sent in vain make the wire");
+        assert_eq!(payload, ok, "payload");
+        if let Some((spent, allowed)) = spent_of_allowed {
+            assert!(spent <= allowed, "{spent} bytes of {allowed} that were allowed");
+            assert_eq!(spent, ok + lost, "spent");
         }
         // Of a file no byte counts twice, and of one that arrived each counts once.
         for index in 0..self.job.dataset.files() {
             let Some((_, file)) = self.job.object(index) else { continue };
             let passed = |way: Direction| -> u64 {
-                let of = self.attempts().filter(|a| a.file == index && a.outcome == Outcome::Ok);
+                let of =
+                    self.attempts.iter().filter(|a| a.file == index && a.outcome == Outcome::Ok);
                 of.filter(|a| a.operation.direction() == way).map(|a| a.bytes).sum()
             };
             let direction = self.job.direction.place(index).direction;
@@ -127,16 +117,14 @@ impl Played<'_> {
     }
 
     /// In a job that was not interrupted and moves each file once.
-    fn has_arrived(&self, file: &FileSpec) -> bool {
-        let failed = |failure: &crate::result::FileFailure| failure.path == file.path;
-        !self.interrupted
-            && self.job.order == Order::Once
-            && !self.report.failures.iter().any(failed)
+    pub(super) fn has_arrived(&self, file: &FileSpec) -> bool {
+        let failed = |failure: &FileFailure| failure.path == file.path;
+        !self.interrupted && self.job.order == Order::Once && !self.failures.iter().any(failed)
     }
 
-    fn corruption_is_found_and_not_invented(&self) {
-        let corrupt = self.report.recorder.corrupt;
-        let found = self.attempts().filter(|attempt| {
+    pub(super) fn corruption_is_found_and_not_invented(&self) {
+        let corrupt = self.corrupt;
+        let found = self.attempts.iter().filter(|attempt| {
             attempt.operation == Operation::Get
                 && attempt.outcome == Outcome::Failed(FailureClass::Checksum)
         });
@@ -144,54 +132,50 @@ impl Played<'_> {
             operation: Operation::Get,
             outcome: Outcome::Failed(FailureClass::Checksum),
         };
-        let told = self.store.answered.borrow().iter().filter(|answer| **answer == told).count();
+        let told = self.answered.iter().filter(|answer| **answer == told).count();
         if self.job.verify {
             let wrong = corrupt.in_reading + 2 * corrupt.in_store + corrupt.unsettled;
             assert_eq!(found.count() as u64, wrong + told as u64, "{corrupt:?}");
         } else {
             assert!(corrupt.is_none(), "{corrupt:?}, and nothing was compared");
         }
-        let stored = self.store.corrupt_keys.borrow();
-        if stored.is_empty() {
+        if self.corrupt_keys.is_empty() {
             let wrong = corrupt.in_reading + corrupt.unsettled + 2 * corrupt.in_store;
-            assert!(wrong <= self.store.wrong_readings.get(), "{corrupt:?}");
+            assert!(wrong <= self.wrong_readings, "{corrupt:?}");
         }
     }
 
-    fn files_are_accounted_for(&self) {
-        let [done, failed, bytes] =
-            [&self.live.files_done, &self.live.files_failed, &self.live.bytes_done].map(Live::get);
-        assert_eq!(failed, self.report.failures.len() as u64);
+    pub(super) fn files_are_accounted_for(&self) {
+        let Files { done, failed, bytes_done } = self.files;
+        assert_eq!(failed, self.failures.len() as u64, "each failure is told");
         if self.interrupted {
             return;
         }
         // The other parts of a file that failed are.
-        assert!(failed > 0 || self.report.recorder.cut() == 0, "something was cut");
+        assert!(failed > 0 || self.cut == 0, "something was cut");
         if self.job.order != Order::Once {
             return;
         }
         let files = self.job.dataset.files();
-        assert_eq!(done + failed, files);
+        assert_eq!(done + failed, files, "each file is done or failed");
         // In a mixed job one name is of two files.
         if !matches!(self.job.direction, Flow::Mixed(_)) {
             let files = (0..files).map(|index| self.job.dataset.file(index));
             let arrived = files.filter(|file| self.has_arrived(file));
-            assert_eq!(bytes, arrived.map(|file| file.size_bytes).sum::<u64>());
+            assert_eq!(bytes_done, arrived.map(|file| file.size_bytes).sum::<u64>());
         }
     }
 
     /// No object under its key unless whole, and with the right bytes unless the store has others.
-    fn objects_are_whole(&self) {
-        let (objects, _) = self.store.bucket.look();
-        let objects: BTreeMap<String, Vec<u8>> = objects.into_iter().collect();
+    pub(super) fn objects_are_whole(&self) {
         let mut expected = BTreeMap::new();
         for index in 0..self.job.dataset.files() * 20 {
             expected.extend(self.job.object(index));
         }
-        let corrupt = self.store.corrupt_keys.borrow();
-        for (key, bytes) in objects.iter().filter(|(key, _)| key.starts_with(&self.job.prefix)) {
+        let corrupt = &self.corrupt_keys;
+        for (key, bytes) in &self.objects {
             let Some(file) = expected.get(key) else {
-                assert!(key.ends_with("/.tidegate-run.json"), "{key} is nobody's");
+                assert_eq!(*key, marker_key(&self.job.prefix), "it is nobody's");
                 continue;
             };
             assert_eq!(bytes.len() as u64, file.size_bytes, "{key} is not whole");
@@ -200,27 +184,26 @@ impl Played<'_> {
         }
         for (key, file) in &expected {
             if self.has_arrived(file) {
-                let bytes = objects.get(key).unwrap_or_else(|| panic!("{key} is not there"));
+                let bytes = self.objects.get(key).unwrap_or_else(|| panic!("{key} is not there"));
                 let right = self.job.pattern.matches(key, 0, bytes);
                 assert!(right || !self.job.verify, "{key} was verified");
             }
         }
     }
 
-    fn downloaded_files_are_whole(&self) {
-        let Sink::Directory(root) = &self.job.sink else { return };
-        let mut names: BTreeSet<String> = files_below(root).into_iter().collect();
+    pub(super) fn downloaded_files_are_whole(&self) {
+        let Some(written) = &self.written else { return };
+        let mut names: BTreeSet<&String> = written.keys().collect();
         for index in 0..self.job.dataset.files() {
             let (key, file) = self.job.object(index).expect("each file once");
             let there = names.remove(&file.path);
             assert!(there || !self.has_arrived(&file), "{} is not there", file.path);
-            let failed = self.report.failures.iter().any(|failure| failure.path == file.path);
+            let failed = self.failures.iter().any(|failure| failure.path == file.path);
             assert!(!(there && failed), "{} is there and failed", file.path);
-            if there {
-                let bytes = std::fs::read(root.join(&file.path)).expect("it can be read");
+            if let Some(bytes) = written.get(&file.path) {
                 assert_eq!(bytes.len() as u64, file.size_bytes, "{} is not whole", file.path);
-                let right = self.job.pattern.matches(&key, 0, &bytes);
-                let wrong_reading = !self.job.verify && self.store.wrong_readings.get() > 0;
+                let right = self.job.pattern.matches(&key, 0, bytes);
+                let wrong_reading = !self.job.verify && self.wrong_readings > 0;
                 assert!(right || wrong_reading, "{} has other bytes", file.path);
             }
         }
@@ -228,56 +211,12 @@ impl Played<'_> {
     }
 
     /// The clean-up is told of every upload whose id the engine knows; of the others no answer came.
-    fn open_uploads_are_known_or_their_answer_was_lost(&self) {
-        let (_, open) = self.store.bucket.look();
-        let open = open.iter().filter(|key| key.starts_with(&self.job.prefix)).count();
-        let lost = self.attempts().filter(|attempt| {
+    pub(super) fn open_uploads_are_known_or_their_answer_was_lost(&self) {
+        let open = self.open_uploads;
+        let lost = self.attempts.iter().filter(|attempt| {
             attempt.operation == Operation::Create && attempt.outcome != Outcome::Ok
         });
-        let known = self.report.open_uploads.len();
+        let known = self.known_uploads;
         assert!(open <= known + lost.count(), "{open} uploads are open, {known} are known");
     }
-
-    fn tally(&self) -> Tally {
-        let mut tally = Tally {
-            files_done: Live::get(&self.live.files_done),
-            files_failed: Live::get(&self.live.files_failed),
-            interrupted: self.interrupted.into(),
-            left_open: self.report.open_uploads.len() as u64,
-            ..Tally::default()
-        };
-        let corrupt = self.report.recorder.corrupt;
-        tally.corrupt = corrupt.in_reading + corrupt.in_store + corrupt.unsettled;
-        for attempt in self.attempts() {
-            tally.attempts += 1;
-            match attempt.outcome {
-                Outcome::Ok => tally.ok += 1,
-                Outcome::Cut => tally.cut += 1,
-                Outcome::Failed(class) => tally.failed[class as usize] += 1,
-            }
-            if attempt.number > 1 {
-                tally.resent_bytes += attempt.bytes;
-            }
-        }
-        tally
-    }
-}
-
-/// Paths of all files below a directory, relative to it.
-fn files_below(root: &std::path::Path) -> Vec<String> {
-    let mut files = Vec::new();
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).expect("it can be read") {
-            let path = entry.expect("it can be read").path();
-            match path.is_dir() {
-                true => directories.push(path),
-                false => {
-                    let name = path.strip_prefix(root).expect("it is below");
-                    files.push(name.to_str().expect("names are UTF-8").to_owned());
-                }
-            }
-        }
-    }
-    files
 }

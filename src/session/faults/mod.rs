@@ -4,29 +4,34 @@
 //! nothing may be lost or left, and every byte and every attempt is accounted for. A seed that fails is
 //! printed; `TIDEGATE_FAULT_SEED=<seed> cargo test --lib faults::random` repeats it alone.
 
+mod account;
 mod corrupt;
 mod invariants;
+mod planted;
 mod random;
 mod store;
 
 use std::ops::AddAssign;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 
+use self::account::Account;
+use self::invariants::INVARIANTS;
 use self::random::Schedule;
 use self::store::Faulty;
 use super::bucket::Bucket;
 use super::claim::Claim;
 use crate::clock;
 use crate::dataset::{Pattern, Payload};
-use crate::measure::{FailureClass, Live, Operation, Outcome, Probe};
+use crate::measure::{FailureClass, Probe};
 use crate::result::Direction;
 use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
-use crate::transfer::{Control, Flow, Job, Order, Sink, Stage, Worker, WorkerReport};
+use crate::transfer::{Control, Flow, Job, Order, Sink, Stage, Worker};
 
 /// Making 16 MiB of random bytes takes its time.
 static PATTERN: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(7));
@@ -62,16 +67,6 @@ impl AddAssign for Tally {
     }
 }
 
-/// A schedule that was played to its end, before the clean-up.
-struct Played<'a> {
-    job: &'a Job,
-    store: &'a Faulty,
-    live: &'a Live,
-    report: &'a WorkerReport,
-    /// By the user, or because its allowance was used up.
-    interrupted: bool,
-}
-
 /// Somebody else's, beside the run's prefix and much like it.
 const BYSTANDERS: [&str; 3] =
     ["p/object", "p/tidegate-runs/data", "p/tidegate-ru/.tidegate-run.json"];
@@ -79,6 +74,16 @@ const THEIR_UPLOAD: &str = "p/tidegate-runs/upload";
 
 /// Plays a schedule, checks all that must hold, cleans up and checks again.
 fn play(schedule: Schedule) -> Tally {
+    let mut tally = Tally::default();
+    play_to(schedule, |account| {
+        INVARIANTS.iter().for_each(|invariant| invariant(account));
+        tally = account.tally();
+    });
+    tally
+}
+
+/// Plays a schedule, has it looked at, cleans up and sees that the bucket is as it was.
+fn play_to(schedule: Schedule, look: impl FnOnce(&Account)) {
     clock::simulate(async {
         let Schedule { mut job, odds, model, limits, interrupt, seed } = schedule;
         let bucket = ModelStore::new(model, limits, Retain::Memory, seed);
@@ -98,21 +103,19 @@ fn play(schedule: Schedule) -> Tally {
         if job.direction == Flow::Down && job.order == Order::Once && seed % 3 == 0 {
             job.sink = Sink::Directory(directory.path().to_owned());
         }
+        let job = Rc::new(job);
         prepare(&bucket, &job).await;
         let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
         let worker = Worker::new(&store, &job, &control, 0);
         let movers = worker.drive(0..job.settings.concurrency);
         let interrupted = drive(&store, movers, interrupt, &control).await || control.is_stopped();
         let report = worker.report();
-        let live = &*control.live;
-        let played = Played { job: &job, store: &store, live, report: &report, interrupted };
-        let tally = played.check();
+        look(&Account::of(&job, &store, &control.live, &report, interrupted));
 
         claim.leaves_open(report.open_uploads);
         store.while_late_requests_land(claim.release()).await.unwrap();
         assert_eq!(bucket.look(), before, "the bucket is as it was");
-        tally
-    })
+    });
 }
 
 /// Puts there what is to be downloaded.
