@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::options::print_data;
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::report::{self, Format, Recomputed};
 use crate::result::Saved;
+use crate::session;
 
 /// Options of `report`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Directories of runs, or their result.json
+    /// Directories of runs or plans, or their result.json or plan.json
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// What the report is written in
@@ -29,19 +31,51 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let runs: Vec<Saved> = args.runs.iter().map(|run| Saved::load(run)).collect::<Result<_>>()?;
+    let (mut runs, mut plans) = (Vec::new(), Vec::new());
+    for path in &args.runs {
+        match session::load_plan(path)? {
+            Some(plan) => plans.push(plan),
+            None => runs.push(Saved::load(path)?),
+        }
+    }
+    if !plans.is_empty() {
+        return report_plans(&args, &runs, &plans);
+    }
     if args.recompute {
         return recompute(&runs);
     }
     if let Some(directory) = &args.charts {
         charts(&runs, directory)?;
     }
-    let text = report::render(&runs, args.format)?;
-    match &args.output {
-        None => print_data(text.trim_end()),
-        Some(file) => write(file, &text)?,
+    args.say(&report::render(&runs, args.format)?)
+}
+
+/// A plan is one document, and its page one page.
+fn report_plans(args: &Args, runs: &[Saved], plans: &[Plan]) -> Result<()> {
+    let ([plan], []) = (plans, runs) else {
+        return Err(
+            Error::environment("a plan is reported by itself").hint("name one plan, or runs only")
+        );
+    };
+    if args.recompute {
+        return Err(Error::environment("a plan has no records to work it out from")
+            .hint("make it again from its runs: tidegate plan RUN..."));
     }
-    Ok(())
+    if let Some(directory) = &args.charts {
+        std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
+        report::write_plan_charts(plan, directory)?;
+    }
+    args.say(&report::plan(plan, args.format)?)
+}
+
+impl Args {
+    fn say(&self, text: &str) -> Result<()> {
+        match &self.output {
+            None => print_data(text.trim_end()),
+            Some(file) => write(file, text)?,
+        }
+        Ok(())
+    }
 }
 
 fn recompute(runs: &[Saved]) -> Result<()> {

@@ -27,7 +27,7 @@ pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub(crate) use marker::Marker;
 pub use observe::{ObserveOptions, observe, observe_log};
 pub use plan::{MeasureOptions, measure};
-pub use plan_saved::save_plan;
+pub use plan_saved::{load_plan, save_plan};
 pub use plan_simulated::{SimulateOptions, simulate};
 pub use progress::Progress;
 pub use run::{RunOptions, Upwards, run};

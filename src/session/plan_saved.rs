@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::record::{command, new_id, now_rfc3339};
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::{Plan, SCHEMA};
+use crate::result::RESULT;
 
 /// The name of the document in a plan's directory.
 const PLAN: &str = "plan.json";
@@ -25,4 +26,32 @@ pub fn save_plan(plan: Plan, results: &Path) -> Result<(Plan, PathBuf)> {
     std::fs::write(directory.join(PLAN), json + "\n").map_err(|error| cannot(&error))?;
     crate::report::write_plan(&plan, &directory)?;
     Ok((plan, directory))
+}
+
+/// Reads a plan by its directory or by its `plan.json`; `None` if there is another thing, or nothing.
+///
+/// # Errors
+/// If it cannot be read, or another version wrote it.
+pub fn load_plan(path: &Path) -> Result<Option<Plan>> {
+    #[derive(serde::Deserialize)]
+    struct Any {
+        schema: Option<String>,
+    }
+    let file = match path.is_dir() && !path.join(RESULT).is_file() {
+        true => path.join(PLAN),
+        false => path.to_owned(),
+    };
+    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(None) };
+    let schema = serde_json::from_str::<Any>(&text).ok().and_then(|any| any.schema);
+    let cannot = |why: &dyn std::fmt::Display| {
+        Error::environment(format!("cannot read the plan {}: {why}", file.display()))
+            .hint("make it again: its command is in it")
+    };
+    match schema.as_deref() {
+        Some(SCHEMA) => serde_json::from_str(&text).map(Some).map_err(|error| cannot(&error)),
+        Some(other) if other.starts_with("tidegate.plan/") => {
+            Err(cannot(&format!("another version wrote it ({other})")))
+        }
+        _ => Ok(None),
+    }
 }

@@ -37,8 +37,16 @@ pub fn plan(plan: &Plan, format: Format) -> Result<String> {
 /// # Errors
 /// If a file cannot be written or a chart cannot be drawn.
 pub fn write_plan(plan: &Plan, directory: &Path) -> Result<()> {
-    for (name, chart) in chart::plan::all(plan) {
-        write_chart(name, &chart, directory)?;
-    }
+    write_plan_charts(plan, directory)?;
     write(&directory.join(PAGE), &html::page(plan)?)
+}
+
+/// Writes the charts of a plan into a directory, which exists.
+///
+/// # Errors
+/// If a file cannot be written or a chart cannot be drawn.
+pub fn write_plan_charts(plan: &Plan, directory: &Path) -> Result<()> {
+    chart::plan::all(plan)
+        .into_iter()
+        .try_for_each(|(name, chart)| write_chart(name, &chart, directory))
 }
