@@ -23,6 +23,9 @@ const SAME: f64 = 0.02;
 /// Efficiency at which files are large enough: 90 % of the time is bytes.
 const BYTES_TO_OVERHEAD: f64 = 9.0;
 
+/// Archives of more parts than this are not advised: one that fails is sent again as a whole.
+const ARCHIVE_PARTS_MAX: f64 = 100.0;
+
 /// What to do, one sentence each.
 ///
 /// # Errors
@@ -41,10 +44,13 @@ pub fn advise(question: &Question, models: &Models, forecasts: &[Forecast]) -> R
 fn bundling(question: &Question, models: &Models, now: &Forecast) -> Result<Option<String>> {
     let Some(fitted) = models.of(question.manner.direction) else { return Ok(None) };
     let model = fitted.model;
-    let per_byte = model.seconds_per_byte.max(f64::MIN_POSITIVE);
     let part = question.manner.settings.part_size_bytes as f64;
-    let enough = BYTES_TO_OVERHEAD * model.per_file_s / per_byte;
-    let least = (enough / part).ceil().max(1.0) * part;
+    let movers = f64::from(question.manner.settings.concurrency) * f64::from(question.tasks);
+    // A byte of a mover takes as long as its stream needs, or as its share of a full link.
+    let per_byte =
+        model.link_bytes_per_second.map_or(0.0, |link| movers / link).max(model.seconds_per_byte);
+    let enough = BYTES_TO_OVERHEAD * model.per_file_s / per_byte.max(f64::MIN_POSITIVE);
+    let least = (enough / part).ceil().clamp(1.0, ARCHIVE_PARTS_MAX) * part;
     let setup = question.setup(question.nodes[0]);
     let bundled = question.ask(models, &question.shape.bundled(least), &setup)?;
     let ratio = now.p50_s / bundled.p50_s;
@@ -174,6 +180,22 @@ pub fn limit(limit: Limit) -> &'static str {
         Limit::Transfers => "the project's limit of uploads and downloads at a time",
         Limit::Tail => "the last and largest files, while other movers have none left",
         Limit::Verification => "reading everything back",
+    }
+}
+
+/// A limit in a word or two.
+pub fn limit_in_short(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Startup => "startup",
+        Limit::Files => "files",
+        Limit::Parts => "parts",
+        Limit::Streams => "streams",
+        Limit::Link => "DTN's link",
+        Limit::SharedLink => "shared link",
+        Limit::Calls => "calls to Storj",
+        Limit::Transfers => "transfers at a time",
+        Limit::Tail => "last files",
+        Limit::Verification => "reading back",
     }
 }
 

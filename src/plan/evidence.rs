@@ -3,12 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
+use super::sizes::Sizes;
 use super::work::Manner;
 use crate::error::{Error, Result};
 use crate::result::{Direction, Document, LimitedBy, TargetKind, Traffic, Trial};
-
-/// The name in a document's scenario under which the sizes of its files are.
-pub const SHAPE: &str = "dataset_shape";
 
 /// What a 429 of Storj asks for (`storj/minio` cmd/api-response.go, storjRetryAfter).
 const RETRY_AFTER_S: f64 = 12.0;
@@ -55,6 +53,8 @@ pub struct Evidence {
     pub observations: Vec<Observation>,
     /// What can not, and why, in a sentence each.
     pub left_out: Vec<String>,
+    /// What is taken for something that a run does not tell, in a sentence each.
+    pub taken_for: Vec<String>,
     /// Of the runs.
     pub kinds: Vec<TargetKind>,
     /// Processor time of tidegate per 10^9 bytes, the highest of the trials.
@@ -76,8 +76,10 @@ impl Evidence {
 
     fn add(&mut self, document: &Document) -> Result<()> {
         let before = self.observations.len();
+        let sizes = Sizes::of(document);
+        self.taken_for.extend(sizes.taken_for(&document.id));
         for trial in &document.trials {
-            match observation(document, trial) {
+            match observation(document, &sizes, trial) {
                 Ok(observation) => self.observations.push(observation),
                 Err(why) => {
                     self.left_out.push(format!("trial {} of {}: {why}", trial.id, document.id));
@@ -118,7 +120,11 @@ fn lost_share(trial: &Trial) -> f64 {
     trial.errors.throttled as f64 * RETRY_AFTER_S / movers_s.max(f64::MIN_POSITIVE)
 }
 
-fn observation(document: &Document, trial: &Trial) -> Result<Observation, &'static str> {
+fn observation(
+    document: &Document,
+    sizes: &Sizes,
+    trial: &Trial,
+) -> Result<Observation, &'static str> {
     let direction = match trial.direction {
         Traffic::Up => Direction::Up,
         Traffic::Down => Direction::Down,
@@ -133,7 +139,7 @@ fn observation(document: &Document, trial: &Trial) -> Result<Observation, &'stat
     let ranged = document.scenario.get("get").and_then(|get| get.as_str()) == Some("ranged");
     let manner = Manner { direction, settings: trial.settings, ranged };
     let session = document.id.clone();
-    let recorded = shape_of(document, trial.id);
+    let recorded = sizes.of_trial(trial.id);
     let requests = request_times(trial, recorded.as_ref());
     match &trial.task {
         Some(task) if task.verified => Err("it was verified: its time is of both ways"),
@@ -180,11 +186,4 @@ fn request_times(trial: &Trial, recorded: Option<&Shape>) -> Option<RequestTimes
     let times = &requests.service_time_us;
     let sd = (times.p90 as f64 / times.p50.max(1) as f64).ln() / NORMAL_90;
     (times.samples >= REQUESTS_MIN).then_some(RequestTimes { bytes, sd })
-}
-
-/// The sizes of a trial's files, when the run noted them: of all trials, or of each.
-fn shape_of(document: &Document, trial: u32) -> Option<Shape> {
-    let noted = document.scenario.get(SHAPE)?;
-    let one = noted.get(trial.to_string()).unwrap_or(noted);
-    serde_json::from_value(one.clone()).ok()
 }

@@ -6,6 +6,7 @@ use super::least_squares;
 use super::model::{Crew, Model};
 use super::work::Work;
 use crate::error::{Error, Result};
+use crate::units::ByteSize;
 
 /// S0, t0, Create and Complete, part, segment, byte, and a byte of the link.
 pub const TERMS: usize = 7;
@@ -38,12 +39,15 @@ pub fn enough(observations: &[&Observation]) -> Result<()> {
     if different.len() >= SIZES_MIN {
         return Ok(());
     }
+    let sizes: Vec<String> =
+        different.iter().map(|size| ByteSize(*size as u64).to_string()).collect();
     let message = format!(
-        "a plan needs transfers of {SIZES_MIN} file sizes or more, and these results have {}",
-        different.len()
+        "what a file costs is told from what its bytes cost by transfers of {SIZES_MIN} file sizes or more; these results have {}: {}",
+        different.len(),
+        if sizes.is_empty() { "none this way".into() } else { sizes.join(", ") }
     );
     Err(Error::environment(message).hint(
-        "let tidegate measure what is missing with --measure TARGET (or --simulate PRESET), or add runs of other file sizes",
+        "give --measure TARGET as well, which measures the others there, or add runs of files of other sizes",
     ))
 }
 

@@ -80,7 +80,7 @@ pub fn settle(files: &Files, movers: u32, limits: &Limits) -> Settled {
 #[derive(Debug)]
 struct Mover {
     file: usize,
-    step: usize,
+    step: u64,
     left: u32,
     attempts: u32,
     inside: Vec<Admitted>,
@@ -160,7 +160,7 @@ impl<'a> Queue<'a> {
             self.end_step(number);
         }
         let mover = &mut self.movers[number];
-        let step = self.files.step(mover.file, mover.step);
+        let Some(step) = self.files.steps(mover.file).get(mover.step) else { return now };
         for _ in 0..mover.left {
             self.counts.asked += 1;
             match self.limiter.admit(now, step.ask) {
@@ -192,7 +192,7 @@ impl<'a> Queue<'a> {
     fn end_step(&mut self, number: usize) {
         let mover = &mut self.movers[number];
         let steps = self.files.steps(mover.file);
-        self.counts.passed_s += steps[mover.step].seconds;
+        self.counts.passed_s += steps.get(mover.step).map_or(0.0, |step| step.seconds);
         mover.inside.drain(..).for_each(|admitted| self.limiter.leave(admitted));
         match steps.get(mover.step + 1) {
             Some(next) => {
@@ -207,8 +207,7 @@ impl<'a> Queue<'a> {
 
     fn give_up(&mut self, number: usize) {
         let mover = &mut self.movers[number];
-        let steps = &self.files.steps(mover.file)[mover.step..];
-        self.counts.passed_s += steps.iter().map(|step| step.seconds).sum::<f64>();
+        self.counts.passed_s += self.files.steps(mover.file).seconds_from(mover.step);
         mover.inside.drain(..).for_each(|admitted| self.limiter.leave(admitted));
         self.counts.failed += 1;
         self.begin_file(number);
@@ -217,7 +216,7 @@ impl<'a> Queue<'a> {
     fn begin_file(&mut self, number: usize) {
         let file = self.next_file;
         self.next_file += 1;
-        let left = self.files.step(file, 0).at_once;
+        let left = self.files.steps(file).get(0).map_or(1, |step| step.at_once);
         let mover = &mut self.movers[number];
         (mover.file, mover.step, mover.left, mover.attempts) = (file, 0, left, 0);
     }

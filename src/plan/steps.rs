@@ -12,6 +12,10 @@ const FILES: usize = 1024;
 /// The limiter knows keys by their names; none of these limits goes by key.
 const NOWHERE: &str = "";
 
+/// A file's requests: so many like steps after one another, and the next. Its parts may be very many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steps(Vec<(u64, Step)>);
+
 /// Requests that are made together, and how long the mover is at them once they were let in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -31,7 +35,7 @@ pub struct Step {
 #[derive(Clone, Debug)]
 pub struct Files {
     /// Of each class of sizes.
-    classes: Vec<Vec<Step>>,
+    classes: Vec<Steps>,
     /// Of each file.
     order: Vec<usize>,
     calls: f64,
@@ -64,13 +68,8 @@ impl Files {
     }
 
     /// The steps of the n-th file.
-    pub fn steps(&self, file: usize) -> &[Step] {
+    pub fn steps(&self, file: usize) -> &Steps {
         &self.classes[self.order[file % self.order.len()]]
-    }
-
-    /// One of them.
-    pub fn step(&self, file: usize, step: usize) -> Step {
-        self.steps(file)[step]
     }
 
     /// Calls of a file to the satellite, in the mean.
@@ -85,8 +84,31 @@ impl Files {
 
     /// Requests that a mover makes at once, at most.
     pub fn at_once(&self) -> u32 {
-        let steps = self.classes.iter().flatten();
-        steps.map(|step| step.at_once).max().unwrap_or(1)
+        let steps = self.classes.iter().flat_map(|steps| &steps.0);
+        steps.map(|(_, step)| step.at_once).max().unwrap_or(1)
+    }
+}
+
+impl Steps {
+    /// The n-th; `None` after the last.
+    pub fn get(&self, number: u64) -> Option<Step> {
+        let mut before = 0;
+        let run = self.0.iter().find(|(times, _)| {
+            before += times;
+            number < before
+        });
+        run.map(|(_, step)| *step)
+    }
+
+    /// Seconds from the n-th on.
+    pub fn seconds_from(&self, number: u64) -> f64 {
+        let mut before = 0;
+        let left = self.0.iter().map(|(times, step)| {
+            let skipped = number.saturating_sub(before).min(*times);
+            before += times;
+            (times - skipped) as f64 * step.seconds
+        });
+        left.sum()
     }
 }
 
@@ -96,42 +118,42 @@ fn steps(
     model: &Model,
     stretch: f64,
     sd: &dyn Fn(f64) -> f64,
-) -> Vec<Step> {
+) -> Steps {
     let work = Work::of_file(bytes, manner);
     let seconds = stretch * model.mover_seconds(&work);
     let part_bytes = (manner.settings.part_size_bytes as f64).min(bytes);
-    let one = |ask, segments: f64, bytes| {
-        vec![Step { ask, segments: segments as usize, at_once: 1, seconds, sd: sd(bytes) }]
+    let one = |ask, segments: f64, seconds, bytes| {
+        vec![(1, Step { ask, segments: segments as usize, at_once: 1, seconds, sd: sd(bytes) })]
     };
-    // Parts, or ranges, so many at a time.
+    // Parts, or ranges, so many at a time; the last round may have fewer.
     let rounds = |ask, seconds: f64| {
         let in_flight = f64::from(manner.settings.parts_in_flight.max(1));
         let rounds = (work.parts / in_flight).ceil();
-        let step = move |round: f64| {
-            let at_once = (work.parts - round * in_flight).min(in_flight);
-            let (at_once, seconds) = (at_once as u32, seconds / rounds);
-            Step { ask, segments: 0, at_once, seconds, sd: sd(part_bytes) }
+        let round = |at_once: f64| Step {
+            ask,
+            segments: 0,
+            at_once: at_once as u32,
+            seconds: seconds / rounds,
+            sd: sd(part_bytes),
         };
-        (0..rounds as u64).map(move |round| step(round as f64))
+        let last = work.parts - (rounds - 1.0) * in_flight;
+        vec![(rounds as u64 - 1, round(in_flight)), (1, round(last))]
     };
-    match manner.direction {
+    Steps(match manner.direction {
         Direction::Up if work.multipart_files > 0.0 => {
             let around = 0.5 * stretch * model.per_multipart_file_s;
-            let without_part =
-                |ask| Step { ask, segments: 0, at_once: 1, seconds: around, sd: sd(1.0) };
+            let create = Ask::Create { bucket: NOWHERE, key: NOWHERE };
             let part = Ask::Part { bytes: part_bytes as u64 };
-            let mut all = vec![without_part(Ask::Create { bucket: NOWHERE, key: NOWHERE })];
-            all.extend(rounds(part, seconds - 2.0 * around));
-            all.push(without_part(Ask::Complete));
-            all
+            let parts = rounds(part, seconds - 2.0 * around);
+            [one(create, 0.0, around, 1.0), parts, one(Ask::Complete, 0.0, around, 1.0)].concat()
         }
         Direction::Up => {
-            let ask = Ask::Put { bucket: NOWHERE, key: NOWHERE, bytes: bytes as u64 };
-            one(ask, 0.0, bytes)
+            let put = Ask::Put { bucket: NOWHERE, key: NOWHERE, bytes: bytes as u64 };
+            one(put, 0.0, seconds, bytes)
         }
-        Direction::Down if manner.ranged => rounds(Ask::Get, seconds).collect(),
-        Direction::Down => one(Ask::Get, work.segments, bytes),
-    }
+        Direction::Down if manner.ranged => rounds(Ask::Get, seconds),
+        Direction::Down => one(Ask::Get, work.segments, seconds, bytes),
+    })
 }
 
 #[cfg(test)]
@@ -158,15 +180,28 @@ mod tests {
                 let settings =
                     Settings { part_size_bytes: 64 * MIB, concurrency: 8, parts_in_flight };
                 let manner = Manner { direction, settings, ranged };
-                for bytes in [1e3, 50e6, 500e6, 3.3e9] {
+                for bytes in [0.0, 1e3, 50e6, 500e6, 3.3e9] {
                     let work = Work::of_file(bytes, manner);
                     let steps = steps(bytes, manner, &MODEL, 1.5, &|_| 0.0);
-                    let seconds: f64 = steps.iter().map(|step| step.seconds).sum();
+                    let all: Vec<Step> = (0..).map_while(|number| steps.get(number)).collect();
+                    let seconds: f64 = all.iter().map(|step| step.seconds).sum();
                     assert!((seconds / (1.5 * MODEL.mover_seconds(&work)) - 1.0).abs() < 1e-9);
-                    let requests: u32 = steps.iter().map(|step| step.at_once).sum();
+                    assert!((seconds / steps.seconds_from(0) - 1.0).abs() < 1e-9);
+                    let last = all.len() as u64 - 1;
+                    assert_eq!(steps.seconds_from(last), all[all.len() - 1].seconds);
+                    let requests: u32 = all.iter().map(|step| step.at_once).sum();
                     assert_eq!(f64::from(requests), work.requests, "{bytes} {manner:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_file_of_any_size_is_a_few_runs_of_steps() {
+        let settings = Settings { part_size_bytes: 64 * MIB, concurrency: 8, parts_in_flight: 3 };
+        let manner = Manner { direction: Direction::Up, settings, ranged: false };
+        let steps = steps(1e300, manner, &MODEL, 1.0, &|_| 0.0);
+        assert_eq!(steps.0.len(), 4);
+        assert!(steps.get(u64::MAX - 2).is_some_and(|step| step.at_once == 3));
     }
 }

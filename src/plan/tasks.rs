@@ -1,20 +1,23 @@
 //! Real Globus tasks as evidence: what the model says of them, and their own S0, t0 and R.
 //!
-//! A task is what `globus task show TASK_ID -F json` prints (the Transfer API's task document). Its files
-//! are taken for equal: the document has their number and their bytes. `globus task event-list TASK_ID -F
-//! json` tells of faults and pauses.
+//! A task is what `globus task show TASK_ID -F json` prints (the Transfer API's task document). That has the number of
+//! its files and their bytes, but no sizes: files are taken for equal, unless the dataset of the question has as
+//! many of as many bytes. Then the sizes are those.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::events::{Event, Trouble, errors_by_code};
 use super::forecast::Models;
 use super::least_squares;
 use super::question::Question;
 use super::shape::Shape;
+use super::words::duration;
 use crate::error::{Error, Result};
 use crate::prices::Prices;
 use crate::storj::Limits;
+use crate::units::Rate;
 
 /// Tasks from which Globus's own numbers are fitted: at least so many.
 const TASKS_MIN: usize = 6;
@@ -41,6 +44,9 @@ pub struct Task {
     pub verified: bool,
     /// Errors on the way.
     pub faults: u64,
+    /// When it was requested and completed, in seconds since 1970.
+    #[serde(skip)]
+    pub during_s: [f64; 2],
 }
 
 /// A task beside the model.
@@ -56,6 +62,12 @@ pub struct Compared {
     pub interval_90: [f64; 2],
     /// Whether the task lies in it. One that does not changes nothing in the model.
     pub fits: bool,
+    /// What is known of why it does not.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// Whether its files are those of the question's dataset; otherwise they are taken for equal.
+    #[serde(default)]
+    pub sizes_are_known: bool,
 }
 
 /// Globus's own numbers: T = S0 + N t0 + B / R with t0 for all movers together.
@@ -82,7 +94,7 @@ pub struct Tasks {
     pub compared: Vec<Compared>,
     /// Their own numbers, when they are enough.
     pub own: Option<OwnFit>,
-    /// What the events tell: errors by their code.
+    /// Errors of all events, by their code.
     pub events: Vec<String>,
 }
 
@@ -142,43 +154,19 @@ impl Task {
             seconds,
             verified: shown.verify_checksum.unwrap_or(true),
             faults: shown.faults.unwrap_or(0),
+            during_s: [from, to].map(|time| time.unix_timestamp_nanos() as f64 / 1e9),
         })
     }
 
-    fn shape(&self) -> Shape {
-        Shape::equal(self.files as f64, self.bytes as f64)
+    /// Whether these are as many files of as many bytes, to one in a hundred.
+    fn is_of(&self, shape: &Shape) -> bool {
+        let near = |one: f64, other: f64| (one / other - 1.0).abs() < 0.01;
+        near(shape.files(), self.files as f64) && near(shape.bytes(), self.bytes as f64)
     }
 
     fn speed(&self) -> f64 {
         self.bytes as f64 / self.seconds
     }
-}
-
-/// Reads what `globus task event-list -F json` prints: errors by their code, with how often.
-///
-/// # Errors
-/// If it is something else.
-pub fn events(text: &str) -> Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Event {
-        code: String,
-        #[serde(default)]
-        is_error: bool,
-    }
-    #[derive(Deserialize)]
-    struct Events {
-        #[serde(rename = "DATA")]
-        data: Vec<Event>,
-    }
-    let events: Events = serde_json::from_str(text).map_err(|error| {
-        Error::environment(format!("this is no list of a Globus task's events: {error}"))
-            .hint("save what `globus task event-list TASK_ID -F json` prints")
-    })?;
-    let mut errors = std::collections::BTreeMap::<String, u32>::new();
-    for event in events.data.into_iter().filter(|event| event.is_error) {
-        *errors.entry(event.code).or_default() += 1;
-    }
-    Ok(errors.into_iter().map(|(code, times)| format!("{code}: {times} times")).collect())
 }
 
 impl Tasks {
@@ -188,13 +176,16 @@ impl Tasks {
     /// If a way that is needed was not measured.
     pub fn compare(
         tasks: Vec<Task>,
-        events: Vec<String>,
+        events: Vec<Event>,
         question: &Question,
         models: &Models,
     ) -> Result<Self> {
         let own = OwnFit::of(&tasks);
-        let compare = |task| compared(task, question, models);
-        Ok(Self { compared: tasks.into_iter().map(compare).collect::<Result<_>>()?, own, events })
+        let compare = |task| compared(task, &events, question, models);
+        let compared = tasks.into_iter().map(compare).collect::<Result<_>>()?;
+        let errors = errors_by_code(&events).into_iter();
+        let events = errors.map(|(code, times)| format!("{code}: {times} times")).collect();
+        Ok(Self { compared, own, events })
     }
 
     /// How many the model does not hold.
@@ -203,7 +194,12 @@ impl Tasks {
     }
 }
 
-fn compared(task: Task, question: &Question, models: &Models) -> Result<Compared> {
+fn compared(
+    task: Task,
+    events: &[Event],
+    question: &Question,
+    models: &Models,
+) -> Result<Compared> {
     let question = Question {
         verify: task.verified,
         tasks: 1,
@@ -211,7 +207,11 @@ fn compared(task: Task, question: &Question, models: &Models) -> Result<Compared
         prices: Prices::default(),
         ..question.clone()
     };
-    let shape = task.shape();
+    let sizes_are_known = task.is_of(&question.shape);
+    let shape = match sizes_are_known {
+        true => question.shape.clone(),
+        false => Shape::equal(task.files as f64, task.bytes as f64),
+    };
     let setup = question.setup(1);
     // Verification that cannot be told is left out: then the model says less time, and the task is flagged.
     let told = question
@@ -227,8 +227,31 @@ fn compared(task: Task, question: &Question, models: &Models) -> Result<Compared
         predicted_bytes_per_second: speed(told.p50_s),
         interval_90,
         fits,
+        why: (!fits).then(|| why(&task, events, interval_90)),
+        sizes_are_known,
         task,
     })
+}
+
+/// What is known of why a task is outside of its interval.
+fn why(task: &Task, events: &[Event], [slowest, fastest]: [f64; 2]) -> String {
+    if task.speed() > fastest {
+        return "faster than the model: its path, its settings or the sizes of its files are others".into();
+    }
+    let Some(trouble) = Trouble::during(events, task.during_s) else {
+        return match task.faults {
+            0 => "slower without a fault: its path, its settings, its load or the sizes of its files are others".into(),
+            faults => format!("slower with {faults} faults; --globus-events tells what time they took"),
+        };
+    };
+    let without = task.bytes as f64 / (task.seconds - trouble.lost_s).max(f64::MIN_POSITIVE);
+    format!(
+        "slower; {trouble}; at most {} of {} passed between an error and the next progress, and without them {} would {}",
+        duration(trouble.lost_s),
+        duration(task.seconds),
+        Rate(without),
+        if without >= slowest { "fit" } else { "not fit either" }
+    )
 }
 
 impl OwnFit {

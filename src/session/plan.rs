@@ -130,7 +130,14 @@ fn begin(options: &MeasureOptions, open: &Open, progress: &Progress) -> Result<R
 fn series(settings: Settings, number: u32) -> Result<Vec<Dataset>> {
     let movers = u64::from(settings.concurrency);
     let largest = SIZES_IN_PARTS.iter().map(|(parts, per)| parts.div_ceil(*per)).max().unwrap_or(1);
-    let bytes = (settings.part_size_bytes * largest * movers * LARGEST_PER_MOVER) << number.min(16);
+    let factors = [largest, movers, LARGEST_PER_MOVER, 1 << number.min(16)];
+    let bytes = factors
+        .into_iter()
+        .try_fold(settings.part_size_bytes, u64::checked_mul)
+        .ok_or_else(|| {
+            let message = format!("{movers} files in flight are too many to measure with");
+            Error::environment(message).hint("choose a lower --concurrency")
+        })?;
     let of = |name: &str, files: u64| {
         let scale = Scale { size: Some(ByteSize(bytes)), files: Some(files) };
         Synthetic::new(name, scale).map(Dataset::Synthetic)

@@ -68,9 +68,12 @@ fn held_out(clock: &str, budget: &str) -> Vec<Told> {
         let run = measured.runs().into_iter().find(|path| path.join("result.json").is_file());
         let run = Saved::load(&run.unwrap()).unwrap();
         let evidence = Evidence::of([&run.document]).unwrap();
+        let fit = |direction| Fitted::to(&evidence.one_way(direction), true).unwrap();
+        let [up, down] = [Direction::Up, Direction::Down].map(fit);
         let clock = if clock == "real" { "--model" } else { "--simulate" };
         for case in HELD_OUT {
-            told.push(forecast_and_truth(name, &evidence, case, &[clock, text(&file)]));
+            let fitted = if case.3 == "up" { &up } else { &down };
+            told.push(forecast_and_truth(name, fitted, case, &[clock, text(&file)]));
         }
     }
     told
@@ -78,12 +81,11 @@ fn held_out(clock: &str, budget: &str) -> Vec<Told> {
 
 fn forecast_and_truth(
     model: &str,
-    evidence: &Evidence,
+    fitted: &Fitted,
     (profile, files, size, way): (&str, u64, Option<u64>, &str),
     target: &[&str],
 ) -> Told {
     let direction = if way == "up" { Direction::Up } else { Direction::Down };
-    let fitted = Fitted::to(&evidence.one_way(direction), true).unwrap();
     let scale = Scale { size: size.map(ByteSize), files: Some(files) };
     let shape = Shape::of(&Dataset::Synthetic(Synthetic::new(profile, scale).unwrap())).unwrap();
     let manner = Manner { direction, settings: SETTINGS, ranged: false };
@@ -126,7 +128,7 @@ fn datasets_that_were_not_measured_are_told_within_5_percent_in_simulated_time()
 }
 
 #[test]
-#[ignore = "ten minutes of a machine that does nothing else: cargo test --test integration in_real_time -- --ignored --nocapture"]
+#[ignore = "twenty minutes of a machine that does nothing else: cargo test --test integration in_real_time -- --ignored --nocapture"]
 fn datasets_that_were_not_measured_are_told_within_5_percent_in_real_time() {
     let (median, inside) = judged(&held_out("real", "60s"));
     assert!(median <= 0.05, "half of the forecasts miss by more than {median}");
@@ -208,11 +210,19 @@ fn a_task_that_disagrees_is_flagged_and_changes_nothing() {
     // 100 files of 64 MiB by 8 movers at 50 MB/s each take 20 s, and Globus 6 s more.
     let agrees = write("agrees.json", task(100, 100 * 64 * MIB, 27));
     let slow = write("slow.json", task(100, 100 * 64 * MIB, 270));
+    let event = |minute: u32, code: &str, is_error: bool| json!({ "code": code, "is_error": is_error, "time": format!("2026-01-02T03:{minute:02}:00+00:00") });
+    let events = directory.path().join("events.json");
+    let data = [event(0, "STARTED", false), event(1, "TIMEOUT", true), event(4, "PROGRESS", false)];
+    fs::write(&events, json!({ "DATA_TYPE": "event_list", "DATA": data }).to_string()).unwrap();
     let both = ["--globus-task", text(&agrees), "--globus-task", text(&slow)];
+    let both = [&both[..], &["--globus-events", text(&events)]].concat();
     let with = simulated(&tidegate, &[&["--seeds", "1", "--nodes", "1"], &both[..]].concat());
     let without = simulated(&tidegate, &["--seeds", "1", "--nodes", "1"]);
     let compared = with["globus_tasks"]["compared"].as_array().unwrap();
     assert_eq!(compared[1]["fits"], false, "{compared:#?}");
+    let why = compared[1]["why"].as_str().unwrap();
+    assert!(why.contains("TIMEOUT once") && why.contains("3.0 min of 4.5 min"), "{why}");
+    assert_eq!(compared[0]["why"], Value::Null);
     let ratio = |one: &Value| {
         one["actual_bytes_per_second"].as_f64().unwrap()
             / one["predicted_bytes_per_second"].as_f64().unwrap()
@@ -252,6 +262,10 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
     refused(&[text(&unsteady)], "no steady trial");
     refused(&[], "needs results");
     refused(&["absent"], "is not a run");
+    let huge = file("huge.csv", &format!("path,size_bytes\na,{0}\nb,{0}\n", u64::MAX));
+    refused(&[&simulate[..], &["--dataset", text(&huge)]].concat(), "no plan is made for so much");
+    let many = ["-c", "4000000000", "--tasks", "100", "--parts-in-flight", "4000000000"];
+    refused(&[&simulate[..], &many].concat(), "more than the 100000 that a plan follows");
     refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "no Globus task");
     refused(&[&simulate[..], &["--iperf3", text(&empty)]].concat(), "no test of iperf3");
 }
@@ -295,6 +309,19 @@ fn a_plan_is_saved_with_its_page_and_charts_and_told_in_every_form() {
     }
     let page = fs::read_to_string(saved.join("report.html")).unwrap();
     assert!(page.contains("<h2>The answer</h2>") && !page.contains("<script"));
+    let reported = |path: &Path, format: &str| {
+        let Finished { code, stdout, stderr } =
+            Tidegate::embedded().run_plain("report", &[text(path), "--format", format]);
+        assert_eq!(code, 0, "{stderr}");
+        stdout
+    };
+    assert_eq!(
+        reported(&saved, "html").trim_end(),
+        page.trim_end(),
+        "a saved plan is reported as it was"
+    );
+    let again: Value = serde_json::from_str(&reported(&saved.join("plan.json"), "json")).unwrap();
+    assert_eq!(again, plan);
     let run = tidegate.runs().into_iter().find(|path| path.join("result.json").is_file()).unwrap();
     for (format, begins) in
         [("text", "dataset "), ("md", "# Plan: climate"), ("csv", "DTNs,"), ("html", "<!DOCTYPE")]

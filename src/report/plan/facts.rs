@@ -177,7 +177,7 @@ pub fn by_nodes(plan: &Plan) -> Table {
             rate(forecast).to_string(),
             format!("{:.0}", forecast.calls_per_second),
             percent(forecast.refused_share),
-            advice::limit(forecast.limit).to_owned(),
+            advice::limit_in_short(forecast.limit).to_owned(),
             told,
             simulated_429,
             simulated_p90,
@@ -260,6 +260,16 @@ pub fn tasks_say(plan: &Plan) -> Vec<String> {
         said.push(format!(
             "{} of {} Globus tasks are outside of what the model holds for them; it was not changed to fit them",
             tasks.misfits(),
+            tasks.compared.len()
+        ));
+    }
+    for one in &tasks.compared {
+        said.extend(one.why.iter().map(|why| format!("{}: {why}", one.task.name)));
+    }
+    let equal = tasks.compared.iter().filter(|one| !one.sizes_are_known).count();
+    if equal > 0 {
+        said.push(format!(
+            "the files of {equal} of {} Globus tasks are taken for equal in size, for `globus task show` tells only how many they are; with the directory or manifest of a task as --dataset its sizes are used",
             tasks.compared.len()
         ));
     }
