@@ -1,7 +1,7 @@
 //! Where downloaded bytes go: nowhere, or into a file that gets its name when it is whole.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,7 +43,7 @@ pub(super) struct PartialFile {
 /// # Errors
 /// If it cannot be made or read, or holds something.
 pub fn check_destination(directory: &Path) -> Result<()> {
-    let fail = |error: std::io::Error| {
+    let fail = |error: io::Error| {
         Error::environment(format!("cannot use {}: {error}", directory.display()))
             .hint("choose another directory with --to DIR")
     };
@@ -96,7 +96,7 @@ impl Destination {
 
 /// Bytes that are written together, on a thread that may block. Two batches are in memory: one is
 /// received while the other is written.
-const BATCH_BYTES: usize = 2 * BLOCK_BYTES;
+const BATCH_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// A stretch of a file, written in order while more of it is received.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     /// Takes the next bytes. An error may be of those before.
     pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), SourceError> {
-        if self.partial.is_none() {
+        if self.partial.is_none() || bytes.is_empty() {
             return Ok(());
         }
         self.gathered_bytes += bytes.len();
@@ -138,16 +138,10 @@ impl Writer<'_> {
             return Ok(());
         };
         let (file, name) = (Arc::clone(&partial.file), partial.name.clone());
-        let (batch, mut offset) = (std::mem::take(&mut self.gathered), self.offset);
+        let (batch, offset) = (std::mem::take(&mut self.gathered), self.offset);
         self.offset += self.gathered_bytes as u64;
         self.gathered_bytes = 0;
-        let write = move || {
-            for bytes in batch {
-                file.write_all_at(&bytes, offset).map_err(|error| failed(&name, &error))?;
-                offset += bytes.len() as u64;
-            }
-            Ok(())
-        };
+        let write = move || write_all(&file, &batch, offset).map_err(|error| failed(&name, &error));
         if clock::is_simulated() {
             return write();
         }
@@ -161,6 +155,24 @@ impl Writer<'_> {
         let _waiting = self.waits.begin();
         writing.await.unwrap_or_else(thread_lost)
     }
+}
+
+/// Writes the pieces as one: a call for each of them costs as much as what it writes.
+fn write_all(file: &File, pieces: &[Bytes], mut offset: u64) -> io::Result<()> {
+    let mut slices: Vec<_> = pieces.iter().map(|bytes| IoSlice::new(bytes)).collect();
+    let mut slices = &mut slices[..];
+    while !slices.is_empty() {
+        match rustix::io::pwritev(file, slices, offset) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                IoSlice::advance_slices(&mut slices, written);
+                offset += written as u64;
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 impl PartialFile {
@@ -179,7 +191,7 @@ impl PartialFile {
             reserve(&partial.file, size_bytes)?;
             Ok(partial)
         };
-        create().map_err(|error: std::io::Error| failed(&name, &error))
+        create().map_err(|error: io::Error| failed(&name, &error))
     }
 
     fn rename(self) -> Result<(), SourceError> {
@@ -189,7 +201,7 @@ impl PartialFile {
 
 /// Asks for the space at the start, so that a full disk is known before hours of transfer. A file
 /// system that cannot reserve says so, and then the writes will tell.
-fn reserve(file: &File, size_bytes: u64) -> std::io::Result<()> {
+fn reserve(file: &File, size_bytes: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     if size_bytes == 0 {
         return Ok(());
@@ -221,7 +233,7 @@ pub(crate) fn below(root: &Path, path: &str) -> Result<PathBuf, SourceError> {
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> SourceError {
+fn failed(path: &Path, error: &io::Error) -> SourceError {
     SourceError(format!("cannot write {}: {error}", path.display()))
 }
 
