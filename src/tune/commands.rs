@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::decide::MARGIN;
+use super::programs::{Way, aws, rclone, s5cmd};
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
 use crate::result::{Commands, Settings};
 use crate::stats::geometric_mean;
-use crate::units::MIB;
 
 /// What the GCS command depends on beside the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,28 +61,24 @@ pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
     worst.iter().find(|(_, share)| *share >= least_loss * (1.0 - MARGIN)).map(|(n, _)| *n)
 }
 
-/// Commands that set a recommendation. `concurrency` is that of [`gcs_concurrency`].
-pub fn commands(settings: Settings, concurrency: Option<u32>, options: &GcsOptions) -> Commands {
+/// Commands that set a recommendation for one way. `concurrency` is that of [`gcs_concurrency`].
+pub fn commands(
+    settings: Settings,
+    concurrency: Option<u32>,
+    options: &GcsOptions,
+    way: Way,
+) -> Commands {
     let [gcs_storage_gateway, gcs_endpoint, gcs_revert] = match concurrency {
         Some(concurrency) => gcs_commands(concurrency, settings, options),
         None => [(); 3].map(|()| NOT_FOR_GCS.to_owned()),
     };
-    let part_mib = settings.part_size_bytes / MIB;
-    let Settings { concurrency: files, parts_in_flight: parts, .. } = settings;
     Commands {
         gcs_storage_gateway,
         gcs_endpoint,
         gcs_revert,
-        rclone: format!(
-            "--transfers {files} --s3-chunk-size {part_mib}Mi --s3-upload-cutoff {part_mib}Mi --s3-upload-concurrency {parts}"
-        ),
-        aws: format!(
-            "aws configure set default.s3.multipart_chunksize {part_mib}MB\naws configure set default.s3.multipart_threshold {part_mib}MB\naws configure set default.s3.max_concurrent_requests {}",
-            settings.streams()
-        ),
-        s5cmd: format!(
-            "s5cmd --numworkers {files} cp --concurrency {parts} --part-size {part_mib}"
-        ),
+        rclone: rclone(settings, way),
+        aws: aws(settings, way),
+        s5cmd: s5cmd(settings, way),
     }
 }
 
@@ -140,6 +136,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::units::MIB;
 
     fn settings() -> Settings {
         Settings { part_size_bytes: 64 * MIB, concurrency: 8, parts_in_flight: 1 }
@@ -147,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_gcs_commands_carry_all_four_numbers() {
-        let commands = commands(settings(), Some(8), &GcsOptions::default());
+        let commands = commands(settings(), Some(8), &GcsOptions::default(), Way::Up);
         for command in [commands.gcs_storage_gateway, commands.gcs_endpoint] {
             for flag in [
                 "--network-use custom",
@@ -194,7 +191,7 @@ mod tests {
     #[test]
     fn the_gcs_commands_make_documents_of_its_schema() {
         let options = GcsOptions { parallelism: Some((3, 6)), ..GcsOptions::default() };
-        let all = commands(settings(), Some(16), &options);
+        let all = commands(settings(), Some(16), &options, Way::Up);
         let custom = || NetworkUse::Custom {
             max_concurrency: 16,
             preferred_concurrency: 16,
@@ -214,15 +211,15 @@ mod tests {
 
     #[test]
     fn a_number_other_than_the_recommended_is_explained() {
-        let same = commands(settings(), Some(8), &GcsOptions::default());
+        let same = commands(settings(), Some(8), &GcsOptions::default(), Way::Up);
         assert!(!same.gcs_storage_gateway.contains('#'), "{}", same.gcs_storage_gateway);
-        let other = commands(settings(), Some(16), &GcsOptions::default());
+        let other = commands(settings(), Some(16), &GcsOptions::default(), Way::Up);
         assert!(other.gcs_storage_gateway.starts_with("# 16 and not 8: the connector's part size"));
     }
 
     #[test]
     fn several_parts_of_a_file_in_flight_say_nothing_of_gcs() {
-        let commands = commands(settings(), None, &GcsOptions::default());
+        let commands = commands(settings(), None, &GcsOptions::default(), Way::Up);
         for command in [commands.gcs_storage_gateway, commands.gcs_endpoint, commands.gcs_revert] {
             assert!(command.starts_with("# nothing for GCS"), "{command}");
         }
@@ -231,7 +228,7 @@ mod tests {
     #[test]
     fn the_cores_cap_the_printed_number_and_the_measured_one_stands_beside_it() {
         let options = GcsOptions { dtn_cores: Some(4), ..GcsOptions::default() };
-        let commands = commands(settings(), Some(8), &options);
+        let commands = commands(settings(), Some(8), &options, Way::Up);
         assert!(commands.gcs_endpoint.contains("--max-concurrency 4 "));
         assert!(commands.gcs_storage_gateway.starts_with("# 8 measured best; 4 is"));
         assert!(commands.rclone.contains("--transfers 8 "));
@@ -240,7 +237,7 @@ mod tests {
     #[test]
     fn a_normal_peer_holds_the_number_down() {
         let options = GcsOptions { peer: Some((2, 4)), ..GcsOptions::default() };
-        let commands = commands(settings(), Some(16), &options);
+        let commands = commands(settings(), Some(16), &options, Way::Up);
         assert!(commands.gcs_storage_gateway.contains("a transfer gets 4"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::commands::{GcsOptions, commands};
 use super::decide::MARGIN;
 use super::ground::Ground;
+use super::programs::Way;
 use super::search::{Outcome, Search};
 use crate::result::{Comparison, Joint, Phase, Settings};
 use crate::stats::geometric_mean;
@@ -13,7 +14,8 @@ use crate::stats::geometric_mean;
 /// it is shown, else those that came so far; where none do, those that lose least in the worse direction.
 ///
 /// Only what was measured in both counts, with as many parts of a file in flight as the connector has.
-/// `part_size_bytes` is that of the commands. `None` if no number of files was measured both ways.
+/// `part_size_bytes` is that of the commands; those of programs that have a setting for each way are for
+/// uploads. `None` if no number of files was measured both ways.
 pub fn joint(
     up: &Search,
     down: &Search,
@@ -40,7 +42,7 @@ pub fn joint(
         within_margin: found.is_near(),
         within_margin_shown: found.is_shown(),
         why: found.why(),
-        commands: commands(settings, Some(found.files), options),
+        commands: commands(settings, Some(found.files), options, Way::Up),
     })
 }
 

@@ -23,6 +23,7 @@ mod feasible;
 mod ground;
 mod joint;
 mod plan;
+mod programs;
 mod race;
 mod ramp;
 mod resume;
@@ -38,6 +39,7 @@ pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_s
 pub use ground::Ground;
 pub use joint::joint;
 pub use plan::{Forecast, SD_ASSUMED};
+pub use programs::Way;
 pub use scaling::scaling;
 pub use search::{Next, Outcome, Search};
 

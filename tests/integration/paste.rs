@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::observe::{Told, assert_recovered};
-use crate::support::servers::text;
+use crate::support::servers::{Serve, text};
 use crate::support::tidegate::Tidegate;
 use crate::support::tools::{AwsCli, Tool};
 
@@ -80,4 +80,89 @@ fn the_configuration_of_the_aws_cli_does_what_was_recommended() {
             aws.ok(["s3", "cp", "--quiet", text(&file.unwrap().path()), "s3://bucket/p/"]);
         }
     });
+}
+
+/// What a search of downloads, each whole or in ranges, recommends to a program.
+fn recommended_down(get: &str, program: &str) -> String {
+    let search = ["--simulate", "--direction", "down", "--get", get, "--size", "400MB"];
+    let settings = ["--max-concurrency", "4", "--part-sizes", "6MiB", "--parts-in-flight", "2"];
+    let document = Tidegate::embedded().json("tune", &[&search[..], &settings].concat());
+    document["recommendation"]["commands"][program].as_str().unwrap().to_owned()
+}
+
+/// A gateway with five objects of 30 MiB and a bit in `s3://bucket/p/`, for one client.
+fn fetched(client: impl FnOnce(&Serve, &str)) -> Value {
+    let mut serve = Serve::start(&["--bucket", "bucket"]);
+    let keep = ["s3://bucket/p/", "--keep", "--dataset", "equal", "--files", "5"];
+    let sized = ["--size", "157300000", "--no-verify"];
+    let run = Tidegate::at(&serve.endpoint()).run("run", &[&keep[..], &sized].concat());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let to = tempfile::tempdir().unwrap();
+    client(&serve, text(to.path()));
+    let log = Tidegate::embedded().run_plain("observe", &[text(&serve.end()), "--json"]);
+    serde_json::from_str::<Value>(&log.stdout).unwrap()["down"].take()
+}
+
+/// One request for each file, though it may name all of it as a range, or ranges of the part size.
+fn assert_fetched(get: &str, down: &Value) {
+    assert_eq!(down["files"], 5, "{down:#}");
+    // Some ask for a full range at the end of a file, too.
+    let ranges = down["part_sizes"][(6 << 20).to_string()].as_u64();
+    let expected = if get == "ranged" { 25..=30 } else { 0..=0 };
+    assert!(expected.contains(&ranges.unwrap_or(0)), "{down:#}");
+}
+
+#[test]
+fn the_flags_of_rclone_for_downloads_fetch_as_was_recommended() {
+    if Tool::rclone("").is_none() {
+        return;
+    }
+    for get in ["whole", "ranged"] {
+        let flags = recommended_down(get, "rclone");
+        assert_fetched(
+            get,
+            &fetched(|serve, to| {
+                let way = ["copy", "tidegate:bucket/p", to];
+                Tool::rclone(&serve.endpoint()).unwrap().ok([&way[..], &words(&flags)].concat());
+            }),
+        );
+    }
+}
+
+#[test]
+fn the_configuration_of_the_aws_cli_for_downloads_fetches_as_was_recommended() {
+    if AwsCli::find("").is_none() {
+        return;
+    }
+    for get in ["whole", "ranged"] {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        for command in recommended_down(get, "aws").lines() {
+            let words = words(command.strip_prefix("aws ").unwrap());
+            AwsCli::find("http://127.0.0.1:1").unwrap().configured_by(config.path()).ok(words);
+        }
+        assert_fetched(
+            get,
+            &fetched(|serve, to| {
+                let aws = AwsCli::find(&serve.endpoint()).unwrap().configured_by(config.path());
+                aws.ok(["s3", "cp", "--quiet", "--recursive", "s3://bucket/p/", to]);
+            }),
+        );
+    }
+}
+
+/// It knows ranges only.
+#[test]
+fn the_flags_of_s5cmd_for_downloads_fetch_in_ranges() {
+    if Tool::s5cmd("").is_none() {
+        return;
+    }
+    let command = recommended_down("ranged", "s5cmd");
+    let flags = command.strip_prefix("s5cmd ").unwrap();
+    assert_fetched(
+        "ranged",
+        &fetched(|serve, to| {
+            let way = ["s3://bucket/p/*", to];
+            Tool::s5cmd(&serve.endpoint()).unwrap().ok([&words(flags)[..], &way].concat());
+        }),
+    );
 }

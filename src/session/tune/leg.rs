@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::result::{Direction, Recommendation, Settings, Traffic, Trial};
 use crate::transfer::GetMode;
-use crate::tune::{self, GcsOptions, Ground, Objective, Search};
+use crate::tune::{self, Ground, Objective, Search, Way};
 
 /// One direction of a session.
 pub(super) struct Leg {
@@ -54,8 +54,9 @@ impl Leg {
     pub(super) fn recommendation(
         &self,
         trials: &[Trial],
-        gcs: &GcsOptions,
+        options: &TuneOptions,
     ) -> Option<Recommendation> {
+        let gcs = &options.gcs;
         let mut found = tune::recommend(&self.search, self.direction)?;
         if self.config.objective == Objective::EffectiveSpeed {
             found.effective_speed_bytes_per_second = Some(found.goodput_bytes_per_second);
@@ -67,7 +68,11 @@ impl Leg {
             found.interval_95 = goodput.and_then(|goodput| goodput.interval_95).unwrap_or_default();
         }
         let concurrency = tune::gcs_concurrency(&self.search, gcs);
-        found.commands = tune::commands(found.settings, concurrency, gcs);
+        let way = match self.direction {
+            Direction::Up => Way::Up,
+            Direction::Down => Way::Down(options.get),
+        };
+        found.commands = tune::commands(found.settings, concurrency, gcs, way);
         found.scaling = tune::scaling(&self.search, found.settings);
         Some(found)
     }

@@ -399,13 +399,13 @@ impl Tuning<'_> {
     }
 
     fn recommend(&mut self, legs: &[Leg]) {
-        let (gcs, document) = (&self.options.gcs, &mut self.record.document);
-        let found = legs.iter().filter_map(|leg| leg.recommendation(&document.trials, gcs));
+        let (options, document) = (self.options, &mut self.record.document);
+        let found = legs.iter().filter_map(|leg| leg.recommendation(&document.trials, options));
         let found: Vec<Recommendation> = found.collect();
         document.recommendation = found.first().cloned();
         if let ([up, down], Some(first)) = (legs, found.first()) {
             let part_size = first.settings.part_size_bytes;
-            document.joint = tune::joint(&up.search, &down.search, part_size, gcs);
+            document.joint = tune::joint(&up.search, &down.search, part_size, &options.gcs);
             document.recommendations = found;
         }
     }
