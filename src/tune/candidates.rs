@@ -48,9 +48,9 @@ pub(super) fn calibrated(part_sizes: &[u64], affordable: u32) -> Vec<u64> {
 /// Around the knee, in order of worth: the best part size at the knee and on both sides of it, the other
 /// sizes (in saturation, where a dearer part matters less than with one stream), other shapes.
 pub(super) fn around(config: &Config, ramp: &Ramp, part_sizes: &[u64]) -> Candidates {
-    let knee = ramp.knee();
-    let twice = knee.saturating_mul(2).min(config.streams_max());
-    let by_law = ramp.knee_of_law(config.streams_max()).unwrap_or(knee);
+    let (knee, streams_max) = (ramp.knee(), ramp.streams_max(config.streams_max()));
+    let twice = knee.saturating_mul(2).min(streams_max);
+    let by_law = ramp.knee_of_law(streams_max).unwrap_or(knee);
     let (best, others) = (part_sizes[0], &part_sizes[1..]);
     let at = |part_size: u64, streams: u32| config.with_streams(part_size, streams);
     let mut wanted = vec![at(best, knee)];
@@ -76,9 +76,10 @@ pub(super) fn around(config: &Config, ramp: &Ramp, part_sizes: &[u64]) -> Candid
 }
 
 /// Half and twice the streams of settings, as far as they are possible.
-pub(super) fn neighbours(config: &Config, of: Settings, goodput: f64) -> Vec<Settings> {
-    let streams = of.streams();
-    let both = [streams / 2, streams.saturating_mul(2).min(config.streams_max())];
+pub(super) fn neighbours(config: &Config, ramp: &Ramp, of: Settings) -> Vec<Settings> {
+    let (streams, goodput) = (of.streams(), ramp.best());
+    let most = ramp.streams_max(config.streams_max());
+    let both = [streams / 2, streams.saturating_mul(2).min(most)];
     let both = both.map(|streams| match of.parts_in_flight == config.parts_in_flight[0] {
         true => config.with_streams(of.part_size_bytes, streams),
         false => config.with_shape(of.part_size_bytes, streams, of.parts_in_flight),
@@ -128,7 +129,7 @@ mod tests {
     fn ramp() -> Ramp {
         let mut ramp = Ramp::default();
         while let Some(files) = ramp.next(64) {
-            ramp.tell(files, 25e6 * f64::from(files.min(8)));
+            ramp.tell(files, 25e6 * f64::from(files.min(8)), false);
         }
         ramp
     }

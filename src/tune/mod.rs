@@ -3,7 +3,8 @@
 //!
 //! 1. **Calibration**: one stream of each part size, which orders them.
 //! 2. **Ramp**: the streams are doubled until two steps in a row bring less than 20 % of a
-//!    proportional gain (the rule of AzCopy's tuner, `ste/concurrencyTuner.go`).
+//!    proportional gain (the rule of AzCopy's tuner, `ste/concurrencyTuner.go`). Where the endpoint says to
+//!    slow down, the most streams that it lets in are looked for instead.
 //! 3. **Race**: up to twelve candidates around the knee, each once in every block and in random order
 //!    within it (randomised complete blocks), so that drift hits all alike. Between blocks those are
 //!    dropped that are shown not to be worth choosing, so that the budget goes to those that may be.

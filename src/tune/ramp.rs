@@ -1,4 +1,5 @@
-//! Doubling the streams until it no longer pays.
+//! Doubling the streams until it no longer pays, or until the endpoint says to slow down: then the most
+//! that it lets in is looked for between that step and the one before.
 
 use crate::stats::{Observed, Usl};
 
@@ -12,23 +13,50 @@ const STEPS_WITHOUT_GAIN: usize = 2;
 /// The settings that reach this share of the ramp's best are at the knee.
 const KNEE_SHARE: f64 = 0.95;
 
+/// Between the most streams that were let in and the fewest that were told to slow down it is looked no more
+/// when this share of the former is left.
+const THROTTLING_KNOWN_TO: u32 = 4;
+
 /// Streams tried so far and what they brought.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Ramp {
     steps: Vec<(u32, f64)>,
+    /// Of these, the fewest that were told to slow down.
+    throttled: Option<u32>,
 }
 
 impl Ramp {
     /// The next number of streams; `None` when the ramp is over.
     pub(super) fn next(&self, streams_max: u32) -> Option<u32> {
         let Some((last, _)) = self.steps.last() else { return Some(1) };
+        if let Some((let_in, throttled)) = self.throttling() {
+            let unknown = throttled - let_in;
+            return (unknown > (let_in / THROTTLING_KNOWN_TO).max(1))
+                .then_some(let_in + unknown / 2);
+        }
         let next = (last * 2).min(streams_max);
         (next > *last && !self.has_stopped_paying()).then_some(next)
     }
 
-    /// The goodput with so many streams.
-    pub(super) fn tell(&mut self, streams: u32, goodput: f64) {
+    /// The goodput with so many streams, and whether they were told to slow down.
+    pub(super) fn tell(&mut self, streams: u32, goodput: f64, throttled: bool) {
         self.steps.push((streams, goodput));
+        if throttled {
+            self.throttled = Some(self.throttled.map_or(streams, |fewest| fewest.min(streams)));
+        }
+    }
+
+    /// The most streams that were let in below the fewest that were told to slow down; `None` if none were,
+    /// or already the first.
+    fn throttling(&self) -> Option<(u32, u32)> {
+        let throttled = self.throttled?;
+        let below = self.steps.iter().map(|(streams, _)| *streams).filter(|one| *one < throttled);
+        Some((below.max()?, throttled))
+    }
+
+    /// More streams than this are not worth a trial: they would be told to slow down more often.
+    pub(super) fn streams_max(&self, streams_max: u32) -> u32 {
+        self.throttling().map_or(streams_max, |(_, throttled)| throttled.min(streams_max))
     }
 
     fn has_stopped_paying(&self) -> bool {
@@ -73,8 +101,8 @@ impl Ramp {
     /// The fewest streams that came close to the best.
     pub(super) fn knee(&self) -> u32 {
         let best = self.best();
-        let close = self.steps.iter().find(|(_, goodput)| *goodput >= KNEE_SHARE * best);
-        close.map_or(1, |(concurrency, _)| *concurrency)
+        let close = self.steps.iter().filter(|(_, goodput)| *goodput >= KNEE_SHARE * best);
+        close.map(|(concurrency, _)| *concurrency).min().unwrap_or(1)
     }
 }
 
@@ -85,7 +113,7 @@ mod tests {
     fn ramp_over(goodput: impl Fn(u32) -> f64, streams_max: u32) -> Ramp {
         let mut ramp = Ramp::default();
         while let Some(concurrency) = ramp.next(streams_max) {
-            ramp.tell(concurrency, goodput(concurrency));
+            ramp.tell(concurrency, goodput(concurrency), false);
         }
         ramp
     }
@@ -109,5 +137,27 @@ mod tests {
     fn a_retrograde_link_has_its_knee_at_the_top() {
         let ramp = ramp_over(|n| f64::from(n) / (1.0 + f64::from(n * n) / 64.0), 256);
         assert_eq!(ramp.knee(), 8);
+    }
+
+    #[test]
+    fn where_throttling_begins_is_found_between_two_doublings() {
+        for (let_in, found) in [(12, 12), (10, 10), (31, 28), (7, 7)] {
+            let mut ramp = Ramp::default();
+            let mut tried = Vec::new();
+            while let Some(streams) = ramp.next(256) {
+                ramp.tell(streams, f64::from(streams.min(let_in)), streams > let_in);
+                tried.push(streams);
+            }
+            assert_eq!(ramp.throttling().unwrap().0, found, "{let_in}: {tried:?}");
+            assert!(tried.len() <= 2 + tried.iter().max().unwrap().ilog2() as usize + 1);
+            assert!(ramp.streams_max(256) <= let_in + let_in / 2, "{let_in}: {tried:?}");
+        }
+    }
+
+    #[test]
+    fn where_one_stream_is_throttled_already_the_ramp_goes_on() {
+        let mut ramp = Ramp::default();
+        ramp.tell(1, 1.0, true);
+        assert_eq!((ramp.next(256), ramp.streams_max(256)), (Some(2), 256));
     }
 }

@@ -49,7 +49,7 @@ pub struct Search {
     /// Part sizes of which one stream is tried; chosen when the budget is first known.
     calibrated: Option<Vec<u64>>,
     /// One stream of each, and what it brought.
-    single: Vec<(Settings, f64)>,
+    single: Vec<(Settings, Outcome)>,
     ramp: Ramp,
     race: Option<Race>,
     raced: Blocks,
@@ -127,11 +127,12 @@ impl Search {
             Phase::Confirmation => self.confirmed.insert(settings, block, outcome),
             Phase::Duplicate => self.duplicate.insert(settings, block, outcome),
             Phase::Calibration => {
-                self.single.push((settings, outcome.goodput));
+                self.single.push((settings, outcome));
                 self.found_the_way.push((settings, outcome));
             }
             Phase::Ramp | Phase::Run => {
-                self.ramp.tell(settings.streams(), outcome.goodput);
+                let throttled = outcome.limited_by == LimitedBy::Throttled;
+                self.ramp.tell(settings.streams(), outcome.goodput, throttled);
                 self.found_the_way.push((settings, outcome));
             }
         }
@@ -181,9 +182,10 @@ impl Search {
 
     fn next_of_ramp(&mut self, affordable: u32) -> Option<Next> {
         if self.ramp.is_empty()
-            && let Some((settings, goodput)) = self.best_single()
+            && let Some((settings, outcome)) = self.best_single()
         {
-            self.ramp.tell(settings.streams(), goodput);
+            let throttled = outcome.limited_by == LimitedBy::Throttled;
+            self.ramp.tell(settings.streams(), outcome.goodput, throttled);
         }
         let streams = self.ramp.next(self.config.streams_max())?;
         let settings = self.config.with_streams(self.part_sizes()[0], streams);
@@ -195,8 +197,8 @@ impl Search {
             self.race = Some(self.begin_race(affordable));
         }
         let race = self.race.as_mut()?;
-        let (config, goodput) = (&self.config, self.ramp.best());
-        let neighbours = |settings| candidates::neighbours(config, settings, goodput);
+        let (config, ramp) = (&self.config, &self.ramp);
+        let neighbours = |settings| candidates::neighbours(config, ramp, settings);
         let (settings, block) = race.next(affordable, &self.raced, neighbours, &mut self.random)?;
         Some(Next { settings, phase: Phase::Race, block: Some(block) })
     }
@@ -267,7 +269,7 @@ impl Search {
     /// Part sizes in order of what one stream of them brought; those not tried come last.
     fn part_sizes(&self) -> Vec<u64> {
         let mut tried = self.single.clone();
-        tried.sort_by(|one, other| other.1.total_cmp(&one.1));
+        tried.sort_by(|one, other| other.1.goodput.total_cmp(&one.1.goodput));
         let tried = tried.into_iter().map(|(settings, _)| settings.part_size_bytes);
         // Without a trial the largest goes first: it has the fewest requests.
         let rest = self.config.part_sizes_bytes.iter().rev().copied();
@@ -275,7 +277,7 @@ impl Search {
         tried.chain(rest).filter(|size| seen.insert(*size)).collect()
     }
 
-    fn best_single(&self) -> Option<(Settings, f64)> {
+    fn best_single(&self) -> Option<(Settings, Outcome)> {
         let first = *self.part_sizes().first()?;
         self.single.iter().copied().find(|(settings, _)| settings.part_size_bytes == first)
     }
