@@ -67,7 +67,7 @@ impl Report {
         let cell = |property: Property, digits: usize| {
             let values: Vec<f64> = samples.iter().map(property).collect();
             let mean = log_mean(&values).map_or(f64::NAN, |mean| mean.mean);
-            let ratio = ratio(&self.outcomes, task, peer, Peer::Tidegate, property);
+            let ratio = ratio(&self.outcomes, (task, peer), (task, Peer::Tidegate), property);
             format!("{mean:.digits$} | {}", with_interval(ratio))
         };
         let cpu = cell(Sample::cpu_seconds_per_gb, 3);
@@ -120,15 +120,14 @@ fn notes(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// `one` to `other` by rounds; `None` where one of them has no samples.
+/// What `one` measured by what `other` did, round by round; `None` where one of them has no samples.
 pub fn ratio(
     outcomes: &Outcomes,
-    task: Task,
-    one: Peer,
-    other: Peer,
+    one: (Task, Peer),
+    other: (Task, Peer),
     property: Property,
 ) -> Option<LogMean> {
-    let samples = |peer| outcomes.get(&(task, peer))?.as_ref().ok();
+    let samples = |of| outcomes.get(&of)?.as_ref().ok();
     let pairs = samples(one)?.iter().zip(samples(other)?);
     log_mean(&pairs.map(|(one, other)| property(one) / property(other)).collect::<Vec<_>>())
 }
