@@ -150,7 +150,8 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Budget")]
 struct Budgets {
-    /// Time for preparation and trials, such as 10m [default: 10m; 90s without TARGET]
+    /// Time for preparation and trials, such as 10m; a trial that has begun is not cut, so that the last may
+    /// end later [default: 10m; 90s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     budget: Option<Duration>,
     /// Bytes that may be moved, both ways together: a trial stops before they are exceeded

@@ -44,6 +44,8 @@ pub(super) struct Confirmation {
     block: u32,
     /// Number of the last block.
     last_block: u32,
+    /// With a larger budget there would be more blocks.
+    pub(super) is_cut_short: bool,
 }
 
 impl Confirmation {
@@ -65,10 +67,14 @@ impl Confirmation {
         }
         let duplicate = entrants.first().copied().filter(|_| entrants.len() < seats);
         let seats = (entrants.len() + usize::from(duplicate.is_some())) as u32;
-        let blocks = (affordable / seats.max(1)).min(blocks_that_show_the_margin(noise.of_all));
+        let (affords, wanted) =
+            (affordable / seats.max(1), blocks_that_show_the_margin(noise.of_all));
+        let blocks = affords.min(wanted);
         let enough = blocks >= BLOCKS_MIN && !entrants.is_empty();
         let last_block = blocks_before + if enough { blocks } else { 0 };
-        Self { entrants, duplicate, to_run: Vec::new(), block: blocks_before, last_block }
+        let is_cut_short = affords < wanted;
+        let (to_run, block) = (Vec::new(), blocks_before);
+        Self { entrants, duplicate, to_run, block, last_block, is_cut_short }
     }
 
     /// How many blocks a plan for two finalists beside the current default has.
@@ -159,6 +165,16 @@ mod tests {
         assert_eq!(plan(12, 0.05), (2, false, 6));
         assert_eq!(plan(5, 0.05), (2, false, 2));
         assert_eq!(plan(1, 0.05).2, 0);
+    }
+
+    #[test]
+    fn blocks_that_a_larger_budget_would_add_are_told() {
+        let is_cut_short = |affordable, sd| {
+            let noise = Noise { of_all: Some(sd), of_finalists_at_most: Some(sd) };
+            Confirmation::new(&[settings(8)], settings(2), noise, affordable, 3).is_cut_short
+        };
+        assert!(!is_cut_short(100, 0.01) && !is_cut_short(100, 0.05));
+        assert!(is_cut_short(40, 0.05) && is_cut_short(3, 0.01));
     }
 
     #[test]

@@ -143,6 +143,11 @@ impl Search {
         }
     }
 
+    /// Whether it would have gone on with a larger budget, now that it is over.
+    pub fn is_cut_short(&self) -> bool {
+        self.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_cut_short)
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }

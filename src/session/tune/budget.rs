@@ -131,6 +131,11 @@ impl Spent {
         budget
     }
 
+    /// The budget is too small for more: not for another trial, or not for one in each of a block.
+    pub(super) fn ends_the_search(&mut self) {
+        self.used_up = Some(self.least().1);
+    }
+
     fn time(&self) -> Duration {
         self.beside + self.trials.iter().map(|trial| trial.took).sum::<Duration>()
     }
@@ -142,9 +147,9 @@ impl Spent {
 
     /// Trials that still fit all the budgets.
     pub(super) fn affordable(&mut self) -> u32 {
-        let (trials, budget) = self.least();
+        let (trials, _) = self.least();
         if trials == 0 {
-            self.used_up = Some(budget);
+            self.ends_the_search();
         }
         trials
     }

@@ -1,0 +1,179 @@
+//! A search driven over a store.
+
+use std::sync::Arc;
+
+use super::TuneOptions;
+use super::budget::Spent;
+use super::estimate::stored_part_size;
+use super::leg::Leg;
+use super::said::{Left, line, why};
+use crate::clock;
+use crate::dataset::{Dataset, Pattern};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::result::{Asked, Direction, Recommendation, Settings};
+use crate::session::claim::Claim;
+use crate::session::progress::Progress;
+use crate::session::record::Record;
+use crate::session::run::{describe, prepare};
+use crate::store::Place;
+use crate::transfer::{Allowance, Arrivals, Job, Order, RetryPolicy, Sink};
+use crate::trial::{self, Label, Load, Snapshot, Stop};
+use crate::tune::{self, Next, Outcome};
+
+/// A search under way: asks for trials, runs them, saves each.
+pub(super) struct Tuning<'a> {
+    pub(super) options: &'a TuneOptions,
+    pub(super) dataset: Arc<Dataset>,
+    pub(super) pattern: Pattern,
+    pub(super) place: &'a Place,
+    pub(super) claim: &'a Claim<'a>,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) progress: &'a mut Progress,
+    pub(super) record: Record,
+    pub(super) allowance: Arc<Allowance>,
+}
+
+impl Tuning<'_> {
+    /// All directions, one after the other.
+    pub(super) async fn search(&mut self, mut legs: Vec<Leg>, mut spent: Spent) -> Result<()> {
+        for leg in legs.iter_mut().filter(|leg| !leg.over) {
+            spent.turn_to(leg);
+            self.allowance = spent.allowance();
+            self.go(leg, &mut spent).await?;
+        }
+        self.recommend(&legs);
+        Ok(())
+    }
+
+    /// Searches in one direction.
+    async fn go(&mut self, leg: &mut Leg, spent: &mut Spent) -> Result<()> {
+        if self.options.prepares(leg.direction) {
+            let began = clock::now();
+            self.prepare(&leg.config).await?;
+            spent.add_beside(began.elapsed());
+        }
+        loop {
+            let affordable_trials = spent.affordable();
+            let Some(next) = leg.search.ask(affordable_trials) else {
+                if leg.search.is_cut_short() {
+                    spent.ends_the_search();
+                }
+                break;
+            };
+            let (began, before) = (clock::now(), self.allowance.spent());
+            let left = Left { trials: affordable_trials, time: spent.left() };
+            let finished = self.trial(next, leg.direction, left).await?;
+            let trial::Finished { mut trial, records, stopped, .. } = finished;
+            let (took, after) = (began.elapsed(), self.allowance.spent());
+            if stopped {
+                let (cap, is_shared) = (spent.stopped(took), self.options.directions.len() > 1);
+                self.progress.note(&format!(
+                    "trial {} was stopped: {}{} is used up",
+                    trial.id + 1,
+                    if is_shared { "its direction's share of " } else { "" },
+                    cap.option()
+                ));
+                break;
+            }
+            trial.asked = Some(Asked {
+                affordable_trials,
+                took_s: took.as_secs_f64(),
+                bytes: after.bytes() - before.bytes(),
+                cost_usd: after.cost.0 - before.cost.0,
+            });
+            leg.search.tell(next, Outcome::from(&trial));
+            self.progress.note(&line(&trial));
+            spent.add(&trial);
+            self.record.document.spent = Some(spent.total());
+            self.record.add(trial, &records)?;
+        }
+        self.record.document.spent = Some(spent.total());
+        Ok(())
+    }
+
+    fn recommend(&mut self, legs: &[Leg]) {
+        let (options, document) = (self.options, &mut self.record.document);
+        let found = legs.iter().filter_map(|leg| leg.recommendation(&document.trials, options));
+        let found: Vec<Recommendation> = found.collect();
+        document.recommendation = found.first().cloned();
+        if let ([up, down], Some(first)) = (legs, found.first()) {
+            let part_size = first.settings.part_size_bytes;
+            document.joint = tune::joint(&up.search, &down.search, part_size, &options.gcs);
+            document.recommendations = found;
+        }
+    }
+
+    /// One trial; its objects are gone before the next.
+    async fn trial(
+        &mut self,
+        next: Next,
+        direction: Direction,
+        left: Left,
+    ) -> Result<trial::Finished> {
+        let id = self.record.document.trials.len() as u32;
+        let options = self.options;
+        let below = match direction {
+            Direction::Up => format!("t{id}/"),
+            Direction::Down if options.objects => String::new(),
+            Direction::Down => String::from("objects/"),
+        };
+        let job = self.job(next.settings, direction, &below);
+        let load = Load::Timed { warm_up: options.warm_up, stop: Stop::after(options.window) };
+        let label = Label { id, phase: next.phase, block: next.block };
+        let why = why(next.phase, next.block);
+        let what = format!("{} (trial {}, {why})", describe(next.settings), id + 1);
+        self.progress.trial_begins();
+        let progress = &mut *self.progress;
+        let mut show = |snapshot: &Snapshot| {
+            progress.show(&what, snapshot, &left.after(snapshot.elapsed));
+        };
+        let finished = trial::run(job, load, label, self.place, self.interrupt, &mut show).await?;
+        self.claim.leaves_open(finished.open_uploads.clone());
+        if finished.interrupted {
+            return Err(Error::interrupted());
+        }
+        if direction == Direction::Up {
+            self.claim.clear(&below).await?;
+        }
+        Ok(finished)
+    }
+
+    /// Uploads the objects that are downloaded in every trial.
+    async fn prepare(&mut self, config: &tune::Config) -> Result<()> {
+        self.progress.note("preparing the objects to download");
+        let settings = Settings {
+            part_size_bytes: stored_part_size(self.options, config),
+            concurrency: self.options.current_concurrency,
+            parts_in_flight: 1,
+        };
+        let job = Job {
+            order: Order::Once,
+            verify: false,
+            keep_attempts: false,
+            ..self.job(settings, Direction::Up, "objects/")
+        };
+        prepare(job, self.place, self.claim, self.interrupt, self.progress).await
+    }
+
+    fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {
+        Job {
+            dataset: Arc::clone(&self.dataset),
+            direction: direction.into(),
+            settings,
+            prefix: format!("{}{below}", self.claim.prefix()),
+            pattern: self.pattern.clone(),
+            sink: Sink::Discard,
+            get: self.options.get,
+            verify: self.options.reads_back(direction),
+            retry: RetryPolicy::default(),
+            order: Order::ForEver,
+            arrivals: Arrivals::Closed,
+            paces: self.options.target.paces.clone(),
+            spread: self.options.warm_up.mul_f64(0.5),
+            seed: self.options.seed,
+            keep_attempts: self.options.attempts,
+            allowance: Some(Arc::clone(&self.allowance)),
+        }
+    }
+}

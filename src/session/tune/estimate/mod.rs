@@ -1,0 +1,255 @@
+//! What a search will spend and can show, said before anything is spent.
+
+mod affords;
+mod words;
+
+use serde::Serialize;
+
+pub(super) use self::affords::stored_part_size;
+
+use self::affords::{Budgets, part_of, share, sum};
+use super::TuneOptions;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::prices::{Prices, Usd};
+use crate::result::{Budget, Direction, Settings};
+use crate::scenario;
+use crate::session::limits;
+use crate::transfer::{Caps, GetMode, Spent};
+use crate::tune::{self, Forecast};
+use crate::units::{ByteSize, Rate};
+
+/// The `schema` field of an estimate.
+const SCHEMA: &str = "tidegate.estimate/1";
+
+/// More than this is moved at an endpoint only with `--yes`.
+const BYTES_WITHOUT_YES: u64 = 1_000_000_000_000;
+
+/// The same for money.
+const COST_WITHOUT_YES: Usd = Usd(10.0);
+
+/// What a session is expected to spend and to show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Always `tidegate.estimate/1`.
+    pub schema: &'static str,
+    /// The search in each direction that is asked for, in this order.
+    pub searches: Vec<SearchEstimate>,
+    /// Trials of all of them.
+    pub trials: u32,
+    /// Standard deviation of a trial's logarithm (ASSUMPTION).
+    pub sd_assumed: f64,
+    /// Time for all of it.
+    pub duration_s: f64,
+    /// Payload to the bucket at the rates of the searches, preparation included: an upper estimate;
+    /// `None` if nothing is known before the first trial.
+    pub bytes_up: Option<u64>,
+    /// Payload from the bucket.
+    pub bytes_down: Option<u64>,
+    /// With the smallest of the part sizes.
+    pub requests: Option<u64>,
+    /// At these prices.
+    pub cost_usd: Option<Usd>,
+    /// What things cost.
+    pub prices: Prices,
+    /// With the largest settings; `None` in a simulation.
+    pub memory_bytes: Option<u64>,
+    /// Enforced while it runs; `None` is no cap.
+    pub max_bytes: Option<u64>,
+    /// Enforced while it runs; `None` is no cap.
+    pub max_cost_usd: Option<Usd>,
+}
+
+/// What the search in one direction is expected to show.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchEstimate {
+    /// Which way.
+    pub direction: Direction,
+    /// Trials that the smallest of the budgets affords.
+    pub trials: u32,
+    /// That budget.
+    pub bound_by: Budget,
+    /// Of the trials, those that find the knee.
+    pub trials_to_the_knee: u32,
+    /// Blocks of the confirmation.
+    pub blocks: u32,
+    /// Smallest ratio minus one that these blocks show if trials vary by `sd_assumed`; `None` with fewer
+    /// than two.
+    pub smallest_difference: Option<f64>,
+    /// Time for its trials and the preparation.
+    pub duration_s: f64,
+    /// All streams together; `None` if nothing is known before the first trial.
+    pub rate_bytes_per_second: Option<f64>,
+    /// How that is known.
+    pub rate_from: RateFrom,
+    /// What it spends at that rate.
+    #[serde(skip)]
+    total: Option<Spent>,
+}
+
+/// How a rate is known before it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateFrom {
+    /// The user said it.
+    User,
+    /// The most that the model of the link lets through.
+    Model,
+    /// It is not.
+    Unknown,
+}
+
+impl SearchEstimate {
+    fn new(
+        options: &TuneOptions,
+        direction: Direction,
+        config: &tune::Config,
+        dataset: &Dataset,
+    ) -> Result<Self> {
+        let (rate, rate_from) = expected_rate(options, direction, config)?;
+        let budgets = Budgets::new(options, direction, config, dataset, rate);
+        let (trials, bound_by) = budgets.trials();
+        let forecast = Forecast::new(config, trials);
+        budgets.check(&forecast, bound_by)?;
+        Ok(Self {
+            direction,
+            trials,
+            bound_by,
+            trials_to_the_knee: forecast.to_the_knee,
+            blocks: forecast.blocks,
+            smallest_difference: forecast.smallest_difference.map(f64::exp_m1),
+            duration_s: (budgets.preparing + budgets.trial * trials).as_secs_f64(),
+            rate_bytes_per_second: rate.map(|rate| rate.0),
+            rate_from,
+            total: budgets.total(trials),
+        })
+    }
+}
+
+impl Estimate {
+    /// Before anything is spent.
+    ///
+    /// # Errors
+    /// If the budgets afford too few trials, or allow so much that it takes a `--yes`.
+    pub(super) fn new(
+        options: &TuneOptions,
+        configs: &[(Direction, tune::Config)],
+        dataset: &Dataset,
+    ) -> Result<Self> {
+        let search =
+            |(way, config): &(Direction, _)| SearchEstimate::new(options, *way, config, dataset);
+        let searches = configs.iter().map(search).collect::<Result<Vec<_>>>()?;
+        let total: Option<Vec<Spent>> = searches.iter().map(|search| search.total).collect();
+        let total = total.map(|each| each.into_iter().fold(Spent::default(), sum));
+        let is_real = options.target.simulation.is_none();
+        let memory = |(_, config): &(_, tune::Config)| {
+            limits::memory_needed(largest(options, config), dataset)
+        };
+        let estimate = Self {
+            schema: SCHEMA,
+            trials: searches.iter().map(|search| search.trials).sum(),
+            sd_assumed: tune::SD_ASSUMED,
+            duration_s: searches.iter().map(|search| search.duration_s).sum(),
+            searches,
+            bytes_up: total.map(|total| total.bytes_up),
+            bytes_down: total.map(|total| total.bytes_down),
+            requests: total.map(|total| total.requests),
+            cost_usd: total.map(|total| total.cost),
+            prices: options.caps.prices.clone(),
+            memory_bytes: configs.iter().map(memory).max().filter(|_| is_real),
+            max_bytes: options.caps.bytes,
+            max_cost_usd: options.caps.cost,
+        };
+        let estimate = estimate.permitted(options)?;
+        for (direction, config) in configs {
+            let largest = largest(options, config);
+            estimate.check_in_flight(options, *direction, largest, dataset)?;
+        }
+        Ok(estimate)
+    }
+
+    /// The same with what is enforced at an endpoint without `--yes`; what is more needs one.
+    fn permitted(mut self, options: &TuneOptions) -> Result<Self> {
+        let pays = options.target.url.is_some() && options.target.simulation.is_none();
+        if options.yes || !pays {
+            return Ok(self);
+        }
+        let bytes = self.bytes_up.zip(self.bytes_down).map(|(up, down)| up.saturating_add(down));
+        let bytes = bytes.or(self.max_bytes).unwrap_or_default();
+        let cost = self.cost_usd.or(self.max_cost_usd).unwrap_or_default();
+        if bytes > BYTES_WITHOUT_YES || cost > COST_WITHOUT_YES {
+            let message = format!(
+                "this may move {} and cost {cost}: more than 1 TB or 10 USD needs --yes",
+                ByteSize(bytes)
+            );
+            return Err(Error::environment(message)
+                .hint("give --yes, or less with --budget, --max-bytes and --max-cost"));
+        }
+        self.max_bytes =
+            Some(self.max_bytes.map_or(BYTES_WITHOUT_YES, |max| max.min(BYTES_WITHOUT_YES)));
+        let cost_max = self.max_cost_usd.unwrap_or(COST_WITHOUT_YES);
+        self.max_cost_usd =
+            Some(if cost_max < COST_WITHOUT_YES { cost_max } else { COST_WITHOUT_YES });
+        Ok(self)
+    }
+
+    /// Each stream takes all of its request from the cap before it begins: they must fit together.
+    fn check_in_flight(
+        &self,
+        options: &TuneOptions,
+        direction: Direction,
+        largest: Settings,
+        dataset: &Dataset,
+    ) -> Result<()> {
+        let request = match (direction, options.get) {
+            (Direction::Down, GetMode::Whole) => dataset.largest_bytes(),
+            (Direction::Up, _) if options.verify => dataset.largest_bytes(),
+            _ => largest.part_size_bytes.min(dataset.largest_bytes()),
+        };
+        let max_bytes = share(options, &self.caps(options)).caps.bytes;
+        let fit = max_bytes.map(|max| max / request.max(1));
+        let Some(fit) = fit.filter(|fit| *fit < u64::from(largest.streams())) else {
+            return Ok(());
+        };
+        let message = format!(
+            "{} requests of {} in flight are more than {}--max-bytes allows",
+            largest.streams(),
+            ByteSize(request),
+            part_of(options),
+        );
+        let files = (fit / u64::from(largest.parts_in_flight)).max(1);
+        Err(Error::environment(message)
+            .hint(format!("give a larger --max-bytes, or --max-concurrency {files}")))
+    }
+
+    /// What is enforced.
+    pub(super) fn caps(&self, options: &TuneOptions) -> Caps {
+        Caps { bytes: self.max_bytes, cost: self.max_cost_usd, ..options.caps.clone() }
+    }
+}
+
+/// What the user expects; else what the model of the link lets through.
+fn expected_rate(
+    options: &TuneOptions,
+    direction: Direction,
+    config: &tune::Config,
+) -> Result<(Option<Rate>, RateFrom)> {
+    if options.expected_rate.is_some() {
+        return Ok((options.expected_rate, RateFrom::User));
+    }
+    let Some(model) = options.target.model_of_the_link() else {
+        return Ok((None, RateFrom::Unknown));
+    };
+    let settings = largest(options, config);
+    let rate = scenario::read(model)?.rate(settings, direction).map(Rate);
+    Ok((rate, if rate.is_some() { RateFrom::Model } else { RateFrom::Unknown }))
+}
+
+/// The most that may be tried.
+pub(super) fn largest(options: &TuneOptions, config: &tune::Config) -> Settings {
+    Settings {
+        part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
+        concurrency: options.concurrency_max.max(config.current.concurrency),
+        parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a search will spend and can show, in words.
+
+use std::time::Duration;
+
+use super::{Estimate, RateFrom, SearchEstimate};
+use crate::result::Direction;
+use crate::units::{ByteSize, Rate};
+
+impl SearchEstimate {
+    fn text(&self, sd_assumed: f64) -> String {
+        let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
+            let (percent, sd) = (100.0 * smallest, 100.0 * sd_assumed);
+            format!(
+                "differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)"
+            )
+        });
+        format!(
+            "about {} trials in {}, for {} allows no more: {} to find the knee, then a race and {} blocks of confirmation, which show {shows}",
+            self.trials,
+            humantime::format_duration(Duration::from_secs(self.duration_s.round() as u64)),
+            self.bound_by.option(),
+            self.trials_to_the_knee,
+            self.blocks,
+        )
+    }
+}
+
+impl Estimate {
+    /// For a person.
+    pub fn text(&self) -> String {
+        let memory = self
+            .memory_bytes
+            .map_or(String::new(), |bytes| format!("; up to {} of memory", ByteSize(bytes)));
+        let search = |search: &SearchEstimate| match self.searches.len() {
+            1 => search.text(self.sd_assumed),
+            _ => format!("{}: {}", way(search.direction), search.text(self.sd_assumed)),
+        };
+        let searches: Vec<String> = self.searches.iter().map(search).collect();
+        format!("{}\n{}{memory}", searches.join("\n"), self.spending())
+    }
+
+    fn spending(&self) -> String {
+        let stops = match (self.max_bytes, self.max_cost_usd) {
+            (None, None) => "no cap on bytes or money".to_owned(),
+            (Some(bytes), None) => format!("it stops at {}", ByteSize(bytes)),
+            (None, Some(cost)) => format!("it stops at {cost}"),
+            (Some(bytes), Some(cost)) => format!("it stops at {} or {cost}", ByteSize(bytes)),
+        };
+        let tier = &self.prices.name;
+        let Some(cost) = self.cost_usd else {
+            return format!(
+                "how much that moves is not known before the first trials (--expected-rate gives an estimate); {stops} at {tier} prices"
+            );
+        };
+        format!(
+            "at most {} up and {} down in {} requests, {cost} at {tier} prices, at {}; {stops}",
+            ByteSize(self.bytes_up.unwrap_or_default()),
+            ByteSize(self.bytes_down.unwrap_or_default()),
+            self.requests.unwrap_or_default(),
+            self.rates(),
+        )
+    }
+
+    /// `1 Gbit/s (as expected)`; of two rates that differ both.
+    fn rates(&self) -> String {
+        let from = |search: &SearchEstimate| match search.rate_from {
+            RateFrom::User => "as expected",
+            RateFrom::Model | RateFrom::Unknown => "the most that the model lets through",
+        };
+        let rate = |search: &SearchEstimate| Rate(search.rate_bytes_per_second.unwrap_or_default());
+        let mut rates: Vec<String> =
+            self.searches.iter().map(|one| rate(one).to_string()).collect();
+        rates.dedup();
+        let from = self.searches.first().map(from).unwrap_or_default();
+        format!("{} ({from})", rates.join(" and "))
+    }
+}
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    }
+}
