@@ -92,6 +92,17 @@ fn whatever_the_caps_they_are_kept_in_both_directions() {
 }
 
 #[test]
+fn a_cap_that_is_announced_to_allow_the_least_still_finds_the_way_and_is_named() {
+    for cap in ["50GB", "60GB", "80GB"] {
+        let search = ["--simulate", "--max-concurrency", "16", "--max-bytes", cap];
+        let document = Tidegate::embedded().json("tune", &search);
+        let trials = document["trials"].as_array().unwrap().len();
+        assert!(trials > 4, "{trials} trials with {cap}");
+        assert_eq!(document["spent"]["used_up"], "bytes", "{cap}: {}", document["spent"]);
+    }
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_spent_and_touches_nothing() {
     let serve = Serve::start(&SLOW);
     let tidegate = Tidegate::at(&serve.endpoint());

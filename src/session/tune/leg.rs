@@ -5,16 +5,16 @@ use super::estimate::{Estimate, SearchEstimate};
 use super::{TuneOptions, resume};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::result::{Direction, Recommendation, Settings, Traffic, Trial};
+use crate::result::{Budget, Direction, Recommendation, Settings, Traffic, Trial};
 use crate::transfer::GetMode;
-use crate::tune::{self, Ground, Objective, Search, Way};
+use crate::tune::{self, Forecast, Ground, Objective, Search, Way};
 
 /// One direction of a session.
 pub(super) struct Leg {
     pub(super) direction: Direction,
     pub(super) config: tune::Config,
     pub(super) search: Search,
-    /// Trials that were announced.
+    /// Trials that fit, before any was seen.
     pub(super) expected_trials: u32,
     pub(super) until: Until,
     /// One after it had begun when the run was cut off.
@@ -42,7 +42,12 @@ impl Leg {
                 direction,
                 search: resume::search(&config, of(trials, direction))?,
                 config,
-                expected_trials: expected.trials,
+                expected_trials: match expected.bound_by {
+                    Budget::Time => expected.trials,
+                    // Announced is what trials at the full rate move. One stream moves less: it is tried,
+                    // and then more is known.
+                    Budget::Bytes | Budget::Cost => expected.trials.max(Forecast::TRIALS_MIN + 1),
+                },
                 until: Until::share(options.budget, &caps, number, count),
                 over: later.iter().copied().any(has_trials),
             })
