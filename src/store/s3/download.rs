@@ -1,16 +1,15 @@
 //! The body of a GetObject as a stream that ends, fails or stalls, but never hangs.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use futures::stream::{self, LocalBoxStream, StreamExt};
+use futures::stream::{LocalBoxStream, Stream, StreamExt};
 
 use super::error::Call;
-use super::watchdog::{Patience, Stalled};
+use super::watchdog::Patience;
 use crate::measure::FailureClass;
 use crate::store::StoreError;
 
@@ -20,38 +19,29 @@ pub(super) fn bytes(
     key: &str,
     stall_timeout: Duration,
 ) -> LocalBoxStream<'static, Result<Bytes, StoreError>> {
-    let reading = Reading { body, key: key.to_owned(), patience: Patience::new(stall_timeout) };
-    stream::try_unfold(reading, move |mut reading| async move {
-        let next = reading.next().await;
-        let call = Call { operation: "GetObject", subject: &reading.key };
-        match next {
-            Ok(Some(Ok(bytes))) => Ok(Some((bytes, reading))),
-            Ok(Some(Err(error))) => Err(call.broke(FailureClass::Connection, &error)),
-            Ok(None) => Ok(None),
-            Err(Stalled) => Err(call.stalled(stall_timeout)),
-        }
-    })
-    .boxed_local()
+    let patience = Patience::new(stall_timeout);
+    Reading { body, key: key.to_owned(), stall_timeout, patience }.boxed_local()
 }
 
 struct Reading {
     body: ByteStream,
     key: String,
+    stall_timeout: Duration,
+    /// One timer serves for all bytes: to set one for each would cost more than the rest of the way.
     patience: Patience,
 }
 
-impl Reading {
-    /// The next bytes. One timer serves for all of them: to set one for each would cost more than the
-    /// rest of the way.
-    async fn next(&mut self) -> Result<Option<Result<Bytes, ByteStreamError>>, Stalled> {
-        let (mut next, patience) = (pin!(self.body.next()), &mut self.patience);
-        poll_fn(|context| {
-            if let Poll::Ready(bytes) = next.as_mut().poll(context) {
-                patience.renew();
-                return Poll::Ready(Ok(bytes));
-            }
-            patience.poll_exhausted(context).map(Err)
-        })
-        .await
+impl Stream for Reading {
+    type Item = Result<Bytes, StoreError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { body, key, stall_timeout, patience } = &mut *self;
+        let call = Call { operation: "GetObject", subject: key };
+        if let Poll::Ready(next) = Pin::new(body).poll_next(context) {
+            patience.renew();
+            let broke = |error| call.broke(FailureClass::Connection, &error);
+            return Poll::Ready(next.map(|bytes| bytes.map_err(broke)));
+        }
+        patience.poll_exhausted(context).map(|_| Some(Err(call.stalled(*stall_timeout))))
     }
 }
