@@ -11,6 +11,9 @@ use crate::units::ByteSize;
 /// S0, t0, Create and Complete, part, segment, byte, and a byte of the link.
 pub const TERMS: usize = 7;
 
+/// Those without which nothing can be told of other sizes: files and bytes always cost something.
+const KEPT: [usize; 2] = [1, 5];
+
 /// Different file sizes without which what files cost is not told from what bytes cost.
 const SIZES_MIN: usize = 3;
 
@@ -143,7 +146,7 @@ fn search(observations: &[&Observation], start: Candidate) -> Candidate {
                 best.used.iter().copied().filter(|term| term != left_out).collect();
             (!used.is_empty()).then(|| descended(observations, Candidate { used, ..best.clone() }))
         };
-        let simpler = best.used.iter().filter_map(without);
+        let simpler = best.used.iter().filter(|term| !KEPT.contains(term)).filter_map(without);
         match simpler.min_by(|one, other| one.cost.total_cmp(&other.cost)) {
             Some(simpler) if simpler.cost <= best.cost => best = simpler,
             _ => return best,

@@ -55,6 +55,11 @@ const CONCURRENCY_OF_SMALL: u32 = 4;
 /// a task costs once.
 const ALONE_PER_MOVER: u64 = 2;
 
+/// And files with hardly a byte, so many for each mover: where a link is full with all larger ones, only these tell
+/// what a file costs from what its bytes cost.
+const TINY_IN_PARTS: (u64, u64) = (1, 1024);
+const TINY_PER_MOVER: u64 = 16;
+
 /// Files of the largest size that each mover moves in the first series; the next series have twice the
 /// bytes of the one before, which tells a task's startup from its bytes.
 const LARGEST_PER_MOVER: u64 = 1;
@@ -126,7 +131,7 @@ fn begin(options: &MeasureOptions, open: &Open, progress: &Progress) -> Result<R
     })
 }
 
-/// The datasets of a series: all but the last have the same bytes.
+/// The datasets of a series: all but the last two have the same bytes.
 fn series(settings: Settings, number: u32) -> Result<Vec<Dataset>> {
     let movers = u64::from(settings.concurrency);
     let largest = SIZES_IN_PARTS.iter().map(|(parts, per)| parts.div_ceil(*per)).max().unwrap_or(1);
@@ -144,14 +149,16 @@ fn series(settings: Settings, number: u32) -> Result<Vec<Dataset>> {
     };
     let size =
         |(parts, per): (u64, u64)| of("equal", bytes * per / parts / settings.part_size_bytes);
-    let (parts, per) = SIZES_IN_PARTS[0];
-    let alone = ALONE_PER_MOVER * movers.min(u64::from(CONCURRENCY_OF_SMALL));
-    let scale = Scale {
-        size: Some(ByteSize(alone * settings.part_size_bytes * parts / per)),
-        files: Some(alone),
+    let of_small = |per_mover: u64, (parts, per): (u64, u64)| {
+        let files = per_mover * movers.min(u64::from(CONCURRENCY_OF_SMALL));
+        let size = Some(ByteSize(files * settings.part_size_bytes * parts / per));
+        Synthetic::new("equal", Scale { size, files: Some(files) }).map(Dataset::Synthetic)
     };
-    let alone = Synthetic::new("equal", scale).map(Dataset::Synthetic);
-    let others = [of(MIX, MIX_FILES_PER_MOVER * movers), alone];
+    let others = [
+        of(MIX, MIX_FILES_PER_MOVER * movers),
+        of_small(ALONE_PER_MOVER, SIZES_IN_PARTS[0]),
+        of_small(TINY_PER_MOVER, TINY_IN_PARTS),
+    ];
     SIZES_IN_PARTS.into_iter().map(size).chain(others).collect()
 }
 

@@ -265,7 +265,11 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
     let huge = file("huge.csv", &format!("path,size_bytes\na,{0}\nb,{0}\n", u64::MAX));
     refused(&[&simulate[..], &["--dataset", text(&huge)]].concat(), "no plan is made for so much");
     let many = ["-c", "4000000000", "--tasks", "100", "--parts-in-flight", "4000000000"];
-    refused(&[&simulate[..], &many].concat(), "more than the 100000 that a plan follows");
+    refused(&[&simulate[..], &many].concat(), "more than the 2000 of which a plan is made");
+    refused(
+        &[&simulate[..], &["-c", "500", "--nodes", "1..1000"]].concat(),
+        "more than the 100000",
+    );
     refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "no Globus task");
     refused(&[&simulate[..], &["--iperf3", text(&empty)]].concat(), "no test of iperf3");
 }

@@ -24,6 +24,9 @@ const CONCURRENCY: u32 = 4;
 const BYTES_MAX: f64 = 1e18;
 const FILES_MAX: f64 = 1e15;
 
+/// Streams of a DTN: what is measured first grows with them. Storj admits 500 transfers of a project.
+const STREAMS_MAX: u64 = 2_000;
+
 /// Streams of all DTNs: movers are followed one by one where limits bind.
 const MOVERS_MAX: u64 = 100_000;
 
@@ -130,12 +133,17 @@ impl Args {
         let of_node = u64::from(settings.concurrency)
             .saturating_mul(settings.parts_in_flight.into())
             .saturating_mul(self.tasks.into());
-        if of_node.saturating_mul(nodes.into()) <= MOVERS_MAX {
-            return Ok(());
-        }
-        let message = format!(
-            "{nodes} DTNs with {of_node} streams each are more than the {MOVERS_MAX} that a plan follows"
-        );
+        let message = match () {
+            () if of_node > STREAMS_MAX => {
+                format!(
+                    "{of_node} streams of a DTN are more than the {STREAMS_MAX} of which a plan is made"
+                )
+            }
+            () if of_node * u64::from(nodes) > MOVERS_MAX => format!(
+                "{nodes} DTNs with {of_node} streams each are more than the {MOVERS_MAX} that a plan follows"
+            ),
+            () => return Ok(()),
+        };
         Err(Error::environment(message)
             .hint("lower --nodes, --tasks, --concurrency or --parts-in-flight"))
     }
