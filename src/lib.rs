@@ -82,7 +82,8 @@
 //!   simpler. Where the endpoint does not tell, the run says so and goes on.
 //! * **A plan's movers are a closed queue, not a sum.** Where a link binds, what files cost is hidden behind the
 //!   bytes of others, unless all movers pause together ([`plan::Model`]). Storj's limit on calls does not
-//!   hold at rate / calls, because what was let in goes on without tokens: `plan` solves for where it settles.
+//!   hold at rate / calls, because what was let in goes on without tokens, and movers of even files keep out of each
+//!   other's way: `plan` follows movers and tokens to where they settle.
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,

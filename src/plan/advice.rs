@@ -61,9 +61,12 @@ fn bundling(question: &Question, models: &Models, now: &Forecast) -> Result<Opti
             time(bundled.p50_s),
             time(now.p50_s),
         ),
+        false if ratio < 1.005 => {
+            format!("no need to bundle files: in archives of {size} it would not be faster")
+        }
         false => format!(
             "no need to bundle files: in archives of {size} it would be {:.0} % faster",
-            100.0 * (ratio - 1.0).max(0.0)
+            100.0 * (ratio - 1.0)
         ),
     }))
 }

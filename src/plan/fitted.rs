@@ -132,6 +132,15 @@ impl Fitted {
         (terms, Spread { sd })
     }
 
+    /// The same for sessions of which none was measured, where it is of a model that does not change.
+    #[must_use]
+    pub fn of_unseen_sessions(mut self) -> Self {
+        if self.between_sessions == BetweenSessions::None {
+            self.between_sessions = BetweenSessions::Assumed(UNSEEN_SESSIONS_SD);
+        }
+        self
+    }
+
     /// Standard deviation of the logarithm of the times of requests of so many bytes: as of the observed size that is
     /// nearest.
     pub fn request_sd(&self, bytes: f64) -> f64 {

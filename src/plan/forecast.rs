@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::fitted::{Fitted, Spread};
 use super::globus::Startup;
 use super::model::{Crew, Terms};
-use super::queue::{Refuses, settle};
+use super::queue::settle;
+use super::settled::Refuses;
 use super::shape::Shape;
 use super::steps::Files;
 use super::work::{Manner, Work};
@@ -103,6 +104,13 @@ pub struct Models {
 }
 
 impl Models {
+    /// The same where models of this program do not stand for what is forecast.
+    #[must_use]
+    pub fn of_unseen_sessions(&self) -> Self {
+        let unseen = |fitted: &Option<Fitted>| fitted.clone().map(Fitted::of_unseen_sessions);
+        Self { up: unseen(&self.up), down: unseen(&self.down) }
+    }
+
     /// Of one way.
     pub fn of(&self, direction: Direction) -> Option<&Fitted> {
         match direction {

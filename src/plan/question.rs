@@ -84,6 +84,13 @@ impl Question {
         }
     }
 
+    /// How everything is read back after an upload, if it is.
+    pub fn read_back(&self) -> Option<Manner> {
+        let is_read_back = self.verify && self.manner.direction == Direction::Up;
+        let down = Manner { direction: Direction::Down, ranged: false, ..self.manner };
+        is_read_back.then_some(down)
+    }
+
     /// A forecast of `shape` in these circumstances.
     ///
     /// # Errors
@@ -91,9 +98,11 @@ impl Question {
     pub fn ask(&self, models: &Models, shape: &Shape, setup: &Setup) -> Result<Forecast> {
         let direction = setup.manner.direction;
         let fitted = models.of(direction).ok_or_else(|| not_measured(direction))?;
-        let read_back = match self.verify && direction == Direction::Up {
-            true => Some(models.of(Direction::Down).ok_or_else(|| not_measured(Direction::Down))?),
-            false => None,
+        let read_back = match self.read_back() {
+            Some(down) => {
+                Some(models.of(down.direction).ok_or_else(|| not_measured(down.direction))?)
+            }
+            None => None,
         };
         Ok(forecast(fitted, read_back, shape, setup))
     }
@@ -110,6 +119,9 @@ impl Question {
         let scorecard = SCORECARD.into_iter().map(|name| self.score(&models, name));
         let [mut warnings, assumptions] = advice::caution(self, &models, &forecasts);
         warnings.extend(given.warnings);
+        if given.simulated.is_some() && self.shared_link_bytes_per_second.is_some() {
+            warnings.push("the simulation has no link that DTNs share, only the model has".into());
+        }
         Ok(Plan {
             schema: SCHEMA.into(),
             made: String::new(),

@@ -23,6 +23,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use super::settled::{Counts, Settled};
 use super::steps::{Files, Step};
 use crate::clock::Instant;
 use crate::measure::FailureClass;
@@ -37,32 +38,6 @@ const ASKED_PER_MOVER: u64 = 60;
 
 /// Another seed changes what is found by less than 1 %.
 const SEED: u64 = 1;
-
-/// Where it settles.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settled {
-    /// How much longer files take than without limits, from 1.
-    pub slowdown: f64,
-    /// Share of the attempts that are let in.
-    pub let_in: f64,
-    /// Share of the files that fail: all attempts of a request were refused.
-    pub failing: f64,
-    /// What refuses most of the attempts; `None`: nothing is refused.
-    pub by: Option<Refuses>,
-}
-
-/// Which limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refuses {
-    /// Calls to the satellite.
-    Calls,
-    /// Transfers at a time.
-    Transfers,
-}
-
-impl Settled {
-    const FREE: Self = Self { slowdown: 1.0, let_in: 1.0, failing: 0.0, by: None };
-}
 
 /// Where so many movers settle under these limits.
 pub fn settle(files: &Files, movers: u32, limits: &Limits) -> Settled {
@@ -84,19 +59,6 @@ struct Mover {
     left: u32,
     attempts: u32,
     inside: Vec<Admitted>,
-}
-
-/// What happened since it is counted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    since: Instant,
-    asked: u64,
-    refused_calls: u64,
-    refused_transfers: u64,
-    /// Seconds without limits of what was moved or given up.
-    passed_s: f64,
-    done: u64,
-    failed: u64,
 }
 
 struct Queue<'a> {
@@ -222,25 +184,6 @@ impl<'a> Queue<'a> {
     }
 }
 
-impl Counts {
-    fn settled(self, now: Instant, movers: usize) -> Settled {
-        let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
-        let elapsed_s = now.since(self.since).as_secs_f64();
-        let refused = self.refused_calls + self.refused_transfers;
-        let by = match self.refused_transfers > self.refused_calls {
-            true => Refuses::Transfers,
-            false => Refuses::Calls,
-        };
-        let slowdown = movers as f64 * elapsed_s / self.passed_s.max(f64::MIN_POSITIVE);
-        Settled {
-            slowdown: slowdown.max(1.0),
-            let_in: 1.0 - share(refused, self.asked),
-            failing: share(self.failed, self.done + self.failed),
-            by: (refused > 0).then_some(by),
-        }
-    }
-}
-
 impl Step {
     /// How long it takes this time: log-normal, so that it is never below zero, with the step's mean.
     fn drawn(&self, random: &mut fastrand::Rng) -> Duration {
@@ -252,6 +195,7 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settled::Refuses;
     use super::*;
     use crate::plan::{Manner, Model, Shape};
     use crate::result::{Direction, Settings};

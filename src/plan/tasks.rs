@@ -1,4 +1,4 @@
-//! Real Globus tasks as evidence: what the model says of them, and their own S0, t0 and R.
+//! Real Globus tasks beside what the model says of them.
 //!
 //! A task is what `globus task show TASK_ID -F json` prints (the Transfer API's task document). That has the number of
 //! its files and their bytes, but no sizes: files are taken for equal, unless the dataset of the question has as
@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::events::{Event, Trouble, errors_by_code};
 use super::forecast::Models;
-use super::least_squares;
+use super::own_fit::OwnFit;
 use super::question::Question;
 use super::shape::Shape;
 use super::words::duration;
@@ -18,16 +18,6 @@ use crate::error::{Error, Result};
 use crate::prices::Prices;
 use crate::storj::Limits;
 use crate::units::Rate;
-
-/// Tasks from which Globus's own numbers are fitted: at least so many.
-const TASKS_MIN: usize = 6;
-
-/// And their mean file sizes differ by at least this factor.
-const SIZES_RATIO: f64 = 10.0;
-
-/// A fit whose tasks, each told by the others, are missed by more than this in the median does not fit.
-/// Regressions over Globus logs miss half of the links by up to 21 % (Z. Liu et al., MLN 2018).
-const MISS_MAX: f64 = 0.21;
 
 /// A task that succeeded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,23 +58,6 @@ pub struct Compared {
     /// Whether its files are those of the question's dataset; otherwise they are taken for equal.
     #[serde(default)]
     pub sizes_are_known: bool,
-}
-
-/// Globus's own numbers: T = S0 + N t0 + B / R with t0 for all movers together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnFit {
-    /// S0.
-    pub startup_s: f64,
-    /// t0 / F: of a task, not of a mover.
-    pub per_file_s: f64,
-    /// R.
-    pub bytes_per_second: f64,
-    /// Each task told by the others: what half of them are missed by, as a share.
-    pub median_error: f64,
-    /// Bytes over the rate of the fastest task instead: what half are missed by.
-    pub naive_median_error: f64,
-    /// Whether it may be used.
-    pub fits: bool,
 }
 
 /// Real tasks beside the model.
@@ -164,7 +137,8 @@ impl Task {
         near(shape.files(), self.files as f64) && near(shape.bytes(), self.bytes as f64)
     }
 
-    fn speed(&self) -> f64 {
+    /// Effective speed.
+    pub(super) fn speed(&self) -> f64 {
         self.bytes as f64 / self.seconds
     }
 }
@@ -184,7 +158,7 @@ impl Tasks {
         let compare = |task| compared(task, &events, question, models);
         let compared = tasks.into_iter().map(compare).collect::<Result<_>>()?;
         let errors = errors_by_code(&events).into_iter();
-        let events = errors.map(|(code, times)| format!("{code}: {times} times")).collect();
+        let events = errors.map(|(code, times)| format!("{code}: {times}")).collect();
         Ok(Self { compared, own, events })
     }
 
@@ -213,6 +187,8 @@ fn compared(
         false => Shape::equal(task.files as f64, task.bytes as f64),
     };
     let setup = question.setup(1);
+    // A real task is no further session of a model of this program.
+    let models = &models.of_unseen_sessions();
     // Verification that cannot be told is left out: then the model says less time, and the task is flagged.
     let told = question
         .ask(models, &shape, &setup)
@@ -252,55 +228,4 @@ fn why(task: &Task, events: &[Event], [slowest, fastest]: [f64; 2]) -> String {
         Rate(without),
         if without >= slowest { "fit" } else { "not fit either" }
     )
-}
-
-impl OwnFit {
-    /// Their own numbers; `None` if they are too few or too alike.
-    pub fn of(tasks: &[Task]) -> Option<Self> {
-        let size = |task: &Task| task.bytes as f64 / task.files as f64;
-        let (small, large) = tasks
-            .iter()
-            .map(size)
-            .fold((f64::MAX, 0.0_f64), |(low, high), size| (low.min(size), high.max(size)));
-        if tasks.len() < TASKS_MIN || large / small < SIZES_RATIO {
-            return None;
-        }
-        let rows: Vec<Row> = tasks.iter().map(row).collect();
-        let numbers = fit(&rows)?;
-        let left_out = |index: usize| {
-            let others: Vec<Row> =
-                rows.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, row)| *row).collect();
-            fit(&others).map(|numbers| error(&rows[index], numbers))
-        };
-        let errors: Option<Vec<f64>> = (0..rows.len()).map(left_out).collect();
-        let median_error = super::simulated::quantile(&mut errors?, 0.5);
-        let fastest = tasks.iter().map(Task::speed).fold(0.0, f64::max);
-        let naive = |task: &Task| (task.bytes as f64 / fastest / task.seconds - 1.0).abs();
-        let mut naive: Vec<f64> = tasks.iter().map(naive).collect();
-        let [startup_s, per_file_s, per_byte] = numbers;
-        Some(Self {
-            startup_s,
-            per_file_s,
-            bytes_per_second: 1.0 / per_byte.max(f64::MIN_POSITIVE),
-            median_error,
-            naive_median_error: super::simulated::quantile(&mut naive, 0.5),
-            fits: median_error <= MISS_MAX,
-        })
-    }
-}
-
-/// S0, t0 / F and 1 / R, each for a second of the task.
-type Row = [f64; 3];
-
-fn row(task: &Task) -> Row {
-    [1.0, task.files as f64, task.bytes as f64].map(|count| count / task.seconds)
-}
-
-fn error(row: &Row, numbers: Row) -> f64 {
-    (row.iter().zip(numbers).map(|(count, cost)| count * cost).sum::<f64>() - 1.0).abs()
-}
-
-/// Least squares of relative errors, nothing below zero.
-fn fit(rows: &[Row]) -> Option<Row> {
-    least_squares::parsimonious(rows).map(|(numbers, _)| numbers)
 }

@@ -70,7 +70,8 @@ pub async fn simulate(
     progress: &mut Progress,
 ) -> Result<Simulated> {
     let scenario = scenario::read(&options.scenario)?;
-    let [fewest, most] = options.question.nodes;
+    let question = &options.question;
+    let [fewest, most] = question.nodes;
     let mut points = Vec::new();
     for nodes in fewest..=most {
         let mut times = Vec::new();
@@ -82,18 +83,23 @@ pub async fn simulate(
             );
             let world = World {
                 model: scenario.model.clone(),
-                limits: options.question.limits.clone(),
-                manner: options.question.manner,
+                limits: question.limits.clone(),
+                manner: question.manner,
                 nodes,
-                tasks: options.question.tasks,
+                tasks: question.tasks,
                 seed: options.seed + seed,
                 interrupt: interrupt.clone(),
             };
-            let (seconds, seen) = world.time_of(&options.question.shape).await?;
-            times.push(seconds);
+            let (seconds, seen) = world.time_of(&question.shape).await?;
+            let read_back_s = match question.read_back() {
+                Some(manner) => World { manner, ..world.clone() }.time_of(&question.shape).await?.0,
+                None => 0.0,
+            };
+            let globus_s = question.globus.seconds(question.shape.files(), world.movers());
+            times.push(seconds + read_back_s + globus_s);
             all.push(seen);
         }
-        points.push(point(nodes, &options.question, &mut times, &all));
+        points.push(point(nodes, question, &mut times, &all));
         let Point { p50_s, refused_share, .. } = points[points.len() - 1];
         progress.note(&format!(
             "simulated {nodes:>3} DTNs: {}, {:.1} % of the attempts refused",
@@ -131,11 +137,14 @@ struct World {
 }
 
 impl World {
+    fn movers(&self) -> f64 {
+        f64::from(self.nodes * self.tasks * self.manner.settings.concurrency)
+    }
+
     /// The time of the whole shape, and what its first files showed: the further ones come as in steady state.
     async fn time_of(&self, shape: &Shape) -> Result<(f64, Seen)> {
         let all = shape.files().round();
-        let movers = f64::from(self.nodes * self.tasks * self.manner.settings.concurrency);
-        let [least, most] = FILES_PER_MOVER.map(|files| files * movers);
+        let [least, most] = FILES_PER_MOVER.map(|files| files * self.movers());
         let simulated = FILES.clamp(least, most).min(all);
         let seen = self.run(shape, simulated).await?;
         let further = all - simulated;

@@ -284,6 +284,15 @@ fn document_without_steady_trials() -> String {
 }
 
 #[test]
+fn what_is_read_back_is_simulated_too() {
+    let dataset = ["--dataset", "equal", "--files", "200", "--size", "20GB", "--seeds", "1"];
+    let plan = simulated(&Tidegate::embedded(), &[&dataset[..], &["--verify"]].concat());
+    let [told, seen] = [&plan["forecasts"][0], &plan["simulated"]["points"][0]]
+        .map(|one| one["p50_s"].as_f64().unwrap());
+    assert!((told / seen - 1.0).abs() < 0.05, "{told} for {seen}");
+}
+
+#[test]
 fn a_plan_is_saved_with_its_page_and_charts_and_told_in_every_form() {
     let tidegate = Tidegate::embedded();
     let plan = simulated(

@@ -4,7 +4,42 @@ use super::{Chart, Highlight, Point, Series, axis};
 use crate::csv;
 use crate::plan::Plan;
 
-const HOUR: f64 = 3600.0;
+/// In what a chart tells times: hours, or days where all are longer than two.
+#[derive(Clone, Copy)]
+struct Unit {
+    name: &'static str,
+    seconds: f64,
+}
+
+const HOURS: Unit = Unit { name: "hours", seconds: 3600.0 };
+const DAYS: Unit = Unit { name: "days", seconds: 86_400.0 };
+
+impl Unit {
+    fn of(shortest_s: f64) -> Self {
+        if shortest_s > 2.0 * DAYS.seconds { DAYS } else { HOURS }
+    }
+
+    /// Where a time is on an axis of logarithms.
+    fn place(self, seconds: f64) -> f64 {
+        (seconds / self.seconds).log10()
+    }
+
+    /// A point at p50 with a line up to p90.
+    fn point(self, x: f64, p50_s: f64, p90_s: f64) -> Point {
+        let [y, p90] = [p50_s, p90_s].map(|seconds| self.place(seconds));
+        Point { x, y, interval: Some([y, p90]), label: None }
+    }
+
+    fn axis(self, all_s: &[f64]) -> axis::Axis {
+        let all = all_s.iter().map(|seconds| seconds / self.seconds);
+        let low = all.clone().fold(f64::MAX, f64::min);
+        axis::log10(self.name.into(), low, all.fold(0.0, f64::max))
+    }
+}
+
+fn shortest(all_s: &[f64]) -> f64 {
+    all_s.iter().copied().fold(f64::MAX, f64::min)
+}
 
 /// Months of the picture of costs.
 const MONTHS: u32 = 12;
@@ -18,30 +53,20 @@ pub fn all(plan: &Plan) -> Vec<(&'static str, Chart)> {
     ]
 }
 
-/// A point at p50 with a line up to p90.
-fn point(x: f64, p50_s: f64, p90_s: f64) -> Point {
-    let hours = |seconds: f64| (seconds / HOUR).log10();
-    Point { x, y: hours(p50_s), interval: Some([hours(p50_s), hours(p90_s)]), label: None }
-}
-
-fn times(all: impl Iterator<Item = f64> + Clone) -> axis::Axis {
-    let hours = all.map(|seconds| seconds / HOUR);
-    let low = hours.clone().fold(f64::MAX, f64::min);
-    axis::log10("hours".into(), low, hours.fold(0.0, f64::max))
-}
-
 fn by_nodes(plan: &Plan) -> Chart {
     let simulated = plan.simulated.iter().flat_map(|simulated| &simulated.points);
     let at = |nodes: u32| f64::from(nodes).log2();
-    let model = plan.forecasts.iter().map(|one| point(at(one.nodes), one.p50_s, one.p90_s));
-    let seen: Vec<_> =
-        simulated.clone().map(|one| point(at(one.nodes), one.p50_s, one.p90_s)).collect();
     let first = &plan.forecasts[0];
     let alone_s = first.p50_s * f64::from(first.nodes);
     let shares = plan.forecasts.iter().map(|one| alone_s / f64::from(one.nodes));
     let all = plan.forecasts.iter().flat_map(|one| [one.p50_s, one.p90_s]);
-    let all =
-        all.chain(simulated.clone().flat_map(|one| [one.p50_s, one.p90_s])).chain(shares.clone());
+    let all = all.chain(simulated.clone().flat_map(|one| [one.p50_s, one.p90_s]));
+    let all: Vec<f64> = all.chain(shares.clone()).collect();
+    let unit = Unit::of(shortest(&all));
+    let model = plan.forecasts.iter();
+    let model = model.map(|one| unit.point(at(one.nodes), one.p50_s, one.p90_s));
+    let seen = simulated.clone().map(|one| unit.point(at(one.nodes), one.p50_s, one.p90_s));
+    let seen: Vec<_> = seen.collect();
     let line = |name: &str, line: Vec<Point>, is_bare| Series {
         name: name.into(),
         line,
@@ -54,7 +79,7 @@ fn by_nodes(plan: &Plan) -> Chart {
     }
     let share = |(one, seconds): (&crate::plan::Forecast, f64)| Point {
         x: at(one.nodes),
-        y: (seconds / HOUR).log10(),
+        y: unit.place(seconds),
         ..Point::default()
     };
     series.push(line(
@@ -62,17 +87,20 @@ fn by_nodes(plan: &Plan) -> Chart {
         plan.forecasts.iter().zip(shares).map(share).collect(),
         true,
     ));
-    let knee = plan.forecasts.iter().find(|one| Some(one.nodes) == plan.nodes_at_knee);
+    // Where all bring their share there is none.
+    let last = plan.forecasts.last().map(|one| one.nodes);
+    let knee = plan.nodes_at_knee.filter(|nodes| Some(*nodes) != last);
+    let knee = plan.forecasts.iter().find(|one| Some(one.nodes) == knee);
     let nodes: Vec<f64> = plan.forecasts.iter().map(|one| f64::from(one.nodes)).collect();
     Chart {
         title: "Time against number of DTNs".into(),
         caption: "Half of such tasks take less than a point shows, nine of ten less than its line. Where the points leave the straight line a limit binds that the DTNs share.".into(),
         x: axis::log2_at("DTNs".into(), &nodes),
-        y: times(all.collect::<Vec<_>>().into_iter()),
+        y: unit.axis(&all),
         series,
-        highlight: knee.filter(|_| plan.forecasts.len() > 1).map(|one| Highlight {
+        highlight: knee.map(|one| Highlight {
             name: "the last that brings its full share".into(),
-            at: (at(one.nodes), (one.p50_s / HOUR).log10()),
+            at: (at(one.nodes), unit.place(one.p50_s)),
         }),
         csv: csv::row(["nodes", "p50_s", "p90_s", "simulated_p50_s", "simulated_p90_s"])
             + &plan.forecasts.iter().map(|one| {
@@ -92,8 +120,11 @@ fn by_nodes(plan: &Plan) -> Chart {
 
 fn by_file_size(plan: &Plan) -> Chart {
     let at = |bytes: u64| (bytes as f64 / 1e6).log10();
-    let points =
-        plan.by_file_size.iter().map(|one| point(at(one.file_bytes), one.p50_s, one.p90_s));
+    let all = plan.by_file_size.iter().flat_map(|one| [one.p50_s, one.p90_s]);
+    let all: Vec<f64> = all.collect();
+    let unit = Unit::of(shortest(&all));
+    let points = plan.by_file_size.iter();
+    let points = points.map(|one| unit.point(at(one.file_bytes), one.p50_s, one.p90_s));
     let title = "Time against file size, the same bytes".to_owned();
     let (Some(first), Some(last)) = (plan.by_file_size.first(), plan.by_file_size.last()) else {
         return Chart {
@@ -102,13 +133,12 @@ fn by_file_size(plan: &Plan) -> Chart {
             ..Chart::default()
         };
     };
-    let all = plan.by_file_size.iter().flat_map(|one| [one.p50_s, one.p90_s]);
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     Chart {
         title,
         caption: "All files of one size, the dataset's bytes. Where the line is steep time goes into files, not into bytes.".into(),
         x: axis::log10("MB per file".into(), megabytes(first.file_bytes), megabytes(last.file_bytes)),
-        y: times(all.collect::<Vec<_>>().into_iter()),
+        y: unit.axis(&all),
         series: vec![Series { name: "model".into(), line: points.collect(), ..Series::default() }],
         csv: csv::row(["file_bytes", "p50_s", "p90_s"])
             + &plan.by_file_size.iter().map(|one| {

@@ -207,7 +207,11 @@ fn percent(share: f64) -> String {
 /// ESnet's trees, in the unit of DTN scorecards.
 pub fn scorecard(plan: &Plan) -> Table {
     let row = |score: &crate::plan::Score| {
-        vec![score.dataset.clone(), duration(score.p50_s), format!("{:.3}", score.tb_per_hour)]
+        let tb_per_hour = match score.tb_per_hour {
+            few if few < 0.0005 => "below 0.001".to_owned(),
+            many => format!("{many:.3}"),
+        };
+        vec![score.dataset.clone(), duration(score.p50_s), tb_per_hour]
     };
     Table {
         caption: "ESnet's datasets, one DTN (a 10G DTN's target is 1 TB per hour; Globus's startup included)".into(),
@@ -285,6 +289,8 @@ pub fn tasks_say(plan: &Plan) -> Vec<String> {
             if own.fits { "usable with --globus-startup" } else { "this model does not fit them" }
         ),
     });
-    said.extend(tasks.events.iter().map(|event| format!("event {event}")));
+    if !tasks.events.is_empty() {
+        said.push(format!("errors among the events: {}", tasks.events.join(", ")));
+    }
     said
 }
