@@ -16,8 +16,7 @@ use crate::stats::quantile;
 pub struct Fitted {
     /// Its numbers.
     pub model: Model,
-    /// Standard deviation of the logarithm of observed over predicted, each observation predicted by the
-    /// others (leave one out).
+    /// Standard deviation of the logarithm of observed over predicted.
     pub residual_sd: f64,
     /// The same between sessions.
     pub between_sessions: BetweenSessions,
@@ -176,7 +175,7 @@ impl Fitted {
         part_sizes.dedup();
         Self {
             model,
-            residual_sd: left_out_sd(&rows, &covariance, &residuals),
+            residual_sd: residual_sd(&rows, &covariance, &residuals),
             between_sessions: between(observations, &residuals, &sessions, target_is_ours),
             observations: observations.len() as u32,
             sessions: sessions.len() as u32,
@@ -198,15 +197,15 @@ fn leverage(row: &[f64; TERMS], covariance: &[Vec<f64>]) -> f64 {
     pairs.map(|(i, j)| row[i] * covariance[i][j] * row[j]).sum()
 }
 
-/// Each residual as it would be if the observation had not been fitted to: e / (1 - h) (D. Allen,
-/// Technometrics 1974).
-fn left_out_sd(rows: &[[f64; TERMS]], covariance: &[Vec<f64>], residuals: &[f64]) -> f64 {
-    let left_out = |(row, residual): (&[f64; TERMS], &f64)| {
+/// The standard deviation of what residuals e would be without the fit's own freedom at each: e^2 / (1 - h) in the mean,
+/// with the leverage h (J. MacKinnon and H. White, J. Econometrics 29, 1985, HC2).
+fn residual_sd(rows: &[[f64; TERMS]], covariance: &[Vec<f64>], residuals: &[f64]) -> f64 {
+    let square = |(row, residual): (&[f64; TERMS], &f64)| {
         let leverage = leverage(row, covariance);
         // An observation that decides alone says nothing about errors.
-        (leverage < 0.95).then(|| (residual / (1.0 - leverage)).powi(2))
+        (leverage < 0.95).then(|| residual.powi(2) / (1.0 - leverage))
     };
-    let squares: Vec<f64> = rows.iter().zip(residuals).filter_map(left_out).collect();
+    let squares: Vec<f64> = rows.iter().zip(residuals).filter_map(square).collect();
     let mean = squares.iter().sum::<f64>() / squares.len().max(1) as f64;
     mean.sqrt()
 }
