@@ -76,7 +76,8 @@
 //! * **The race drops by the t-test of the block design, not by Friedman's test**, which with six
 //!   candidates cannot reject before the third block; its bounds are corrected for all comparisons and
 //!   looks. What a race has chosen is confirmed on fresh data, and only that is claimed. `cargo bench
-//!   --bench tuner` shows what this loses and whether its claims hold.
+//!   --bench tuner` shows what this loses and whether its claims hold, `cargo bench --bench recommendation`
+//!   what a recommendation loses against a whole grid over HTTP.
 //! * **A bucket that keeps versions is refused.** What a run deletes would stay and be paid for. To find and
 //!   delete versions of its own it would need another right of its keys; a bucket without versioning is
 //!   simpler. Where the endpoint does not tell, the run says so and goes on.
