@@ -48,7 +48,7 @@ pub struct Checked {
 
 /// Searches and measures.
 pub fn check(link: Link, plan: Plan) -> Result<Checked> {
-    let gateway = Gateway::on(&link.scenario())?;
+    let gateway = Gateway::on(link)?;
     let part_sizes = PART_SIZES_MIB.map(|mib| format!("{mib}MiB")).join(",");
     let most = CONCURRENCIES[CONCURRENCIES.len() - 1].to_string();
     eprintln!("{}: tidegate tune", link.name);

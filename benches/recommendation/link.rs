@@ -18,7 +18,7 @@ pub enum Limit {
     Nothing,
     /// More streams than this are told to slow down.
     Throttled { beyond: u32 },
-    /// This machine, whatever the settings: then nothing says which are best.
+    /// The client's processor, whatever the settings: then nothing says which are best.
     Client,
 }
 
@@ -49,6 +49,15 @@ impl Link {
     pub fn scenario(self) -> PathBuf {
         let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/tuner");
         PathBuf::from(scenarios).join(self.name).with_extension("toml")
+    }
+
+    /// What is moved. One long file again and again: no part is shorter than the others. Where the client is
+    /// to be the limit, small files: what a request costs, it costs the client.
+    pub fn dataset(self) -> [&'static str; 4] {
+        match self.limit {
+            Limit::Client => ["--files", "1000", "--size", "16MB"],
+            Limit::Nothing | Limit::Throttled { .. } => ["--files", "1", "--size", "10GB"],
+        }
     }
 
     /// Whether a best cell can be told from others.

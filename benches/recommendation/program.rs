@@ -1,21 +1,19 @@
 //! The program under check: its gateway on a modelled link, and its client.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 use tidegate::result::{Document, Settings, Trial};
 
 use crate::Result;
+use crate::link::Link;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tidegate");
 
-/// One long file again and again: no part is shorter than the others.
-const DATASET: [&str; 4] = ["--files", "1", "--size", "10GB"];
-
 /// `tidegate serve`, gone with this value.
 pub struct Gateway {
+    link: Link,
     child: Child,
     url: String,
     results: TempDir,
@@ -23,16 +21,16 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts it on a link.
-    pub fn on(scenario: &Path) -> Result<Self> {
+    pub fn on(link: Link) -> Result<Self> {
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "--retain", "discard", "--until-stdin-closes", "--model"]);
-        let piped = command.arg(scenario).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let piped = command.arg(link.scenario()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = piped.spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
         let url = line.trim().strip_prefix("listening on ").map(str::to_owned);
         let url = url.ok_or_else(|| format!("it does not listen: {line:?}"))?;
-        Ok(Self { child, url, results: tempfile::tempdir()? })
+        Ok(Self { link, child, url, results: tempfile::tempdir()? })
     }
 
     /// Searches.
@@ -60,7 +58,7 @@ impl Gateway {
         let output = Command::new(PROGRAM)
             .args([verb, "s3://bucket/check", "--endpoint", &self.url, "--json", "--results"])
             .arg(self.results.path())
-            .args(DATASET)
+            .args(self.link.dataset())
             .args(options)
             .envs([("AWS_ACCESS_KEY_ID", "check"), ("AWS_SECRET_ACCESS_KEY", "check")])
             .env_remove("AWS_PROFILE")

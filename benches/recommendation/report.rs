@@ -23,8 +23,8 @@ const LIMITS: &str = "\
 ## Limits
 
 A limit is named if the trial says it (`limited_by`). On `throttled` all trials with more than 12 streams must \
-say \"throttled\", and no other; on `unlimited` nothing is modelled, so that this machine is the limit, and the \
-recommendation must say so.";
+say \"throttled\", and no other; on `unlimited` nothing is modelled and the files have 16 kB, so that the client's \
+processor is the limit, and the recommendation must say so.";
 
 pub fn report(checked: &[Checked], load_before: &str) -> Result<String> {
     let host = measure::host();

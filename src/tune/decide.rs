@@ -79,6 +79,7 @@ impl<'a> Evidence<'a> {
         let shown = within_margin_shown && better_shown && !differ(same_settings_twice);
         let (verdict, limited_by) = self.verdict(chosen, shown);
         let smallest_difference_seen = self.smallest_difference_seen(chosen, blocks);
+        let leader = self.highest(chosen).unwrap_or(leader);
         let basis = Basis {
             objective: self.search.config().objective,
             chosen,
@@ -120,6 +121,16 @@ impl<'a> Evidence<'a> {
         let moved = |settings: &Settings| log_mean(&self.all.goodputs(*settings)).is_some();
         let candidates: Vec<Settings> = self.eligible.iter().copied().filter(moved).collect();
         self.all.best(&candidates)
+    }
+
+    /// The settings near which the chosen ones came, also if they were only raced: a small budget confirms
+    /// few.
+    fn highest(&self, chosen: Settings) -> Option<Settings> {
+        let moved = |settings: &Settings| log_mean(&self.all.goodputs(*settings)).is_some();
+        let all: Vec<Settings> = self.all.settings().filter(moved).collect();
+        let highest = self.all.best(&all)?;
+        let near = self.all.ratio(chosen, highest).is_some_and(|to| to.mean >= 1.0 - MARGIN);
+        near.then_some(highest)
     }
 
     /// The cheapest of which it is shown that no other eligible one is better by more than the margin.
