@@ -12,7 +12,7 @@
 //!   their requests take about as long; who was refused comes back into a gap, or is refused again. How long this
 //!   order lasts follows from how much the times of like requests differ. Arrivals at random (Poisson, for which
 //!   tokens are a Markov chain of their number) would be refused so much more often that a task would be told
-//!   8 to 10 % too slow.
+//!   up to 10 % too slow.
 //!
 //! With a memory of that kind the queue has no product form (F. Baskett et al., J. ACM 22, 1975). So it is followed
 //! request by request, with the limiter of the gateway and the retries of the engine, and of everything else only

@@ -143,7 +143,7 @@ fn said(fitted: &Fitted) -> String {
         BetweenSessions::None => "sessions of a model do not differ".into(),
     };
     format!(
-        "startup {:.2} s, a file {}, in parts {} more, a part {}, a segment {}, a stream {}, a DTN's link {link}; errors {:.1} % (sd), {sessions}; {} tasks or trials of {} runs",
+        "startup {:.2} s, a file {}, in parts {} more, a part {}, a segment {}, a stream {}, a DTN's link {link}; errors {:.1} % (sd), {sessions}; {} tasks or trials of {}",
         model.startup_s,
         ms(model.per_file_s),
         ms(model.per_multipart_file_s),
@@ -152,8 +152,13 @@ fn said(fitted: &Fitted) -> String {
         Rate(1.0 / model.seconds_per_byte.max(1e-15)),
         100.0 * fitted.residual_sd,
         fitted.observations,
-        fitted.sessions,
+        counted_runs(fitted.sessions),
     )
+}
+
+/// `1 run`, `2 runs`.
+fn counted_runs(number: u32) -> String {
+    format!("{number} run{}", if number == 1 { "" } else { "s" })
 }
 
 /// A row for each number of DTNs, with the simulation's where there is one.
@@ -183,8 +188,18 @@ pub fn by_nodes(plan: &Plan) -> Table {
             simulated_p90,
         ]
     };
-    let all =
-        ["DTNs", "p50", "p90", "speed", "calls/s", "429", "limit", "simulated p50", "429", "p90"];
+    let all = [
+        "DTNs",
+        "p50",
+        "p90",
+        "speed",
+        "calls/s",
+        "429",
+        "limit",
+        "simulated p50",
+        "simulated 429",
+        "simulated p90",
+    ];
     // The 90th percentile of one seed is that seed.
     let shown = match &plan.simulated {
         None => 7,
