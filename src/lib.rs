@@ -78,9 +78,10 @@
 //!   looks. What a race has chosen is confirmed on fresh data, and only that is claimed. `cargo bench
 //!   --bench tuner` shows what this loses and whether its claims hold, `cargo bench --bench recommendation`
 //!   what a recommendation loses against a whole grid over HTTP.
-//! * **A bucket that keeps versions is refused.** What a run deletes would stay and be paid for. To find and
-//!   delete versions of its own it would need another right of its keys; a bucket without versioning is
-//!   simpler. Where the endpoint does not tell, the run says so and goes on.
+//! * **A bucket that keeps versions is refused.** What a run deletes would stay and be paid for. To delete
+//!   versions by their ids would go past the net that the owner has put under his data against mistakes
+//!   such as ours, and needs rights that no connector has; a bucket without versioning is safer. Where the
+//!   endpoint does not tell, the run says so and goes on.
 //! * **A plan's movers are a closed queue, not a sum.** Where a link binds, what files cost is hidden behind the
 //!   bytes of others, unless all movers pause together ([`plan::Model`]). Storj's limit on calls does not
 //!   hold at rate / calls, because what was let in goes on without tokens, and movers of even files keep out of each
@@ -94,7 +95,8 @@
 //! * **The send buffer is fixed on loopback only.** Elsewhere a fixed one would carry no more than itself
 //!   in a round trip, and the trial would measure our buffer instead of the path.
 //! * **What is read wrong is read again.** Only a second reading tells a fault of the way from one of the
-//!   store, and only bytes that are known are called corrupt: synthetic ones and those of a source file.
+//!   store, and only bytes that are known are called corrupt: synthetic ones, those of a source file, and
+//!   those whose ETag is shown to be an MD5, by another of the same form that was reproduced in the run.
 //! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal
 //!   size that begin together stay in step, and a short window would catch whole cycles of them.
 //! * **`serve` has Storj's limits unless told otherwise.** It stands for Storj, and a client that was only

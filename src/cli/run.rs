@@ -84,12 +84,17 @@ pub(super) struct Args {
     /// instead of when the one before is done (open loop)
     #[arg(long, value_name = "RATE", help_heading = "Load")]
     arrivals: Option<Arrivals>,
-    /// Compare each object with its source, read back after an upload; the default with --from
+    /// Compare each object with its source, read back after an upload (the default with --from), or an
+    /// object that exists with its ETag
     #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
     verify: bool,
     /// Do not
     #[arg(long, help_heading = "Transfer")]
     no_verify: bool,
+    /// Bytes of the parts in which existing objects were uploaded, where the endpoint does not tell, as
+    /// Storj does not: --verify makes their ETags from them
+    #[arg(long, value_name = "SIZE", requires = "verify", help_heading = "Transfer")]
+    etag_part_size: Option<ByteSize>,
     /// Leave the uploaded objects at TARGET, whose prefix must be empty
     #[arg(long, help_heading = "Transfer")]
     keep: bool,
@@ -172,6 +177,7 @@ pub(super) fn run(args: Args) -> Result<()> {
             (false, true) => Some(false),
             (false, false) => None,
         },
+        etag_part_size_bytes: args.etag_part_size.map(|size| size.0),
         keep: args.keep,
         to: args.to,
         attempts: args.output.attempts,
@@ -224,10 +230,24 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
         Direction::Down if args.dataset.is_directory() => {
             refuse("--from is for uploads", "a download takes what lies at TARGET, or a --dataset")
         }
-        Direction::Down if args.verify && args.is_about_existing_objects() => refuse(
-            "there is nothing to compare existing objects with",
-            "leave --verify out, or download a --dataset, whose bytes are known",
+        _ if args.etag_part_size.is_some() && !args.is_about_existing_objects() => refuse(
+            "--etag-part-size is for objects that exist, not for those of this run",
+            "leave it out, or download what lies at a target",
         ),
+        _ if args.etag_part_size.is_some_and(|size| size.0 == 0) => refuse(
+            "parts have at least one byte",
+            "give --etag-part-size what they were uploaded with",
+        ),
+        Direction::Down
+            if args.verify
+                && args.is_about_existing_objects()
+                && args.get == Some(GetMode::Ranged) =>
+        {
+            refuse(
+                "an ETag is of an object as a whole, and does not come from ranges",
+                "leave --get ranged out, or --verify",
+            )
+        }
         Direction::Up if args.keep && args.target.is_embedded() => {
             refuse("--keep needs a target", "the embedded gateway ends with the run")
         }

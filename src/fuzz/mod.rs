@@ -23,7 +23,7 @@ use crate::clock;
 type Target = fn(&[u8]);
 
 /// All of them, by the name of their directory.
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("scenario", targets::scenario),
     ("result", targets::result),
     ("marker", targets::marker),
@@ -32,6 +32,7 @@ const TARGETS: [(&str, Target); 8] = [
     ("names", targets::names),
     ("gateway-request", targets::gateway_request),
     ("answer", answers::answer),
+    ("page", targets::page),
 ];
 
 fn directory(target: &str) -> PathBuf {
@@ -103,4 +104,5 @@ fuzz_tests! {
     names: 5,
     gateway_request: 6,
     answer: 7,
+    page: 8,
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, StreamBody};
 use crate::gateway::{Asked, Domain, LoggedRequest, Manner, chunked};
 use crate::observe::{Connector, of_requests};
 use crate::report::{self, Format};
-use crate::result::{Document, Saved, Settings};
+use crate::result::{Document, Saved, Settings, bins_name};
 use crate::session::{Marker, TargetUrl};
 use crate::storj::Limits;
 use crate::units::{ByteSize, Rate};
@@ -52,6 +52,22 @@ pub(super) fn result(input: &[u8]) {
     for format in [Format::Text, Format::Md, Format::Csv] {
         let _ = report::render(&runs, format);
     }
+}
+
+/// A result document and, after an empty line, the bytes over time of its trials: what is read can be
+/// shown as a page with charts.
+pub(super) fn page(input: &[u8]) {
+    let end = input.windows(2).position(|bytes| bytes == b"\n\n").unwrap_or(input.len());
+    let (document, bins) = input.split_at(end);
+    let Ok(document) = serde_json::from_slice::<Document>(document) else { return };
+    let directory = tempfile::tempdir().expect("there is room for a few files");
+    for trial in document.trials.iter().take(10) {
+        let file = directory.path().join(bins_name(trial.id));
+        std::fs::write(file, bins.trim_ascii_start()).expect("it can be written");
+    }
+    let run = Saved { document, directory: directory.path().to_owned() };
+    // Files that cannot be read are said to be so.
+    let _ = report::render(&[run], Format::Html);
 }
 
 /// The marker of a run.

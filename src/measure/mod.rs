@@ -21,7 +21,7 @@ pub use interface::Interfaces;
 pub use live::Live;
 pub use movers_time::{Doing, MoversTime};
 pub use probe::{Connecting, Probe};
-pub use recorder::{OneWay, OperationRecord, Recorder};
+pub use recorder::{EtagTally, OneWay, OperationRecord, Recorder};
 pub use series::{BIN, Series};
 pub use so_far::{SoFar, TimesSoFar};
 pub use tcp::{SocketUse, SocketWatch, TcpCounters};

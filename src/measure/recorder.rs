@@ -32,6 +32,17 @@ pub struct OperationRecord {
     time_us: TimeSpent,
 }
 
+/// Objects that somebody else stored and whose bytes were to be compared with their ETags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EtagTally {
+    /// The bytes give the ETag.
+    pub reproduced: u64,
+    /// They do not, and whether it is an MD5 of them is not known.
+    pub not_reproduced: u64,
+    /// It is none, or the parts of the object are not known.
+    pub not_known: u64,
+}
+
 /// What one thread, or all of them merged, saw in a trial.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -40,6 +51,8 @@ pub struct Recorder {
     errors: ErrorCounts,
     /// Counted by whoever compares.
     pub corrupt: Corrupt,
+    /// Counted there too.
+    pub etags: EtagTally,
     /// Kept by the movers, where uploads are read back.
     pub movers_time: MoversTime,
     cut: u64,
@@ -201,6 +214,9 @@ impl Recorder {
         self.corrupt.in_store += other.corrupt.in_store;
         self.corrupt.unsettled += other.corrupt.unsettled;
         self.movers_time.merge(&other.movers_time);
+        self.etags.reproduced += other.etags.reproduced;
+        self.etags.not_reproduced += other.etags.not_reproduced;
+        self.etags.not_known += other.etags.not_known;
         self.cut += other.cut;
         self.up.merge(&other.up);
         self.down.merge(&other.down);

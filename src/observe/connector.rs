@@ -205,9 +205,10 @@ impl Certainty {
 
 impl WrittenManner {
     fn read(self) -> Result<Manner, String> {
-        let part_size = self.part_size.map(|Known { value, source }| {
-            let value: ByteSize = value.parse().map_err(|error| format!("part_size: {error}"))?;
-            Ok::<_, String>(Known { value, source })
+        let part_size = self.part_size.map(|Known { value, source }| match value.parse() {
+            Ok(ByteSize(0)) => Err("part_size is at least one byte".to_owned()),
+            Ok(value) => Ok(Known { value, source }),
+            Err(error) => Err(format!("part_size: {error}")),
         });
         for (name, known) in
             [("parts_in_flight", self.parts_in_flight), ("concurrency", self.concurrency)]

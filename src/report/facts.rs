@@ -148,19 +148,12 @@ fn limit(shown: Option<Shown>) -> String {
 }
 
 fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
-    let verified = match task.verified {
-        true => "every object was read back and compared",
-        false if task.unverifiable_files > 0 => {
-            "unverifiable: no digest is known of what was there"
-        }
-        false => "no",
-    };
     vec![
         ("moved", text::moved(task)),
         ("direction", wording::direction(trial.direction).into()),
         ("goodput", wording::rate(task.goodput_bytes_per_second)),
         ("settings", wording::settings(trial.settings)),
-        ("verified", verified.into()),
+        ("verified", wording::verified(task, trial.direction)),
         ("read back", read_back(trial)),
         ("limited by", limit(digest.shown)),
     ]

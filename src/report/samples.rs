@@ -190,6 +190,7 @@ pub fn run_with_failures() -> Document {
         effective_speed_bytes_per_second: 1.3214e9,
         verified: true,
         unverifiable_files: 0,
+        verified_by_etag_files: 0,
         failures: (0..5).map(failure).collect(),
     });
     document("run", vec![trial])

@@ -80,15 +80,7 @@ fn task_done(lines: &mut Lines, digest: &Digest, trial: &Trial, task: &TaskSumma
     lines.add("speed", speeds(task));
     both_ways(lines, trial);
     lines.add("errors", errors(trial));
-    let verified = match (task.verified, trial.direction) {
-        (false, _) if task.unverifiable_files > 0 => {
-            "unverifiable: no digest is known of what was there"
-        }
-        (false, _) => "no",
-        (true, Traffic::Up) => "every object, read back",
-        (true, Traffic::Down | Traffic::Mixed) => "every object, compared with what was uploaded",
-    };
-    lines.add("verified", verified);
+    lines.add("verified", wording::verified(task, trial.direction));
     limit(lines, digest);
     warnings(lines, digest);
     for failure in task.failures.iter().take(FAILURES_NAMED) {

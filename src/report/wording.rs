@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::prices::Usd;
 use crate::result::{
     Budget, Comparison, Document, ErrorCounts, LimitedBy, OneWay, OperationSummary, Phase,
-    Settings, Spent, Target, TargetKind, Traffic, Trial, Verdict,
+    Settings, Spent, Target, TargetKind, TaskSummary, Traffic, Trial, Verdict,
 };
 use crate::units::{ByteSize, Rate};
 
@@ -32,6 +32,24 @@ pub const NOTHING_FINISHED: &str = "There is nothing to show: no trial was finis
 /// Instead of a picture of requests.
 pub const NOTHING_MOVED: &str =
     "There is nothing to show: no request that moves data was timed in a trial.";
+
+/// How the objects of a whole dataset were verified.
+pub fn verified(task: &TaskSummary, direction: Traffic) -> String {
+    match (task.verified_by_etag_files, task.unverifiable_files, direction) {
+        (0, 1.., _) => "unverifiable: no digest is known of what was there".into(),
+        (by_etag @ 1.., others @ 1.., _) => {
+            format!(
+                "{by_etag} objects, by their ETags; {others} are unverifiable: no digest is known"
+            )
+        }
+        (1.., 0, _) => "every object, by its ETag".into(),
+        (0, 0, _) if !task.verified => "no".into(),
+        (0, 0, Traffic::Up) => "every object, read back".into(),
+        (0, 0, Traffic::Down | Traffic::Mixed) => {
+            "every object, compared with what was uploaded".into()
+        }
+    }
+}
 
 /// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
 pub fn settings(settings: Settings) -> String {

@@ -417,9 +417,10 @@ pub struct TimeSpent {
 }
 
 impl TimeSpent {
-    /// All of it.
+    /// All of it. A document may claim any number.
     pub fn total(&self) -> u64 {
-        self.dns + self.connect + self.tls + self.send + self.wait + self.receive
+        let Self { dns, connect, tls, send, wait, receive } = *self;
+        saturating_sum([dns, connect, tls, send, wait, receive])
     }
 }
 
@@ -690,11 +691,14 @@ pub struct TaskSummary {
     pub goodput_bytes_per_second: f64,
     /// As Globus reports a task: dataset bytes over the whole task time, checksumming and retries included.
     pub effective_speed_bytes_per_second: f64,
-    /// Whether every object was read back and compared.
+    /// Whether every object, read back.
     pub verified: bool,
     /// Of the files that arrived, those whose bytes nobody can compare: no digest of them is known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unverifiable_files: u64,
+    /// Of the files that arrived, those whose bytes give the ETag of an object that was there before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub verified_by_etag_files: u64,
     /// Files that did not arrive, by name, and why.
     pub failures: Vec<FileFailure>,
 }

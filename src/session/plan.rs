@@ -242,6 +242,7 @@ impl Measuring<'_> {
             sink: Sink::Discard,
             get: self.options.get,
             verify: false,
+            etag_part_size_bytes: None,
             retry: RetryPolicy::default(),
             order: Order::Once,
             arrivals: Arrivals::Closed,

@@ -213,6 +213,7 @@ impl World {
             sink: Sink::Discard,
             get: if self.manner.ranged { GetMode::Ranged } else { GetMode::Whole },
             verify: false,
+            etag_part_size_bytes: None,
             retry: RetryPolicy::default(),
             order: Order::Once,
             arrivals: Arrivals::Closed,

@@ -65,6 +65,8 @@ pub struct RunOptions {
     pub arrivals: Arrivals,
     /// Whether each object is compared with its source; `None` is yes for uploads of real files.
     pub verify: Option<bool>,
+    /// Bytes of the parts in which existing objects were uploaded, where their store does not tell.
+    pub etag_part_size_bytes: Option<u64>,
     /// Whether uploaded objects stay.
     pub keep: bool,
     /// Where downloads go.
@@ -203,6 +205,8 @@ impl Session<'_> {
             ("seed".into(), json!(options.seed)),
             ("verify".into(), json!(self.verify())),
         ]);
+        let etag_part_size = options.etag_part_size_bytes.map(|bytes| json!(bytes));
+        scenario.extend(etag_part_size.map(|size| ("etag_part_size_bytes".into(), size)));
         scenario.extend(seen(options.connector.as_ref()));
         scenario.extend(capped(&options.target.paces));
         scenario
@@ -269,6 +273,7 @@ impl Session<'_> {
         progress.note("preparing the objects to download");
         let unmeasured = Job {
             verify: false,
+            etag_part_size_bytes: None,
             order: Order::Once,
             arrivals: Arrivals::Closed,
             keep_attempts: false,
@@ -298,6 +303,7 @@ impl Session<'_> {
             sink,
             get: self.options.get,
             verify: self.verify(),
+            etag_part_size_bytes: self.options.etag_part_size_bytes,
             retry: RetryPolicy::default(),
             order: self.options.load.order(),
             arrivals: self.options.arrivals,

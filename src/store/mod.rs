@@ -102,6 +102,19 @@ pub struct ObjectInfo {
     pub etag: Option<String>,
 }
 
+/// What is told of an object when its first part is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstPart {
+    /// The object's, as the server gave it, if it did.
+    pub etag: Option<String>,
+    /// In so many parts it was uploaded, if the server tells. Storj does not.
+    pub parts: Option<u32>,
+    /// Bytes of the first part, if that is told; otherwise of the object.
+    pub size_bytes: u64,
+    /// With a customer's keys, or with those of KMS: then the ETag is no MD5 (AWS).
+    pub is_encrypted_with_keys: bool,
+}
+
 /// Whether a bucket keeps what is deleted or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versioning {
@@ -126,6 +139,8 @@ pub struct Page {
 pub struct Download {
     /// Bytes to come.
     pub size_bytes: u64,
+    /// Of the object, as the server gave it, if it did.
+    pub etag: Option<String>,
     /// The bytes, in order.
     pub body: LocalBoxStream<'static, Result<Bytes, StoreError>>,
 }
@@ -195,6 +210,22 @@ pub trait Store {
         key: &str,
         probe: &Arc<Probe>,
     ) -> Result<Option<ObjectInfo>, StoreError>;
+
+    /// HeadObject of the first part; `None` when there is no such object. A store that does not know
+    /// parts, as Storj does not, tells of the whole.
+    async fn first_part(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<FirstPart>, StoreError> {
+        let whole = self.head_object(key, probe).await?;
+        Ok(whole.map(|ObjectInfo { etag, size_bytes, .. }| FirstPart {
+            etag,
+            parts: None,
+            size_bytes,
+            is_encrypted_with_keys: false,
+        }))
+    }
 
     /// GetObject, whole or a range of bytes. The range must not be empty.
     async fn get_object(

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::model::ModelStore;
 use super::s3::{Connection, S3Store};
 use super::{
-    Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload, Versioning,
+    Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
+    Versioning,
 };
 use crate::dataset::Payload;
 use crate::measure::Probe;
@@ -139,6 +140,14 @@ impl Store for AnyStore {
         probe: &Arc<Probe>,
     ) -> Result<Option<ObjectInfo>, StoreError> {
         either!(self, store => store.head_object(key, probe))
+    }
+
+    async fn first_part(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<FirstPart>, StoreError> {
+        either!(self, store => store.first_part(key, probe))
     }
 
     async fn get_object(

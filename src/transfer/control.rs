@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Job;
 use super::arrivals::{Arrivals, Schedule};
+use super::etag::Reproduced;
 use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
 use crate::measure::Live;
@@ -30,6 +31,8 @@ pub struct Control {
     pub live: Arc<Live>,
     /// Start of the job; bins of time count from here.
     pub origin: Instant,
+    /// What is known of the ETags of this job's store.
+    pub(super) reproduced: Reproduced,
     stage: AtomicU8,
     /// There is no allowance left for what a mover wanted.
     stopped: AtomicBool,
@@ -64,6 +67,7 @@ impl Control {
         Self {
             live: Arc::default(),
             origin: clock::now(),
+            reproduced: Reproduced::default(),
             stage: AtomicU8::new(stage as u8),
             stopped: AtomicBool::new(false),
             ran_dry_ns: AtomicU64::new(u64::MAX),

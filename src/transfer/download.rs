@@ -1,5 +1,6 @@
 //! A file on its way down, and an object read back after its upload.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,15 +9,16 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::GetMode;
 use super::allowance::Held;
+use super::etag::{Known, Verdict};
 use super::mover::{FileError, Mover};
-use super::readings::{ReadError, Readings, compare, whole};
+use super::readings::{Measure, ReadError, Readings, Wrong, compare, whole};
 use super::sink::Destination;
 use super::source::Source;
 use super::upload::ranges;
 use crate::clock;
 use crate::dataset::FileSpec;
-use crate::measure::{Milestone, Operation, Probe};
-use crate::store::{Store, StoreError};
+use crate::measure::{FailureClass, Milestone, Operation, Probe};
+use crate::store::{Download, Store, StoreError};
 
 impl<S: Store> Mover<'_, S> {
     /// Downloads an object whole or in ranges. A file gets its name only when it is whole.
@@ -25,23 +27,46 @@ impl<S: Store> Mover<'_, S> {
         let destination = job.sink.open(&file.path, file.size_bytes).await?;
         let part_size_bytes = job.settings.part_size_bytes;
         let in_ranges = job.get == GetMode::Ranged && file.size_bytes > part_size_bytes;
+        // An ETag is of all bytes in their order, not of ranges that come side by side.
+        let known = match job.compares_etags() && !in_ranges {
+            true => self.known(key, file.size_bytes).await?,
+            false => None,
+        };
+        let seen = Cell::new(Verdict::NotKnown);
         if in_ranges {
             stream::iter((1..).zip(ranges(file.size_bytes, part_size_bytes)))
                 .then(async |part| self.go_on().map(|()| part))
-                .map_ok(async |part| self.fetch(key, Some(part), file, &destination).await)
+                .map_ok(async |part| self.fetch(key, Some(part), file, &destination, None).await)
                 .try_buffer_unordered(job.settings.parts_in_flight as usize)
                 .try_collect::<()>()
                 .await?;
         } else {
-            self.fetch(key, None, file, &destination).await?;
+            let expected = known.as_ref().map(|known| (known, &seen));
+            self.fetch(key, None, file, &destination, expected).await?;
         }
         let fetched = clock::now();
         destination.finish().await?;
         self.reached(Milestone::Completed, fetched);
-        if job.compares_downloads() {
+        if job.compares_downloads() || seen.get() == Verdict::Right {
             self.reached(Milestone::Verified, fetched);
         }
+        if job.compares_etags() {
+            let etags = &mut self.worker.recorder.borrow_mut().etags;
+            match seen.get() {
+                Verdict::Right => etags.reproduced += 1,
+                _ if known.is_some() => etags.not_reproduced += 1,
+                _ => etags.not_known += 1,
+            }
+        }
         Ok(())
+    }
+
+    /// What an object that somebody else stored must hash to, if that is known.
+    async fn known(&self, key: &str, size_bytes: u64) -> Result<Option<Known>, FileError> {
+        let (job, store) = (self.worker.job, self.worker.store);
+        let head = async |probe: &_| store.first_part(key, probe).await;
+        let first = self.request(Operation::Head, head).await?;
+        Ok(first.and_then(|first| Known::of(&first, size_bytes, job.etag_part_size_bytes)))
     }
 
     /// Fetches all of a file, or one of its ranges, which are numbered as parts are.
@@ -51,13 +76,19 @@ impl<S: Store> Mover<'_, S> {
         part: Option<(u32, Range<u64>)>,
         file: &FileSpec,
         destination: &Destination,
+        known: Option<(&Known, &Cell<Verdict>)>,
     ) -> Result<(), FileError> {
         let (number, range) = part.unzip();
         let number = number.and_then(NonZeroU32::new);
-        let compares = self.worker.job.compares_downloads();
-        let mut readings = Readings::of(key, &self.worker.recorder, compares);
+        let measure = match known {
+            _ if self.worker.job.compares_downloads() => Measure::Bytes,
+            Some(_) => Measure::Etag,
+            None => Measure::Nothing,
+        };
+        let mut readings = Readings::of(key, &self.worker.recorder, measure);
         let get = async |probe: &Arc<Probe>| {
-            readings.judge(self.fetch_once(key, range.clone(), file, destination, probe).await)
+            let fetch = self.fetch_once(key, range.clone(), file, destination, known, probe);
+            readings.judge(fetch.await)
         };
         let bytes = range.as_ref().map_or(file.size_bytes, |range| range.end - range.start);
         let held = self.take(Operation::Get, bytes)?;
@@ -70,6 +101,7 @@ impl<S: Store> Mover<'_, S> {
         range: Option<Range<u64>>,
         file: &FileSpec,
         destination: &Destination,
+        known: Option<(&Known, &Cell<Verdict>)>,
         probe: &Arc<Probe>,
     ) -> Result<(), ReadError> {
         let job = self.worker.job;
@@ -77,6 +109,10 @@ impl<S: Store> Mover<'_, S> {
         let source = compares.then_some(Source::Pattern { pattern: &job.pattern, key });
         let expected = range.clone().unwrap_or(0..file.size_bytes);
         let mut download = self.worker.store.get_object(key, range, probe).await?;
+        let mut hashing = match known {
+            Some((known, _)) => Some(unreplaced(key, known, &download)?.hashing()),
+            None => None,
+        };
         let waits = &self.worker.control.live.destination;
         let mut writer = destination.writer(expected.start, waits);
         let received = async {
@@ -85,6 +121,9 @@ impl<S: Store> Mover<'_, S> {
                 let bytes = bytes?;
                 if let Some(source) = &source {
                     compare(source, offset, &bytes).await?;
+                }
+                if let Some(hashing) = &mut hashing {
+                    hashing.add(&bytes);
                 }
                 offset += bytes.len() as u64;
                 writer.write(bytes).await?;
@@ -95,7 +134,13 @@ impl<S: Store> Mover<'_, S> {
         // Also after a failure: another attempt must not meet the writes of this one.
         let written = writer.finish().await;
         received?;
-        Ok(written?)
+        written?;
+        let Some(((known, seen), hashing)) = known.zip(hashing) else { return Ok(()) };
+        seen.set(self.worker.control.reproduced.judge(known, hashing));
+        match seen.get() {
+            Verdict::Wrong(sum) => Err(ReadError::Wrong(Wrong::Etag(sum))),
+            Verdict::Right | Verdict::NotKnown => Ok(()),
+        }
     }
 
     /// Reads an object back and compares it with its source.
@@ -106,7 +151,7 @@ impl<S: Store> Mover<'_, S> {
         source: &Source<'_>,
         held: Held<'_>,
     ) -> Result<(), StoreError> {
-        let mut readings = Readings::of(key, &self.worker.recorder, true);
+        let mut readings = Readings::of(key, &self.worker.recorder, Measure::Bytes);
         let read = async |probe: &Arc<Probe>| {
             let mut download = self.worker.store.get_object(key, None, probe).await?;
             let mut offset = 0;
@@ -121,5 +166,16 @@ impl<S: Store> Mover<'_, S> {
         };
         let get = async |probe: &Arc<Probe>| readings.judge(read(probe).await);
         self.request_part(Operation::Get, None, held, get).await
+    }
+}
+
+/// Sees that the object is still the one whose ETag is known.
+fn unreplaced<'a>(key: &str, known: &'a Known, now: &Download) -> Result<&'a Known, StoreError> {
+    match now.etag.as_deref() == Some(&known.etag) {
+        true => Ok(known),
+        false => {
+            let message = format!("{key}: it was replaced between two requests");
+            Err(StoreError::new(FailureClass::Client, message))
+        }
     }
 }

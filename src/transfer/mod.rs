@@ -8,6 +8,7 @@ mod allowance;
 mod arrivals;
 mod control;
 mod download;
+mod etag;
 mod flow;
 mod mover;
 mod readings;
@@ -103,8 +104,11 @@ pub struct Job {
     pub sink: Sink,
     /// How objects are fetched.
     pub get: GetMode,
-    /// Whether each object is read back (up) or compared (down, synthetic) before it counts.
+    /// Whether each object is read back (up) or compared (down: with what was uploaded, or with its
+    /// ETag) before it counts.
     pub verify: bool,
+    /// Bytes of the parts in which existing objects were uploaded, where their store does not tell.
+    pub etag_part_size_bytes: Option<u64>,
     /// When a failed attempt is tried again.
     pub retry: RetryPolicy,
     /// Which files, and until when.
@@ -147,5 +151,10 @@ impl Job {
     /// Whether the bytes of a download are compared: those of a synthetic file are known.
     fn compares_downloads(&self) -> bool {
         self.verify && matches!(*self.dataset, Dataset::Synthetic(_))
+    }
+
+    /// Whether downloads are compared with their ETags: those of objects that somebody else stored.
+    fn compares_etags(&self) -> bool {
+        self.verify && matches!(*self.dataset, Dataset::Objects(_))
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::control::Turn;
-use super::{Flow, Stage, Worker};
+use super::{Flow, Order, Stage, Worker};
 use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
 use crate::measure::{Doing, Live, Milestone};
@@ -69,7 +69,12 @@ impl<'a, S: Store> Mover<'a, S> {
                 Direction::Up => self.upload_file(&key, &file).await,
                 Direction::Down => self.download_file(&key, &file).await,
             };
+            let failed = matches!(moved, Err(FileError::Failed(_)));
             self.account(&file, direction, moved);
+            // What fails at once and comes round again would go on without any time passing.
+            if failed && job.order == Order::ForEver {
+                clock::sleep(job.retry.delay_first).await;
+            }
         }
     }
 

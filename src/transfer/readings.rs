@@ -21,6 +21,8 @@ pub(super) enum Wrong {
     Byte { offset: u64, byte: u8 },
     /// So many came, and they were right so far.
     Length { bytes: u64, expected: u64 },
+    /// All came, and they hash to this where the ETag says otherwise.
+    Etag(u128),
 }
 
 /// Why an attempt to read failed.
@@ -80,27 +82,37 @@ pub(super) fn whole(expected: &Range<u64>, end: u64) -> Result<(), ReadError> {
     }
 }
 
+/// How it is known which bytes are right: where it is not, nobody is called corrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// The bytes are known.
+    Bytes,
+    /// A digest of them is.
+    Etag,
+    /// Neither.
+    Nothing,
+}
+
 /// The readings of the same bytes, one after the other.
 pub(super) struct Readings<'a> {
     key: &'a str,
     recorder: &'a RefCell<Recorder>,
-    /// Whether the right bytes are known: otherwise nobody is called corrupt.
-    compared: bool,
+    measure: Measure,
     /// Of the last one.
     wrong: Option<Wrong>,
 }
 
 impl<'a> Readings<'a> {
-    pub(super) fn of(key: &'a str, recorder: &'a RefCell<Recorder>, compared: bool) -> Self {
-        Self { key, recorder, compared, wrong: None }
+    pub(super) fn of(key: &'a str, recorder: &'a RefCell<Recorder>, measure: Measure) -> Self {
+        Self { key, recorder, measure, wrong: None }
     }
 
     /// What a reading shows, together with those before.
     pub(super) fn judge(&mut self, read: Result<(), ReadError>) -> Result<(), StoreError> {
         let wrong = match read {
             Ok(()) => {
-                if self.wrong.take().is_some() {
-                    self.count(|recorder| recorder.corrupt.in_reading += 1);
+                if let Some(wrong) = self.wrong.take() {
+                    self.count(wrong, |recorder| recorder.corrupt.in_reading += 1);
                 }
                 return Ok(());
             }
@@ -111,16 +123,26 @@ impl<'a> Readings<'a> {
         let settled = before == Some(wrong);
         if settled {
             self.wrong = None;
-            self.count(|recorder| recorder.corrupt.in_store += 1);
-        } else if before.is_some() {
-            self.count(|recorder| recorder.corrupt.in_reading += 1);
+            self.count(wrong, |recorder| recorder.corrupt.in_store += 1);
+        } else if let Some(before) = before {
+            self.count(before, |recorder| recorder.corrupt.in_reading += 1);
         }
-        let message = describe(self.key, wrong, settled && self.compared);
+        let message = describe(self.key, wrong, settled && self.is_measured(wrong));
         Err(StoreError { settled, ..StoreError::new(FailureClass::Checksum, message) })
     }
 
-    fn count(&self, count: impl FnOnce(&mut Recorder)) {
-        if self.compared {
+    /// A length alone is no fault of bytes of which only a digest is known: the object may have been
+    /// replaced since it was listed.
+    fn is_measured(&self, wrong: Wrong) -> bool {
+        match self.measure {
+            Measure::Bytes => true,
+            Measure::Etag => matches!(wrong, Wrong::Etag(_)),
+            Measure::Nothing => false,
+        }
+    }
+
+    fn count(&self, wrong: Wrong, count: impl FnOnce(&mut Recorder)) {
+        if self.is_measured(wrong) {
             count(&mut self.recorder.borrow_mut());
         }
     }
@@ -129,8 +151,8 @@ impl<'a> Readings<'a> {
 impl Drop for Readings<'_> {
     /// The last reading was wrong, and nobody will read again.
     fn drop(&mut self) {
-        if self.wrong.is_some() {
-            self.count(|recorder| recorder.corrupt.unsettled += 1);
+        if let Some(wrong) = self.wrong {
+            self.count(wrong, |recorder| recorder.corrupt.unsettled += 1);
         }
     }
 }
@@ -143,6 +165,7 @@ fn describe(key: &str, wrong: Wrong, in_store: bool) -> String {
         Wrong::Length { bytes, expected } => {
             format!("{bytes} bytes came where {expected} were expected")
         }
+        Wrong::Etag(sum) => format!("its bytes hash to {sum:032x}, which is not its ETag"),
     };
     match in_store {
         true => format!("{key}: corrupt in the store: {fault}, in two readings alike"),

@@ -207,7 +207,7 @@ impl Store for Scripted {
             let frames = http_body_util::BodyStream::new(payload).map(|frame| {
                 Ok(frame.expect("a pattern never fails").into_data().expect("only data"))
             });
-            Ok(Download { size_bytes: length, body: frames.boxed_local() })
+            Ok(Download { size_bytes: length, etag: None, body: frames.boxed_local() })
         })
         .await
     }
@@ -251,6 +251,7 @@ fn job(files: u64, size: u64) -> Job {
         sink: Sink::Discard,
         get: GetMode::Whole,
         verify: false,
+        etag_part_size_bytes: None,
         retry: RetryPolicy::default(),
         order: Order::Once,
         arrivals: Arrivals::Closed,
@@ -577,4 +578,24 @@ fn reading_back_counts_and_so_do_failed_attempts() {
     drive(&store, &Job { allowance: Some(Arc::clone(&allowance)), ..verified });
     let spent = allowance.spent();
     assert_eq!((spent.bytes_up, spent.bytes_down), (25 * MIB, 20 * MIB));
+}
+
+#[test]
+fn a_destination_that_cannot_be_written_does_not_go_round_for_ever() {
+    clock::simulate(async {
+        let (sink, direction) = (Sink::Directory("/dev/null".into()), Flow::Down);
+        let job = Job { sink, direction, order: Order::ForEver, ..job(1, 1) };
+        let (store, control) =
+            (Scripted::default(), Control::new(Stage::Measuring, job.arrivals, 1));
+        let worker = Worker::new(&store, &job, &control, 0);
+        let end = async {
+            clock::sleep(Duration::from_millis(9900)).await;
+            control.enter(Stage::Draining);
+        };
+        futures::join!(worker.drive(0..1), end);
+        let failures = worker.report().failures;
+        // One in each delay after a failure.
+        assert_eq!(failures.len(), 50);
+        assert!(failures[0].reason.contains("/dev/null/"), "{:?}", failures[0]);
+    });
 }

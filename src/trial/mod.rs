@@ -26,7 +26,7 @@ use crate::clock::{self, Instant};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
-use crate::measure::{Live, Recorder, process_cpu, resident_peak_bytes};
+use crate::measure::{EtagTally, Live, Recorder, process_cpu, resident_peak_bytes};
 use crate::pace::{Pace, Paces};
 use crate::result::{
     ClientUse, Corrupt, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop,
@@ -152,13 +152,14 @@ impl Measured<'_> {
         let observed = self.observed(load, &measured);
         let limit = limit::judge(&observed);
         let corrupt = corruption(self.recorder.corrupt);
+        let etags = not_reproduced(self.recorder.etags);
         let task = (load == Load::WholeTask).then(|| self.task(failures));
         let verification = self.verification(task.as_ref(), &measured);
         let unknown = verification
             .filter(|found| found.effective_speed_bytes_per_second.is_none())
             .map(|_| NOTHING_VERIFIED.to_owned());
         let mut warnings =
-            [self.watched.warnings.clone(), limit::warnings(&observed), corrupt].concat();
+            [self.watched.warnings.clone(), limit::warnings(&observed), corrupt, etags].concat();
         warnings.extend(unknown);
         Trial {
             id: label.id,
@@ -326,6 +327,13 @@ impl Measured<'_> {
         let duration_s = self.watched.closed.as_secs_f64();
         let bytes_done = Live::get(&live.bytes_done);
         let speed = bytes_done as f64 / duration_s.max(f64::MIN_POSITIVE);
+        let verified_by_etag_files = self.recorder.etags.reproduced;
+        let unverifiable_files = match *self.job.dataset {
+            Dataset::Objects(_) => {
+                Live::get(&live.files_done).saturating_sub(verified_by_etag_files)
+            }
+            Dataset::Synthetic(_) | Dataset::Directory { .. } => 0,
+        };
         TaskSummary {
             duration_s,
             files: self.job.dataset.files(),
@@ -333,13 +341,22 @@ impl Measured<'_> {
             bytes_done,
             goodput_bytes_per_second: speed,
             effective_speed_bytes_per_second: speed,
-            verified: self.job.verify,
-            unverifiable_files: match *self.job.dataset {
-                Dataset::Objects(_) => Live::get(&live.files_done),
-                Dataset::Synthetic(_) | Dataset::Directory { .. } => 0,
-            },
+            verified: self.job.verify && unverifiable_files == 0,
+            unverifiable_files,
+            verified_by_etag_files,
             failures,
         }
+    }
+}
+
+/// A sentence if digests said nothing.
+fn not_reproduced(etags: EtagTally) -> Vec<String> {
+    match etags.not_reproduced {
+        0 => Vec::new(),
+        objects => vec![format!(
+            "the bytes of {objects} objects do not give their ETags, and whether these are MD5s of \
+             parts of that size is not known: these objects are unverifiable"
+        )],
     }
 }
 

@@ -46,6 +46,7 @@ fn job(direction: Flow, order: Order, files: u64) -> Job {
         sink: Sink::Discard,
         get: GetMode::Whole,
         verify: false,
+        etag_part_size_bytes: None,
         retry: RetryPolicy::default(),
         order,
         arrivals: Arrivals::Closed,

@@ -43,7 +43,7 @@ fn trial_bytes(requests: &[Request]) -> u64 {
 fn over_http_no_more_is_sent_than_allowed_and_nothing_is_left() {
     let serve = Serve::start(&[&SLOW[..], &["--retain", "discard"]].concat());
     let tidegate = Tidegate::at(&serve.endpoint());
-    let limits = ["s3://bucket/p", "--budget", "60s", "--max-bytes", "150MB"];
+    let limits = ["s3://bucket/p", "--budget", "10m", "--max-bytes", "150MB"];
     let finished = tidegate.run("tune", &[&limits, &SHORT[..]].concat());
     // So little may not be enough for a recommendation.
     assert!([0, 1].contains(&finished.code), "{}", finished.stderr);

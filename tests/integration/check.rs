@@ -4,6 +4,7 @@ use serde_json::Value;
 use tidegate::store::Store;
 use tidegate::store::s3::S3Store;
 
+use crate::support::mischief::{Fault, mischief};
 use crate::support::servers::{Serve, Versitygw, connection, text};
 use crate::support::tidegate::{Finished, Tidegate};
 use crate::support::tools::AwsCli;
@@ -172,4 +173,20 @@ fn without_a_target_the_embedded_gateway_is_checked() {
     let (code, checks) = checked(&Tidegate::embedded(), &[]);
     assert_eq!(code, 0);
     assert_outcome(&checks, "multipart", "ok", "nothing is left");
+}
+
+#[test]
+fn a_clock_that_is_so_wrong_that_requests_are_refused_is_said_with_the_figure() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let refusal =
+        || Fault::refusal(403, "RequestTimeTooSkewed", "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+    let skewed = mischief(&serve.endpoint(), move |_| refusal());
+    let (code, checks) = checked(&Tidegate::at(&skewed.endpoint()), &[TARGET]);
+    assert_eq!(code, 1);
+    assert_outcome(&checks, "bucket", "failed", "behind this machine's");
+    let check = named(&checks, "bucket");
+    let years = check["says"].as_str().unwrap().split("clock is ").nth(1).unwrap();
+    let years = years.split("years").next().unwrap().parse::<u32>().unwrap();
+    assert!(years >= 31, "{check}");
+    assert!(check["next_step"].as_str().unwrap().contains("set the clock"), "{check}");
 }

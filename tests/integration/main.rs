@@ -9,6 +9,7 @@ mod clean;
 mod clients;
 mod closed_forms;
 mod corrupt;
+mod etags;
 mod faults;
 mod interrupt;
 mod kills;

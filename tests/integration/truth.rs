@@ -293,6 +293,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         sink: Sink::Discard,
         get: GetMode::Whole,
         verify: false,
+        etag_part_size_bytes: None,
         retry: RetryPolicy { delay_first: Duration::from_millis(1), ..RetryPolicy::default() },
         order: Order::Once,
         arrivals: Arrivals::Closed,

@@ -69,7 +69,8 @@ fn rates(bins: &[Bin]) -> Vec<(f64, f64)> {
     let group = bins.len().div_ceil(POINTS_MAX);
     let rate = |bins: &[Bin]| {
         let seconds = width_s * bins.len() as f64;
-        let bytes: u64 = bins.iter().map(|bin| bin.wire_bytes).sum();
+        // A file may claim any number.
+        let bytes = bins.iter().fold(0, |sum: u64, bin| sum.saturating_add(bin.wire_bytes));
         (bins[0].start_s + seconds / 2.0, bytes as f64 / seconds)
     };
     bins.chunks(group).map(rate).collect()

@@ -65,7 +65,7 @@ fn bars<'c, 'd>(digest: &'c Digest<'d>) -> Vec<Measured<'c, 'd>> {
 
 fn mean_ms(spent: &TimeSpent, samples: u64) -> [f64; STAGES.len()] {
     let TimeSpent { dns, connect, tls, send, wait, receive } = *spent;
-    [dns + connect, tls, send, wait, receive]
+    [dns.saturating_add(connect), tls, send, wait, receive]
         .map(|total_us| total_us as f64 / samples as f64 / 1000.0)
 }
 

@@ -29,6 +29,7 @@ fn job(direction: Flow, get: GetMode) -> Job {
         sink: Sink::Discard,
         get,
         verify: true,
+        etag_part_size_bytes: None,
         retry: RetryPolicy::default(),
         order: Order::Once,
         arrivals: Arrivals::Closed,

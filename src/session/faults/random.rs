@@ -88,6 +88,7 @@ fn job(random: &mut fastrand::Rng) -> Job {
         sink: Sink::Discard,
         get: if random.bool() { GetMode::Whole } else { GetMode::Ranged },
         verify: random.bool(),
+        etag_part_size_bytes: None,
         retry: RetryPolicy { attempts_max: random.u32(1..11), ..RetryPolicy::default() },
         order,
         arrivals: match random.u8(0..4) {

@@ -200,7 +200,7 @@ impl Faulty {
             self.wrong_readings.set(self.wrong_readings.get() + 1);
         }
         let body = stream::iter(blocks.into_iter().map(Ok).chain(end)).boxed_local();
-        Download { size_bytes: download.size_bytes, body }
+        Download { body, ..download }
     }
 }
 

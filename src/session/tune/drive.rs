@@ -166,6 +166,7 @@ impl Tuning<'_> {
             sink: Sink::Discard,
             get: self.options.get,
             verify: self.options.reads_back(direction),
+            etag_part_size_bytes: None,
             retry: RetryPolicy::default(),
             order: Order::ForEver,
             arrivals: Arrivals::Closed,

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::content::{self, Content};
-use super::{Course, Line, ModelStore, answers, wait, wait_until};
+use super::{Course, Line, ModelStore, answers, quoted, wait, wait_until};
 use crate::clock;
 use crate::dataset::Payload;
 use crate::measure::Probe;
@@ -73,7 +73,8 @@ impl ModelStore {
         flow(&mut course, &world.down, size_bytes, probe).await;
         drop(pass);
         connection.keep();
-        Ok(Download { size_bytes, body: content::body(&object, range) })
+        let etag = Some(quoted(&object.etag));
+        Ok(Download { size_bytes, etag, body: content::body(&object, range) })
     }
 }
 

@@ -72,6 +72,10 @@ impl Call<'_> {
             let words: Vec<_> = explanation.split_whitespace().collect();
             message = format!("{message}: {}", words.join(" "));
         }
+        let date = answer.headers().get("date").filter(|_| code == Some(TOO_SKEWED));
+        if let Some(skew) = date.and_then(|date| skew(date, SystemTime::now())) {
+            message = format!("{message}: {skew}");
+        }
         StoreError {
             class: class_of_answer(status, code),
             status: Some(status),
@@ -81,6 +85,20 @@ impl Call<'_> {
             settled: false,
         }
     }
+}
+
+/// The code of a request whose date is too far from the server's clock.
+const TOO_SKEWED: &str = "RequestTimeTooSkewed";
+
+/// How far the clock that wrote this `Date` is from ours, to a second.
+fn skew(date: &str, now: SystemTime) -> Option<String> {
+    let there = http_date(date)?;
+    let (way, by) = match there.duration_since(now) {
+        Ok(ahead) => ("ahead of", ahead),
+        Err(behind) => ("behind", behind.duration()),
+    };
+    let by = humantime::format_duration(Duration::from_secs(by.as_secs()));
+    Some(format!("the endpoint's clock is {by} {way} this machine's"))
 }
 
 /// Whether the server said no: by its status, or by an error inside a 200 (CompleteMultipartUpload
@@ -144,9 +162,11 @@ fn retry_after(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = DateTime::from_str(value.trim(), Format::HttpDate).ok()?;
-    let date = SystemTime::try_from(date).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+    Some(http_date(value)?.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+fn http_date(value: &str) -> Option<SystemTime> {
+    DateTime::from_str(value.trim(), Format::HttpDate).ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -178,6 +198,17 @@ mod tests {
         for (status, code, class) in cases {
             assert_eq!(class_of_answer(status, code), class, "{status} {code:?}");
         }
+    }
+
+    #[test]
+    fn the_way_and_the_size_of_a_skew_are_said() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let at = http_date(date).unwrap();
+        let ahead = skew(date, at - Duration::from_secs(3661)).unwrap();
+        assert_eq!(ahead, "the endpoint's clock is 1h 1m 1s ahead of this machine's");
+        let behind = skew(date, at + Duration::from_secs(1200)).unwrap();
+        assert_eq!(behind, "the endpoint's clock is 20m behind this machine's");
+        assert_eq!(skew("yesterday", at), None);
     }
 
     #[test]

@@ -30,6 +30,7 @@ use aws_sdk_s3::operation::list_parts::ListPartsOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
     CompletedMultipartUpload, CompletedPart, Delete, EncodingType, ObjectIdentifier,
+    ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
@@ -40,7 +41,7 @@ use md5::{Digest, Md5};
 use crate::dataset::Payload;
 use crate::measure::{FailureClass, Probe};
 use crate::store::{
-    Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
+    Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
 };
 use error::Call;
 use http_client::{Carries, Observed};
@@ -85,6 +86,7 @@ impl S3Store {
     async fn head(
         &self,
         call: Call<'_>,
+        part_number: Option<i32>,
         probe: &Arc<Probe>,
     ) -> Result<HeadObjectOutput, StoreError> {
         let request = self
@@ -92,6 +94,7 @@ impl S3Store {
             .head_object()
             .bucket(&self.bucket)
             .key(call.subject)
+            .set_part_number(part_number)
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         self.attempt(call, probe, request.send()).await
@@ -328,7 +331,7 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Option<ObjectInfo>, StoreError> {
         let call = Call { operation: "HeadObject", subject: key };
-        match self.head(call, probe).await {
+        match self.head(call, None, probe).await {
             Ok(output) => {
                 let size_bytes =
                     as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
@@ -337,6 +340,28 @@ impl Store for S3Store {
             Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    async fn first_part(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<FirstPart>, StoreError> {
+        let call = Call { operation: "HeadObject", subject: key };
+        let output = match self.head(call, Some(1), probe).await {
+            Err(error) if error.status == Some(404) => return Ok(None),
+            answered => answered?,
+        };
+        let size_bytes = as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
+        let of_kms = [ServerSideEncryption::AwsKms, ServerSideEncryption::AwsKmsDsse];
+        let is_encrypted_with_keys = output.sse_customer_algorithm.is_some()
+            || output.server_side_encryption.is_some_and(|how| of_kms.contains(&how));
+        Ok(Some(FirstPart {
+            etag: output.e_tag,
+            parts: output.parts_count.and_then(|count| u32::try_from(count).ok()),
+            size_bytes,
+            is_encrypted_with_keys,
+        }))
     }
 
     async fn get_object(
@@ -357,7 +382,7 @@ impl Store for S3Store {
         let output = self.attempt(call, probe, request.send()).await?;
         let size_bytes = as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
         let body = download::bytes(output.body, key, self.stall_timeout);
-        Ok(Download { size_bytes, body })
+        Ok(Download { size_bytes, etag: output.e_tag, body })
     }
 
     async fn list_objects(

@@ -77,7 +77,7 @@ impl S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Option<SystemTime>, StoreError> {
         let call = Call { operation: "HeadObject", subject: key };
-        let output = self.head(call, probe).await?;
+        let output = self.head(call, None, probe).await?;
         Ok(output.last_modified.and_then(as_time))
     }
 }
