@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::bucket::Bucket;
-use super::marker::{Marker, marker_key, run_prefix};
+use super::marker::{Marker, marker_key, run_prefix, run_prefixes};
 use crate::clock;
 use crate::dataset::{Dataset, FileSpec};
 use crate::error::{Error, Result};
@@ -42,6 +42,8 @@ enum Extent {
     Everything,
     /// The keys of this dataset, in a place that was empty: the user keeps them.
     Keys(HashSet<String>),
+    /// What is not below the prefix of another run.
+    BesideRuns,
     /// Nothing: what lies there is only read.
     Nothing,
 }
@@ -63,6 +65,11 @@ impl<'a> Claim<'a> {
     /// The prefix of a run that cannot give it back itself any more, and all below.
     pub(super) fn inherited(bucket: &'a Bucket, prefix: String, id: &str) -> Self {
         Self::of(bucket, prefix, id, Extent::Everything)
+    }
+
+    /// The place of a run that was to keep its objects and cannot give it back itself any more.
+    pub(super) fn inherited_to_keep(bucket: &'a Bucket, prefix: String, id: &str) -> Self {
+        Self::of(bucket, prefix, id, Extent::BesideRuns)
     }
 
     /// The target's prefix itself, for objects that stay. It must be empty: nothing is overwritten.
@@ -214,6 +221,7 @@ impl<'a> Claim<'a> {
             && match &self.extent {
                 Extent::Everything => key.starts_with(&self.prefix),
                 Extent::Keys(keys) => keys.contains(key),
+                Extent::BesideRuns => !key.starts_with(&run_prefixes(&self.prefix)),
                 Extent::Nothing => false,
             }
     }

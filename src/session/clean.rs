@@ -7,7 +7,8 @@
 //!
 //! A run that was to keep its objects has its marker at the target's prefix itself, where others may
 //! have written since. It is cleaned only when it is named, and then its objects stay: the uploads that
-//! are open there are aborted and the marker goes, so that the place can be used again.
+//! are open there, but for those of runs below it, are aborted and the marker goes, so that the place can
+//! be used again.
 
 use std::time::{Duration, SystemTime};
 
@@ -118,11 +119,10 @@ async fn clean_run(options: &CleanOptions, bucket: &Bucket, found: Found) -> Res
         (false, _) => Fate::LeftAlone,
         (true, true) => Fate::WouldBeRemoved,
         (true, false) => {
-            let claim = Claim::inherited(bucket, prefix, &marker.run);
             if keeps {
-                claim.keep().await?
+                Claim::inherited_to_keep(bucket, prefix, &marker.run).keep().await?;
             } else {
-                claim.release().await?
+                Claim::inherited(bucket, prefix, &marker.run).release().await?;
             }
             Fate::Removed
         }

@@ -206,3 +206,21 @@ fn a_seed_always_draws_the_same() {
         assert_eq!(told(seed), told(seed));
     }
 }
+
+#[test]
+fn a_place_that_is_given_back_keeps_the_uploads_of_runs_below_it() {
+    clock::simulate(async {
+        let limits = crate::storj::Limits::none();
+        let bucket = ModelStore::new(Default::default(), limits, Retain::Memory, 1);
+        let probe = Probe::begin(&Default::default(), clock::now());
+        for key in ["p/large", "p/tidegate-alive/t0/large"] {
+            bucket.create_upload(key, &probe).await.unwrap();
+        }
+        let housekeeping =
+            Bucket::open(&Place::Simulated(bucket.clone()), &crate::pace::Paces::default());
+        let claim = Claim::inherited_to_keep(&housekeeping, "p/".into(), "run");
+        claim.keep().await.unwrap();
+        let (_, uploads) = bucket.look();
+        assert_eq!(uploads, ["p/tidegate-alive/t0/large"]);
+    });
+}
