@@ -90,7 +90,8 @@ impl<'a> Evidence<'a> {
             within_margin_shown,
             against_current: against(current),
             same_settings_twice,
-            throttled_from: self.first_limited(LimitedBy::Throttled),
+            throttled_from: self.limited(LimitedBy::Throttled).min(),
+            streams_tried: self.tried().map(|(settings, _)| settings.streams()).max().unwrap_or(0),
             left_out: self.search.candidates().left_out,
             excluded: &self.search.candidates().excluded,
             blocks,
@@ -222,14 +223,17 @@ impl<'a> Evidence<'a> {
         2 * outcomes().filter(|outcome| holds(outcome)).count() > outcomes().count()
     }
 
-    /// Fewest streams with which any trial met this limit.
-    fn first_limited(&self, limit: LimitedBy) -> Option<u32> {
+    /// Streams of the trials that met this limit.
+    fn limited(&self, by: LimitedBy) -> impl Iterator<Item = u32> {
+        let met = self.tried().filter(move |(_, outcome)| outcome.limited_by == by);
+        met.map(|(settings, _)| settings.streams())
+    }
+
+    fn tried(&self) -> impl Iterator<Item = (Settings, Outcome)> {
         let blocks = self.all.settings().flat_map(|settings| {
             self.all.outcomes(settings).map(move |(_, outcome)| (settings, *outcome))
         });
-        let all = blocks.chain(self.search.found_the_way().iter().copied());
-        let met = all.filter(|(_, outcome)| outcome.limited_by == limit);
-        met.map(|(settings, _)| settings.streams()).min()
+        blocks.chain(self.search.found_the_way().iter().copied())
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Basis<'a> {
     pub(super) same_settings_twice: Option<Comparison>,
     /// Fewest streams at which anything was told to slow down.
     pub(super) throttled_from: Option<u32>,
+    /// Most streams of a trial.
+    pub(super) streams_tried: u32,
     pub(super) left_out: usize,
     pub(super) excluded: &'a [(Settings, String)],
     pub(super) blocks: usize,
@@ -38,7 +40,11 @@ impl Display for Basis<'_> {
         })?;
         f.write_str(self.limited_by.map_or("", limit))?;
         if let Some(streams) = self.throttled_from {
-            write!(f, "; from {streams} streams on there was throttling")?;
+            let most = self.streams_tried;
+            write!(
+                f,
+                "; from {streams} streams on there was throttling, and more than {most} were not tried"
+            )?;
         }
         if differ(self.same_settings_twice) {
             f.write_str("; the same settings measured twice differed, so trials vary more than their intervals say")?;
