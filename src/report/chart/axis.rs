@@ -38,6 +38,8 @@ impl Ranged for &Axis {
 
     fn map(&self, value: &f64, (first, last): (i32, i32)) -> i32 {
         let part = (value - self.range.start) / (self.range.end - self.range.start);
+        // A file may claim any number: what is far beyond the axis is drawn just beyond the canvas.
+        let part = part.clamp(-2.0, 3.0);
         first + (part * f64::from(last - first)).round() as i32
     }
 
