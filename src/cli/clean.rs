@@ -68,8 +68,9 @@ fn describe(leftover: &Leftover) -> String {
     };
     format!(
         "{fate}: run {} of {}, silent for {}: {} objects, {}, {} open uploads{stays}",
-        leftover.run,
-        leftover.owner,
+        // Anybody may have written them: nothing of it is for the terminal.
+        leftover.run.escape_debug(),
+        leftover.owner.escape_debug(),
         humantime::format_duration(Duration::from_secs(leftover.silent_for.as_secs())),
         leftover.objects,
         ByteSize(leftover.bytes),

@@ -11,6 +11,7 @@ use crate::dataset::{FileSpec, Payload};
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
 use crate::pace::Paces;
+use crate::store::s3::Written;
 use crate::store::{
     AnyStore, OpenUpload, Part, PartInfo, Place, Store, StoreError, Upload, Versioning,
 };
@@ -172,6 +173,13 @@ impl Bucket {
             Err(error) if error.has_code("NoSuchKey") => Ok(None),
             read => read.map_err(|error| self.explain("read from", &error)),
         }
+    }
+
+    /// When an object was written, by the endpoint's clock alone; `None` if it does not tell.
+    pub(super) async fn written(&self, key: &str) -> Result<Option<Written>> {
+        let AnyStore::S3(store) = &self.store else { return Ok(None) };
+        let written = self.call(async |probe| store.written(key, probe).await).await;
+        written.map_err(|error| self.explain("look at an object in", &error))
     }
 
     /// Aborts uploads: all that can be. The first error.

@@ -7,18 +7,22 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::bucket::Bucket;
 use super::marker::{Marker, marker_key, run_prefix, run_prefixes};
 use crate::clock;
 use crate::dataset::{Dataset, FileSpec};
 use crate::error::{Error, Result};
-use crate::store::Upload;
+use crate::store::{OpenUpload, Upload};
 use futures::future::{Either, select};
 
 /// How often the marker is written anew.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// How long after the last sign of life that arrived a run may still have begun something: the next one
+/// was due by then, and the one after.
+const LAST_WORDS: Duration = Duration::from_secs(120);
 
 /// Looks at what is left before giving up.
 const LOOKS_MAX: u32 = 8;
@@ -42,8 +46,9 @@ enum Extent {
     Everything,
     /// The keys of this dataset, in a place that was empty: the user keeps them.
     Keys(HashSet<String>),
-    /// What is not below the prefix of another run.
-    BesideRuns,
+    /// What is not below the prefix of another run; of uploads those that the run can have begun, which was
+    /// heard of last at this time of the endpoint's clock.
+    BesideRuns { heard_at: Option<SystemTime> },
     /// Nothing: what lies there is only read.
     Nothing,
 }
@@ -67,9 +72,15 @@ impl<'a> Claim<'a> {
         Self::of(bucket, prefix, id, Extent::Everything)
     }
 
-    /// The place of a run that was to keep its objects and cannot give it back itself any more.
-    pub(super) fn inherited_to_keep(bucket: &'a Bucket, prefix: String, id: &str) -> Self {
-        Self::of(bucket, prefix, id, Extent::BesideRuns)
+    /// The place of a run that was to keep its objects and cannot give it back itself any more. It was
+    /// empty when the run began.
+    pub(super) fn inherited_to_keep(
+        bucket: &'a Bucket,
+        prefix: String,
+        id: &str,
+        heard_at: Option<SystemTime>,
+    ) -> Self {
+        Self::of(bucket, prefix, id, Extent::BesideRuns { heard_at })
     }
 
     /// The target's prefix itself, for objects that stay. It must be empty: nothing is overwritten.
@@ -205,8 +216,10 @@ impl<'a> Claim<'a> {
 
     async fn our_uploads(&self, below: &str) -> Result<BTreeSet<Upload>> {
         let uploads = self.bucket.uploads(&format!("{}{below}", self.prefix)).await?;
-        let uploads = uploads.into_iter().map(|open| open.upload);
-        Ok(uploads.filter(|upload| self.is_ours(&upload.key)).collect())
+        let ours = |open: &OpenUpload| {
+            self.is_ours(&open.upload.key) && self.may_have_begun(open.initiated)
+        };
+        Ok(uploads.into_iter().filter(ours).map(|open| open.upload).collect())
     }
 
     async fn our_keys(&self, below: &str) -> Result<Vec<String>> {
@@ -221,9 +234,15 @@ impl<'a> Claim<'a> {
             && match &self.extent {
                 Extent::Everything => key.starts_with(&self.prefix),
                 Extent::Keys(keys) => keys.contains(key),
-                Extent::BesideRuns => !key.starts_with(&run_prefixes(&self.prefix)),
+                Extent::BesideRuns { .. } => !key.starts_with(&run_prefixes(&self.prefix)),
                 Extent::Nothing => false,
             }
+    }
+
+    fn may_have_begun(&self, initiated: Option<SystemTime>) -> bool {
+        let Extent::BesideRuns { heard_at } = self.extent else { return true };
+        // Where the endpoint does not say when, the place itself decides: it was empty.
+        initiated.zip(heard_at).is_none_or(|(initiated, heard)| initiated <= heard + LAST_WORDS)
     }
 
     fn marker_key(&self) -> String {

@@ -7,8 +7,8 @@
 //!
 //! A run that was to keep its objects has its marker at the target's prefix itself, where others may
 //! have written since. It is cleaned only when it is named, and then its objects stay: the uploads that
-//! are open there, but for those of runs below it, are aborted and the marker goes, so that the place can
-//! be used again.
+//! are open there are aborted, but for those of runs below it and those begun after its last sign of life,
+//! and the marker goes, so that the place can be used again.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +19,7 @@ use super::target::TargetOptions;
 use crate::dataset::FileSpec;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::store::s3::Written;
 
 /// A run gives a sign of life every minute; one that was silent for so long is dead (ASSUMPTION).
 pub const SILENCE_MIN: Duration = Duration::from_secs(600);
@@ -110,7 +111,12 @@ async fn clean_run(options: &CleanOptions, bucket: &Bucket, found: Found) -> Res
     let Found { marker, prefix, keeps } = found;
     let objects = bucket.list(&prefix).await?;
     let uploads = bucket.uploads(&prefix).await?.len();
-    let silent_for = marker.silent_for(SystemTime::now());
+    let heard = bucket.written(&marker_key(&prefix)).await?;
+    let silent_for = match heard {
+        Some(Written { ago, .. }) => ago,
+        // By two clocks, which may differ: better than nothing.
+        None => marker.silent_for(SystemTime::now()),
+    };
     let is_meant = match &options.which {
         Which::Silent(least) => !keeps && silent_for >= *least,
         Which::Run(run) => marker.run == *run,
@@ -120,7 +126,8 @@ async fn clean_run(options: &CleanOptions, bucket: &Bucket, found: Found) -> Res
         (true, true) => Fate::WouldBeRemoved,
         (true, false) => {
             if keeps {
-                Claim::inherited_to_keep(bucket, prefix, &marker.run).keep().await?;
+                let heard_at = heard.map(|heard| heard.at);
+                Claim::inherited_to_keep(bucket, prefix, &marker.run, heard_at).keep().await?;
             } else {
                 Claim::inherited(bucket, prefix, &marker.run).release().await?;
             }

@@ -5,11 +5,12 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
 use super::GetMode;
 use super::allowance::Held;
 use super::etag::{Known, Verdict};
+use super::in_flight::in_flight;
 use super::mover::{FileError, Mover};
 use super::readings::{Measure, ReadError, Readings, Wrong, compare, whole};
 use super::sink::Destination;
@@ -34,12 +35,10 @@ impl<S: Store> Mover<'_, S> {
         };
         let seen = Cell::new(Verdict::NotKnown);
         if in_ranges {
-            stream::iter((1..).zip(ranges(file.size_bytes, part_size_bytes)))
-                .then(async |part| self.go_on().map(|()| part))
-                .map_ok(async |part| self.fetch(key, Some(part), file, &destination, None).await)
-                .try_buffer_unordered(job.settings.parts_in_flight as usize)
-                .try_collect::<()>()
-                .await?;
+            let parts = stream::iter((1..).zip(ranges(file.size_bytes, part_size_bytes)))
+                .then(async |part| self.go_on().map(|()| part));
+            let fetch = |part| self.fetch(key, Some(part), file, &destination, None);
+            in_flight(job.settings.parts_in_flight, parts, fetch).await?;
         } else {
             let expected = known.as_ref().map(|known| (known, &seen));
             self.fetch(key, None, file, &destination, expected).await?;

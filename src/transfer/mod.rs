@@ -10,6 +10,7 @@ mod control;
 mod download;
 mod etag;
 mod flow;
+mod in_flight;
 mod mover;
 mod readings;
 mod request;

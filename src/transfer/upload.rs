@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
+use super::in_flight::in_flight;
 use super::mover::{FileError, Mover};
 use super::source::{PartSource, Source};
 use crate::clock;
@@ -90,13 +91,7 @@ impl<S: Store> Mover<'_, S> {
                 Ok::<_, FileError>((number, source.part(range, parts_in_flight).await?))
             });
         let send = async |(number, part)| self.send_part(upload, number, source, &part).await;
-        let mut parts: Vec<Part> = match parts_in_flight {
-            // Without a set of futures: its wakers are a quarter of what a simulated part costs.
-            1 => ready.and_then(send).try_collect().await?,
-            several => {
-                ready.map_ok(send).try_buffer_unordered(several as usize).try_collect().await?
-            }
-        };
+        let mut parts: Vec<Part> = in_flight(parts_in_flight, ready, send).await?;
         parts.sort_unstable_by_key(|part| part.number);
         source.unchanged().await?;
         Ok(parts)

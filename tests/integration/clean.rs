@@ -1,5 +1,7 @@
 //! What runs that were killed left is found and removed; whatever else is there stays.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tidegate::dataset::Payload;
 use tidegate::store::Store;
@@ -80,18 +82,16 @@ async fn removes_a_killed_run(slow: &str, endpoint: &str) {
 
 #[tokio::test]
 async fn runs_that_are_silent_for_long_are_removed_without_being_named() {
-    let serve = Serve::start(&["--bucket", "bucket"]);
-    let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
+    // Its objects are files, whose age can be set.
+    let Some(versitygw) = Versitygw::start() else { return };
+    let store = S3Store::connect(&connection(&versitygw.endpoint(), "bucket", SECRET_KEY).await);
     put(&store, "p/object", "data").await;
     let before = state(&store).await;
     for run in ["20260101T000000Z-aaaa", "20260101T000000Z-bbbb"] {
-        let marker = OF_ANOTHER_RUN.replace("another", run);
-        put(&store, &format!("p/tidegate-{run}/.tidegate-run.json"), &marker).await;
-        put(&store, &format!("p/tidegate-{run}/t0/object"), "data").await;
-        let key = format!("p/tidegate-{run}/t0/large");
-        store.create_upload(&key, &probe()).await.unwrap();
+        let marker = leave_a_run(&store, run).await;
+        versitygw.make_old(&marker, Duration::from_secs(2 * 24 * 3600));
     }
-    let tidegate = Tidegate::at(&serve.endpoint());
+    let tidegate = Tidegate::at(&versitygw.endpoint());
     let soon = tidegate.run_plain("clean", &[TARGET, "--older-than", "5m"]);
     assert_eq!(soon.code, 2);
     assert!(soon.stderr.contains("hint: "), "{}", soon.stderr);
@@ -107,6 +107,31 @@ async fn runs_that_are_silent_for_long_are_removed_without_being_named() {
     let nothing = tidegate.run_plain("clean", &[TARGET]);
     assert_eq!(nothing.code, 0);
     assert!(nothing.stdout.contains("no run has left anything"), "{}", nothing.stdout);
+}
+
+#[tokio::test]
+async fn a_live_run_whose_clock_is_behind_is_left_alone() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
+    // It says that it was alive long ago, and says so now.
+    leave_a_run(&store, "20260101T000000Z-aaaa").await;
+    let before = state(&store).await;
+    let silent = Tidegate::at(&serve.endpoint()).run_plain("clean", &[TARGET]);
+    assert!(
+        silent.stdout.starts_with("left alone: run 20260101T000000Z-aaaa"),
+        "{}",
+        silent.stdout
+    );
+    assert_eq!(state(&store).await, before);
+}
+
+/// A marker, whose key is returned, an object and an open upload.
+async fn leave_a_run(store: &S3Store, run: &str) -> String {
+    let marker = format!("p/tidegate-{run}/.tidegate-run.json");
+    put(store, &marker, &OF_ANOTHER_RUN.replace("another", run)).await;
+    put(store, &format!("p/tidegate-{run}/t0/object"), "data").await;
+    store.create_upload(&format!("p/tidegate-{run}/t0/large"), &probe()).await.unwrap();
+    marker
 }
 
 #[tokio::test]

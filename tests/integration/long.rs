@@ -23,6 +23,9 @@ const MARGIN_BYTES: u64 = 4 << 20;
 /// uploaded it keeps nothing, and does not grow.
 const OBJECT_BYTES: u64 = 500;
 
+/// What it keeps of each part of an object.
+const PART_BYTES: u64 = 100;
+
 /// One look at a process.
 #[derive(Clone, Copy, Debug)]
 struct Look {
@@ -82,8 +85,8 @@ fn a_long_run_has_flat_memory_and_loses_no_descriptor() {
     let length = std::env::var("TIDEGATE_LONG_RUN").unwrap_or_else(|_| "20m".into());
     let serve = Serve::start(&["--retain", "discard", "--connection-rate", "4MB/s"]);
     let tidegate = Tidegate::at(&serve.endpoint());
-    // From 8 KiB to 8 MiB: whole objects and parts, some dozen a second.
-    let what = ["s3://bucket/p", "--dataset", "many-small", "--files", "200", "--size", "160MB"];
+    // From some KiB to 20 MB: whole objects and parts, some a second.
+    let what = ["s3://bucket/p", "--dataset", "many-small", "--files", "200", "--size", "640MB"];
     let how = ["--part-size", "5MiB", "--concurrency", "8", "--direction", "mixed", "--json"];
     let mut child = tidegate.start("run", &[&what[..], &how, &["--for", &length]].concat());
     let both = watch(&mut child, serve.pid());
@@ -93,8 +96,10 @@ fn a_long_run_has_flat_memory_and_loses_no_descriptor() {
     let trial = &document["trials"][0];
     eprintln!("{} objects, {} bytes: {}", trial["objects"], trial["bytes"], trial["requests"]);
 
-    let uploaded = trial["requests"]["put"]["count"].as_u64().unwrap();
-    let kept = [("the program", 0), ("its server", uploaded / 2 * OBJECT_BYTES)];
+    let count = |operation| trial["requests"][operation]["count"].as_u64().unwrap();
+    let [puts, parts, completes] = ["put", "part", "complete"].map(count);
+    let kept_bytes = (puts + completes) * OBJECT_BYTES + parts * PART_BYTES;
+    let kept = [("the program", 0), ("its server", kept_bytes / 2)];
     for ((who, kept_bytes), looks) in kept.into_iter().zip(&both) {
         eprintln!(
             "{who}: {} looks over {length}; peaks of both halves {:?}",

@@ -100,7 +100,7 @@ pub(super) fn clock(trip: &Trip, written: &Range<SystemTime>) -> Check {
     Check::warning(
         "clock",
         says,
-        "set this machine's clock (NTP): requests that are 15 minutes off are refused, and `clean` goes by heartbeats",
+        "set this machine's clock (NTP): requests that are 15 minutes off are refused",
     )
 }
 

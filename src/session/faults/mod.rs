@@ -15,7 +15,7 @@ use std::ops::AddAssign;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::{Either, select};
 
@@ -208,7 +208,7 @@ fn a_seed_always_draws_the_same() {
 }
 
 #[test]
-fn a_place_that_is_given_back_keeps_the_uploads_of_runs_below_it() {
+fn a_place_that_is_given_back_keeps_uploads_of_runs_below_it_and_those_begun_later() {
     clock::simulate(async {
         let limits = crate::storj::Limits::none();
         let bucket = ModelStore::new(Default::default(), limits, Retain::Memory, 1);
@@ -218,9 +218,14 @@ fn a_place_that_is_given_back_keeps_the_uploads_of_runs_below_it() {
         }
         let housekeeping =
             Bucket::open(&Place::Simulated(bucket.clone()), &crate::pace::Paces::default());
-        let claim = Claim::inherited_to_keep(&housekeeping, "p/".into(), "run");
+        // Of the store's clock, which began in 1970.
+        let heard_at = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+        clock::sleep(Duration::from_secs(600)).await;
+        bucket.create_upload("p/theirs", &probe).await.unwrap();
+        let claim = Claim::inherited_to_keep(&housekeeping, "p/".into(), "run", Some(heard_at));
         claim.keep().await.unwrap();
-        let (_, uploads) = bucket.look();
-        assert_eq!(uploads, ["p/tidegate-alive/t0/large"]);
+        let (_, mut uploads) = bucket.look();
+        uploads.sort();
+        assert_eq!(uploads, ["p/theirs", "p/tidegate-alive/t0/large"]);
     });
 }

@@ -165,7 +165,8 @@ fn retry_after(value: &str) -> Option<Duration> {
     Some(http_date(value)?.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-fn http_date(value: &str) -> Option<SystemTime> {
+/// A date as HTTP writes it.
+pub(super) fn http_date(value: &str) -> Option<SystemTime> {
     DateTime::from_str(value.trim(), Format::HttpDate).ok()?.try_into().ok()
 }
 

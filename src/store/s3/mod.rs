@@ -49,7 +49,7 @@ use http_client::{Carries, Observed};
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
 pub use http_client::LOOPBACK_SEND_BUFFER_BYTES;
-pub use preflight::{TlsSeen, TrustSeen};
+pub use preflight::{TlsSeen, TrustSeen, Written};
 
 /// One bucket of an S3 endpoint, with an SDK client and a pool of connections of its own.
 #[derive(Debug)]

@@ -1,12 +1,15 @@
 //! What is asked before a run, and by no connector: versions, clocks, TLS.
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
+use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled};
 use http::Uri;
 
-use super::error::Call;
+use super::error::{Call, http_date};
 use super::http_client::{Carries, Trust, client_config, tls_version};
 use super::{Connection, S3Store, as_time, observe};
 use crate::measure::Probe;
@@ -30,6 +33,15 @@ pub enum TrustSeen {
     PrivateAuthority,
     /// For no reason: any would do.
     Unchecked,
+}
+
+/// When an object was written, by the server's clock alone, which tells seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its `Last-Modified`.
+    pub at: SystemTime,
+    /// From then to the answer's `Date`.
+    pub ago: Duration,
 }
 
 impl S3Store {
@@ -79,6 +91,54 @@ impl S3Store {
         let call = Call { operation: "HeadObject", subject: key };
         let output = self.head(call, None, probe).await?;
         Ok(output.last_modified.and_then(as_time))
+    }
+
+    /// HeadObject: when an object was written and how long ago that is, both by the server's clock.
+    /// `None` if the server does not tell.
+    pub async fn written(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<Written>, StoreError> {
+        let call = Call { operation: "HeadObject", subject: key };
+        let date = DateOfAnswer::default();
+        let request = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .customize()
+            .interceptor(date.clone())
+            .mutate_request(observe(probe, Carries::Nothing));
+        let output = self.attempt(call, probe, request.send()).await?;
+        let (at, now) = (output.last_modified.and_then(as_time), date.0.get());
+        let written = |(at, now): (SystemTime, &SystemTime)| Written {
+            at,
+            ago: now.duration_since(at).unwrap_or_default(),
+        };
+        Ok(at.zip(now).map(written))
+    }
+}
+
+/// The `Date` of an answer: the SDK does not hand it on.
+#[derive(Clone, Debug, Default)]
+struct DateOfAnswer(Arc<OnceLock<SystemTime>>);
+
+impl Intercept for DateOfAnswer {
+    fn name(&self) -> &'static str {
+        "DateOfAnswer"
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(date) = context.response().headers().get("date").and_then(http_date) {
+            let _ = self.0.set(date);
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,11 @@
 //! Servers that start themselves on loopback and are gone with their values.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -154,7 +155,8 @@ fn log_in(directory: &TempDir) -> PathBuf {
 pub struct Versitygw {
     child: Child,
     address: SocketAddr,
-    _directories: [TempDir; 2],
+    /// Of its buckets, and of what versions they keep.
+    directories: [TempDir; 2],
 }
 
 impl Versitygw {
@@ -187,7 +189,7 @@ impl Versitygw {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let gateway = Self { child, address, _directories: directories };
+        let gateway = Self { child, address, directories };
         gateway.wait_until_it_listens();
         Some(gateway)
     }
@@ -195,6 +197,13 @@ impl Versitygw {
     /// Its base URL.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Makes an object of the bucket as old as this.
+    pub fn make_old(&self, key: &str, age: Duration) {
+        let path = self.directories[0].path().join("bucket").join(key);
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
     }
 
     fn wait_until_it_listens(&self) {
