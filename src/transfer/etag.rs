@@ -6,7 +6,9 @@
 //! (`storj/gateway-st` miniogw). Other servers may have other ETags, and only a match proves that they
 //! do not: it cannot be chance. So an ETag that is not reproduced means corruption only when another of
 //! the same form was reproduced before in the same job, and the store itself told the part size.
-//! Otherwise the object is unverifiable, and nobody is called corrupt.
+//! Otherwise the object is unverifiable, and nobody is called corrupt. All parts but the last are taken to be
+//! as large as the first (ASSUMPTION): one put together from unequal parts whose number fits would be called
+//! corrupt in the store.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
