@@ -85,7 +85,7 @@ impl FromStr for Rate {
             let (number, unit) = split_number(text.trim().strip_suffix("/s")?)?;
             let factor = BITS.iter().find(|(name, _)| *name == unit).map(|(_, bits)| bits / 8.0);
             let rate = number * factor.or_else(|| bytes_of_unit(unit))?;
-            (rate > 0.0).then_some(Self(rate))
+            (rate > 0.0 && rate.is_finite()).then_some(Self(rate))
         };
         parse().ok_or_else(|| ParseUnitError {
             input: text.into(),

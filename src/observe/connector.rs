@@ -179,7 +179,9 @@ fn manner(way: &Way, downloads: bool) -> String {
         };
         written.expect("a string takes all");
     };
-    line("part_size", &way.part_size_bytes, size);
+    // A log of empty parts tells no size that could be set.
+    let part_size = way.part_size_bytes.clone().filter(|found| found.value > 0);
+    line("part_size", &part_size, size);
     line("parts_in_flight", &way.parts_in_flight, |count| count.to_string());
     line("concurrency", &way.files_in_flight, |count| count.to_string());
     lines
