@@ -55,7 +55,7 @@ impl Pace {
 
     /// Takes `units`: how long to wait before more is taken.
     pub fn take(&self, units: u64) -> Duration {
-        let now_ns = clock::now().since(Instant::default()).as_nanos() as u64;
+        let now_ns = clock::now().nanoseconds_since(Instant::default());
         let least_ns = now_ns.saturating_sub(self.credit.as_nanos() as u64);
         let cost_ns = self.cost(units).as_nanos() as u64;
         let paid = |paid_at_ns: u64| paid_at_ns.max(least_ns).saturating_add(cost_ns);

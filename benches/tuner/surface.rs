@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use tidegate::result::{LimitedBy, Settings};
+use tidegate::stats::normal;
 use tidegate::tune::Outcome;
 use tidegate::units::MIB;
 
@@ -231,9 +232,4 @@ impl Budget {
         let trials = grid().count() as u32 * REPEATS / 5;
         Self { trials, bytes: surface.grid_bytes() / 5.0 }
     }
-}
-
-/// A standard normal value (G. E. P. Box, M. E. Muller, 1958).
-pub fn normal(random: &mut fastrand::Rng) -> f64 {
-    (-2.0 * (1.0 - random.f64()).ln()).sqrt() * (TAU * random.f64()).cos()
 }

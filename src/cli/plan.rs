@@ -54,7 +54,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let needed = needed(args.direction.into(), args.verify);
     let models = models(&evidence, &needed)?;
     let question = Question {
-        dataset: args.dataset.clone().unwrap_or_else(|| "climate".into()),
+        dataset: args.dataset().to_owned(),
         shape,
         manner,
         nodes: args.nodes.0,

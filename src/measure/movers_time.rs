@@ -25,7 +25,7 @@ pub struct MoversTime {
 impl MoversTime {
     /// A mover did this for so long; `origin` is the start of the trial.
     pub fn add(&mut self, doing: Doing, origin: Instant, over: Range<Instant>) {
-        let nanoseconds = over.end.since(over.start).as_nanos() as u64;
+        let nanoseconds = over.end.nanoseconds_since(over.start);
         let series = match doing {
             Doing::Uploading => &mut self.uploading,
             Doing::ReadingBack => &mut self.reading_back,

@@ -4,6 +4,7 @@ use super::fitted::BetweenSessions;
 use super::forecast::{Forecast, Limit, Models};
 use super::globus;
 use super::question::Question;
+use super::words::counted;
 use super::work::Work;
 use crate::error::Result;
 use crate::result::{Direction, Settings};
@@ -127,17 +128,16 @@ fn more_files(question: &Question, models: &Models, now: &Forecast) -> Result<Op
 
 fn nodes(question: &Question, forecasts: &[Forecast]) -> Option<String> {
     let (first, last) = (forecasts.first()?, forecasts.last()?);
-    let each = |one: &Forecast| one.effective_speed_bytes_per_second / f64::from(one.nodes);
-    let short = forecasts.iter().find(|one| each(one) < 0.95 * each(first));
+    let short = forecasts.iter().find(|one| !one.brings_its_share(first));
     Some(match short {
         _ if forecasts.len() == 1 => return None,
         None => format!("up to {} DTNs, each brings its full share", last.nodes),
         Some(short) => format!(
             "beyond {} another brings less than its share: {} holds them back at {}{}",
-            counted(short.nodes - 1),
+            counted(short.nodes - 1, "DTN"),
             limit(short.limit),
             Rate(short.effective_speed_bytes_per_second),
-            knee(question, short.limit, each(first)).unwrap_or_default(),
+            knee(question, short.limit, first.each_bytes_per_second()).unwrap_or_default(),
         ),
     })
 }
@@ -155,16 +155,11 @@ fn knee(question: &Question, limit: Limit, each_bytes_per_second: f64) -> Option
     ))
 }
 
-/// `1 DTN`, `2 DTNs`.
-pub fn counted(nodes: u32) -> String {
-    format!("{nodes} DTN{}", if nodes == 1 { "" } else { "s" })
-}
-
 fn refusals(forecasts: &[Forecast]) -> Option<String> {
     let first = forecasts.iter().find(|one| one.refused_share > 0.02)?;
     Some(format!(
         "from {} on Storj answers more and more attempts with 429 ({:.0} % with {}); ask Storj for a higher limit of requests, or bundle files",
-        counted(first.nodes),
+        counted(first.nodes, "DTN"),
         100.0 * forecasts.last()?.refused_share,
         forecasts.last()?.nodes,
     ))

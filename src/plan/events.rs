@@ -48,12 +48,18 @@ pub fn events(text: &str) -> Result<Vec<Event>> {
         Error::environment(format!("this is no list of a Globus task's events: {error}"))
             .hint("save what `globus task event-list TASK_ID -F json` prints")
     })?;
-    let seconds = |time: OffsetDateTime| time.unix_timestamp_nanos() as f64 / 1e9;
-    let event = |Listed { code, is_error, time }| {
-        let time = time.and_then(|time| OffsetDateTime::parse(&time, &Rfc3339).ok());
-        Event { code, is_error, at_s: time.map(seconds) }
+    let event = |Listed { code, is_error, time }| Event {
+        code,
+        is_error,
+        at_s: time.and_then(|time| at_s(&time)),
     };
     Ok(events.data.into_iter().map(event).collect())
+}
+
+/// A time as Globus writes it, in seconds since 1970.
+pub(super) fn at_s(time: &str) -> Option<f64> {
+    let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
+    Some(time.unix_timestamp_nanos() as f64 / 1e9)
 }
 
 /// How often each code of an error is among them.

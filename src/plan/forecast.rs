@@ -16,6 +16,9 @@ use crate::storj::Limits;
 /// A limit that takes a smaller share of the time is not what holds a task down.
 const NOTICED: f64 = 0.05;
 
+/// A DTN that brings less of what one brings alone is held back.
+const FULL_SHARE: f64 = 0.95;
+
 /// A forecast's circumstances.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -92,6 +95,18 @@ pub struct Forecast {
     pub refused_share: f64,
     /// Share of the files that fail because all their attempts were refused.
     pub failing_share: f64,
+}
+
+impl Forecast {
+    /// Effective speed of each DTN.
+    pub(super) fn each_bytes_per_second(&self) -> f64 {
+        self.effective_speed_bytes_per_second / f64::from(self.nodes)
+    }
+
+    /// Whether each DTN brings as much as where there are fewest.
+    pub(super) fn brings_its_share(&self, fewest: &Self) -> bool {
+        self.each_bytes_per_second() >= FULL_SHARE * fewest.each_bytes_per_second()
+    }
 }
 
 /// The models of both ways, as far as they were fitted.

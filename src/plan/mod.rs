@@ -42,5 +42,5 @@ pub use shape::{Class, Shape, manifest};
 pub use simulated::{Point, Simulated, quantile};
 pub use sizes::SHAPE;
 pub use tasks::{Compared, Task, Tasks};
-pub use words::duration;
+pub use words::{counted, duration};
 pub use work::{Manner, Work};

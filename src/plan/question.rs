@@ -245,10 +245,8 @@ impl Question {
 
 /// The last number of DTNs before one falls short of its share.
 fn knee(forecasts: &[Forecast]) -> Option<u32> {
-    let each = |one: &Forecast| one.effective_speed_bytes_per_second / f64::from(one.nodes);
-    let first = forecasts.first().filter(|_| forecasts.len() > 1).map(each)?;
-    let in_proportion = forecasts.iter().take_while(|one| each(one) >= 0.95 * first);
-    in_proportion.last().map(|one| one.nodes)
+    let first = forecasts.first().filter(|_| forecasts.len() > 1)?;
+    forecasts.iter().take_while(|one| one.brings_its_share(first)).last().map(|one| one.nodes)
 }
 
 fn not_measured(direction: Direction) -> Error {

@@ -27,6 +27,7 @@ use super::settled::{Counts, Settled};
 use super::steps::{Files, Step};
 use crate::clock::Instant;
 use crate::measure::FailureClass;
+use crate::stats;
 use crate::store::StoreError;
 use crate::storj::{Admitted, Limited, Limiter, Limits};
 use crate::transfer::RetryPolicy;
@@ -187,8 +188,7 @@ impl<'a> Queue<'a> {
 impl Step {
     /// How long it takes this time: log-normal, so that it is never below zero, with the step's mean.
     fn drawn(&self, random: &mut fastrand::Rng) -> Duration {
-        let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
-        let normal = radius * (std::f64::consts::TAU * random.f64()).cos();
+        let normal = stats::normal(random);
         Duration::from_secs_f64(self.seconds * (self.sd * normal - 0.5 * self.sd.powi(2)).exp())
     }
 }

@@ -5,10 +5,8 @@
 //! many of as many bytes. Then the sizes are those.
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use super::events::{Event, Trouble, errors_by_code};
+use super::events::{Event, Trouble, at_s, errors_by_code};
 use super::forecast::Models;
 use super::own_fit::OwnFit;
 use super::question::Question;
@@ -108,7 +106,7 @@ impl Task {
             Some(other) => return Err(wrong(&format!("its status is {other}"))),
             None => return Err(wrong("it has no status")),
         }
-        let time = |text: Option<String>| OffsetDateTime::parse(&text?, &Rfc3339).ok();
+        let time = |text: Option<String>| at_s(&text?);
         let times = time(shown.request_time).zip(time(shown.completion_time));
         let (from, to) =
             times.ok_or_else(|| wrong("request_time or completion_time is missing"))?;
@@ -116,7 +114,7 @@ impl Task {
             .files_transferred
             .or_else(|| Some(shown.files?.saturating_sub(shown.files_skipped.unwrap_or(0))));
         let (files, bytes) = (files.unwrap_or(0), shown.bytes_transferred.unwrap_or(0));
-        let seconds = (to - from).as_seconds_f64();
+        let seconds = to - from;
         if files == 0 || bytes == 0 || seconds <= 0.0 {
             return Err(wrong("it moved nothing, or in no time"));
         }
@@ -127,7 +125,7 @@ impl Task {
             seconds,
             verified: shown.verify_checksum.unwrap_or(true),
             faults: shown.faults.unwrap_or(0),
-            during_s: [from, to].map(|time| time.unix_timestamp_nanos() as f64 / 1e9),
+            during_s: [from, to],
         })
     }
 

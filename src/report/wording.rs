@@ -87,11 +87,7 @@ pub fn place(target: &Target) -> String {
 
 /// `up`, `down` or `mixed`.
 pub fn direction(direction: impl Into<Traffic>) -> &'static str {
-    match direction.into() {
-        Traffic::Up => "up",
-        Traffic::Down => "down",
-        Traffic::Mixed => "mixed",
-    }
+    direction.into().word()
 }
 
 /// The phase in the words of the document.

@@ -170,6 +170,17 @@ impl From<Direction> for Traffic {
     }
 }
 
+impl Traffic {
+    /// `up`, `down` or `mixed`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
 /// One measured run of one settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {

@@ -19,7 +19,6 @@ use super::target::TargetOptions;
 use crate::dataset::FileSpec;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::store::s3::Written;
 
 /// A run gives a sign of life every minute; one that was silent for so long is dead (ASSUMPTION).
 pub const SILENCE_MIN: Duration = Duration::from_secs(600);
@@ -112,11 +111,9 @@ async fn clean_run(options: &CleanOptions, bucket: &Bucket, found: Found) -> Res
     let objects = bucket.list(&prefix).await?;
     let uploads = bucket.uploads(&prefix).await?.len();
     let heard = bucket.written(&marker_key(&prefix)).await?;
-    let silent_for = match heard {
-        Some(Written { ago, .. }) => ago,
-        // By two clocks, which may differ: better than nothing.
-        None => marker.silent_for(SystemTime::now()),
-    };
+    // By two clocks, which may differ, only where the endpoint's alone does not tell.
+    let silent_for =
+        heard.and_then(|heard| heard.ago).unwrap_or_else(|| marker.silent_for(SystemTime::now()));
     let is_meant = match &options.which {
         Which::Silent(least) => !keeps && silent_for >= *least,
         Which::Run(run) => marker.run == *run,

@@ -257,10 +257,7 @@ impl Measuring<'_> {
 
 fn line(what: &str, trial: &crate::result::Trial) -> String {
     let Some(task) = &trial.task else { return what.to_owned() };
-    let direction = match trial.direction {
-        crate::result::Traffic::Down => "down",
-        _ => "up",
-    };
+    let direction = trial.direction.word();
     format!(
         "{what:<40} {direction:<5} {:>8.1} s  {}",
         task.duration_s,

@@ -6,6 +6,7 @@
 
 mod batches;
 mod blocks;
+mod normal;
 mod ratio;
 mod stable;
 mod steady;
@@ -14,6 +15,7 @@ mod usl;
 
 pub use batches::mean_interval_95;
 pub use blocks::{Residual, residual};
+pub use normal::normal;
 pub use ratio::{LogMean, geometric_mean, log_mean};
 pub use stable::is_stable;
 pub use steady::steady_from;

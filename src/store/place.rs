@@ -78,6 +78,13 @@ macro_rules! either {
 }
 
 impl Store for AnyStore {
+    fn keeps_bytes(&self) -> bool {
+        match self {
+            Self::S3(store) => store.keeps_bytes(),
+            Self::Model(store) => store.keeps_bytes(),
+        }
+    }
+
     async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError> {
         either!(self, store => store.locate_bucket(probe))
     }

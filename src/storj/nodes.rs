@@ -131,6 +131,7 @@ impl OrderStatistic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats;
 
     fn nodes(required: u32, optimal: u32, total: u32) -> Nodes {
         let latency = Duration::from_millis(100);
@@ -153,11 +154,8 @@ mod tests {
         assert_eq!(nodes(29, 80, 400).segments_in_flight(), 1);
     }
 
-    /// A normal deviate by Box and Muller.
     fn piece_s(nodes: &Nodes, random: &mut fastrand::Rng) -> f64 {
-        let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
-        let normal = radius * (std::f64::consts::TAU * random.f64()).cos();
-        nodes.latency.as_secs_f64() * (nodes.spread * normal).exp()
+        nodes.latency.as_secs_f64() * (nodes.spread * stats::normal(random)).exp()
     }
 
     fn mean_and_sd(values: &[f64]) -> (f64, f64) {

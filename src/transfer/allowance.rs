@@ -47,6 +47,19 @@ impl Spent {
     }
 }
 
+impl std::ops::Add for Spent {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            bytes_up: self.bytes_up.saturating_add(other.bytes_up),
+            bytes_down: self.bytes_down.saturating_add(other.bytes_down),
+            requests: self.requests.saturating_add(other.requests),
+            cost: Usd(self.cost.0 + other.cost.0),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Account {
     spent: Spent,

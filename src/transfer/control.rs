@@ -122,7 +122,7 @@ impl Control {
     }
 
     fn runs_dry(&self) {
-        let now_ns = clock::now().since(self.origin).as_nanos() as u64;
+        let now_ns = clock::now().nanoseconds_since(self.origin);
         self.ran_dry_ns.fetch_min(now_ns, Relaxed);
     }
 

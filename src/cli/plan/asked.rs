@@ -42,8 +42,13 @@ impl Args {
         Ok(shape)
     }
 
+    /// What is to be moved, by its name.
+    pub fn dataset(&self) -> &str {
+        self.dataset.as_deref().unwrap_or("climate")
+    }
+
     fn named(&self) -> Result<Shape> {
-        let name = self.dataset.as_deref().unwrap_or("climate");
+        let name = self.dataset();
         if PROFILES.iter().any(|profile| profile.name == name) {
             let scale = Scale { size: self.size, files: self.files };
             return Shape::of(&Dataset::Synthetic(Synthetic::new(name, scale)?));

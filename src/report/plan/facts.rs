@@ -2,7 +2,7 @@
 
 use super::super::facts::{Facts, Table};
 use super::super::wording;
-use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice, duration};
+use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice, counted, duration};
 use crate::result::Direction;
 use crate::units::{ByteSize, Rate};
 
@@ -13,12 +13,12 @@ pub fn answer(plan: &Plan) -> Facts {
         ("dataset", dataset(plan)),
         ("moved", format!("{}, {}", way(plan), wording::settings(plan.settings))),
         ("time", time(plan, first)),
-        ("speed", format!("{} effective ({})", rate(first), advice::counted(first.nodes))),
+        ("speed", format!("{} effective ({})", rate(first), counted(first.nodes, "DTN"))),
         ("limit", format!("{}; {}", advice::limit(first.limit), terms(first))),
     ];
     if let Some(deadline) = plan.deadline {
         let takes = match deadline.nodes {
-            Some(number) => format!("{}, in nine of ten cases", advice::counted(number)),
+            Some(number) => format!("{}, in nine of ten cases", counted(number, "DTN")),
             None => "more than any number of DTNs brings under these limits".into(),
         };
         facts.push((
@@ -67,7 +67,7 @@ fn time(plan: &Plan, forecast: &Forecast) -> String {
         "p50 {}, p90 {} with {}{}",
         duration(forecast.p50_s),
         duration(forecast.p90_s),
-        advice::counted(forecast.nodes),
+        counted(forecast.nodes, "DTN"),
         if plan.verify { ", read back" } else { "" }
     )
 }
@@ -152,13 +152,8 @@ fn said(fitted: &Fitted) -> String {
         Rate(1.0 / model.seconds_per_byte.max(1e-15)),
         100.0 * fitted.residual_sd,
         fitted.observations,
-        counted_runs(fitted.sessions),
+        counted(fitted.sessions, "run"),
     )
-}
-
-/// `1 run`, `2 runs`.
-fn counted_runs(number: u32) -> String {
-    format!("{number} run{}", if number == 1 { "" } else { "s" })
 }
 
 /// A row for each number of DTNs, with the simulation's where there is one.
@@ -243,7 +238,7 @@ pub fn by_file_size(plan: &Plan) -> Table {
     Table {
         caption: format!(
             "The same bytes in files of other sizes, {}",
-            advice::counted(plan.forecasts[0].nodes)
+            counted(plan.forecasts[0].nodes, "DTN")
         ),
         columns: vec!["file size", "p50", "p90"],
         rows: plan.by_file_size.iter().map(row).collect(),

@@ -8,7 +8,7 @@ use super::Check;
 use super::host;
 use crate::clock;
 use crate::measure::{Connecting, Interfaces, Probe};
-use crate::store::s3::{Connection, S3Store, TrustSeen};
+use crate::store::s3::{Connection, S3Store, TrustSeen, skew};
 
 /// Requests whose times are looked at.
 const TRIPS: usize = 5;
@@ -38,8 +38,8 @@ pub(super) async fn round_trip(connection: &Connection, key: &str) -> Trip {
     let (mut trip, mut answers) = (Trip::default(), Vec::new());
     for _ in 0..TRIPS {
         let probe = Probe::begin(&Default::default(), clock::now());
-        let modified = store.modified(key, &probe).await;
-        trip.modified = modified.ok().flatten().or(trip.modified);
+        let written = store.written(key, &probe).await;
+        trip.modified = written.ok().flatten().map(|written| written.at).or(trip.modified);
         if let Some(Connecting::New { tcp, .. }) = probe.connecting() {
             trip.network = Some(tcp);
         }
@@ -84,16 +84,15 @@ pub(super) fn clock(trip: &Trip, written: &Range<SystemTime>) -> Check {
     };
     let ahead = modified.duration_since(written.end).unwrap_or_default();
     let behind = written.start.duration_since(modified + RESOLUTION).unwrap_or_default();
-    let skew = ahead.max(behind);
-    if skew == Duration::ZERO {
+    let by = ahead.max(behind);
+    if by == Duration::ZERO {
         return Check::ok("clock", "this machine's clock and the endpoint's agree to a second");
     }
-    let way = if ahead > behind { "ahead of" } else { "behind" };
-    let says = format!(
-        "the endpoint's clock is {} {way} this machine's",
-        humantime::format_duration(Duration::from_secs(skew.as_secs().max(1)))
-    );
-    if skew < SKEW_TOLERATED {
+    let says = match ahead > behind {
+        true => skew(modified, written.end),
+        false => skew(modified + RESOLUTION, written.start),
+    };
+    if by < SKEW_TOLERATED {
         return Check::ok("clock", says);
     }
     // 15 minutes: `storj/minio` cmd/globals.go, globalMaxSkewTime; AWS has the same.

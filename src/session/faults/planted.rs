@@ -132,10 +132,7 @@ const BUGS: &[Bug] = &[
         plant: |account| {
             let at = part_that_arrived(account)?;
             let bytes = account.attempts.remove(at).bytes;
-            let sums = &mut account.bytes;
-            for sum in [&mut sums.wire, &mut sums.good, &mut sums.payload, &mut sums.seen] {
-                *sum -= bytes;
-            }
+            sums(account).into_iter().for_each(|sum| *sum -= bytes);
             Some(())
         },
     },
@@ -145,10 +142,7 @@ const BUGS: &[Bug] = &[
         plant: |account| {
             let twice = account.attempts[part_that_arrived(account)?];
             account.attempts.push(twice);
-            let sums = &mut account.bytes;
-            for sum in [&mut sums.wire, &mut sums.good, &mut sums.payload, &mut sums.seen] {
-                *sum += twice.bytes;
-            }
+            sums(account).into_iter().for_each(|sum| *sum += twice.bytes);
             Some(())
         },
     },
@@ -277,6 +271,12 @@ const BUGS: &[Bug] = &[
         },
     },
 ];
+
+/// What each byte of a successful attempt is counted in.
+fn sums(account: &mut Account) -> [&mut u64; 4] {
+    let bytes = &mut account.bytes;
+    [&mut bytes.wire, &mut bytes.good, &mut bytes.payload, &mut bytes.seen]
+}
 
 fn is_same_request(one: &Attempt, other: &Attempt) -> bool {
     let id = |of: &Attempt| (of.operation, of.file, of.part_number);

@@ -73,8 +73,8 @@ impl Call<'_> {
             message = format!("{message}: {}", words.join(" "));
         }
         let date = answer.headers().get("date").filter(|_| code == Some(TOO_SKEWED));
-        if let Some(skew) = date.and_then(|date| skew(date, SystemTime::now())) {
-            message = format!("{message}: {skew}");
+        if let Some(date) = date.and_then(http_date) {
+            message = format!("{message}: {}", skew(date, SystemTime::now()));
         }
         StoreError {
             class: class_of_answer(status, code),
@@ -90,15 +90,15 @@ impl Call<'_> {
 /// The code of a request whose date is too far from the server's clock.
 const TOO_SKEWED: &str = "RequestTimeTooSkewed";
 
-/// How far the clock that wrote this `Date` is from ours, to a second.
-fn skew(date: &str, now: SystemTime) -> Option<String> {
-    let there = http_date(date)?;
-    let (way, by) = match there.duration_since(now) {
+/// How far the endpoint's clock, which shows `there`, is from ours, which shows `here`: to a second, and at least
+/// one.
+pub fn skew(there: SystemTime, here: SystemTime) -> String {
+    let (way, by) = match there.duration_since(here) {
         Ok(ahead) => ("ahead of", ahead),
         Err(behind) => ("behind", behind.duration()),
     };
-    let by = humantime::format_duration(Duration::from_secs(by.as_secs()));
-    Some(format!("the endpoint's clock is {by} {way} this machine's"))
+    let by = humantime::format_duration(Duration::from_secs(by.as_secs().max(1)));
+    format!("the endpoint's clock is {by} {way} this machine's")
 }
 
 /// Whether the server said no: by its status, or by an error inside a 200 (CompleteMultipartUpload
@@ -203,13 +203,12 @@ mod tests {
 
     #[test]
     fn the_way_and_the_size_of_a_skew_are_said() {
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        let at = http_date(date).unwrap();
-        let ahead = skew(date, at - Duration::from_secs(3661)).unwrap();
+        let at = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let ahead = skew(at, at - Duration::from_secs(3661));
         assert_eq!(ahead, "the endpoint's clock is 1h 1m 1s ahead of this machine's");
-        let behind = skew(date, at + Duration::from_secs(1200)).unwrap();
+        let behind = skew(at, at + Duration::from_secs(1200));
         assert_eq!(behind, "the endpoint's clock is 20m behind this machine's");
-        assert_eq!(skew("yesterday", at), None);
+        assert_eq!(http_date("yesterday"), None);
     }
 
     #[test]

@@ -48,6 +48,7 @@ use http_client::{Carries, Observed};
 
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
+pub use error::skew;
 pub use http_client::LOOPBACK_SEND_BUFFER_BYTES;
 pub use preflight::{TlsSeen, TrustSeen, Written};
 

@@ -40,8 +40,8 @@ pub enum TrustSeen {
 pub struct Written {
     /// Its `Last-Modified`.
     pub at: SystemTime,
-    /// From then to the answer's `Date`.
-    pub ago: Duration,
+    /// From then to the answer's `Date`, if it has one.
+    pub ago: Option<Duration>,
 }
 
 impl S3Store {
@@ -82,19 +82,7 @@ impl S3Store {
         }
     }
 
-    /// HeadObject: when an object was written, by the server's clock, to a second.
-    pub async fn modified(
-        &self,
-        key: &str,
-        probe: &Arc<Probe>,
-    ) -> Result<Option<SystemTime>, StoreError> {
-        let call = Call { operation: "HeadObject", subject: key };
-        let output = self.head(call, None, probe).await?;
-        Ok(output.last_modified.and_then(as_time))
-    }
-
-    /// HeadObject: when an object was written and how long ago that is, both by the server's clock.
-    /// `None` if the server does not tell.
+    /// HeadObject: when an object was written, and how long ago that is. `None` if the server does not tell.
     pub async fn written(
         &self,
         key: &str,
@@ -111,12 +99,9 @@ impl S3Store {
             .interceptor(date.clone())
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
-        let (at, now) = (output.last_modified.and_then(as_time), date.0.get());
-        let written = |(at, now): (SystemTime, &SystemTime)| Written {
-            at,
-            ago: now.duration_since(at).unwrap_or_default(),
-        };
-        Ok(at.zip(now).map(written))
+        let at = output.last_modified.and_then(as_time);
+        let ago = |at| Some(date.0.get()?.duration_since(at).unwrap_or_default());
+        Ok(at.map(|at| Written { at, ago: ago(at) }))
     }
 }
 

@@ -47,7 +47,7 @@ impl<'a> Budgets<'a> {
             let bytes = rate * trial.as_secs_f64();
             match direction {
                 Direction::Up if options.verify => {
-                    sum(files.up(bytes, smallest), files.read_back(bytes))
+                    files.up(bytes, smallest) + files.read_back(bytes)
                 }
                 Direction::Up => files.up(bytes, smallest),
                 Direction::Down => files.down(bytes, smallest),
@@ -197,13 +197,4 @@ pub(super) fn share(options: &TuneOptions, caps: &Caps) -> Until {
 /// Before the name of a budget, of which each search has a share.
 pub(super) fn part_of(options: &TuneOptions) -> &'static str {
     if options.directions.len() > 1 { "half of " } else { "" }
-}
-
-pub(super) fn sum(one: Spent, other: Spent) -> Spent {
-    Spent {
-        bytes_up: one.bytes_up.saturating_add(other.bytes_up),
-        bytes_down: one.bytes_down.saturating_add(other.bytes_down),
-        requests: one.requests.saturating_add(other.requests),
-        cost: Usd(one.cost.0 + other.cost.0),
-    }
 }

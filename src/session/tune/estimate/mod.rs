@@ -7,7 +7,7 @@ use serde::Serialize;
 
 pub(super) use self::affords::stored_part_size;
 
-use self::affords::{Budgets, part_of, share, sum};
+use self::affords::{Budgets, part_of, share};
 use super::TuneOptions;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -139,8 +139,8 @@ impl Estimate {
         let search =
             |(way, config): &(Direction, _)| SearchEstimate::new(options, *way, config, dataset);
         let searches = configs.iter().map(search).collect::<Result<Vec<_>>>()?;
-        let total: Option<Vec<Spent>> = searches.iter().map(|search| search.total).collect();
-        let total = total.map(|each| each.into_iter().fold(Spent::default(), sum));
+        let mut totals = searches.iter().map(|search| search.total);
+        let total = totals.try_fold(Spent::default(), |all, one| Some(all + one?));
         let is_real = options.target.simulation.is_none();
         let memory = |(_, config): &(_, tune::Config)| {
             limits::memory_needed(largest(options, config), dataset)

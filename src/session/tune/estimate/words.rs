@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Estimate, RateFrom, SearchEstimate};
-use crate::result::Direction;
+use crate::result::Traffic;
 use crate::units::{ByteSize, Rate};
 
 impl SearchEstimate {
@@ -33,7 +33,11 @@ impl Estimate {
             .map_or(String::new(), |bytes| format!("; up to {} of memory", ByteSize(bytes)));
         let search = |search: &SearchEstimate| match self.searches.len() {
             1 => search.text(self.sd_assumed),
-            _ => format!("{}: {}", way(search.direction), search.text(self.sd_assumed)),
+            _ => format!(
+                "{}: {}",
+                Traffic::from(search.direction).word(),
+                search.text(self.sd_assumed)
+            ),
         };
         let searches: Vec<String> = self.searches.iter().map(search).collect();
         format!("{}\n{}{memory}", searches.join("\n"), self.spending())
@@ -73,12 +77,5 @@ impl Estimate {
         rates.dedup();
         let from = self.searches.first().map(from).unwrap_or_default();
         format!("{} ({from})", rates.join(" and "))
-    }
-}
-
-fn way(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Up => "up",
-        Direction::Down => "down",
     }
 }
