@@ -1,5 +1,6 @@
 //! Housekeeping in the bucket: look, write the marker, abort, delete. Outside of any measurement.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub(super) struct Bucket {
     name: String,
     endpoint: String,
     retry: RetryPolicy,
+    /// Of the waits before other attempts.
+    random: RefCell<fastrand::Rng>,
     paces: Paces,
 }
 
@@ -40,6 +43,11 @@ impl Bucket {
             endpoint: place.endpoint().to_owned(),
             // A person waits: four attempts are over within a few seconds.
             retry: RetryPolicy { attempts_max: 4, ..RetryPolicy::default() },
+            random: RefCell::new(match place {
+                Place::Endpoint(_) => fastrand::Rng::new(),
+                // A simulation repeats.
+                Place::Simulated(_) => fastrand::Rng::with_seed(0),
+            }),
             paces: paces.clone(),
         }
     }
@@ -221,8 +229,9 @@ impl Bucket {
                 Err(error) => error,
             };
             attempts_made += 1;
-            let mut random = fastrand::Rng::new();
-            match self.retry.delay_after(attempts_made, &error, &mut random) {
+            let delay =
+                self.retry.delay_after(attempts_made, &error, &mut self.random.borrow_mut());
+            match delay {
                 Some(delay) => clock::sleep(delay).await,
                 None => return Err(error),
             }

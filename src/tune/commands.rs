@@ -24,13 +24,17 @@ pub struct GcsOptions {
     pub parallelism: Option<(u32, u32)>,
 }
 
-/// The concurrency for a connector whose part size we cannot set: at its part size if that is
-/// known and was measured, otherwise the one that loses least in the worst case over the part
-/// sizes measured; of those within the margin of that, the smallest.
+/// The concurrency for a connector whose part size we cannot set. Where that is known, or only one was
+/// measured, and it is the recommended one, so is the concurrency. Otherwise it is the one that loses least in
+/// the worst case over the part sizes that it may have; of those within the margin of that, the smallest.
 ///
 /// `None` before the race, and where other parts of one file were in flight than the connector has: it
 /// sends its blocks in order, if nobody saw more.
-pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
+pub fn gcs_concurrency(
+    search: &Search,
+    recommended: Settings,
+    options: &GcsOptions,
+) -> Option<u32> {
     let blocks = search.raced().and(search.confirmed());
     let of_connector = options.connector_parts_in_flight.unwrap_or(1);
     let alike = blocks.settings().filter(|settings| settings.parts_in_flight == of_connector);
@@ -40,6 +44,11 @@ pub fn gcs_concurrency(search: &Search, options: &GcsOptions) -> Option<u32> {
     let measured: BTreeSet<u64> = goodputs.iter().map(|(s, _)| s.part_size_bytes).collect();
     let connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
     let part_sizes = connector.map_or(measured, |size| BTreeSet::from([size]));
+    if part_sizes == BTreeSet::from([recommended.part_size_bytes])
+        && recommended.parts_in_flight == of_connector
+    {
+        return Some(recommended.concurrency);
+    }
 
     let best = |part_size: u64| {
         let same = goodputs.iter().filter(|(s, _)| s.part_size_bytes == part_size);

@@ -58,6 +58,12 @@ fn a_search_in_simulated_time_takes_its_budget_there_and_repeats() {
     let tune = || repeatable(&tidegate, "tune", &["--simulate", "hosted-1g-near"]);
     let first = tune();
     assert_eq!(first, tune());
+    // Also where calls beside the transfers are refused and tried again.
+    let small = ["--part-sizes", "5MiB", "--max-concurrency", "128"];
+    let search = || repeatable(&tidegate, "tune", &[&["--simulate"], &small[..]].concat());
+    let throttled = search();
+    assert!(throttled["recommendation"]["why"].as_str().unwrap().contains("throttling"));
+    assert_eq!(throttled, search());
     assert!(first["recommendation"]["settings"]["concurrency"].as_u64().unwrap() >= 2);
     // The budget of ten minutes was spent, all of it simulated.
     let simulated_s = first["simulation"]["simulated_s"].as_f64().unwrap();

@@ -72,7 +72,7 @@ impl Leg {
             found.goodput_bytes_per_second = goodput.map_or(0.0, |goodput| goodput.mean);
             found.interval_95 = goodput.and_then(|goodput| goodput.interval_95).unwrap_or_default();
         }
-        let concurrency = tune::gcs_concurrency(&self.search, gcs);
+        let concurrency = tune::gcs_concurrency(&self.search, found.settings, gcs);
         let way = match self.direction {
             Direction::Up => Way::Up,
             Direction::Down => Way::Down(options.get),
