@@ -72,6 +72,25 @@ fn the_recommendation_moves_with_the_knee_and_the_cost_of_a_part() {
 }
 
 #[test]
+fn where_the_connectors_part_size_is_known_gcs_gets_the_number_that_is_recommended() {
+    for seed in 0..40 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let measure = |next: Next| {
+            let factor = (0.1 * normal(&mut random)).exp();
+            outcome(factor * goodput(next.settings, 24, 0.0), LimitedBy::GatewayOrNetwork)
+        };
+        let config = Config { part_sizes_bytes: vec![64 * MIB], ..config(seed) };
+        let (search, _) = drive(config, 60, measure);
+        let chosen = recommend(&search, Direction::Up).unwrap().settings;
+        for connector_part_size_bytes in [Some(64 * MIB), None] {
+            let options = GcsOptions { connector_part_size_bytes, ..GcsOptions::default() };
+            let number = gcs_concurrency(&search, chosen, &options);
+            assert_eq!(number, Some(chosen.concurrency), "{seed}");
+        }
+    }
+}
+
+#[test]
 fn the_knee_is_found_with_few_trials_too() {
     for budget in [20, 25, 30, 40] {
         let found = (0..200).filter(|seed| {
