@@ -151,7 +151,7 @@ pub(super) struct Args {
 #[command(next_help_heading = "Budget")]
 struct Budgets {
     /// Time for preparation and trials, such as 10m; a trial that has begun is not cut, so that the last may
-    /// end later [default: 10m; 90s without TARGET]
+    /// end later [default: 10m for each direction; 90s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     budget: Option<Duration>,
     /// Bytes that may be moved, both ways together: a trial stops before they are exceeded
@@ -256,10 +256,11 @@ pub(super) fn run(args: Args) -> Result<()> {
     let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
     let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
     let paces = args.neighbour.resolve(u64::from(args.max_concurrency) * u64::from(parts_most))?;
-    let budget = args.budgets.budget.unwrap_or(times.budget);
+    let directions = args.direction.all();
+    let budget = args.budgets.budget.unwrap_or(times.budget * directions.len() as u32);
     let options = TuneOptions {
         target: TargetOptions { simulation, paces, ..args.target.resolve() },
-        directions: args.direction.all(),
+        directions,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,
         has_segments: is_storj,

@@ -132,13 +132,13 @@ fn candidates(trials: &[Trial], direction: Traffic) -> Vec<Candidate<'_>> {
     by_settings.into_iter().map(candidate).collect()
 }
 
-/// The trials of the confirmation where there are any, else those of the race: the others were run to
+/// The trials of the confirmation where there are any, else those of other blocks: the others were run to
 /// find the way, one after another.
 fn decisive<'a>(trials: &[&'a Trial]) -> Vec<&'a Trial> {
     let of = |phase: Phase| -> Vec<&'a Trial> {
         trials.iter().copied().filter(|trial| trial.phase == phase).collect()
     };
-    let phases = [Phase::Confirmation, Phase::Race].map(of);
+    let phases = [Phase::Confirmation, Phase::Race, Phase::BothWays].map(of);
     phases.into_iter().find(|found| !found.is_empty()).unwrap_or_else(|| trials.to_vec())
 }
 

@@ -98,6 +98,7 @@ pub fn phase(phase: Phase) -> &'static str {
         Phase::Race => "race",
         Phase::Confirmation => "confirmation",
         Phase::Duplicate => "duplicate",
+        Phase::BothWays => "both_ways",
         Phase::Run => "run",
     }
 }

@@ -24,6 +24,11 @@ impl Blocks {
         self.0.get(&settings).into_iter().flatten().map(|(block, outcome)| (*block, outcome))
     }
 
+    /// The highest number of a block; 0 without any.
+    pub(super) fn last(&self) -> u32 {
+        self.0.values().flat_map(BTreeMap::keys).max().copied().unwrap_or(0)
+    }
+
     pub(super) fn goodputs(&self, settings: Settings) -> Vec<f64> {
         self.outcomes(settings).map(|(_, outcome)| outcome.goodput).collect()
     }

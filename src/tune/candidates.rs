@@ -89,7 +89,7 @@ pub(super) fn neighbours(config: &Config, ramp: &Ramp, of: Settings) -> Vec<Sett
 
 impl Limits {
     /// Why settings are not possible; `goodput` is what the link is known to carry.
-    fn refuse(&self, settings: Settings, goodput: f64) -> Option<String> {
+    pub(super) fn refuse(&self, settings: Settings, goodput: f64) -> Option<String> {
         let part_size = settings.part_size_bytes;
         let held = u64::from(settings.streams()).saturating_mul(part_size);
         if let Some(memory) = self.memory_bytes.filter(|memory| held > *memory) {

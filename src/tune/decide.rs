@@ -155,8 +155,8 @@ impl<'a> Evidence<'a> {
     fn is_within_margin(&self, settings: Settings, others: impl Iterator<Item = Settings>) -> bool {
         let mut others = others.filter(|other| *other != settings);
         others.all(|other| {
-            let low = self.ground.compare(settings, other).and_then(lower_bound);
-            low.is_some_and(|low| low >= 1.0 - MARGIN)
+            let compared = self.ground.compare(settings, other);
+            compared.is_some_and(|compared| is_shown_within_margin(&compared))
         })
     }
 
@@ -235,6 +235,11 @@ impl<'a> Evidence<'a> {
         });
         blocks.chain(self.search.found_the_way().iter().copied())
     }
+}
+
+/// Whether the lower bound says that no more than the margin is lost.
+pub(super) fn is_shown_within_margin(comparison: &Comparison) -> bool {
+    lower_bound(*comparison).is_some_and(|low| low >= 1.0 - MARGIN)
 }
 
 fn lower_bound(comparison: Comparison) -> Option<f64> {

@@ -39,7 +39,7 @@ impl Ground {
                 Phase::Race => &mut ground.raced,
                 Phase::Confirmation => &mut ground.confirmed,
                 Phase::Duplicate => &mut duplicate,
-                Phase::Calibration | Phase::Ramp | Phase::Run => continue,
+                Phase::Calibration | Phase::Ramp | Phase::BothWays | Phase::Run => continue,
             };
             blocks.insert(trial.settings, trial.block.unwrap_or_default(), outcome(trial));
         }

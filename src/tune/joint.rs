@@ -1,14 +1,12 @@
 //! One concurrency for both directions: GCS has a single number for uploads and downloads.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::commands::{GcsOptions, commands};
-use super::decide::MARGIN;
-use super::ground::Ground;
+use super::decide::{MARGIN, is_shown_within_margin};
+use super::pairs;
 use super::programs::Way;
-use super::search::{Outcome, Search};
-use crate::result::{Comparison, Joint, Phase, Settings};
-use crate::stats::geometric_mean;
+use super::search::{Next, Search};
+use super::standing::Standing;
+use crate::result::{Comparison, Direction, Joint, Phase, Settings};
 
 /// The fewest files in flight that are within the margin of the best in both directions: those of which
 /// it is shown, else those that came so far; where none do, those that lose least in the worse direction.
@@ -22,14 +20,8 @@ pub fn joint(
     part_size_bytes: u64,
     options: &GcsOptions,
 ) -> Option<Joint> {
-    let (up, down) = (Standing::of(up, options).by_files(), Standing::of(down, options).by_files());
-    let both = up.iter().filter_map(|(files, up)| {
-        down.get(files).map(|down| Candidate { files: *files, up: *up, down: *down })
-    });
-    let both: Vec<Candidate> = both.collect();
-    let least_loss = || both.iter().min_by(|one, other| other.share().total_cmp(&one.share()));
-    let found = both.iter().find(|one| one.is_shown());
-    let found = found.or_else(|| both.iter().find(|one| one.is_near())).or_else(least_loss)?;
+    let (up, down) = (Standing::of(up, options), Standing::of(down, options));
+    let found = Candidate::chosen(&up, &down)?;
     let settings = Settings {
         part_size_bytes,
         concurrency: found.files,
@@ -41,12 +33,72 @@ pub fn joint(
         down: found.down,
         within_margin: found.is_near(),
         within_margin_shown: found.is_shown(),
-        why: found.why(),
+        why: found.why()
+            + if up.is_of_one_part_size() && down.is_of_one_part_size() {
+                ""
+            } else {
+                AT_ITS_WORST
+            },
         commands: commands(settings, Some(found.files), options, Way::Up),
     })
 }
 
+/// After figures that hold for more than one part size.
+const AT_ITS_WORST: &str = ", at the part size that suits it least: that of the connector is not known (`tidegate observe` finds it)";
+
+/// A trial that would show more of the concurrency for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForBoth {
+    /// In which direction.
+    pub direction: Direction,
+    /// The trial.
+    pub next: Next,
+    /// With fewer trials it had better not begin.
+    pub trials_needed: u32,
+}
+
+impl ForBoth {
+    /// What is next when both searches are over: so many files against the best of a direction that never
+    /// tried them, knows them from a single trial of the ramp, or not well enough. `None` where nothing is
+    /// open.
+    pub fn next(up: &Search, down: &Search, options: &GcsOptions) -> Option<Self> {
+        let mut ways = [(Direction::Up, up), (Direction::Down, down)]
+            .map(|(direction, search)| (direction, search, Standing::of(search, options)));
+        let files = in_question(&ways[0].2, &ways[1].2)?;
+        // A pair is finished before another is begun.
+        ways.sort_by_key(|(_, search, _)| search.pairs().is_between());
+        ways.iter().find_map(|(direction, search, standing)| {
+            let next = search.next_of_pair(|| standing.unshown(files))?;
+            let trials_needed = if search.pairs().is_between() { pairs::TRIALS } else { 1 };
+            Some(Self { direction: *direction, next, trials_needed })
+        })
+    }
+
+    /// Of so many affordable trials those that the second search may take: while something would be open
+    /// after it, trials of one pair are kept from a budget of three times as many.
+    pub fn leaves(up: &Search, down: &Search, options: &GcsOptions, affordable: u32) -> u32 {
+        let is_open = affordable >= 3 * pairs::TRIALS && Self::next(up, down, options).is_some();
+        if is_open { affordable - pairs::TRIALS } else { affordable }
+    }
+}
+
+/// The number of files that would be chosen; where none serves both, the fewest that serve one direction
+/// and that the other, whose knee is far below, has not tried.
+fn in_question(up: &Standing, down: &Standing) -> Option<u32> {
+    let chosen = Candidate::chosen(up, down);
+    if let Some(chosen) = chosen.filter(Candidate::is_near) {
+        return Some(chosen.files);
+    }
+    let untried = |one: &Standing, other: &Standing| {
+        let serving = one.by_files().into_iter().filter(|(_, found)| found.ratio >= 1.0 - MARGIN);
+        serving.map(|(files, _)| files).find(|files| other.may_serve_beyond(*files))
+    };
+    let untried = [untried(up, down), untried(down, up)].into_iter().flatten().min();
+    untried.or(chosen.map(|chosen| chosen.files))
+}
+
 /// So many files in flight against the best of each direction.
+#[derive(Clone, Copy)]
 struct Candidate {
     files: u32,
     up: Comparison,
@@ -54,6 +106,17 @@ struct Candidate {
 }
 
 impl Candidate {
+    fn chosen(up: &Standing, down: &Standing) -> Option<Self> {
+        let (up, down) = (up.by_files(), down.by_files());
+        let both = up.iter().filter_map(|(files, up)| {
+            down.get(files).map(|down| Self { files: *files, up: *up, down: *down })
+        });
+        let both: Vec<Self> = both.collect();
+        let least_loss = || both.iter().min_by(|one, other| other.share().total_cmp(&one.share()));
+        let found = both.iter().find(|one| one.is_shown());
+        found.or_else(|| both.iter().find(|one| one.is_near())).or_else(least_loss).copied()
+    }
+
     fn ways(&self) -> [(&'static str, &Comparison); 2] {
         [("up", &self.up), ("down", &self.down)]
     }
@@ -68,8 +131,7 @@ impl Candidate {
     }
 
     fn is_shown(&self) -> bool {
-        let low = |way: &Comparison| way.interval_95.map_or(0.0, |[low, _]| low);
-        self.ways().iter().all(|(_, way)| low(way) >= 1.0 - MARGIN)
+        self.ways().iter().all(|(_, way)| is_shown_within_margin(way))
     }
 
     fn why(&self) -> String {
@@ -96,89 +158,12 @@ impl Candidate {
     }
 }
 
-/// What one direction's trials say of settings that the connector can have.
-struct Standing<'a> {
-    search: &'a Search,
-    ground: Ground,
-    /// Geometric means of the race and its confirmation.
-    means: Vec<(Settings, f64)>,
-    parts_in_flight: u32,
-    part_sizes: BTreeSet<u64>,
-}
-
-impl<'a> Standing<'a> {
-    fn of(search: &'a Search, options: &GcsOptions) -> Self {
-        let ground = Ground::of_search(search);
-        let parts_in_flight = options.connector_parts_in_flight.unwrap_or(1);
-        let blocks = ground.raced().and(ground.confirmed());
-        let alike = blocks.settings().filter(|one| one.parts_in_flight == parts_in_flight);
-        let mean = |one: Settings| Some((one, geometric_mean(&blocks.goodputs(one))?));
-        let means: Vec<(Settings, f64)> = alike.filter_map(mean).collect();
-        let measured: BTreeSet<u64> = means.iter().map(|(one, _)| one.part_size_bytes).collect();
-        let of_connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
-        let part_sizes = of_connector.map_or(measured, |size| BTreeSet::from([size]));
-        Self { search, ground, means, parts_in_flight, part_sizes }
-    }
-
-    /// Each number of files against the best, at that part size at which it loses most.
-    fn by_files(&self) -> BTreeMap<u32, Comparison> {
-        let trials = self.search.found_the_way().iter().map(|(one, _)| *one);
-        let files = self.means.iter().map(|(one, _)| *one).chain(trials);
-        let files = files.filter(|one| one.parts_in_flight == self.parts_in_flight);
-        let files: BTreeSet<u32> = files.map(|one| one.concurrency).collect();
-        let standing = |files| self.raced(files).or_else(|| self.on_the_way(files));
-        files.into_iter().filter_map(|files| Some((files, standing(files)?))).collect()
-    }
-
-    /// By the race and its confirmation; `None` if some part size is missing.
-    fn raced(&self, files: u32) -> Option<Comparison> {
-        let at = |part_size_bytes: &u64| {
-            let parts_in_flight = self.parts_in_flight;
-            let one =
-                Settings { part_size_bytes: *part_size_bytes, concurrency: files, parts_in_flight };
-            let same = self.means.iter().filter(|(of, _)| of.part_size_bytes == *part_size_bytes);
-            let (best, most) = same.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
-            let (_, mean) = same.clone().find(|(of, _)| *of == one)?;
-            Some(self.compare(one, *best).unwrap_or(Comparison {
-                settings: *best,
-                ratio: mean / most,
-                interval_95: None,
-                phase: None,
-            }))
-        };
-        let all: Option<Vec<Comparison>> = self.part_sizes.iter().map(at).collect();
-        all?.into_iter().min_by(|one, other| one.ratio.total_cmp(&other.ratio))
-    }
-
-    fn compare(&self, one: Settings, best: Settings) -> Option<Comparison> {
-        if one == best {
-            let interval_95 = Some([1.0, 1.0]);
-            return Some(Comparison { settings: best, ratio: 1.0, interval_95, phase: None });
-        }
-        self.ground.compare(one, best)
-    }
-
-    /// By single trials before the race.
-    fn on_the_way(&self, files: u32) -> Option<Comparison> {
-        let trials = || {
-            let trials = self.search.found_the_way().iter();
-            trials.filter(|(one, _)| one.parts_in_flight == self.parts_in_flight)
-        };
-        let against_best = |(one, outcome): &(Settings, Outcome)| {
-            let same = trials().filter(|(of, _)| of.part_size_bytes == one.part_size_bytes);
-            let (best, most) = same.max_by(|a, b| a.1.goodput.total_cmp(&b.1.goodput))?;
-            let ratio = outcome.goodput / most.goodput;
-            let phase = Some(Phase::Ramp);
-            Some(Comparison { settings: *best, ratio, interval_95: None, phase })
-        };
-        let same = trials().filter(|(one, _)| one.concurrency == files);
-        let all = same.filter_map(against_best).filter(|found| found.ratio.is_finite());
-        all.min_by(|one, other| one.ratio.total_cmp(&other.ratio))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::recommend;
+    use super::super::search::Outcome;
     use super::super::tests::config;
     use super::*;
     use crate::result::LimitedBy;
@@ -201,6 +186,28 @@ mod tests {
         search
     }
 
+    /// Measures what serves both as [`ForBoth`] asks for it. How many trials that took, each way.
+    fn measured(up: &mut Search, down: &mut Search, knees: [u32; 2]) -> [u32; 2] {
+        let mut random = fastrand::Rng::with_seed(8);
+        let last_blocks = [&*up, &*down].map(|search| search.confirmed().last());
+        let mut trials = [0; 2];
+        while let Some(open) = ForBoth::next(up, down, &GcsOptions::default()) {
+            let (search, way) = match open.direction {
+                Direction::Up => (&mut *up, 0),
+                Direction::Down => (&mut *down, 1),
+            };
+            let streams = open.next.settings.streams().min(knees[way]);
+            let goodput = f64::from(streams) * (1.0 + 0.004 * random.f64());
+            let limited_by = LimitedBy::GatewayOrNetwork;
+            search.tell(open.next, Outcome { goodput, limited_by, steady: None });
+            // The blocks are new ones, of two trials each.
+            let block = open.next.block.unwrap();
+            assert_eq!(block, last_blocks[way] + trials[way] / 2 + 1);
+            trials[way] += 1;
+        }
+        trials
+    }
+
     fn found(up: &Search, down: &Search) -> Joint {
         joint(up, down, 64 * MIB, &GcsOptions::default()).unwrap()
     }
@@ -221,6 +228,54 @@ mod tests {
             "{}",
             joint.why
         );
+    }
+
+    /// On links whose knees are so far apart; what was known before, and what is after.
+    fn served(knees: [u32; 2]) -> [Joint; 2] {
+        let (mut up, mut down) = (searched(knees[0], false), searched(knees[1], false));
+        let before = found(&up, &down);
+        let best_up = recommend(&up, Direction::Up);
+        let trials = measured(&mut up, &mut down, knees);
+        let sizes = up.config().part_sizes_bytes.len() as u32;
+        assert!((pairs::TRIALS..=sizes * pairs::TRIALS).contains(&trials[0]), "{trials:?}");
+        assert_eq!(recommend(&up, Direction::Up), best_up, "that is another question");
+        [before, found(&up, &down)]
+    }
+
+    #[test]
+    fn what_a_direction_knows_from_its_ramp_alone_is_measured_in_blocks() {
+        let [before, after] = served([2, 8]);
+        assert!(before.why.contains("one trial of the ramp"), "{}", before.why);
+        assert_eq!((before.concurrency, before.within_margin_shown), (8, false));
+        assert_eq!((after.concurrency, after.within_margin_shown), (8, true), "{}", after.why);
+        assert_eq!(after.up.phase, Some(Phase::BothWays));
+    }
+
+    #[test]
+    fn what_serves_one_direction_is_tried_in_the_other_whose_knee_is_far_below() {
+        let [before, after] = served([2, 32]);
+        assert!(!before.within_margin, "its ramp did not go so far: {}", before.why);
+        assert_eq!((after.concurrency, after.within_margin_shown), (32, true), "{}", after.why);
+    }
+
+    proptest! {
+        #[test]
+        fn where_more_files_do_no_harm_a_number_is_shown_that_serves_both(
+            knees in prop::array::uniform2(1_u32..=32),
+        ) {
+            let (mut up, mut down) = (searched(knees[0], false), searched(knees[1], false));
+            measured(&mut up, &mut down, knees);
+            let joint = found(&up, &down);
+            prop_assert!(joint.within_margin_shown, "{}", joint.why);
+            let needed = f64::from(knees[0].max(knees[1])) * (1.0 - MARGIN);
+            prop_assert!(f64::from(joint.concurrency) >= needed - 0.5, "{}", joint.why);
+        }
+    }
+
+    #[test]
+    fn what_is_known_well_both_ways_is_not_measured_again() {
+        let (mut up, mut down) = (searched(8, false), searched(8, false));
+        assert_eq!(measured(&mut up, &mut down, [8, 8]), [0, 0]);
     }
 
     #[test]

@@ -12,6 +12,8 @@
 //!    now, and a duplicate of the likely choice.
 //! 5. **Decision**: the cheapest settings whose lower 95 % bound on the ratio to every other candidate
 //!    is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
+//! 6. **Both ways**, after a search in each direction, with what is left of the budget: the concurrency
+//!    that serves both, in blocks of two against the best of each direction that does not know it well.
 //!
 //! A smaller budget leaves out the duplicate first, then finalists and candidates, in order of worth.
 
@@ -23,6 +25,7 @@ mod decide;
 mod feasible;
 mod ground;
 mod joint;
+mod pairs;
 mod plan;
 mod programs;
 mod race;
@@ -30,6 +33,7 @@ mod ramp;
 mod resume;
 mod scaling;
 mod search;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -38,7 +42,7 @@ pub use commands::{GcsOptions, commands, gcs_concurrency, untuned};
 pub use decide::{MARGIN, recommend};
 pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_sizes};
 pub use ground::Ground;
-pub use joint::joint;
+pub use joint::{ForBoth, joint};
 pub use plan::{Forecast, SD_ASSUMED};
 pub use programs::Way;
 pub use scaling::scaling;

@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::search::{Next, Outcome, Search};
-use crate::result::Trial;
+use crate::result::{Phase, Trial};
 
 impl Search {
     /// The search that was asked this with so many trials affordable, and told that. `None` if it would
@@ -13,7 +13,8 @@ impl Search {
     ) -> Option<Self> {
         let mut search = Self::new(config);
         for (affordable, next, outcome) in told {
-            if search.ask(affordable) != Some(next) {
+            // What serves both directions is not one search's question.
+            if next.phase != Phase::BothWays && search.ask(affordable) != Some(next) {
                 return None;
             }
             search.tell(next, outcome);

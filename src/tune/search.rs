@@ -6,6 +6,7 @@ use super::Config;
 use super::blocks::Blocks;
 use super::candidates::{self, Candidates};
 use super::confirm::{self, Confirmation, Noise};
+use super::pairs::Pairs;
 use super::race::{self, Race};
 use super::ramp::Ramp;
 use crate::result::{LimitedBy, Phase, Settings};
@@ -56,6 +57,8 @@ pub struct Search {
     confirmation: Option<Confirmation>,
     confirmed: Blocks,
     duplicate: Blocks,
+    /// For the concurrency that serves both directions.
+    pairs: Pairs,
     /// Everything before the race.
     found_the_way: Vec<(Settings, Outcome)>,
     candidates: Candidates,
@@ -89,6 +92,7 @@ impl Search {
             confirmation: None,
             confirmed: Blocks::default(),
             duplicate: Blocks::default(),
+            pairs: Pairs::default(),
             found_the_way: Vec::new(),
             candidates: Candidates::default(),
             random,
@@ -126,6 +130,10 @@ impl Search {
             Phase::Race => self.raced.insert(settings, block, outcome),
             Phase::Confirmation => self.confirmed.insert(settings, block, outcome),
             Phase::Duplicate => self.duplicate.insert(settings, block, outcome),
+            Phase::BothWays => {
+                let before = self.last_block();
+                self.pairs.insert(settings, block.saturating_sub(before), outcome);
+            }
             Phase::Calibration => {
                 self.single.push((settings, outcome));
                 self.found_the_way.push((settings, outcome));
@@ -167,6 +175,18 @@ impl Search {
         &self.duplicate
     }
 
+    /// What was measured for the concurrency that serves both directions.
+    pub(super) fn pairs(&self) -> &Pairs {
+        &self.pairs
+    }
+
+    /// The next trial of a pair: of the one under way, else of a `new` one. The search itself is over.
+    pub(super) fn next_of_pair(&self, new: impl FnOnce() -> Option<[Settings; 2]>) -> Option<Next> {
+        let (settings, block) = self.pairs.next(new)?;
+        let block = Some(self.last_block() + block);
+        Some(Next { settings, phase: Phase::BothWays, block })
+    }
+
     /// Trials before the race.
     pub(super) fn found_the_way(&self) -> &[(Settings, Outcome)] {
         &self.found_the_way
@@ -175,6 +195,11 @@ impl Search {
     /// What was raced, and what was not and why.
     pub(super) fn candidates(&self) -> &Candidates {
         &self.candidates
+    }
+
+    /// Of the race and the confirmation; no two blocks of a direction have the same number.
+    fn last_block(&self) -> u32 {
+        self.raced.last().max(self.confirmed.last())
     }
 
     fn next_of_calibration(&mut self, affordable: u32) -> Option<Next> {

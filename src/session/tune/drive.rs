@@ -19,7 +19,7 @@ use crate::session::run::{describe, prepare};
 use crate::store::Place;
 use crate::transfer::{Allowance, Arrivals, Job, Order, RetryPolicy, Sink};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
-use crate::tune::{self, Next, Outcome};
+use crate::tune::{self, ForBoth, Next, Outcome, Search};
 
 /// A search under way: asks for trials, runs them, saves each.
 pub(super) struct Tuning<'a> {
@@ -32,64 +32,125 @@ pub(super) struct Tuning<'a> {
     pub(super) progress: &'a mut Progress,
     pub(super) record: Record,
     pub(super) allowance: Arc<Allowance>,
+    /// Whether the objects that are downloaded have been uploaded.
+    pub(super) has_objects: bool,
+}
+
+/// How far a trial came.
+#[derive(PartialEq)]
+enum Measured {
+    Whole,
+    /// The allowance was used up in it: it says nothing.
+    Stopped,
 }
 
 impl Tuning<'_> {
-    /// All directions, one after the other.
+    /// All directions, one after the other; then what serves both.
     pub(super) async fn search(&mut self, mut legs: Vec<Leg>, mut spent: Spent) -> Result<()> {
-        for leg in legs.iter_mut().filter(|leg| !leg.over) {
-            spent.turn_to(leg);
-            self.allowance = spent.allowance();
-            self.go(leg, &mut spent).await?;
+        if let Some((first, rest)) = legs.split_first_mut() {
+            self.go(first, None, &mut spent).await?;
+            if let [second] = rest {
+                self.go(second, Some(&first.search), &mut spent).await?;
+                self.serve_both(first, second, &mut spent).await?;
+            }
         }
         self.recommend(&legs);
         Ok(())
     }
 
-    /// Searches in one direction.
-    async fn go(&mut self, leg: &mut Leg, spent: &mut Spent) -> Result<()> {
-        if self.options.prepares(leg.direction) {
+    /// Sees to it that trials of this leg draw on its budget and have what they download.
+    async fn make_ready(&mut self, leg: &Leg, spent: &mut Spent) -> Result<()> {
+        self.allowance = spent.allowance();
+        if self.options.prepares(leg.direction) && !self.has_objects {
             let began = clock::now();
             self.prepare(&leg.config).await?;
+            self.has_objects = true;
             spent.add_beside(began.elapsed());
         }
+        Ok(())
+    }
+
+    /// Searches in one direction, if that is not over; after the `first` one, if there is one.
+    async fn go(&mut self, leg: &mut Leg, first: Option<&Search>, spent: &mut Spent) -> Result<()> {
+        if leg.over {
+            return Ok(());
+        }
+        spent.turn_to(leg);
+        self.make_ready(leg, spent).await?;
         loop {
-            let affordable_trials = spent.affordable();
+            let left = spent.affordable();
+            let affordable_trials = first
+                .map_or(left, |first| ForBoth::leaves(first, &leg.search, &self.options.gcs, left));
             let Some(next) = leg.search.ask(affordable_trials) else {
                 if leg.search.is_cut_short() {
                     spent.ends_the_search();
                 }
                 break;
             };
-            let (began, before) = (clock::now(), self.allowance.spent());
-            let left = Left { trials: affordable_trials, time: spent.left() };
-            let finished = self.trial(next, leg.direction, left).await?;
-            let trial::Finished { mut trial, records, stopped, .. } = finished;
-            let (took, after) = (began.elapsed(), self.allowance.spent());
-            if stopped {
-                let (cap, is_shared) = (spent.stopped(took), self.options.directions.len() > 1);
-                self.progress.note(&format!(
-                    "trial {} was stopped: {}{} is used up",
-                    trial.id + 1,
-                    if is_shared { "its direction's share of " } else { "" },
-                    cap.option()
-                ));
+            if self.measure(next, affordable_trials, leg, spent).await? == Measured::Stopped {
                 break;
             }
-            trial.asked = Some(Asked {
-                affordable_trials,
-                took_s: took.as_secs_f64(),
-                bytes: after.bytes() - before.bytes(),
-                cost_usd: after.cost.0 - before.cost.0,
-            });
-            leg.search.tell(next, Outcome::from(&trial));
-            self.progress.note(&line(&trial));
-            spent.add(&trial);
-            self.record.document.spent = Some(spent.total());
-            self.record.add(trial, &records)?;
         }
         self.record.document.spent = Some(spent.total());
         Ok(())
+    }
+
+    /// Measures what would serve both directions where one of them does not know it well: with what both
+    /// searches left of the budget.
+    async fn serve_both(&mut self, up: &mut Leg, down: &mut Leg, spent: &mut Spent) -> Result<()> {
+        up.until = down.until.clone();
+        while let Some(open) = ForBoth::next(&up.search, &down.search, &self.options.gcs) {
+            let leg = if open.direction == up.direction { &mut *up } else { &mut *down };
+            spent.turn_to(leg);
+            let affordable_trials = spent.affordable();
+            if affordable_trials < open.trials_needed {
+                spent.ends_the_search();
+                break;
+            }
+            self.make_ready(leg, spent).await?;
+            if self.measure(open.next, affordable_trials, leg, spent).await? == Measured::Stopped {
+                break;
+            }
+        }
+        self.record.document.spent = Some(spent.total());
+        Ok(())
+    }
+
+    /// Runs what the search asked for, tells it and saves it.
+    async fn measure(
+        &mut self,
+        next: Next,
+        affordable_trials: u32,
+        leg: &mut Leg,
+        spent: &mut Spent,
+    ) -> Result<Measured> {
+        let (began, before) = (clock::now(), self.allowance.spent());
+        let left = Left { trials: affordable_trials, time: spent.left() };
+        let finished = self.trial(next, leg.direction, left).await?;
+        let trial::Finished { mut trial, records, stopped, .. } = finished;
+        let (took, after) = (began.elapsed(), self.allowance.spent());
+        if stopped {
+            let (cap, is_shared) = (spent.stopped(took), self.options.directions.len() > 1);
+            self.progress.note(&format!(
+                "trial {} was stopped: {}{} is used up",
+                trial.id + 1,
+                if is_shared { "its direction's share of " } else { "" },
+                cap.option()
+            ));
+            return Ok(Measured::Stopped);
+        }
+        trial.asked = Some(Asked {
+            affordable_trials,
+            took_s: took.as_secs_f64(),
+            bytes: after.bytes() - before.bytes(),
+            cost_usd: after.cost.0 - before.cost.0,
+        });
+        leg.search.tell(next, Outcome::from(&trial));
+        self.progress.note(&line(&trial));
+        spent.add(&trial);
+        self.record.document.spent = Some(spent.total());
+        self.record.add(trial, &records)?;
+        Ok(Measured::Whole)
     }
 
     fn recommend(&mut self, legs: &[Leg]) {

@@ -5,7 +5,7 @@ use super::estimate::{Estimate, SearchEstimate};
 use super::{TuneOptions, resume};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::result::{Budget, Direction, Recommendation, Settings, Traffic, Trial};
+use crate::result::{Budget, Direction, Phase, Recommendation, Settings, Traffic, Trial};
 use crate::transfer::GetMode;
 use crate::tune::{self, Forecast, Ground, Objective, Search, Way};
 
@@ -17,7 +17,7 @@ pub(super) struct Leg {
     /// Trials that fit, before any was seen.
     pub(super) expected_trials: u32,
     pub(super) until: Until,
-    /// One after it had begun when the run was cut off.
+    /// What comes after it had begun when the run was cut off.
     pub(super) over: bool,
 }
 
@@ -35,6 +35,7 @@ impl Leg {
         let count = configs.len() as u32;
         let caps = estimate.caps(options);
         let has_trials = |direction: Direction| of(trials, direction).next().is_some();
+        let serves_both = trials.iter().any(|trial| trial.phase == Phase::BothWays);
         let leg = |((number, (direction, config)), expected)| {
             let later = &options.directions[number as usize..];
             let expected: &SearchEstimate = expected;
@@ -49,7 +50,7 @@ impl Leg {
                     Budget::Bytes | Budget::Cost => expected.trials.max(Forecast::TRIALS_MIN + 1),
                 },
                 until: Until::share(options.budget, &caps, number, count),
-                over: later.iter().copied().any(has_trials),
+                over: serves_both || later.iter().copied().any(has_trials),
             })
         };
         (1..).zip(configs).zip(&estimate.searches).map(leg).collect()

@@ -67,7 +67,7 @@ pub async fn tune(
         may_write(&bucket, interrupt, progress).await?;
     }
     let of_the_model = told::of_the_model(options, &legs, &open, progress);
-    let scenario = told::scenario(options, &legs, &open);
+    let scenario = told::scenario(options, &legs, &dataset, &open)?;
     let record = match cut_off {
         Some(saved) => resume::record(saved, &scenario, &open.result)?,
         None => Record::begin(Beginning {
@@ -103,6 +103,7 @@ pub async fn tune(
         progress,
         record,
         allowance: spent.allowance(),
+        has_objects: false,
     };
     let searched = claim.while_alive(tuning.search(legs, spent)).await;
     let mut record = tuning.record;

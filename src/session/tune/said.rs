@@ -32,6 +32,7 @@ pub(super) fn why(phase: Phase, block: Option<u32>) -> String {
         Phase::Race => "race",
         Phase::Confirmation => "confirm",
         Phase::Duplicate => "twice",
+        Phase::BothWays => "both ways",
         Phase::Run => "run",
     };
     block.map_or_else(|| word.to_owned(), |block| format!("{word} {block}"))
@@ -48,7 +49,7 @@ pub(super) fn line(trial: &Trial) -> String {
         format!("  {:>10} effective", speed.unwrap_or("-".into()))
     });
     format!(
-        "trial {:>3}  {why:<10}  {:>8} x {:>3} files  {:>10}{effective}  p50 {p50:>8}  {} failed",
+        "trial {:>3}  {why:<12}  {:>8} x {:>3} files  {:>10}{effective}  p50 {p50:>8}  {} failed",
         trial.id + 1,
         ByteSize(trial.settings.part_size_bytes).to_string(),
         trial.settings.concurrency,

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::TuneOptions;
 use super::estimate::{largest, stored_part_size};
 use super::leg::Leg;
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::plan::{SHAPE, Shape};
 use crate::session::progress::Progress;
 use crate::session::run::{Upwards, capped, seen};
 use crate::session::target::Open;
@@ -32,12 +35,17 @@ pub(super) fn of_the_model(
     all
 }
 
-/// With every default filled in.
+/// With every default filled in, and the sizes of the files: a plan is made from times and sizes.
+///
+/// # Errors
+/// If the dataset has no file.
 pub(super) fn scenario(
     options: &TuneOptions,
     legs: &[Leg],
+    dataset: &Dataset,
     open: &Open,
-) -> BTreeMap<String, Value> {
+) -> Result<BTreeMap<String, Value>> {
+    let shape = Shape::of(dataset)?;
     let dataset = match &options.dataset {
         _ if options.objects => json!({ "existing": open.describe() }),
         Upwards::Synthetic { name, .. } => json!(name),
@@ -65,6 +73,7 @@ pub(super) fn scenario(
         ("window_s".into(), json!(options.window.as_secs_f64())),
     ]);
     scenario.extend([
+        (SHAPE.into(), json!(shape)),
         ("max_bytes".into(), json!(options.caps.bytes)),
         ("max_cost_usd".into(), json!(options.caps.cost)),
         ("prices".into(), json!(options.caps.prices)),
@@ -75,5 +84,5 @@ pub(super) fn scenario(
     }
     scenario.extend(seen(options.connector.as_ref()));
     scenario.extend(capped(&options.target.paces));
-    scenario
+    Ok(scenario)
 }

@@ -1,0 +1,138 @@
+//! What `tune` recommends.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Direction, LimitedBy, Phase, Settings};
+
+/// What `tune` recommends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recommendation {
+    /// The settings to use.
+    pub settings: Settings,
+    /// For which direction.
+    pub direction: Direction,
+    /// Geometric mean over the blocks of trials.
+    pub goodput_bytes_per_second: f64,
+    /// 95 % interval over the blocks of trials.
+    pub interval_95: [f64; 2],
+    /// How sure.
+    pub verdict: Verdict,
+    /// The lower 95 % bound of its ratio to the leader is at least 0.95.
+    pub within_margin_shown: bool,
+    /// The lower 95 % bound of its ratio to the current default is above 1.
+    pub better_than_default_shown: bool,
+    /// Smallest ratio minus one that these trials could have shown, 80 % power at the 5 % level.
+    pub smallest_difference_seen: Option<f64>,
+    /// Why, in a sentence or two.
+    pub why: String,
+    /// The recommended settings against each other candidate, paired over blocks.
+    pub compared_with: Vec<Comparison>,
+    /// Commands ready to paste.
+    pub commands: Commands,
+    /// What held the rate down where the verdict is `limited`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<LimitedBy>,
+    /// Settings against themselves on fresh data (an A/A test): an interval without 1 says that trials
+    /// vary more than the intervals know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_settings_twice: Option<Comparison>,
+    /// Where uploads were read back: geometric mean of the effective speeds over the blocks of trials. Then
+    /// the settings were chosen by it, and the ratios are its.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_speed_bytes_per_second: Option<f64>,
+    /// Its 95 % interval over the blocks of trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_speed_interval_95: Option<[f64; 2]>,
+    /// How goodput scales with streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+}
+
+/// One concurrency for uploads and downloads: GCS has a single one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Joint {
+    /// Files in flight, either way.
+    pub concurrency: u32,
+    /// On the way up, against the settings that were best there at the same part size.
+    pub up: Comparison,
+    /// The same on the way down.
+    pub down: Comparison,
+    /// Whether both ratios are at least 0.95.
+    pub within_margin: bool,
+    /// Whether the lower 95 % bounds of both are.
+    pub within_margin_shown: bool,
+    /// Why, in a sentence with the figures.
+    pub why: String,
+    /// Commands that set it.
+    pub commands: Commands,
+}
+
+/// The universal scalability law through the trials of the recommended part size:
+/// rate = gamma N / (1 + alpha (N - 1) + beta N (N - 1)) for N streams.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// Always `usl`.
+    pub model: String,
+    /// Rate of one stream.
+    pub gamma_bytes_per_second: f64,
+    /// Contention: what streams wait for each other.
+    pub alpha: f64,
+    /// From a bootstrap of whole blocks; `None` with fewer than three.
+    pub alpha_interval_95: Option<[f64; 2]>,
+    /// Crosstalk: what streams disturb each other.
+    pub beta: f64,
+    /// From a bootstrap of whole blocks; `None` with fewer than three.
+    pub beta_interval_95: Option<[f64; 2]>,
+    /// Streams with the highest rate; `None` when no peak is shown: the interval of `beta` includes 0.
+    pub peak_streams: Option<f64>,
+    /// Of the peak, where it is shown and every resample had one.
+    pub peak_streams_interval_95: Option<[f64; 2]>,
+    /// Trials that the law was fitted to.
+    pub trials: u32,
+}
+
+/// How sure a recommendation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Within the margin of the best and better than the default: both shown.
+    Clear,
+    /// The trials do not tell the candidates apart.
+    Indistinguishable,
+    /// Too few trials reached a steady state.
+    NotSteady,
+    /// Something other than the settings held the rate down.
+    Limited,
+}
+
+/// The recommended settings against another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The other.
+    pub settings: Settings,
+    /// Goodput of the recommended over goodput of the other; effective speeds where those were compared.
+    pub ratio: f64,
+    /// 95 % interval of the ratio; `None` with fewer than two common blocks. From the race it holds for
+    /// all of the race's comparisons together.
+    pub interval_95: Option<[f64; 2]>,
+    /// Where the trials come from that were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+}
+
+/// Commands that set what was recommended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commands {
+    /// Globus Connect Server, this storage gateway only.
+    pub gcs_storage_gateway: String,
+    /// Globus Connect Server, the whole endpoint.
+    pub gcs_endpoint: String,
+    /// Undoes both.
+    pub gcs_revert: String,
+    /// rclone flags.
+    pub rclone: String,
+    /// AWS CLI configuration.
+    pub aws: String,
+    /// s5cmd flags.
+    pub s5cmd: String,
+}
