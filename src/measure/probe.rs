@@ -103,12 +103,12 @@ impl Probe {
         passed.add(bin, bytes);
     }
 
-    /// `bytes` of payload have passed evenly since `from`: for a store that moves them as one.
-    pub fn payload_passed_since(&self, from: Instant, bytes: u64) {
+    /// `bytes` of payload have passed evenly over a while: for a store that moves them as one.
+    pub fn payload_passed_over(&self, over: Range<Instant>, bytes: u64) {
         Live::add(&self.live.wire_bytes, bytes);
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.total += bytes;
-        passed.evenly.push((from..clock::now(), bytes));
+        passed.evenly.push((over, bytes));
     }
 
     /// How the connection was come by; `None` if the attempt failed before.
@@ -170,7 +170,7 @@ mod tests {
                 clock::sleep(Duration::from_millis(after_ms)).await;
                 let from = clock::now();
                 clock::sleep(Duration::from_millis(took_ms)).await;
-                probe.payload_passed_since(from, bytes);
+                probe.payload_passed_over(from..clock::now(), bytes);
                 probe.add_to(&mut series);
             });
             prop_assert_eq!(series.sum(0, usize::MAX), bytes);

@@ -10,12 +10,16 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use super::carried::{Carried, Moment, Stretch};
 use super::model::Capacity;
 use crate::clock::Instant;
 use crate::units::Rate;
 
 /// What is less than this is over: rounding, not payload.
 const HALF_A_BYTE: f64 = 0.5;
+
+/// So many moments are kept without a second look.
+const MOMENTS_MIN: usize = 1000;
 
 /// One way of a link. Flows are named by numbers that the caller chooses.
 #[derive(Debug)]
@@ -25,6 +29,10 @@ pub struct FairLink {
     /// Bytes that a flow which never ended would have carried, as of `at`.
     carried: f64,
     at: Instant,
+    /// The same at earlier moments, as far back as flows that have not ended began.
+    earlier: Carried,
+    /// With more moments than this it is looked whether some may be forgotten.
+    moments_max: usize,
     flows: BinaryHeap<Reverse<Flow>>,
     begun: u64,
 }
@@ -36,6 +44,13 @@ struct Flow {
     order: u64,
     name: usize,
     bytes: u64,
+    began: Instant,
+}
+
+impl Flow {
+    fn beginning(&self) -> Moment {
+        Moment { at: self.began, bytes: self.ends - self.bytes as f64 }
+    }
 }
 
 impl PartialEq for Flow {
@@ -69,6 +84,8 @@ impl FairLink {
             capacity,
             carried: 0.0,
             at: Instant::default(),
+            earlier: Carried::default(),
+            moments_max: MOMENTS_MIN,
             flows: BinaryHeap::new(),
             begun: 0,
         })
@@ -85,10 +102,17 @@ impl FairLink {
         if self.flows.is_empty() {
             // Small numbers are exact ones.
             self.carried = 0.0;
+            self.earlier.restart();
         } else {
             self.carried += now.since(self.at).as_secs_f64() * self.rate();
         }
         self.at = now;
+        self.earlier.note(self.now());
+    }
+
+    /// As of `at`.
+    fn now(&self) -> Moment {
+        Moment { at: self.at, bytes: self.carried }
     }
 
     /// A flow begins.
@@ -96,7 +120,18 @@ impl FairLink {
         self.advance(now);
         self.begun += 1;
         let ends = self.carried + bytes as f64;
-        self.flows.push(Reverse(Flow { ends, order: self.begun, name, bytes }));
+        self.flows.push(Reverse(Flow { ends, order: self.begun, name, bytes, began: now }));
+        self.forget();
+    }
+
+    /// Forgets what was before all flows.
+    fn forget(&mut self) {
+        if self.earlier.len() > self.moments_max
+            && let Some(first) = self.flows.iter().map(|Reverse(flow)| flow.began).min()
+        {
+            self.earlier.forget_before(first);
+            self.moments_max = MOMENTS_MIN.max(2 * self.earlier.len());
+        }
     }
 
     /// Which flow ends next, and when if nothing changes until then.
@@ -107,30 +142,30 @@ impl FairLink {
         Some((flow.name, self.at + Duration::from_nanos((left_s * 1e9).ceil() as u64)))
     }
 
-    /// Takes out one flow that is over.
-    pub fn take_ended(&mut self, now: Instant) -> Option<usize> {
+    /// Takes out one flow that is over; when its bytes passed.
+    pub fn take_ended(&mut self, now: Instant) -> Option<(usize, Vec<Stretch>)> {
         self.advance(now);
         let Reverse(flow) = self.flows.peek()?;
-        let name = flow.name;
         if flow.ends > self.carried + HALF_A_BYTE {
             return None;
         }
-        self.flows.pop();
-        Some(name)
+        let Reverse(flow) = self.flows.pop()?;
+        Some((flow.name, self.earlier.stretches(flow.beginning(), self.now(), flow.bytes)))
     }
 
-    /// A flow is broken off. How many bytes it had carried.
-    pub fn break_off(&mut self, now: Instant, name: usize) -> u64 {
+    /// A flow is broken off; when the bytes passed that it had carried.
+    pub fn break_off(&mut self, now: Instant, name: usize) -> Vec<Stretch> {
         self.advance(now);
-        let mut carried = 0;
-        let of_flow = |flow: &Flow| flow.bytes as f64 - (flow.ends - self.carried).max(0.0);
+        let now = self.now();
+        let mut stretches = Vec::new();
         self.flows.retain(|Reverse(flow)| {
             if flow.name == name {
-                carried = of_flow(flow) as u64;
+                let carried = flow.bytes as f64 - (flow.ends - now.bytes).max(0.0);
+                stretches = self.earlier.stretches(flow.beginning(), now, carried as u64);
             }
             flow.name != name
         });
-        carried
+        stretches
     }
 }
 
@@ -152,7 +187,7 @@ mod tests {
     fn ends(link: &mut FairLink) -> Vec<(usize, f64)> {
         let mut ends = Vec::new();
         while let Some((_, at)) = link.next() {
-            while let Some(name) = link.take_ended(at) {
+            while let Some((name, _)) = link.take_ended(at) {
                 ends.push((name, at.since(Instant::default()).as_secs_f64()));
             }
         }
@@ -172,11 +207,35 @@ mod tests {
     }
 
     #[test]
+    fn what_passes_in_any_while_is_no_more_than_the_link_carries() {
+        // One after the other they crowd in: the first are fast before the others come.
+        let mut link = link(1e9, 1e6);
+        let mut stretches = Vec::new();
+        (0..32)
+            .for_each(|name| link.begin(seconds(f64::from(name) * 0.1), name as usize, 2_000_000));
+        while let Some((_, at)) = link.next() {
+            while let Some((_, of_one)) = link.take_ended(at) {
+                stretches.extend(of_one);
+            }
+        }
+        for second in 0..64 {
+            let (from, to) = (seconds(f64::from(second)), seconds(f64::from(second + 1)));
+            let within = |Stretch { over, bytes }: &Stretch| {
+                let shared = over.end.min(to).since(over.start.max(from)).as_secs_f64();
+                *bytes as f64 * shared / over.end.since(over.start).as_secs_f64()
+            };
+            let passed: f64 = stretches.iter().map(within).sum();
+            assert!((passed / 1e6 - 1.0).abs() < 0.02, "{passed} in second {second}");
+        }
+    }
+
+    #[test]
     fn a_flow_that_is_broken_off_leaves_its_share_and_says_what_it_carried() {
         let mut link = link(1e9, 1000.0);
         link.begin(seconds(0.0), 1, 2000);
         link.begin(seconds(0.0), 2, 2000);
-        assert_eq!(link.break_off(seconds(2.0), 1), 1000);
+        let over = seconds(0.0)..seconds(2.0);
+        assert_eq!(link.break_off(seconds(2.0), 1), [Stretch { over, bytes: 1000 }]);
         let ends = ends(&mut link);
         assert_eq!(ends.len(), 1);
         assert!((ends[0].1 - 3.0).abs() < 1e-6, "{ends:?}");

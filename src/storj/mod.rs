@@ -8,6 +8,7 @@
 
 mod bucket;
 mod buckets;
+mod carried;
 mod course;
 mod fair;
 mod limiter;
@@ -24,6 +25,7 @@ mod upload;
 
 pub use bucket::{Bucket, Overwrite, Rules};
 pub use buckets::{Admission, Buckets};
+pub use carried::Stretch;
 pub use course::{Course, Timing};
 pub use fair::FairLink;
 pub use limiter::{Admitted, Ask, Limited, Limiter};

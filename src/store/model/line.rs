@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use crate::clock::{self, Instant, Sleep};
-use crate::storj::{Capacity, FairLink};
+use crate::storj::{Capacity, FairLink, Stretch};
 use crate::units::Rate;
 
 /// One way of the link; without limits its bytes take no time.
@@ -25,7 +25,7 @@ struct State {
 /// What a place in the list of flows holds.
 enum Flow {
     Flowing(Option<Waker>),
-    Ended,
+    Ended(Vec<Stretch>),
 }
 
 impl Line {
@@ -34,15 +34,19 @@ impl Line {
         Self(FairLink::new(own_rate, capacity).map(state))
     }
 
-    /// Waits until `bytes` have passed. If it is dropped before, `broken_off` is told how many had.
-    pub(super) async fn carry(&self, bytes: u64, broken_off: impl FnOnce(u64)) {
-        let Some(state) = &self.0 else { return };
+    /// Waits until `bytes` have passed. Then, or when it is dropped before, `passed` is told when which did.
+    pub(super) async fn carry(&self, bytes: u64, passed: impl FnMut(Stretch)) {
+        let Some(state) = &self.0 else { return at_once(bytes, passed) };
         let name = state.borrow_mut().begin(bytes);
-        let mut place = Place { state, name, broken_off: Some(broken_off) };
+        let _place = Place { state, name, passed };
         let mut timer = pin!(None::<Timer>);
         poll_fn(|context| poll(state, name, timer.as_mut(), context)).await;
-        place.broken_off = None;
     }
+}
+
+fn at_once(bytes: u64, mut passed: impl FnMut(Stretch)) {
+    let now = clock::now();
+    passed(Stretch { over: now..now, bytes });
 }
 
 /// The timer of the flow that ends next, and until when it runs.
@@ -59,7 +63,7 @@ fn poll(
 ) -> Poll<()> {
     loop {
         let mut state = state.borrow_mut();
-        if matches!(state.flows[name], Flow::Ended) {
+        if matches!(state.flows[name], Flow::Ended(_)) {
             return Poll::Ready(());
         }
         state.flows[name] = Flow::Flowing(Some(context.waker().clone()));
@@ -101,9 +105,9 @@ impl State {
     }
 
     fn end_all_that_are_over(&mut self) {
-        while let Some(name) = self.link.take_ended(clock::now()) {
+        while let Some((name, stretches)) = self.link.take_ended(clock::now()) {
             self.wake(name);
-            self.flows[name] = Flow::Ended;
+            self.flows[name] = Flow::Ended(stretches);
         }
         self.wake_next();
     }
@@ -124,24 +128,26 @@ impl State {
 }
 
 /// A place in the list of flows, given back when the flow is over or broken off.
-struct Place<'a, F: FnOnce(u64)> {
+struct Place<'a, F: FnMut(Stretch)> {
     state: &'a RefCell<State>,
     name: usize,
-    /// Taken away when the flow is over.
-    broken_off: Option<F>,
+    passed: F,
 }
 
-impl<F: FnOnce(u64)> Drop for Place<'_, F> {
+impl<F: FnMut(Stretch)> Drop for Place<'_, F> {
     fn drop(&mut self) {
         let mut state = self.state.borrow_mut();
-        if matches!(state.flows[self.name], Flow::Flowing(_)) {
-            let carried = state.link.break_off(clock::now(), self.name);
-            state.wake_next();
-            if let Some(broken_off) = self.broken_off.take() {
-                broken_off(carried);
+        let stretches = match std::mem::replace(&mut state.flows[self.name], Flow::Flowing(None)) {
+            Flow::Ended(stretches) => stretches,
+            Flow::Flowing(_) => {
+                let stretches = state.link.break_off(clock::now(), self.name);
+                state.wake_next();
+                stretches
             }
-        }
+        };
         state.free.push(self.name);
+        drop(state);
+        stretches.into_iter().for_each(&mut self.passed);
     }
 }
 
@@ -162,7 +168,7 @@ mod tests {
                 let line = &line;
                 async move {
                     clock::sleep(Duration::from_secs(after_s)).await;
-                    line.carry(bytes, |_| unreachable!("nothing is broken off")).await;
+                    line.carry(bytes, |_| {}).await;
                     clock::now().since(Instant::default()).as_secs_f64()
                 }
             };
@@ -179,11 +185,11 @@ mod tests {
         let (carried, end) = clock::simulate(async {
             let mut carried = 0;
             let leader = async {
-                let flow = pin!(line.carry(200, |bytes| carried = bytes));
+                let flow = pin!(line.carry(200, |passed| carried += passed.bytes));
                 select(flow, pin!(clock::sleep(Duration::from_secs(2)))).await;
             };
             let other = async {
-                line.carry(400, |_| unreachable!("this one ends")).await;
+                line.carry(400, |_| {}).await;
                 clock::now().since(Instant::default()).as_secs_f64()
             };
             let ((), end) = futures::join!(leader, other);

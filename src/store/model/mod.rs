@@ -2,7 +2,7 @@
 //! gateway's ([`crate::storj`]), without sockets and, unless asked for, without bytes.
 //!
 //! A part is one unit: a chain of a few events, whatever its size. Its bytes are arithmetic, and are
-//! noted as evenly spread over the time in which a segment of them flowed.
+//! noted as evenly spread over stretches of time in which the link's rate for them hardly changed.
 
 mod answers;
 mod content;

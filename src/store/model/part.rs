@@ -90,9 +90,7 @@ async fn flow(course: &mut Course, line: &Line, bytes: u64, probe: &Arc<Probe>) 
     while left > 0 {
         let segment = left.min(course.to_boundary());
         wait_until(course.enter(clock::now(), segment)).await;
-        let began = clock::now();
-        line.carry(segment, |bytes| probe.payload_passed_since(began, bytes)).await;
-        probe.payload_passed_since(began, segment);
+        line.carry(segment, |passed| probe.payload_passed_over(passed.over, passed.bytes)).await;
         left -= segment;
     }
 }
