@@ -53,10 +53,11 @@ impl Task {
         }
     }
 
-    /// Enough that starting a process is a small part of it, and little enough for slow peers.
+    /// Enough that what a process does once (start, draw its report) is a small part of it, and little
+    /// enough for slow peers.
     pub fn file_bytes(self) -> u64 {
         match self.data {
-            Data::Synthetic => 512 * MIB,
+            Data::Synthetic => 1024 * MIB,
             Data::Files => 128 * MIB,
         }
     }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use futures::FutureExt;
+use futures::future::{AbortHandle, AbortRegistration, Abortable};
 use tokio::sync::watch;
 
 use crate::clock::Apart;
@@ -21,8 +22,18 @@ use crate::transfer::{Control, Job, Worker, WorkerReport};
 pub(super) struct Crew {
     job: Arc<Job>,
     control: Arc<Control>,
-    cut: watch::Sender<bool>,
+    cut: Cut,
     hands: Hands,
+}
+
+/// Cuts the workers off when it is dropped. A worker asks at every poll, which costs less this way than with
+/// a channel.
+struct Cut(Vec<AbortHandle>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
 }
 
 enum Hands {
@@ -49,23 +60,24 @@ impl Crew {
     /// If a thread cannot be started.
     pub(super) fn start(job: Job, control: Control, place: &Place) -> Result<Self> {
         let (job, control) = (Arc::new(job), Arc::new(control));
-        let (cut, cut_receiver) = watch::channel(false);
-        let seat = |number, count| Seat {
+        let count = match place {
+            Place::Endpoint(_) => measure::cores().min(job.settings.concurrency).max(1),
+            Place::Simulated(_) => 1,
+        };
+        let (cut, registrations): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| AbortHandle::new_pair()).unzip();
+        let mut seats = (0..count).zip(registrations).map(|(number, cut)| Seat {
             number,
             count,
             job: Arc::clone(&job),
             control: Arc::clone(&control),
-            cut: cut_receiver.clone(),
-        };
+            cut,
+        });
         let hands = match place {
-            Place::Endpoint(connection) => {
-                let count = measure::cores().min(job.settings.concurrency).max(1);
-                let seats = (0..count).map(|number| seat(number, count));
-                start_threads(seats, connection)?
-            }
-            Place::Simulated(store) => simulate(seat(0, 1), store.clone()),
+            Place::Endpoint(connection) => start_threads(seats, connection)?,
+            Place::Simulated(store) => simulate(seats.next().expect("one"), store.clone()),
         };
-        Ok(Self { job, control, cut, hands })
+        Ok(Self { job, control, cut: Cut(cut), hands })
     }
 
     pub(super) fn job(&self) -> Arc<Job> {
@@ -91,13 +103,7 @@ impl Crew {
 
     /// Waits until every mover has stopped by itself.
     pub(super) async fn done(&self) {
-        match &self.hands {
-            Hands::Threads { done, .. } => {
-                let mut done = done.clone();
-                while done.changed().await.is_ok() {}
-            }
-            Hands::Simulated(work) => poll_fn(|context| work.borrow_mut().poll(context)).await,
-        }
+        self.hands.done().await;
     }
 
     /// Drops what is still under way and collects what was recorded.
@@ -105,8 +111,8 @@ impl Crew {
     /// # Errors
     /// If a thread panicked; the caller still has a clean-up to do.
     pub(super) async fn join(self) -> Result<Vec<WorkerReport>> {
-        self.cut.send_replace(true);
-        self.done().await;
+        drop(self.cut);
+        self.hands.done().await;
         // The panic itself is on standard error already.
         let panicked = |_| Error::environment("a thread that moves data panicked: this is a bug");
         let join = |handle: JoinHandle<WorkerReport>| handle.join().map_err(panicked);
@@ -116,6 +122,18 @@ impl Crew {
                 Work::Done(report) => Ok(vec![*report]),
                 Work::UnderWay(_) => unreachable!("it was waited for"),
             },
+        }
+    }
+}
+
+impl Hands {
+    async fn done(&self) {
+        match self {
+            Self::Threads { done, .. } => {
+                let mut done = done.clone();
+                while done.changed().await.is_ok() {}
+            }
+            Self::Simulated(work) => poll_fn(|context| work.borrow_mut().poll(context)).await,
         }
     }
 }
@@ -158,7 +176,7 @@ struct Seat {
     count: u32,
     job: Arc<Job>,
     control: Arc<Control>,
-    cut: watch::Receiver<bool>,
+    cut: AbortRegistration,
 }
 
 impl Seat {
@@ -170,15 +188,11 @@ impl Seat {
         runtime.block_on(async { self.work(&S3Store::connect(connection)).await })
     }
 
-    async fn work(mut self, store: &impl Store) -> WorkerReport {
+    async fn work(self, store: &impl Store) -> WorkerReport {
         let worker = Worker::new(store, &self.job, &self.control, u64::from(self.number));
         let movers = (self.number..self.job.settings.concurrency).step_by(self.count as usize);
-        tokio::select! {
-            biased;
-            () = worker.drive(movers) => {}
-            // Also when the sender is gone: nobody waits for this worker any more.
-            _ = self.cut.wait_for(|cut| *cut) => {}
-        }
+        // Cut off or not: what was recorded until then is reported.
+        let _ = Abortable::new(worker.drive(movers), self.cut).await;
         worker.report()
     }
 }
