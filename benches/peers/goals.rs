@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use tidegate::stats::LogMean;
-
 use crate::Outcomes;
 use crate::measure::Sample;
+use crate::median::Median;
 use crate::memory::{Case, Peaks};
 use crate::peer::Peer;
-use crate::report::{ratio, with_interval};
+use crate::report::{or_nothing, ratio};
 use crate::task::{Data, Direction, Security, Task};
 
 /// tidegate's CPU time per byte, by that of a peer, is to be at most this.
@@ -42,7 +41,7 @@ const RSS_PEAK_MIB_MAX: f64 = 150.0;
 pub fn table(f: &mut fmt::Formatter<'_>, outcomes: &Outcomes, peaks: &Peaks) -> fmt::Result {
     writeln!(
         f,
-        "## Goals\n\ntidegate's CPU s/GB by the peer's, over HTTP. Met: the whole interval is. Missed: none of it is. The floor is raw hyper's by the peer's, with synthetic data also where the peer reads files: no client over hyper is below it.\n"
+        "## Goals\n\ntidegate's CPU s/GB by the peer's, over HTTP. Met: the whole interval is. Missed: none of it is. The floor is raw hyper's by the peer's, with synthetic data also where the peer reads files: about what the kernel takes.\n"
     )?;
     writeln!(f, "| task | peer | at most | measured | | floor |\n|---|---|--:|--:|---|--:|")?;
     for Goal { data, direction, peer, at_most } in GOALS {
@@ -52,7 +51,7 @@ pub fn table(f: &mut fmt::Formatter<'_>, outcomes: &Outcomes, peaks: &Peaks) -> 
         let least = Task { data: Data::Synthetic, ..task };
         let floor = ratio(outcomes, (least, Peer::RawHyper), (task, peer), cpu);
         let (title, name, verdict) = (task.title(), peer.name(), verdict(measured, at_most));
-        let (measured, floor) = (with_interval(measured), with_interval(floor));
+        let (measured, floor) = (or_nothing(measured), or_nothing(floor));
         writeln!(f, "| {title} | {name} | {at_most} | {measured} | {verdict} | {floor} |")?;
     }
     writeln!(f)?;
@@ -64,7 +63,7 @@ pub fn table(f: &mut fmt::Formatter<'_>, outcomes: &Outcomes, peaks: &Peaks) -> 
     writeln!(f)
 }
 
-fn verdict(measured: Option<LogMean>, at_most: f64) -> &'static str {
+fn verdict(measured: Option<Median>, at_most: f64) -> &'static str {
     match measured.map(|ratio| ratio.interval_95) {
         None => "not measured",
         Some(Some([_, high])) if high <= at_most => "met",

@@ -8,6 +8,7 @@ mod core;
 mod goals;
 mod machine;
 mod measure;
+mod median;
 mod memory;
 mod peer;
 mod raw_hyper;
@@ -35,8 +36,8 @@ const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results/peers");
 #[derive(Debug, Parser)]
 #[command(name = "peers", about = "What a gigabyte costs tidegate and its peers")]
 struct Args {
-    /// Times that everything is measured; the intervals are over these
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Times that everything is measured; the intervals are over these, and there are none below six
+    #[arg(long, value_name = "N", default_value_t = 12)]
     rounds: u32,
     /// Also write the tables to results/peers/README.md
     #[arg(long)]

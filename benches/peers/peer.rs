@@ -94,7 +94,7 @@ impl Peer {
                 "the same data requests from one hyper connection per file: signs nothing, hashes nothing, retries nothing, the same bytes from the same ring, SO_SNDBUF 1 MiB and a read buffer of 64 KiB as tidegate's. Up, it hands the kernel two blocks at a time as tidegate does."
             }
             Self::Warp => {
-                "signs the head of each request (`--disable-sha256-payload`), makes its own random bytes, reads no files. `multipart-put` with 16 parts of 64 MiB, one at a time; `get` of whole objects. It runs for a time, not for an amount: its bytes are those that the server counted."
+                "signs the head of each request (`--disable-sha256-payload`), makes its own random bytes, reads no files. `multipart-put` with parts of 64 MiB, as many as the others' files have, one at a time; `get` of whole objects. It runs for a time, not for an amount: its bytes are those that the server counted."
             }
             Self::Rclone => {
                 "signs, with SHA-256 of every part (`--s3-use-unsigned-payload` is for PutObject only) and Content-MD5 of every part; reads and writes files; parts are buffered in memory. `--ignore-checksum --s3-disable-checksum --s3-no-head --s3-no-check-bucket --no-check-dest`; downloads whole objects, 16 at a time."

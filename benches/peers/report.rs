@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use tidegate::stats::{LogMean, log_mean, quantile};
-
 use crate::Outcomes;
 use crate::goals;
 use crate::measure::Sample;
+use crate::median::Median;
 use crate::memory::{Case, Peaks};
 use crate::peer::Peer;
 use crate::task::{Security, Task};
@@ -38,7 +37,7 @@ impl fmt::Display for Report {
 
 fn preamble(rounds: u32) -> String {
     format!(
-        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client, server and, with TLS, a proxy share one machine: throughput says more about that than about a network. Memory is the highest resident set of any one process. Ratios are to tidegate in the same round: geometric mean and 95 % t interval over rounds."
+        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client, server and, with TLS, a proxy share one machine: throughput says more about that than about a network. Memory is the highest resident set of any one process. All figures are medians over the rounds. Ratios are to tidegate in the same round; their 95 % intervals are between two of the rounds, whatever the distribution: now and then the machine is slow for some seconds."
     )
 }
 
@@ -65,10 +64,10 @@ impl Report {
         samples: &[Sample],
     ) -> fmt::Result {
         let cell = |property: Property, digits: usize| {
-            let values: Vec<f64> = samples.iter().map(property).collect();
-            let mean = log_mean(&values).map_or(f64::NAN, |mean| mean.mean);
+            let all = Median::of(samples.iter().map(property).collect());
+            let all = all.map_or(f64::NAN, |median| median.value);
             let ratio = ratio(&self.outcomes, (task, peer), (task, Peer::Tidegate), property);
-            format!("{mean:.digits$} | {}", with_interval(ratio))
+            format!("{all:.digits$} | {}", or_nothing(ratio))
         };
         let cpu = cell(Sample::cpu_seconds_per_gb, 3);
         let (throughput, memory) = (cell(Sample::gb_per_second, 2), cell(Sample::rss_peak_mib, 0));
@@ -90,11 +89,11 @@ impl Report {
                 let (Ok(tls), Ok(http)) = both else { continue };
                 let cpu = Sample::cpu_seconds_per_gb;
                 let differences = tls.iter().zip(http).map(|(tls, http)| cpu(tls) - cpu(http));
-                let (mean, half_width) = mean(&differences.collect::<Vec<_>>());
-                let whole = mean_of(tls, cpu);
-                let share = 100.0 * mean / whole;
+                let Some(added) = Median::of(differences.collect()) else { continue };
+                let Some(whole) = Median::of(tls.iter().map(cpu).collect()) else { continue };
+                let share = 100.0 * added.value / whole.value;
                 let (title, name) = (task.title(), peer.name());
-                writeln!(f, "| {title} | {name} | {mean:.3} ± {half_width:.3} | {share:.0} % |")?;
+                writeln!(f, "| {title} | {name} | {added:.3} | {share:.0} % |")?;
             }
         }
         writeln!(f)
@@ -126,34 +125,12 @@ pub fn ratio(
     one: (Task, Peer),
     other: (Task, Peer),
     property: Property,
-) -> Option<LogMean> {
+) -> Option<Median> {
     let samples = |of| outcomes.get(&of)?.as_ref().ok();
     let pairs = samples(one)?.iter().zip(samples(other)?);
-    log_mean(&pairs.map(|(one, other)| property(one) / property(other)).collect::<Vec<_>>())
+    Median::of(pairs.map(|(one, other)| property(one) / property(other)).collect())
 }
 
-pub fn with_interval(ratio: Option<LogMean>) -> String {
-    match ratio {
-        None => String::new(),
-        Some(LogMean { mean, interval_95: None, .. }) => format!("{mean:.2}"),
-        Some(LogMean { mean, interval_95: Some([low, high]), .. }) => {
-            format!("{mean:.2} [{low:.2}, {high:.2}]")
-        }
-    }
-}
-
-fn mean_of(samples: &[Sample], property: Property) -> f64 {
-    samples.iter().map(property).sum::<f64>() / samples.len() as f64
-}
-
-/// Arithmetic mean and half the width of its 95 % t interval.
-fn mean(values: &[f64]) -> (f64, f64) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    if values.len() < 2 {
-        return (mean, f64::INFINITY);
-    }
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    let half_width = quantile(0.975, values.len() - 1) * (squares / (count - 1.0) / count).sqrt();
-    (mean, half_width)
+pub fn or_nothing(ratio: Option<Median>) -> String {
+    ratio.map(|ratio| ratio.to_string()).unwrap_or_default()
 }

@@ -30,11 +30,13 @@ impl Stage {
         let stage = Self { server, proxy, directory, uploads: Cell::new(0) };
         fs::write(stage.path("aws.ini"), crate::peer::AWS_CONFIG)?;
         fs::create_dir(stage.path("from"))?;
-        for task in Task::all().filter(|task| task.security == Security::Plain) {
-            match (task.data, task.direction) {
-                (Data::Files, Direction::Up) => stage.write_files(task.file_bytes())?,
-                (_, Direction::Down) => stage.upload_objects(task)?,
-                (Data::Synthetic, Direction::Up) => {}
+        for task in Task::all() {
+            match (task.data, task.direction, task.security) {
+                (Data::Files, Direction::Up, Security::Plain) => {
+                    stage.write_files(task.file_bytes())?;
+                }
+                (_, Direction::Down, _) => stage.upload_objects(task)?,
+                (_, Direction::Up, _) => {}
             }
         }
         Ok(stage)
@@ -72,7 +74,7 @@ impl Stage {
             security: task.security,
             prefix: match task.direction {
                 Direction::Up => self.new_prefix(),
-                Direction::Down => objects(task.data).to_owned(),
+                Direction::Down => objects(task).to_owned(),
             },
             home: self.directory.path().to_owned(),
             from: self.path("from"),
@@ -102,16 +104,18 @@ impl Stage {
 
     /// Objects to fetch: the server keeps their sizes and makes up their bytes.
     fn upload_objects(&self, task: Task) -> Result<()> {
-        let place = Place { prefix: objects(task.data).to_owned(), ..self.place(task) };
+        let place = Place { prefix: objects(task).to_owned(), ..self.place(task) };
         let up = Task { direction: Direction::Up, ..task };
         measure::run(&mut Peer::RawHyper.command(up, &place)?).map(drop)
     }
 }
 
 /// The prefix of the objects to fetch.
-fn objects(data: Data) -> &'static str {
-    match data {
-        Data::Synthetic => "objects",
-        Data::Files => "files",
+fn objects(task: Task) -> &'static str {
+    match (task.data, task.security) {
+        (Data::Synthetic, Security::Plain) => "objects",
+        (Data::Synthetic, Security::Tls) => "tls-objects",
+        (Data::Files, Security::Plain) => "files",
+        (Data::Files, Security::Tls) => "tls-files",
     }
 }

@@ -56,9 +56,10 @@ impl Task {
     /// Enough that what a process does once (start, draw its report) is a small part of it, and little
     /// enough for slow peers.
     pub fn file_bytes(self) -> u64 {
-        match self.data {
-            Data::Synthetic => 1024 * MIB,
-            Data::Files => 128 * MIB,
+        match (self.data, self.security) {
+            (Data::Synthetic, Security::Plain) => 2048 * MIB,
+            (Data::Synthetic, Security::Tls) => 512 * MIB,
+            (Data::Files, _) => 128 * MIB,
         }
     }
 
