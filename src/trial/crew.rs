@@ -26,8 +26,7 @@ pub(super) struct Crew {
     hands: Hands,
 }
 
-/// Cuts the workers off when it is dropped. A worker asks at every poll, which costs less this way than with
-/// a channel.
+/// Cuts the workers off when it is dropped. They look at every poll, which costs less than to ask a channel.
 struct Cut(Vec<AbortHandle>);
 
 impl Drop for Cut {
@@ -64,9 +63,10 @@ impl Crew {
             Place::Endpoint(_) => measure::cores().min(job.settings.concurrency).max(1),
             Place::Simulated(_) => 1,
         };
-        let (cut, registrations): (Vec<_>, Vec<_>) =
-            (0..count).map(|_| AbortHandle::new_pair()).unzip();
-        let mut seats = (0..count).zip(registrations).map(|(number, cut)| Seat {
+        let (handles, registrations) = (0..count).map(|_| AbortHandle::new_pair()).unzip();
+        // Before a thread is started: those that run end also if the next one cannot be.
+        let cut = Cut(handles);
+        let mut seats = (0..count).zip::<Vec<_>>(registrations).map(|(number, cut)| Seat {
             number,
             count,
             job: Arc::clone(&job),
@@ -75,9 +75,9 @@ impl Crew {
         });
         let hands = match place {
             Place::Endpoint(connection) => start_threads(seats, connection)?,
-            Place::Simulated(store) => simulate(seats.next().expect("one"), store.clone()),
+            Place::Simulated(store) => simulate(seats.next().expect("one worker"), store.clone()),
         };
-        Ok(Self { job, control, cut: Cut(cut), hands })
+        Ok(Self { job, control, cut, hands })
     }
 
     pub(super) fn job(&self) -> Arc<Job> {
