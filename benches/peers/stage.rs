@@ -1,6 +1,7 @@
 //! Where the comparison happens: servers, files to send, objects to fetch. All is gone at the end.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,13 +31,16 @@ impl Stage {
         let stage = Self { server, proxy, directory, uploads: Cell::new(0) };
         fs::write(stage.path("aws.ini"), crate::peer::AWS_CONFIG)?;
         fs::create_dir(stage.path("from"))?;
+        let mut uploaded = BTreeSet::new();
         for task in Task::all() {
             match (task.data, task.direction, task.security) {
                 (Data::Files, Direction::Up, Security::Plain) => {
                     stage.write_files(task.file_bytes())?;
                 }
-                (_, Direction::Down, _) => stage.upload_objects(task)?,
-                (_, Direction::Up, _) => {}
+                (_, Direction::Down, _) if uploaded.insert(objects(task)) => {
+                    stage.upload_objects(task)?;
+                }
+                _ => {}
             }
         }
         Ok(stage)
@@ -74,7 +78,7 @@ impl Stage {
             security: task.security,
             prefix: match task.direction {
                 Direction::Up => self.new_prefix(),
-                Direction::Down => objects(task).to_owned(),
+                Direction::Down => objects(task),
             },
             home: self.directory.path().to_owned(),
             from: self.path("from"),
@@ -104,18 +108,13 @@ impl Stage {
 
     /// Objects to fetch: the server keeps their sizes and makes up their bytes.
     fn upload_objects(&self, task: Task) -> Result<()> {
-        let place = Place { prefix: objects(task).to_owned(), ..self.place(task) };
+        let place = Place { prefix: objects(task), ..self.place(task) };
         let up = Task { direction: Direction::Up, ..task };
         measure::run(&mut Peer::RawHyper.command(up, &place)?).map(drop)
     }
 }
 
-/// The prefix of the objects to fetch.
-fn objects(task: Task) -> &'static str {
-    match (task.data, task.security) {
-        (Data::Synthetic, Security::Plain) => "objects",
-        (Data::Synthetic, Security::Tls) => "tls-objects",
-        (Data::Files, Security::Plain) => "files",
-        (Data::Files, Security::Tls) => "tls-files",
-    }
+/// The prefix of the objects to fetch: those of one size are the same ones.
+fn objects(task: Task) -> String {
+    format!("objects-{}", task.file_bytes())
 }

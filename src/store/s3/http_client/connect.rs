@@ -40,8 +40,8 @@ pub(in crate::store::s3) struct Sockets {
 }
 
 /// The kernel's default made uploads over loopback slow or fast by chance. Two blocks of a payload just
-/// fail to fit into 256 KiB (which the kernel doubles): with 1 MiB a byte costs little more than half the
-/// CPU time. More did not help.
+/// fail to fit into 256 KiB (which the kernel doubles): with 1 MiB a byte costs three fifths of the CPU
+/// time. More did not help.
 pub const LOOPBACK_SEND_BUFFER_BYTES: u32 = 1 << 20;
 
 impl Sockets {

@@ -23,8 +23,8 @@ use crate::measure::{Probe, SocketWatch};
 use crate::pace::Pace;
 
 /// Hyper's buffer for reading. Its default grows to 400 KiB; on loopback 64 KiB moved most bytes
-/// per CPU second. An exact size leaves the limit for writing where it is: two blocks of a payload go
-/// out in one call, which costs a quarter less than one.
+/// per CPU second. An exact size leaves hyper's limit for writing as it is: two blocks of a payload go
+/// out in one call.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// A connection that is nobody else's. Bytes move only while it is waited for. Dropped, it closes its
