@@ -77,7 +77,7 @@ async fn move_file(
     tls: &Option<TlsConnector>,
 ) -> Result<()> {
     let key = format!("{}/{}", args.prefix, file_name(number));
-    let mut connection = Connection::open(args, tls).await?;
+    let mut connection = Connection::open(args.address, tls).await?;
     match args.direction {
         Way::Up => upload(&mut connection, &key, args.file_bytes, pattern).await,
         Way::Down => download(&mut connection, &key, args.file_bytes).await,
@@ -130,17 +130,16 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(args: &Args, tls: &Option<TlsConnector>) -> Result<Self> {
-        let Args { direction, address, .. } = *args;
+    async fn open(address: SocketAddr, tls: &Option<TlsConnector>) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_send_buffer_size(LOOPBACK_SEND_BUFFER_BYTES)?;
         socket.set_nodelay(true)?;
         let stream: TcpStream = socket.connect(address).await?;
         let sender = match tls {
-            None => handshake(stream, direction).await?,
+            None => handshake(stream).await?,
             Some(tls) => {
                 let name = ServerName::from(address.ip());
-                handshake(tls.connect(name, stream).await?, direction).await?
+                handshake(tls.connect(name, stream).await?).await?
             }
         };
         Ok(Self { sender, host: address.to_string() })
@@ -181,18 +180,15 @@ impl Connection {
     }
 }
 
-async fn handshake<IO>(io: IO, direction: Way) -> Result<SendRequest<Body>>
+async fn handshake<IO>(io: IO) -> Result<SendRequest<Body>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = http1::Builder::new();
-    builder.writev(true);
-    // Up, two blocks in one call; down, where the driver is a task of its own, a buffer that adapts.
-    match direction {
-        Way::Up => builder.read_buf_exact_size(Some(READ_BUFFER_BYTES)),
-        Way::Down => builder.max_buf_size(READ_BUFFER_BYTES),
-    };
-    let (sender, driver) = builder.handshake(TokioIo::new(io)).await?;
+    let (sender, driver) = http1::Builder::new()
+        .max_buf_size(READ_BUFFER_BYTES)
+        .writev(true)
+        .handshake(TokioIo::new(io))
+        .await?;
     tokio::spawn(driver);
     Ok(sender)
 }

@@ -39,9 +39,8 @@ pub(in crate::store::s3) struct Sockets {
     pub(in crate::store::s3) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
-/// The kernel's default made uploads over loopback slow or fast by chance. Two blocks of a payload just
-/// fail to fit into 256 KiB (which the kernel doubles): with 1 MiB a byte costs three fifths of the CPU
-/// time. More did not help.
+/// The kernel's default made uploads over loopback slow or fast by chance. With 1 MiB a byte costs three
+/// fifths of the CPU time that it costs with 256 KiB; more did not help.
 pub const LOOPBACK_SEND_BUFFER_BYTES: u32 = 1 << 20;
 
 impl Sockets {

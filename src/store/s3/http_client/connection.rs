@@ -23,8 +23,7 @@ use crate::measure::{Probe, SocketWatch};
 use crate::pace::Pace;
 
 /// Hyper's buffer for reading. Its default grows to 400 KiB; on loopback 64 KiB moved most bytes
-/// per CPU second. An exact size leaves hyper's limit for writing as it is: two blocks of a payload go
-/// out in one call.
+/// per CPU second.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// A connection that is nobody else's. Bytes move only while it is waited for. Dropped, it closes its
@@ -84,7 +83,7 @@ impl HttpConnection {
         let (meter, socket) = (Arc::<Meter>::default(), Arc::new(socket));
         let io = TokioIo::new(Metered::new(io, Arc::clone(&meter), Arc::clone(&socket), pace));
         let (sender, driver) = http1::Builder::new()
-            .read_buf_exact_size(Some(READ_BUFFER_BYTES))
+            .max_buf_size(READ_BUFFER_BYTES)
             .writev(true)
             .handshake(io)
             .await
