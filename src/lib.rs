@@ -105,7 +105,7 @@
 //!   so real and simulated runs are refused alike.
 //! * **A real file with several parts in flight is read in order and each part filled before the next
 //!   begins**, because a GridFTP server hands its connector one in-order stream of blocks. With one
-//!   part in flight the blocks are sent while they are read, and memory is bounded by six blocks.
+//!   part in flight the blocks are sent while they are read, and memory is bounded by four blocks.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]

@@ -30,14 +30,11 @@ impl Stage {
         let proxy = Process::tls_proxy(&server.process.address)?;
         let stage = Self { server, proxy, directory, uploads: Cell::new(0) };
         fs::write(stage.path("aws.ini"), crate::peer::AWS_CONFIG)?;
-        fs::create_dir(stage.path("from"))?;
         let mut uploaded = BTreeSet::new();
         for task in Task::all() {
-            match (task.data, task.direction, task.security) {
-                (Data::Files, Direction::Up, Security::Plain) => {
-                    stage.write_files(task.file_bytes())?;
-                }
-                (_, Direction::Down, _) if uploaded.insert(objects(task)) => {
+            match (task.data, task.direction) {
+                (Data::Files, Direction::Up) => stage.write_files(task)?,
+                (_, Direction::Down) if uploaded.insert(objects(task)) => {
                     stage.upload_objects(task)?;
                 }
                 _ => {}
@@ -81,7 +78,7 @@ impl Stage {
                 Direction::Down => objects(task),
             },
             home: self.directory.path().to_owned(),
-            from: self.path("from"),
+            from: self.path(&files(task)),
             to: self.path("to"),
         }
     }
@@ -92,13 +89,14 @@ impl Stage {
     }
 
     /// Files of bytes that do not compress.
-    fn write_files(&self, file_bytes: u64) -> Result<()> {
+    fn write_files(&self, task: Task) -> Result<()> {
+        let directory = self.path(&files(task));
+        fs::create_dir(&directory)?;
         let mut random = fastrand::Rng::with_seed(0);
         let mut chunk = vec![0; 1 << 20];
         for number in 0..FILES {
-            let path = self.path("from").join(raw_hyper::file_name(number));
-            let mut file = fs::File::create(path)?;
-            for _ in 0..file_bytes / chunk.len() as u64 {
+            let mut file = fs::File::create(directory.join(raw_hyper::file_name(number)))?;
+            for _ in 0..task.file_bytes() / chunk.len() as u64 {
                 random.fill(&mut chunk);
                 file.write_all(&chunk)?;
             }
@@ -112,6 +110,11 @@ impl Stage {
         let up = Task { direction: Direction::Up, ..task };
         measure::run(&mut Peer::RawHyper.command(up, &place)?).map(drop)
     }
+}
+
+/// The directory of the files to send.
+fn files(task: Task) -> String {
+    format!("files-{}", task.file_bytes())
 }
 
 /// The prefix of the objects to fetch: those of one size are the same ones.

@@ -7,6 +7,7 @@ mod file;
 mod pattern;
 mod payload;
 mod profile;
+mod read_ahead;
 mod synthetic;
 
 pub use directory::{Scan, Skipped, scan};

@@ -80,7 +80,7 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
-    /// The next block: 256 KiB, or `left_bytes` if fewer.
+    /// The next block: [`BLOCK_BYTES`], or `left_bytes` if fewer.
     pub(super) fn next_block(&mut self, left_bytes: u64) -> Bytes {
         let len = left_bytes.min(BLOCK_BYTES as u64) as usize;
         let block = self.ring.slice(self.position..self.position + len);

@@ -8,9 +8,9 @@ use crate::measure;
 use crate::result::Settings;
 use crate::units::{ByteSize, MIB};
 
-/// Memory of a stream: six blocks of a file, the client's buffers, and the kernel's (2 MiB to send over
-/// loopback; elsewhere it takes what the path needs).
-pub(super) const STREAM_BYTES: u64 = 4 * MIB;
+/// Memory of a stream: four blocks of a file, the client's buffers, and the kernel's (2 MiB to send
+/// over loopback; elsewhere it takes what the path needs).
+pub(super) const STREAM_BYTES: u64 = 5 * MIB;
 
 /// Files that are open beside the connections and the data: libraries, logs, the runtime's own.
 pub(super) const FILES_BESIDE: u64 = 64;

@@ -96,7 +96,7 @@ impl Destination {
 
 /// Bytes that are written together, on a thread that may block. Two batches are in memory: one is
 /// received while the other is written.
-const BATCH_BYTES: usize = 4 * BLOCK_BYTES;
+const BATCH_BYTES: usize = 2 * BLOCK_BYTES;
 
 /// A stretch of a file, written in order while more of it is received.
 #[derive(Debug)]

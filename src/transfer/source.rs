@@ -22,7 +22,7 @@ pub(super) enum PartSource {
     /// Read (or made up) while they are sent.
     Streamed(Range<u64>),
     /// In memory.
-    Filled(Vec<Bytes>),
+    Filled(Bytes),
 }
 
 impl PartSource {
@@ -30,7 +30,7 @@ impl PartSource {
     pub(super) fn length(&self) -> u64 {
         match self {
             Self::Streamed(range) => range.end - range.start,
-            Self::Filled(blocks) => blocks.iter().map(|block| block.len() as u64).sum(),
+            Self::Filled(bytes) => bytes.len() as u64,
         }
     }
 }
@@ -73,7 +73,7 @@ impl<'a> Source<'a> {
     /// The body of one attempt.
     pub(super) fn payload(&self, part: &PartSource) -> Payload {
         match (part, self) {
-            (PartSource::Filled(blocks), _) => Payload::from(blocks.clone()),
+            (PartSource::Filled(bytes), _) => Payload::from(vec![bytes.clone()]),
             (PartSource::Streamed(range), Self::File(reader)) => reader.stream(range.clone()),
             (PartSource::Streamed(range), Self::Pattern { pattern, key }) => {
                 pattern.payload(key, range.start, range.end - range.start)

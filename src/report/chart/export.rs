@@ -1,5 +1,7 @@
 //! Charts as files and as parts of a page.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::Path;
 
 use plotters::backend::{BitMapBackend, SVGBackend};
@@ -70,9 +72,21 @@ fn draw_svg(chart: &Chart, size: (u32, u32), with_caption: bool) -> Result<Strin
 pub fn save_png(chart: &Chart, path: &Path) -> Result<()> {
     let scale = BITMAP_SCALE.unsigned_abs();
     let size = (FILE_SIZE.0 * scale, FILE_SIZE.1 * scale);
-    let sheet = BitMapBackend::new(path, size).into_drawing_area();
+    let mut pixels = vec![0; 3 * (size.0 * size.1) as usize];
+    let sheet = BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area();
     chart
         .draw(&sheet, Layout { scale: BITMAP_SCALE, with_caption: true })
         .and_then(|()| sheet.present())
-        .map_err(|error| cannot_write(path, &error))
+        .map_err(|error| cannot_write(path, &error))?;
+    drop(sheet);
+    encode_png(&pixels, size, path).map_err(|error| cannot_write(path, &error))
+}
+
+fn encode_png(rgb: &[u8], size: (u32, u32), path: &Path) -> Result<(), png::EncodingError> {
+    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), size.0, size.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(rgb)?;
+    writer.finish()
 }
