@@ -1,5 +1,10 @@
 //! The S3 store against gateways that others wrote, and our own.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use tidegate::clock;
 use tidegate::measure::{FailureClass, Probe};
 use tidegate::store::Store;
@@ -45,6 +50,41 @@ fn the_model_passes_the_conformance_suite_in_simulated_time() {
     for model in [Model::default(), toml::from_str(model).unwrap()] {
         let store = ModelStore::new(model, Limits::none(), Retain::Memory, 1);
         clock::simulate(conformance(&store, "conformance/"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_chunks_gives_its_connection_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&accepted);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            count.fetch_add(1, Relaxed);
+            std::thread::spawn(move || answer_in_chunks(&stream.unwrap()));
+        }
+    });
+    let store = S3Store::connect(&connection(&endpoint, "bucket", SECRET_KEY).await);
+    for _ in 0..3 {
+        let probe = Probe::begin(&Default::default(), clock::now());
+        assert!(store.list_objects("", None, &probe).await.unwrap().objects.is_empty());
+    }
+    assert_eq!(accepted.load(Relaxed), 1);
+}
+
+/// Answers each request with an empty listing, whose length it does not tell.
+fn answer_in_chunks(mut stream: &TcpStream) {
+    let listing = "<ListBucketResult></ListBucketResult>";
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{listing}\r\n0\r\n\r\n",
+        listing.len()
+    );
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(Ok(line)) = lines.next() {
+        if line.is_empty() {
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
     }
 }
 

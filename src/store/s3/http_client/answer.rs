@@ -45,9 +45,13 @@ impl Answer {
     }
 
     fn return_if_ended(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
+        if self.incoming.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
             lease.pool.put(lease.origin, lease.connection);
         }
     }
@@ -73,7 +77,8 @@ impl Body for Answer {
                 self.return_if_ended();
             }
             Some(Err(_)) => self.lease = None,
-            None => self.return_if_ended(),
+            // Only here does a body in chunks say that it has ended.
+            None => self.give_back(),
         }
         Poll::Ready(frame)
     }
