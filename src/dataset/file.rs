@@ -32,6 +32,7 @@ impl FileReader {
     /// If it cannot be opened, or is not `size_bytes` long any more.
     pub async fn open(path: &Path, size_bytes: u64, live: &Arc<Live>) -> Result<Self, SourceError> {
         let owned = path.to_owned();
+        let _waiting = live.source.begin();
         let opened = spawn_blocking(move || OpenFile::open(owned, size_bytes)).await;
         Ok(Self { file: Arc::new(joined(opened, path)?), live: Arc::clone(live) })
     }
@@ -68,8 +69,7 @@ impl FileReader {
     /// # Errors
     /// Says what changed.
     pub async fn unchanged(&self) -> Result<(), SourceError> {
-        let file = Arc::clone(&self.file);
-        joined(spawn_blocking(move || file.unchanged()).await, &self.file.path)
+        self.waited_for(OpenFile::unchanged).await
     }
 
     pub(super) fn count_read(&self, bytes: &Bytes) {

@@ -1,8 +1,8 @@
 //! A range of a file on its way to a store, read without blocking the thread.
 //!
 //! What the system has in memory is copied where it is asked for. What it would have to fetch is read
-//! on tokio's blocking threads, one block ahead of what is sent. Either way a file costs four blocks
-//! of memory at most, however large it is.
+//! on tokio's blocking threads; from the first such block on, one block ahead of what is sent. Either way
+//! a file costs four blocks of memory at most, however large it is.
 //!
 //! The time that a mover waited for a blocking thread is counted in [`Live::source`]: it tells a slow
 //! source from a slow network.
@@ -30,6 +30,8 @@ pub(super) struct ReadAhead {
     reader: FileReader,
     unread: Range<u64>,
     next: Next,
+    /// Not all lies in memory: what comes next is asked for before it is needed.
+    is_ahead: bool,
     read_cached: ReadCached,
     /// What was handed out last, the oldest first. Its memory is used again once it is sent: new
     /// memory would have to be zeroed, or faulted in page by page, before it is read into.
@@ -52,6 +54,7 @@ impl ReadAhead {
             reader,
             unread: range,
             next: Next::Unread,
+            is_ahead: false,
             read_cached: OpenFile::read_cached,
             handed_out: VecDeque::new(),
         }
@@ -65,11 +68,11 @@ impl ReadAhead {
         if matches!(self.next, Next::Unread) {
             self.read_on();
         }
-        let (block, was_fetched) = match &mut self.next {
+        let block = match &mut self.next {
             Next::Unread => return Poll::Ready(None),
-            Next::Ready(block) => (Ok(mem::take(block)), false),
+            Next::Ready(block) => Ok(mem::take(block)),
             Next::Reading { thread, waiting } => match Pin::new(thread).poll(context) {
-                Poll::Ready(done) => (joined(done, &self.reader.file.path), true),
+                Poll::Ready(done) => joined(done, &self.reader.file.path),
                 Poll::Pending => {
                     waiting.get_or_insert_with(|| self.reader.live.source.begin());
                     return Poll::Pending;
@@ -79,8 +82,7 @@ impl ReadAhead {
         self.next = Next::Unread;
         if let Ok(block) = &block {
             self.hand_out(block.clone());
-            if was_fetched {
-                // Nor will what follows be in memory.
+            if self.is_ahead {
                 self.read_on();
             }
         }
@@ -100,10 +102,11 @@ impl ReadAhead {
         let file = Arc::clone(&self.reader.file);
         self.next = match (self.read_cached)(&file, memory, start) {
             Ok(block) => Next::Ready(block),
-            Err(memory) => Next::Reading {
-                thread: spawn_blocking(move || file.read(memory, start)),
-                waiting: None,
-            },
+            Err(memory) => {
+                self.is_ahead = true;
+                let thread = spawn_blocking(move || file.read(memory, start));
+                Next::Reading { thread, waiting: None }
+            }
         };
     }
 
@@ -225,15 +228,16 @@ mod tests {
             let mut read_ahead = read_ahead(&file, EVERY_THIRD).await;
             let live = Arc::clone(&read_ahead.reader.live);
             let waited = || live.source.total();
+            let opened = waited();
             next(&mut read_ahead).await.expect("the first block");
-            assert_eq!(waited(), Duration::ZERO, "it was in memory");
+            assert_eq!(waited(), opened, "it was in memory");
             let (release, released) = mpsc::channel::<()>();
             let busy = spawn_blocking(move || released.recv());
             let mut second = Box::pin(next(&mut read_ahead));
             assert!(futures::poll!(&mut second).is_pending());
 
             std::thread::sleep(Duration::from_millis(2));
-            assert!(waited() >= Duration::from_millis(2), "a wait counts while it lasts");
+            assert!(waited() >= opened + Duration::from_millis(2), "a wait counts while it lasts");
             release.send(()).expect("the thread waits");
             busy.await.expect("the thread ends").expect("it was released");
             second.await.expect("the second block");

@@ -1,6 +1,6 @@
 //! A file on its way down, and an object read back after its upload.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,11 +21,23 @@ use crate::dataset::FileSpec;
 use crate::measure::{FailureClass, Milestone, Operation, Probe};
 use crate::store::{Download, Store, StoreError};
 
+/// What is known of the object that is to come.
+#[derive(Clone, Copy)]
+enum Expected<'a> {
+    /// Nothing: it comes in one answer.
+    Any,
+    /// All ranges are of the one whose ETag came first, if it has one.
+    OneObject(&'a RefCell<Option<Option<String>>>),
+    /// Its ETag, which the bytes are to give.
+    Hash(&'a Known, &'a Cell<Verdict>),
+}
+
 impl<S: Store> Mover<'_, S> {
     /// Downloads an object whole or in ranges. A file gets its name only when it is whole.
     pub(super) async fn download_file(&self, key: &str, file: &FileSpec) -> Result<(), FileError> {
         let job = self.worker.job;
-        let destination = job.sink.open(&file.path, file.size_bytes).await?;
+        let waits = &self.worker.control.live.destination;
+        let destination = job.sink.open(&file.path, file.size_bytes, waits).await?;
         let part_size_bytes = job.settings.part_size_bytes;
         let in_ranges = job.get == GetMode::Ranged && file.size_bytes > part_size_bytes;
         // An ETag is of all bytes in their order, not of ranges that come side by side.
@@ -37,14 +49,17 @@ impl<S: Store> Mover<'_, S> {
         if in_ranges {
             let parts = stream::iter((1..).zip(ranges(file.size_bytes, part_size_bytes)))
                 .then(async |part| self.go_on().map(|()| part));
-            let fetch = |part| self.fetch(key, Some(part), file, &destination, None);
+            let etag = RefCell::default();
+            let one = Expected::OneObject(&etag);
+            let fetch = |part| self.fetch(key, Some(part), file, &destination, one);
             in_flight(job.settings.parts_in_flight, parts, fetch).await?;
         } else {
-            let expected = known.as_ref().map(|known| (known, &seen));
+            let hash = |known| Expected::Hash(known, &seen);
+            let expected = known.as_ref().map_or(Expected::Any, hash);
             self.fetch(key, None, file, &destination, expected).await?;
         }
         let fetched = clock::now();
-        destination.finish().await?;
+        destination.finish(waits).await?;
         self.reached(Milestone::Completed, fetched);
         if job.compares_downloads() || seen.get() == Verdict::Right {
             self.reached(Milestone::Verified, fetched);
@@ -75,18 +90,18 @@ impl<S: Store> Mover<'_, S> {
         part: Option<(u32, Range<u64>)>,
         file: &FileSpec,
         destination: &Destination,
-        known: Option<(&Known, &Cell<Verdict>)>,
+        object: Expected<'_>,
     ) -> Result<(), FileError> {
         let (number, range) = part.unzip();
         let number = number.and_then(NonZeroU32::new);
-        let measure = match known {
+        let measure = match object {
             _ if self.worker.job.compares_downloads() => Measure::Bytes,
-            Some(_) => Measure::Etag,
-            None => Measure::Nothing,
+            Expected::Hash(..) => Measure::Etag,
+            Expected::Any | Expected::OneObject(_) => Measure::Nothing,
         };
         let mut readings = Readings::of(key, &self.worker.recorder, measure);
         let get = async |probe: &Arc<Probe>| {
-            let fetch = self.fetch_once(key, range.clone(), file, destination, known, probe);
+            let fetch = self.fetch_once(key, range.clone(), file, destination, object, probe);
             readings.judge(fetch.await)
         };
         let bytes = range.as_ref().map_or(file.size_bytes, |range| range.end - range.start);
@@ -100,7 +115,7 @@ impl<S: Store> Mover<'_, S> {
         range: Option<Range<u64>>,
         file: &FileSpec,
         destination: &Destination,
-        known: Option<(&Known, &Cell<Verdict>)>,
+        object: Expected<'_>,
         probe: &Arc<Probe>,
     ) -> Result<(), ReadError> {
         let job = self.worker.job;
@@ -108,10 +123,21 @@ impl<S: Store> Mover<'_, S> {
         let source = compares.then_some(Source::Pattern { pattern: &job.pattern, key });
         let expected = range.clone().unwrap_or(0..file.size_bytes);
         let mut download = self.worker.store.get_object(key, range, probe).await?;
-        let mut hashing = match known {
-            Some((known, _)) => Some(unreplaced(key, known, &download)?.hashing()),
-            None => None,
+        let mut hashing = match object {
+            Expected::Any => None,
+            Expected::OneObject(first) => {
+                let mut first = first.borrow_mut();
+                let first = first.get_or_insert_with(|| download.etag.clone());
+                unreplaced(key, first.as_deref(), &download)?;
+                None
+            }
+            Expected::Hash(known, _) => {
+                unreplaced(key, Some(&known.etag), &download)?;
+                Some(known.hashing())
+            }
         };
+        // Before anything is written: what is too long would lie where other ranges belong.
+        whole(&expected, expected.start + download.size_bytes)?;
         let waits = &self.worker.control.live.destination;
         let mut writer = destination.writer(expected.start, waits);
         let received = async {
@@ -134,7 +160,9 @@ impl<S: Store> Mover<'_, S> {
         let written = writer.finish().await;
         received?;
         written?;
-        let Some(((known, seen), hashing)) = known.zip(hashing) else { return Ok(()) };
+        let (Expected::Hash(known, seen), Some(hashing)) = (object, hashing) else {
+            return Ok(());
+        };
         seen.set(self.worker.control.reproduced.judge(known, hashing));
         match seen.get() {
             Verdict::Wrong(sum) => Err(ReadError::Wrong(Wrong::Etag(sum))),
@@ -169,9 +197,9 @@ impl<S: Store> Mover<'_, S> {
 }
 
 /// Sees that the object is still the one whose ETag is known.
-fn unreplaced<'a>(key: &str, known: &'a Known, now: &Download) -> Result<&'a Known, StoreError> {
-    match now.etag.as_deref() == Some(&known.etag) {
-        true => Ok(known),
+fn unreplaced(key: &str, etag: Option<&str>, now: &Download) -> Result<(), StoreError> {
+    match now.etag.as_deref() == etag {
+        true => Ok(()),
         false => {
             let message = format!("{key}: it was replaced between two requests");
             Err(StoreError::new(FailureClass::Client, message))

@@ -60,11 +60,13 @@ impl Sink {
         &self,
         path: &str,
         size_bytes: u64,
+        waits: &Arc<Waits>,
     ) -> Result<Destination, SourceError> {
         match self {
             Self::Discard => Ok(Destination::Discard),
             Self::Directory(root) => {
                 let name = below(root, path)?;
+                let _waiting = waits.begin();
                 blocking(move || PartialFile::create(name, size_bytes)).await.map(Destination::File)
             }
         }
@@ -88,8 +90,9 @@ impl Destination {
         }
     }
 
-    pub(super) async fn finish(self) -> Result<(), SourceError> {
+    pub(super) async fn finish(self, waits: &Arc<Waits>) -> Result<(), SourceError> {
         let Self::File(partial) = self else { return Ok(()) };
+        let _waiting = waits.begin();
         blocking(move || partial.rename()).await
     }
 }
@@ -282,7 +285,7 @@ mod tests {
         let sink = Sink::Directory(directory.path().into());
         // Pieces that fill batches unevenly, in two ranges of which the second is written first.
         let content: Vec<u8> = (0..5 * BATCH_BYTES + 7).map(|at| (at ^ (at / 251)) as u8).collect();
-        let destination = sink.open("a", content.len() as u64).await.unwrap();
+        let destination = sink.open("a", content.len() as u64, &Arc::default()).await.unwrap();
         let middle = 2 * BATCH_BYTES + 12_345;
         for range in [middle..content.len(), 0..middle] {
             let mut writer = destination.writer(range.start as u64, &Arc::default());
@@ -292,7 +295,7 @@ mod tests {
             }
             writer.finish().await.unwrap();
         }
-        destination.finish().await.unwrap();
+        destination.finish(&Arc::default()).await.unwrap();
         assert!(std::fs::read(directory.path().join("a")).unwrap() == content);
     }
 
@@ -314,10 +317,10 @@ mod tests {
     async fn a_file_has_its_name_only_when_it_is_whole() {
         let directory = tempfile::tempdir().unwrap();
         let sink = Sink::Directory(directory.path().into());
-        let destination = sink.open("a/b", 4).await.unwrap();
+        let destination = sink.open("a/b", 4, &Arc::default()).await.unwrap();
         write(&destination, 0, [b"da", b"ta"]).await;
         assert!(!directory.path().join("a/b").exists());
-        destination.finish().await.unwrap();
+        destination.finish(&Arc::default()).await.unwrap();
         assert_eq!(std::fs::read(directory.path().join("a/b")).unwrap(), b"data");
     }
 
@@ -325,7 +328,7 @@ mod tests {
     async fn a_download_that_is_given_up_leaves_no_file() {
         let directory = tempfile::tempdir().unwrap();
         let sink = Sink::Directory(directory.path().into());
-        let destination = sink.open("a", 4).await.unwrap();
+        let destination = sink.open("a", 4, &Arc::default()).await.unwrap();
         write(&destination, 0, [b"da"]).await;
         drop(destination);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);

@@ -35,6 +35,10 @@ struct Scripted {
     attempts: RefCell<Vec<(&'static str, Instant)>>,
     /// In every so much time no answer comes for so long, from its beginning.
     stall: Option<(Duration, Duration)>,
+    /// From this get on another object lies there.
+    replaced_at_get: Option<usize>,
+    /// A range is answered with the whole object.
+    ignores_ranges: bool,
     parts_in_flight: Cell<u32>,
     parts_in_flight_max: Cell<u32>,
 }
@@ -197,8 +201,8 @@ impl Store for Scripted {
         probe: &Arc<Probe>,
     ) -> Result<Download, StoreError> {
         let range = match range {
-            Some(range) => range,
-            None => 0..self.objects.borrow()[key],
+            Some(range) if !self.ignores_ranges => range,
+            _ => 0..self.objects.borrow()[key],
         };
         let length = range.end - range.start;
         self.attempt("get", PART, || {
@@ -207,7 +211,10 @@ impl Store for Scripted {
             let frames = http_body_util::BodyStream::new(payload).map(|frame| {
                 Ok(frame.expect("a pattern never fails").into_data().expect("only data"))
             });
-            Ok(Download { size_bytes: length, etag: None, body: frames.boxed_local() })
+            let is_new = |at| self.count("get") >= at;
+            let etag = self.replaced_at_get.map(|at| if is_new(at) { "new" } else { "old" });
+            let etag = etag.map(str::to_owned);
+            Ok(Download { size_bytes: length, etag, body: frames.boxed_local() })
         })
         .await
     }
@@ -468,6 +475,37 @@ fn ranged_downloads_fetch_every_byte_once_in_part_size_ranges() {
     assert_eq!((store.count("get"), report.failures.len()), (8, 0));
     assert_eq!(report.recorder.payload_bytes(), 40 * MIB);
     assert_eq!(elapsed, PART * 2, "four ranges at a time");
+}
+
+/// Downloads an object of four ranges into a directory: why it failed, and what then lies there.
+fn download_in_ranges(store: &Scripted) -> (Vec<String>, usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut job = job(1, 20 * MIB);
+    drive(store, &job);
+    job.direction = Flow::Down;
+    job.get = GetMode::Ranged;
+    job.sink = Sink::Directory(directory.path().into());
+    let (report, _) = drive(store, &job);
+    let reasons = report.failures.into_iter().map(|failure| failure.reason).collect();
+    (reasons, crate::dataset::scan(directory.path()).map_or(0, |scan| scan.files.len()))
+}
+
+#[test]
+fn ranges_of_two_objects_do_not_become_one_file() {
+    let store = Scripted { replaced_at_get: Some(3), ..Scripted::default() };
+    let (reasons, files) = download_in_ranges(&store);
+    assert!(reasons[0].contains("it was replaced"), "{reasons:?}");
+    assert_eq!((store.count("get"), files), (3, 0));
+    let store = Scripted { replaced_at_get: Some(5), ..Scripted::default() };
+    assert_eq!(download_in_ranges(&store), (vec![], 1));
+}
+
+#[test]
+fn a_whole_object_in_place_of_a_range_is_not_written() {
+    let store = Scripted { ignores_ranges: true, ..Scripted::default() };
+    let (reasons, files) = download_in_ranges(&store);
+    assert!(reasons[0].contains("20971520 bytes came where 5242880"), "{reasons:?}");
+    assert_eq!(files, 0);
 }
 
 #[test]
