@@ -27,6 +27,7 @@ pub use so_far::{SoFar, TimesSoFar};
 pub use tcp::{SocketUse, SocketWatch, TcpCounters};
 pub use usage::{
     MachineTime, ThreadTime, Usage, cores, host, process_cpu, resident_bytes, resident_peak_bytes,
+    this_thread,
 };
 pub use waits::{Waiting, Waits};
 

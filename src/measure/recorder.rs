@@ -277,7 +277,7 @@ impl Recorder {
         self.errors
     }
 
-    /// Attempts that were still under way when the drain ended.
+    /// Attempts that were still under way when the drain ended or their file failed.
     pub fn cut(&self) -> u64 {
         self.cut
     }

@@ -60,6 +60,13 @@ fn threads() -> BTreeMap<u32, ThreadTime> {
     entries.flatten().filter_map(thread).collect()
 }
 
+/// The number of this thread and its time, as it ends: nobody sees it afterwards.
+pub fn this_thread() -> Option<(u32, ThreadTime)> {
+    let task = Path::new("/proc/thread-self");
+    let number = fs::read_link(task).ok()?.file_name()?.to_str()?.parse().ok()?;
+    Some((number, ThreadTime::of(task)?))
+}
+
 impl ThreadTime {
     fn of(task: &Path) -> Option<Self> {
         let name = fs::read_to_string(task.join("comm")).ok()?.trim().to_owned();
@@ -159,6 +166,13 @@ mod tests {
         };
         let work = move || while time_of("works").unwrap() < Duration::from_millis(2) {};
         std::thread::Builder::new().name("works".into()).spawn(work).unwrap().join().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_finds_itself_among_all() {
+        let (number, this) = this_thread().unwrap();
+        assert_eq!(threads()[&number].name, this.name);
     }
 
     #[test]

@@ -83,6 +83,7 @@ fn no_word_for_a_state_is_changed() {
                 LimitedBy::Destination,
                 LimitedBy::Throttled,
                 LimitedBy::Errors,
+                LimitedBy::Cap,
                 LimitedBy::GatewayOrNetwork,
                 LimitedBy::Unknown,
             ],

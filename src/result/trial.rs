@@ -56,7 +56,8 @@ pub struct Trial {
     /// What comparing with the source found; absent when all bytes were right, or none were compared.
     #[serde(default, skip_serializing_if = "Corrupt::is_none")]
     pub corrupt: Corrupt,
-    /// Attempts that were still under way when the drain ended: not errors, not counted as goodput.
+    /// Attempts that were still under way when the drain ended, or when another part of their file had
+    /// failed for good: not errors, not counted as goodput.
     pub cut: u64,
     /// What the measuring process itself used.
     pub client: ClientUse,
@@ -196,6 +197,8 @@ pub enum LimitedBy {
     Throttled,
     /// Other failures.
     Errors,
+    /// A cap that the user set: `--max-rate` or `--max-requests-per-second`.
+    Cap,
     /// None of the above: the gateway or the network.
     GatewayOrNetwork,
     /// The evidence does not say.
@@ -219,7 +222,7 @@ pub struct TaskSummary {
     pub effective_speed_bytes_per_second: f64,
     /// Whether every object, read back.
     pub verified: bool,
-    /// Of the files that arrived, those whose bytes nobody can compare: no digest of them is known.
+    /// Of the files that arrived, those whose ETags say nothing of their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unverifiable_files: u64,
     /// Of the files that arrived, those whose bytes give the ETag of an object that was there before.

@@ -27,6 +27,18 @@ pub enum Arrivals {
     },
 }
 
+impl Arrivals {
+    /// On average; `None` in a closed loop.
+    pub fn files_per_second(self) -> Option<f64> {
+        match self {
+            Self::Closed => None,
+            Self::Constant { files_per_second } | Self::Poisson { files_per_second } => {
+                Some(files_per_second)
+            }
+        }
+    }
+}
+
 impl FromStr for Arrivals {
     type Err = &'static str;
 
@@ -45,6 +57,9 @@ impl FromStr for Arrivals {
         }
     }
 }
+
+/// Longer than any job, and short enough to be added to any moment.
+const NEVER: Duration = Duration::from_secs(1 << 33);
 
 /// The arrivals of one job, in order; the same for the same seed.
 #[derive(Clone, Debug)]
@@ -82,7 +97,9 @@ impl Iterator for Schedule {
             }
         };
         let arrival = self.next;
-        self.next += Duration::from_secs_f64(distance_s);
+        // A rate of next to nothing is one of never.
+        let distance = Duration::try_from_secs_f64(distance_s).unwrap_or(NEVER);
+        self.next = (self.next + distance).min(NEVER);
         Some(arrival)
     }
 }
@@ -108,6 +125,12 @@ mod tests {
         assert!((mean / 0.1 - 1.0).abs() < 0.03, "{mean}");
         // Its standard deviation is its mean.
         assert!((variance.sqrt() / 0.1 - 1.0).abs() < 0.05, "{variance}");
+    }
+
+    #[test]
+    fn arrivals_that_are_too_rare_to_be_told_never_come() {
+        let schedule = Schedule::new(Arrivals::Constant { files_per_second: 1e-300 }, 1);
+        assert_eq!(schedule.take(3).collect::<Vec<_>>(), [Duration::ZERO, NEVER, NEVER]);
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub struct Control {
     stage: AtomicU8,
     /// There is no allowance left for what a mover wanted.
     stopped: AtomicBool,
-    /// When the first mover found no next file, in nanoseconds since the origin.
+    /// When the first mover found no next file, or will have: the last may be taken before it arrives. In
+    /// nanoseconds since the origin.
     ran_dry_ns: AtomicU64,
     /// Locked once a file, not on the way of the data.
     queue: Mutex<Queue>,
@@ -47,6 +48,8 @@ struct Queue {
     next_file: u64,
     begun_bytes: u64,
     schedule: Schedule,
+    /// Of the file that was taken last, since the origin; 0 in a closed loop.
+    last_arrival: Duration,
 }
 
 /// A file's turn.
@@ -71,7 +74,12 @@ impl Control {
             stage: AtomicU8::new(stage as u8),
             stopped: AtomicBool::new(false),
             ran_dry_ns: AtomicU64::new(u64::MAX),
-            queue: Mutex::new(Queue { next_file: 0, begun_bytes: 0, schedule }),
+            queue: Mutex::new(Queue {
+                next_file: 0,
+                begun_bytes: 0,
+                schedule,
+                last_arrival: Duration::ZERO,
+            }),
         }
     }
 
@@ -103,7 +111,7 @@ impl Control {
     /// Nothing new begins: there is no allowance left.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Relaxed);
-        self.runs_dry();
+        self.runs_dry(self.since_start());
     }
 
     /// Hands out the next file of the job; `None` when there is none left.
@@ -112,30 +120,40 @@ impl Control {
         let (index, begun_bytes) = (queue.next_file, queue.begun_bytes);
         let object = job.object(index).filter(|_| job.order.goes_on_after(index, begun_bytes));
         let Some((key, file)) = object else {
-            self.runs_dry();
+            self.runs_dry(self.since_start().max(queue.last_arrival));
             return None;
         };
         queue.next_file += 1;
         queue.begun_bytes += file.size_bytes;
-        let arrival = queue.schedule.next().map(|since_start| self.origin + since_start);
+        let since_start = queue.schedule.next();
+        queue.last_arrival = since_start.unwrap_or_default();
+        let arrival = since_start.map(|since_start| self.origin + since_start);
         Some(Turn { index, key, file, arrival })
     }
 
-    fn runs_dry(&self) {
-        let now_ns = clock::now().nanoseconds_since(self.origin);
-        self.ran_dry_ns.fetch_min(now_ns, Relaxed);
+    fn runs_dry(&self, since_start: Duration) {
+        self.ran_dry_ns.fetch_min(since_start.as_nanos() as u64, Relaxed);
     }
 
-    /// When the first mover found no next file, since the start: from then on not all are busy.
+    /// When the first mover found no next file, since the start: from then on not all are busy. `None`
+    /// before that, and while the last file has not arrived.
     pub fn ran_dry(&self) -> Option<Duration> {
-        let nanoseconds = self.ran_dry_ns.load(Relaxed);
-        (nanoseconds != u64::MAX).then(|| Duration::from_nanos(nanoseconds))
+        let dry = Duration::from_nanos(self.ran_dry_ns.load(Relaxed));
+        (dry <= self.since_start()).then_some(dry)
+    }
+
+    fn since_start(&self) -> Duration {
+        clock::now().since(self.origin)
+    }
+
+    /// When the file that was taken last arrived, since the start; 0 in a closed loop.
+    pub fn last_arrival(&self) -> Duration {
+        self.queue().last_arrival
     }
 
     /// How many files have arrived and wait for a mover; none in a closed loop.
     pub fn backlog_files(&self) -> u64 {
-        let since_start: Duration = clock::now().since(self.origin);
-        self.queue().schedule.waiting(since_start)
+        self.queue().schedule.waiting(self.since_start())
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

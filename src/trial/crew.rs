@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::Apart;
 use crate::error::{Error, Result};
-use crate::measure;
+use crate::measure::{self, ThreadTime};
 use crate::store::model::ModelStore;
 use crate::store::s3::{Connection, S3Store};
 use crate::store::{Place, Store};
@@ -40,10 +40,18 @@ enum Hands {
     Threads {
         /// Closed when the last thread is done.
         done: watch::Receiver<()>,
-        handles: Vec<JoinHandle<WorkerReport>>,
+        handles: Vec<JoinHandle<Worked>>,
     },
     /// All movers on this thread. They move while somebody waits for them to be done.
     Simulated(RefCell<Work>),
+}
+
+/// What a worker leaves behind.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub(super) report: WorkerReport,
+    /// Of its thread, which is gone: its number and its time, where the system tells them.
+    pub(super) thread: Option<(u32, ThreadTime)>,
 }
 
 /// The work of a simulation.
@@ -110,16 +118,16 @@ impl Crew {
     ///
     /// # Errors
     /// If a thread panicked; the caller still has a clean-up to do.
-    pub(super) async fn join(self) -> Result<Vec<WorkerReport>> {
+    pub(super) async fn join(self) -> Result<Vec<Worked>> {
         drop(self.cut);
         self.hands.done().await;
         // The panic itself is on standard error already.
         let panicked = |_| Error::environment("a thread that moves data panicked: this is a bug");
-        let join = |handle: JoinHandle<WorkerReport>| handle.join().map_err(panicked);
+        let join = |handle: JoinHandle<Worked>| handle.join().map_err(panicked);
         match self.hands {
             Hands::Threads { handles, .. } => handles.into_iter().map(join).collect(),
             Hands::Simulated(work) => match work.into_inner() {
-                Work::Done(report) => Ok(vec![*report]),
+                Work::Done(report) => Ok(vec![Worked { report: *report, thread: None }]),
                 Work::UnderWay(_) => unreachable!("it was waited for"),
             },
         }
@@ -156,8 +164,9 @@ fn start_threads(seats: impl Iterator<Item = Seat>, connection: &Connection) -> 
         let builder = std::thread::Builder::new().name(format!("movers-{}", seat.number));
         let work = move || {
             let report = seat.work_on_a_thread(&connection);
+            let thread = measure::this_thread();
             drop(done_sender);
-            report
+            Worked { report, thread }
         };
         let cannot = |error| Error::environment(format!("cannot start a thread: {error}"));
         handles.push(builder.spawn(work).map_err(cannot)?);
@@ -185,7 +194,10 @@ impl Seat {
             .enable_all()
             .build()
             .expect("the system gives a thread its event queue");
-        runtime.block_on(async { self.work(&S3Store::connect(connection)).await })
+        let report = runtime.block_on(async { self.work(&S3Store::connect(connection)).await });
+        // A read or a look-up of a name that hangs must not hold up the clean-up.
+        runtime.shutdown_background();
+        report
     }
 
     async fn work(self, store: &impl Store) -> WorkerReport {

@@ -1,8 +1,9 @@
 //! What limited a trial: a verdict with its evidence in one sentence.
 //!
 //! The verdict is a pure function of what was observed. What is at its limit is named; the gateway or
-//! the network are named when everything else was seen not to be; and where something could not be
-//! seen that might have been the limit, the verdict is "unknown".
+//! the network are named when threads, source and destination were seen not to be; and where these could
+//! not be seen, the verdict is "unknown". A link whose speed the system does not tell is part of the network,
+//! and the evidence says so.
 
 use super::used::Used;
 use crate::result::{InterfaceUse, LimitedBy, TcpUse, ThreadUse};
@@ -48,7 +49,7 @@ pub(super) struct Observed {
     pub(super) sent_bytes_per_second: f64,
     /// Per second in the window.
     pub(super) received_bytes_per_second: f64,
-    /// Files arrived by themselves, and none of them had to wait for a mover.
+    /// Files arrived by themselves, and nearly all were moved as they came.
     pub(super) arrivals_set_the_rate: bool,
     /// A cap of ours that was used up, in a sentence.
     pub(super) capped: Option<String>,
@@ -56,7 +57,7 @@ pub(super) struct Observed {
     pub(super) simulated: bool,
     /// Threads that move data.
     pub(super) workers: usize,
-    /// `None` when the window did not close.
+    /// `None` when there was no window or it did not close.
     pub(super) used: Option<Used>,
     pub(super) tcp: Option<TcpUse>,
 }
@@ -72,7 +73,7 @@ pub(super) struct Limit {
 pub(super) fn judge(seen: &Observed) -> Limit {
     let (limited_by, evidence) = by_answers(seen)
         .or_else(|| by_nothing_to_do(seen))
-        .or_else(|| seen.capped.clone().map(|cap| (LimitedBy::Unknown, cap)))
+        .or_else(|| seen.capped.clone().map(|cap| (LimitedBy::Cap, cap)))
         .or_else(|| seen.simulated.then(by_simulation))
         .or_else(|| seen.used.as_ref().and_then(|used| by_resources(used, seen.workers)))
         .unwrap_or_else(|| (LimitedBy::GatewayOrNetwork, nothing_else(seen)));
@@ -98,7 +99,7 @@ fn by_nothing_to_do(seen: &Observed) -> Verdict {
     } else if seen.arrivals_set_the_rate {
         "files arrived more slowly than they could be moved: their arrivals set the rate"
     } else if seen.used.is_none() && !seen.simulated {
-        "the window did not close"
+        "there was no window that closed with all movers busy"
     } else {
         return None;
     };
@@ -158,7 +159,11 @@ fn nothing_else(seen: &Observed) -> String {
         Some(busiest) => busy(busiest),
         None => format!("tidegate used {:.1} processors", used.processors),
     }];
-    facts.push(format!("movers waited {} for the source", percent(used.source_waited_share)));
+    facts.push(format!(
+        "movers waited {} for the source and {} for the destination",
+        percent(used.source_waited_share),
+        percent(used.destination_waited_share)
+    ));
     facts.extend(used.interfaces.iter().map(carried));
     if used.interfaces.is_empty() {
         facts.push("the network interface is unknown".into());
@@ -396,7 +401,7 @@ mod tests {
     fn what_cannot_be_known_stays_unknown() {
         let cases = [
             (Observed { payload_bytes: 0, ..calm() }, "no request"),
-            (Observed { used: None, ..calm() }, "did not close"),
+            (Observed { used: None, ..calm() }, "no window that closed"),
             (Observed { arrivals_set_the_rate: true, ..calm() }, "arrivals set the rate"),
         ];
         for (seen, why) in cases {

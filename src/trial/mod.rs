@@ -18,7 +18,7 @@ pub use load::{Load, Stop};
 pub use records::Records;
 pub use watch::Snapshot;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -35,7 +35,7 @@ use crate::result::{
 use crate::store::{Place, Upload};
 use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
 use crate::units::Rate;
-use crew::Crew;
+use crew::{Crew, Worked};
 use limit::Observed;
 use used::Used;
 use window::Measurement;
@@ -78,6 +78,9 @@ const DRAIN_MIN: Duration = Duration::from_secs(2);
 /// Said where the effective speed is not known.
 const NOTHING_VERIFIED: &str = "no upload was read back, so the effective speed is not known: measure longer, or smaller files";
 
+/// A share of the files that arrived from which on their arrivals set the rate (ASSUMPTION).
+const CARRIED_SHARE: f64 = 0.95;
+
 /// A share of a cap from which on it holds the rate (ASSUMPTION).
 const CAP_SHARE: f64 = 0.9;
 
@@ -106,7 +109,9 @@ pub async fn run(
 
     let mut recorder = Recorder::default();
     let (mut open_uploads, mut failures) = (BTreeSet::new(), Vec::new());
-    for report in worked {
+    let mut ended = BTreeMap::new();
+    for Worked { report, thread } in worked {
+        ended.extend(thread);
         recorder.merge(report.recorder);
         open_uploads.extend(report.open_uploads);
         failures.extend(report.failures);
@@ -115,7 +120,7 @@ pub async fn run(
     let used = watched
         .edges
         .as_ref()
-        .map(|edges| Used::between(edges, job.settings.concurrency, recorder.local_addresses()));
+        .map(|edges| Used::between(edges, &ended, &job, recorder.local_addresses()));
     let measured =
         Measured { job: &job, control: &control, watched: &watched, recorder, cpu, used };
     let trial = measured.trial(load, label, failures);
@@ -198,8 +203,6 @@ impl Measured<'_> {
         let [sent, received] = [Direction::Up, Direction::Down]
             .map(|way| measured.one_way(&self.recorder, way).wire_bytes_per_second);
         let received = received + measured.read_back(&self.recorder);
-        // What waited at the end of a whole task is nothing, whatever waited before.
-        let arrivals_count = self.job.arrivals != Arrivals::Closed && load != Load::WholeTask;
         Observed {
             attempts: self.recorder.attempts(),
             throttled: errors.throttled,
@@ -207,12 +210,26 @@ impl Measured<'_> {
             payload_bytes: self.recorder.payload_bytes(),
             sent_bytes_per_second: sent,
             received_bytes_per_second: received,
-            arrivals_set_the_rate: arrivals_count && self.watched.backlog_files == 0,
+            arrivals_set_the_rate: self.arrivals_set_the_rate(load),
             capped: self.capped(sent + received),
             simulated: self.watched.simulated,
             workers: self.watched.threads,
             used: self.used.clone(),
             tcp: self.recorder.tcp(),
+        }
+    }
+
+    /// Whether nearly all files were moved as they came: a system that carries a share of them has the rest
+    /// waiting. A whole task, of which none waits in the end, would have ended late.
+    fn arrivals_set_the_rate(&self, load: Load) -> bool {
+        let Some(files_per_second) = self.job.arrivals.files_per_second() else { return false };
+        let closed = self.watched.closed;
+        match load {
+            Load::WholeTask => self.control.last_arrival() >= closed.mul_f64(CARRIED_SHARE),
+            Load::Timed { .. } => {
+                let arrived = files_per_second * closed.as_secs_f64();
+                self.watched.backlog_files as f64 <= (1.0 - CARRIED_SHARE) * arrived
+            }
         }
     }
 
@@ -223,7 +240,8 @@ impl Measured<'_> {
         if let Some(cap) = bytes.as_ref().filter(|cap| used_up(cap, wire_bytes_per_second)) {
             return Some(format!("--max-rate {} held the rate", Rate(cap.per_second())));
         }
-        let seconds = self.watched.closed.as_secs_f64().max(f64::MIN_POSITIVE);
+        // All that were made, over all the time that they took.
+        let seconds = since_start(self.control).as_secs_f64().max(f64::MIN_POSITIVE);
         let begun = self.recorder.attempts() as f64 / seconds;
         let cap = requests.as_ref().filter(|cap| used_up(cap, begun))?;
         Some(format!("--max-requests-per-second {} held the requests", cap.per_second()))
@@ -262,10 +280,11 @@ impl Measured<'_> {
     }
 
     fn open_loop(&self) -> Option<OpenLoop> {
-        let (distances, files_per_second) = match self.job.arrivals {
+        let files_per_second = self.job.arrivals.files_per_second()?;
+        let distances = match self.job.arrivals {
             Arrivals::Closed => return None,
-            Arrivals::Constant { files_per_second } => (Distances::Constant, files_per_second),
-            Arrivals::Poisson { files_per_second } => (Distances::Poisson, files_per_second),
+            Arrivals::Constant { .. } => Distances::Constant,
+            Arrivals::Poisson { .. } => Distances::Poisson,
         };
         let backlog_files = self.watched.backlog_files;
         Some(OpenLoop { distances, files_per_second, backlog_files })

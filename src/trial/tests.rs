@@ -8,7 +8,7 @@ use crate::clock;
 use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Synthetic};
 use crate::interrupt::Interrupt;
 use crate::measure::Probe;
-use crate::result::{self, Phase, Settings, Traffic};
+use crate::result::{self, LimitedBy, Phase, Settings, Traffic};
 use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
 use crate::storj::{Limits, Model};
@@ -164,6 +164,29 @@ fn a_load_that_is_over_within_the_warm_up_is_measured_from_its_start_and_says_so
     assert!(result.warnings[0].contains("over before"), "{:?}", result.warnings);
     assert!(result.goodput_bytes_per_second > 0.5 * FULL);
     assert!(took < 60 * SECOND);
+}
+
+#[test]
+fn files_that_have_not_arrived_are_still_to_come_though_a_mover_waits_for_them() {
+    // The last one arrives after 19.5 s, and eight movers wait for the last eight.
+    let load = timed(SECOND, Stop { objects: Some(40), ..Stop::default() });
+    let arrivals = Arrivals::Constant { files_per_second: 2.0 };
+    let Trial { result, .. } = run(Job { arrivals, ..job(Flow::Down, load.order(), 40) }, load);
+    assert_eq!((result.objects, result.window.end_s), (40, 19.5));
+    assert!(result.evidence.contains("their arrivals set the rate"), "{}", result.evidence);
+}
+
+#[test]
+fn arrivals_set_the_rate_of_a_whole_task_unless_it_ends_long_after_them() {
+    // A mover carries ten files a second.
+    for (files_per_second, limited_by) in
+        [(5.0, LimitedBy::Unknown), (40.0, LimitedBy::GatewayOrNetwork)]
+    {
+        let mut job = job(Flow::Down, Order::Once, 100);
+        job.arrivals = Arrivals::Constant { files_per_second };
+        job.settings.concurrency = 1;
+        assert_eq!(run(job, Load::WholeTask).result.limited_by, limited_by);
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What the process, its machine and its interfaces spent in the window.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::since_start;
 use crate::measure::{Interfaces, ThreadTime, Usage};
 use crate::result::{InterfaceUse, ThreadUse};
-use crate::transfer::Control;
+use crate::transfer::{Control, GetMode, Job};
 
 /// Threads that are told of in a result.
 const THREADS_SHOWN: usize = 16;
@@ -49,22 +50,27 @@ impl Edge {
 }
 
 impl Used {
-    /// `addresses` are those of our connections on this machine.
+    /// `ended` are threads that may have been gone by the second edge, `addresses` those of our
+    /// connections on this machine.
     pub(super) fn between(
         [opened, closed]: &[Edge; 2],
-        movers: u32,
+        ended: &BTreeMap<u32, ThreadTime>,
+        job: &Job,
         addresses: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
         let elapsed = closed.at.saturating_sub(opened.at);
         let share = |then: Duration, now: Duration| share(now.saturating_sub(then), elapsed);
-        let of_movers = |then, now| share(then, now) / f64::from(movers);
+        let (movers, streams) = (job.settings.concurrency, job.settings.streams());
+        let writers = if job.get == GetMode::Ranged { streams } else { movers };
+        let of_each = |many, then, now| share(then, now) / f64::from(many);
         let machine = opened.usage.machine.zip(closed.usage.machine);
         Self {
             processors: share(opened.usage.cpu, closed.usage.cpu),
-            threads: threads(&opened.usage, &closed.usage, elapsed),
+            threads: threads(&opened.usage, &closed.usage, ended, elapsed),
             machine_busy_share: machine.and_then(|(then, now)| now.busy_share_since(then)),
-            source_waited_share: of_movers(opened.source_waited, closed.source_waited),
-            destination_waited_share: of_movers(
+            source_waited_share: of_each(movers, opened.source_waited, closed.source_waited),
+            destination_waited_share: of_each(
+                writers,
                 opened.destination_waited,
                 closed.destination_waited,
             ),
@@ -77,10 +83,17 @@ fn share(part: Duration, whole: Duration) -> f64 {
     part.as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
-fn threads(opened: &Usage, closed: &Usage, elapsed: Duration) -> Vec<ThreadUse> {
+fn threads(
+    opened: &Usage,
+    closed: &Usage,
+    ended: &BTreeMap<u32, ThreadTime>,
+    elapsed: Duration,
+) -> Vec<ThreadUse> {
+    let ended = ended.iter().filter(|(number, _)| !closed.threads.contains_key(number));
     let mut threads: Vec<ThreadUse> = closed
         .threads
         .iter()
+        .chain(ended)
         .map(|(number, now)| {
             let then = opened.threads.get(number);
             let spent = |of: fn(&ThreadTime) -> Duration| {

@@ -49,7 +49,8 @@ pub(super) struct Watched {
     pub(super) opened: Duration,
     /// The window closed.
     pub(super) closed: Duration,
-    /// What had been used by then; `None` when the window did not close, and in a simulation.
+    /// What had been used by then; `None` when there was no window or it did not close, and in a
+    /// simulation.
     pub(super) edges: Option<[Edge; 2]>,
     /// Highest resident set that was seen.
     pub(super) rss_peak_bytes: Option<u64>,
@@ -116,7 +117,10 @@ impl Watch<'_> {
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
                 let why = self.window(stop).await;
                 self.close(why);
-                self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
+                // What was used in a moment says nothing of the time before it, which is measured then.
+                if self.seen.rule != Rule::TooShort {
+                    self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
+                }
                 self.finish(why).await;
             }
         }
@@ -191,6 +195,7 @@ impl Watch<'_> {
                 "the load was over before all movers were warm: it was measured from its beginning, without percentiles".into(),
             );
             (self.seen.opened, self.seen.rule) = (Duration::ZERO, Rule::TooShort);
+            self.seen.closed = self.seen.closed.max(BIN);
         }
     }
 

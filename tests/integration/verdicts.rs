@@ -15,8 +15,11 @@ fn downloading(plan: impl Fn(&Asked) -> Plan + Send + Sync + 'static, options: &
     let server = TruthServer::start(plan);
     let download = ["s3://bucket/p", "--direction", "down", "--for", "1500ms"];
     let tidegate = Tidegate::at(&server.endpoint());
-    let mut document = tidegate.json("run", &[&download[..], options].concat());
-    document["trials"][0].take()
+    let finished = tidegate.run("run", &[&download[..], options, &["--json"]].concat());
+    let mut document: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let trial = document["trials"][0].take();
+    assert_eq!(finished.code == 0, trial["bytes"] != 0, "{}", finished.stderr);
+    trial
 }
 
 fn answer_after(head: Duration) -> Plan {
@@ -87,6 +90,22 @@ fn a_server_that_is_faster_than_this_program_limits_by_its_processor() {
     let trial = downloading(|_| Plan::OK, &["--warm-up", "300ms", "--concurrency", "32"]);
     assert_limited(&trial, "client_cpu", "the busiest thread (movers-");
     assert!(trial["client"]["busiest_threads"][0]["running_share"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_threads_of_a_whole_task_are_seen_though_they_have_ended() {
+    let serve = Serve::start(&["--bucket", "bucket", "--retain", "discard"]);
+    let tidegate = Tidegate::at(&serve.endpoint());
+    let upload = ["s3://bucket/p", "--size", "2GB", "--files", "8", "-c", "4", "--no-verify"];
+    let document = tidegate.json("run", &upload);
+    let client = &document["trials"][0]["client"];
+    let busiest = &client["busiest_threads"][0];
+    assert!(busiest["name"].as_str().unwrap().starts_with("movers-"), "{client:#}");
+    // The movers did nearly all that the program did.
+    let threads = client["busiest_threads"].as_array().unwrap();
+    let running = threads.iter().map(|thread| thread["running_share"].as_f64().unwrap());
+    let (movers, all) = (running.sum::<f64>(), client["processors_used"].as_f64().unwrap());
+    assert!(movers > 0.5 * all, "{movers} of {all}");
 }
 
 #[test]
