@@ -7,7 +7,7 @@
 //! has no meaning. Every block of observations has a level of its own, so that drift between blocks
 //! does not look like scaling.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps of the fit; it needs ten or so.
 const STEPS_MAX: usize = 100;
@@ -15,6 +15,10 @@ const STEPS_MAX: usize = 100;
 /// Resamples of the bootstrap (B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993,
 /// section 14.3, ask for 500 and more for the ends of an interval).
 const RESAMPLES: usize = 600;
+
+/// Resamples stay between the least and the most of the blocks, and all n lie on one side of the truth once
+/// in 2^(n - 1): of five or fewer no such interval holds 95 %.
+const BLOCKS_MIN: usize = 6;
 
 /// One observed rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,14 +68,11 @@ impl Usl {
         }
     }
 
-    /// The law nearest to what was observed; `None` with fewer than four different numbers of streams
-    /// within blocks, or a rate that is not above zero.
+    /// The law nearest to what was observed; `None` with fewer than four different numbers of streams in
+    /// blocks that hold more than one, or a rate that is not above zero.
     pub fn fit(observed: &[Observed]) -> Option<Self> {
         let usable = |one: &Observed| one.rate > 0.0 && one.rate.is_finite() && one.streams >= 1.0;
-        let mut streams: Vec<f64> = observed.iter().map(|one| one.streams).collect();
-        streams.sort_by(f64::total_cmp);
-        streams.dedup();
-        if streams.len() < 4 || !observed.iter().all(usable) {
+        if streams_compared(observed) < 4 || !observed.iter().all(usable) {
             return None;
         }
         let starts = [[0.05, 1e-4], [0.5, 0.0], [0.0, 1e-3]];
@@ -81,15 +82,15 @@ impl Usl {
         Some(Self { gamma: (logs / observed.len() as f64).exp(), alpha, beta })
     }
 
-    /// 95 % percentile intervals from resampling whole blocks; `None` with fewer than three blocks, or
-    /// if fewer than half of the resamples could be fitted.
+    /// 95 % percentile intervals from resampling whole blocks; `None` with fewer than six blocks, or if
+    /// fewer than half of the resamples could be fitted.
     pub fn intervals(observed: &[Observed], seed: u64) -> Option<UslIntervals> {
         let mut blocks = BTreeMap::<u32, Vec<Observed>>::new();
         for one in observed {
             blocks.entry(one.block).or_default().push(*one);
         }
         let blocks: Vec<Vec<Observed>> = blocks.into_values().collect();
-        if blocks.len() < 3 {
+        if blocks.len() < BLOCKS_MIN {
             return None;
         }
         let mut random = fastrand::Rng::with_seed(seed);
@@ -108,6 +109,16 @@ impl Usl {
             peak: percentile_interval(fits.iter().map(Self::peak)),
         })
     }
+}
+
+/// How many numbers of streams were seen beside another one in the same block: a block of one has a level
+/// and no slope.
+fn streams_compared(observed: &[Observed]) -> usize {
+    let beside_another = |one: &&Observed| {
+        observed.iter().any(|other| other.block == one.block && other.streams != one.streams)
+    };
+    let compared = observed.iter().filter(beside_another).map(|one| one.streams.to_bits());
+    compared.collect::<BTreeSet<u64>>().len()
 }
 
 fn denominator(alpha: f64, beta: f64, streams: f64) -> f64 {
@@ -281,7 +292,11 @@ mod tests {
     #[test]
     fn three_numbers_of_streams_fit_no_law() {
         let law = Usl { gamma: 1.0, alpha: 0.1, beta: 0.0 };
-        assert_eq!(Usl::fit(&observe(law, 1, || 1.0)[..3]), None);
-        assert_eq!(Usl::intervals(&observe(law, 2, || 1.0), 1), None);
+        let observed = observe(law, 1, || 1.0);
+        assert_eq!(Usl::fit(&observed[..3]), None);
+        // Nor does another one that has a block of its own.
+        let alone = Observed { block: 9, ..observed[3] };
+        assert_eq!(Usl::fit(&[&observed[..3], &[alone]].concat()), None);
+        assert_eq!(Usl::intervals(&observe(law, 5, || 1.0), 1), None);
     }
 }

@@ -68,15 +68,21 @@ impl Blocks {
         both
     }
 
-    /// Settings with the highest goodput, each compared over the blocks that it shares with the one that
-    /// was measured most often.
+    /// Settings with the highest goodput.
     pub(super) fn best(&self, among: &[Settings]) -> Option<Settings> {
+        let levels = self.levels(among).into_iter();
+        levels.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(settings, _)| settings)
+    }
+
+    /// The goodput of each over that of the one that was measured most often, over the blocks that both
+    /// were in: the means of all would compare blocks between which the link may have drifted.
+    pub(super) fn levels(&self, among: &[Settings]) -> Vec<(Settings, f64)> {
         let blocks = |settings: &Settings| self.outcomes(*settings).count();
-        let anchor = *among.iter().max_by_key(|settings| blocks(settings))?;
-        let ratios = among
-            .iter()
-            .filter_map(|settings| Some((*settings, self.ratio(*settings, anchor)?.mean)));
-        ratios.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(settings, _)| settings)
+        let Some(anchor) = among.iter().max_by_key(|settings| blocks(settings)) else {
+            return Vec::new();
+        };
+        let level = |one: &Settings| Some((*one, self.ratio(*one, *anchor)?.mean));
+        among.iter().filter_map(level).collect()
     }
 
     /// What is left when settings and blocks are taken out; `None` with fewer than two blocks.

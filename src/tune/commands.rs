@@ -7,7 +7,7 @@ use super::programs::{Way, aws, rclone, s5cmd};
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
 use crate::result::{Commands, Settings};
-use crate::stats::geometric_mean;
+use crate::units::ByteSize;
 
 /// What the GCS command depends on beside the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,10 +38,8 @@ pub fn gcs_concurrency(
     let blocks = search.raced().and(search.confirmed());
     let of_connector = options.connector_parts_in_flight.unwrap_or(1);
     let alike = blocks.settings().filter(|settings| settings.parts_in_flight == of_connector);
-    let goodputs: Vec<(Settings, f64)> = alike
-        .filter_map(|settings| Some((settings, geometric_mean(&blocks.goodputs(settings))?)))
-        .collect();
-    let measured: BTreeSet<u64> = goodputs.iter().map(|(s, _)| s.part_size_bytes).collect();
+    let levels = blocks.levels(&alike.collect::<Vec<_>>());
+    let measured: BTreeSet<u64> = levels.iter().map(|(one, _)| one.part_size_bytes).collect();
     let connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
     let part_sizes = connector.map_or(measured, |size| BTreeSet::from([size]));
     if part_sizes == BTreeSet::from([recommended.part_size_bytes])
@@ -51,19 +49,19 @@ pub fn gcs_concurrency(
     }
 
     let best = |part_size: u64| {
-        let same = goodputs.iter().filter(|(s, _)| s.part_size_bytes == part_size);
-        same.map(|(_, goodput)| *goodput).fold(0.0, f64::max)
+        let same = levels.iter().filter(|(s, _)| s.part_size_bytes == part_size);
+        same.map(|(_, level)| *level).fold(0.0, f64::max)
     };
     let share = |concurrency: u32, part_size: u64| {
         let is_it = |s: &Settings| (s.concurrency, s.part_size_bytes) == (concurrency, part_size);
-        let found = goodputs.iter().find(|(settings, _)| is_it(settings));
-        found.map(|(_, goodput)| goodput / best(part_size))
+        let found = levels.iter().find(|(settings, _)| is_it(settings));
+        found.map(|(_, level)| level / best(part_size))
     };
     let worst = |concurrency: u32| {
         let shares = part_sizes.iter().map(|part_size| share(concurrency, *part_size));
         shares.collect::<Option<Vec<f64>>>().map(|shares| shares.into_iter().fold(1.0, f64::min))
     };
-    let concurrencies: BTreeSet<u32> = goodputs.iter().map(|(s, _)| s.concurrency).collect();
+    let concurrencies: BTreeSet<u32> = levels.iter().map(|(s, _)| s.concurrency).collect();
     let worst: Vec<(u32, f64)> =
         concurrencies.into_iter().filter_map(|n| Some((n, worst(n)?))).collect();
     let least_loss = worst.iter().map(|(_, share)| *share).fold(0.0, f64::max);
@@ -99,10 +97,17 @@ fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [Stri
     let printed = options.dtn_cores.map_or(concurrency, |cores| concurrency.min(cores));
     let mut remarks = String::new();
     if concurrency != best.concurrency {
-        remarks += &format!(
-            "# {concurrency} and not {}: the connector's part size is not known, and over those tried {concurrency} loses least (`tidegate observe` finds it)\n",
-            best.concurrency
-        );
+        let why = match options.connector_part_size_bytes {
+            Some(size) => format!(
+                "the connector's parts are {} and not {}",
+                ByteSize(size),
+                ByteSize(best.part_size_bytes)
+            ),
+            None => format!(
+                "the connector's part size is not known, and over those tried {concurrency} loses least (`tidegate observe` finds it)"
+            ),
+        };
+        remarks += &format!("# {concurrency} and not {}: {why}\n", best.concurrency);
     }
     if printed < concurrency {
         remarks +=

@@ -52,7 +52,8 @@ impl<'a> Evidence<'a> {
 
     fn recommend(&self, direction: Direction) -> Option<Recommendation> {
         let leader = self.leader()?;
-        let chosen = self.cheapest_shown().unwrap_or_else(|| self.cheapest_taken(leader));
+        let cheapest_shown = self.cheapest_shown();
+        let chosen = cheapest_shown.unwrap_or_else(|| self.cheapest_taken(leader));
         let mean = self.ground.goodput(chosen)?;
         let interval_95 = mean.interval_95?;
         let blocks = match self.ground.confirmed().goodputs(chosen).len() {
@@ -88,6 +89,7 @@ impl<'a> Evidence<'a> {
             verdict,
             limited_by,
             within_margin_shown,
+            shown_of_confirmed: cheapest_shown.is_some(),
             against_current: against(current),
             same_settings_twice,
             throttled_from: self.limited(LimitedBy::Throttled).min(),
@@ -190,7 +192,7 @@ impl<'a> Evidence<'a> {
         smallest_difference(sd, blocks).map(f64::exp_m1)
     }
 
-    /// A limit of the client, the source or the server's patience is not an optimum of the settings: not
+    /// A limit of the client, the source, the server's patience or a cap is not an optimum of the settings: not
     /// on the chosen ones, and not on those with more streams that might otherwise have been better.
     fn verdict(&self, chosen: Settings, shown: bool) -> (Verdict, Option<LimitedBy>) {
         let might_be_better = |settings: &Settings| {

@@ -69,6 +69,11 @@ impl Ramp {
         without_gain >= STEPS_WITHOUT_GAIN
     }
 
+    /// Whether so many streams were tried.
+    pub(super) fn holds(&self, streams: u32) -> bool {
+        self.steps.iter().any(|(tried, _)| *tried == streams)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

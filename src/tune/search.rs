@@ -219,6 +219,10 @@ impl Search {
         }
         let streams = self.ramp.next(self.config.streams_max())?;
         let settings = self.config.with_streams(self.part_sizes()[0], streams);
+        // Whole files in flight may make up no other number than those that were tried.
+        if self.ramp.holds(settings.streams()) {
+            return None;
+        }
         (affordable > LEAST_AFTER).then_some(Next { settings, phase: Phase::Ramp, block: None })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::blocks::Blocks;
 use super::commands::GcsOptions;
 use super::decide::{MARGIN, is_shown_within_margin};
 use super::ground::Ground;
@@ -13,8 +14,10 @@ use crate::stats::geometric_mean;
 pub(super) struct Standing<'a> {
     search: &'a Search,
     ground: Ground,
-    /// Geometric means of the race and its confirmation.
-    means: Vec<(Settings, f64)>,
+    /// The race and its confirmation.
+    blocks: Blocks,
+    /// How far each came in them.
+    levels: Vec<(Settings, f64)>,
     parts_in_flight: u32,
     part_sizes: BTreeSet<u64>,
 }
@@ -25,19 +28,18 @@ impl<'a> Standing<'a> {
         let parts_in_flight = options.connector_parts_in_flight.unwrap_or(1);
         let blocks = ground.raced().and(ground.confirmed());
         let alike = blocks.settings().filter(|one| one.parts_in_flight == parts_in_flight);
-        let mean = |one: Settings| Some((one, geometric_mean(&blocks.goodputs(one))?));
-        let means: Vec<(Settings, f64)> = alike.filter_map(mean).collect();
-        let measured: BTreeSet<u64> = means.iter().map(|(one, _)| one.part_size_bytes).collect();
+        let levels = blocks.levels(&alike.collect::<Vec<_>>());
+        let measured: BTreeSet<u64> = levels.iter().map(|(one, _)| one.part_size_bytes).collect();
         let of_connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
         let part_sizes = of_connector.map_or(measured, |size| BTreeSet::from([size]));
-        Self { search, ground, means, parts_in_flight, part_sizes }
+        Self { search, ground, blocks, levels, parts_in_flight, part_sizes }
     }
 
     /// Each number of files against the best, at that part size at which it loses most.
     pub(super) fn by_files(&self) -> BTreeMap<u32, Comparison> {
         let trials = self.search.found_the_way().iter().map(|(one, _)| *one);
         let pairs = self.search.pairs().blocks().settings();
-        let files = self.means.iter().map(|(one, _)| *one).chain(trials).chain(pairs);
+        let files = self.levels.iter().map(|(one, _)| *one).chain(trials).chain(pairs);
         let files = files.filter(|one| one.parts_in_flight == self.parts_in_flight);
         let files: BTreeSet<u32> = files.map(|one| one.concurrency).collect();
         let standing = |files| self.in_blocks(files).or_else(|| self.on_the_way(files));
@@ -61,7 +63,8 @@ impl<'a> Standing<'a> {
     /// margin and might be if it were measured.
     pub(super) fn unshown(&self, files: u32) -> Option<[Settings; 2]> {
         let pair = |part_size_bytes: &u64| {
-            let (best, goodput) = self.best(*part_size_bytes)?;
+            let (best, _) = self.best(*part_size_bytes)?;
+            let goodput = geometric_mean(&self.blocks.goodputs(best))?;
             let one = self.settings(*part_size_bytes, files);
             let limits = &self.search.config().limits;
             (one != best && limits.refuse(one, goodput).is_none()).then_some([one, best])
@@ -78,9 +81,9 @@ impl<'a> Standing<'a> {
         Settings { part_size_bytes, concurrency, parts_in_flight: self.parts_in_flight }
     }
 
-    /// The best of a part size, and its mean.
+    /// The best of a part size, and its level.
     fn best(&self, part_size_bytes: u64) -> Option<(Settings, f64)> {
-        let same = self.means.iter().filter(|(of, _)| of.part_size_bytes == part_size_bytes);
+        let same = self.levels.iter().filter(|(of, _)| of.part_size_bytes == part_size_bytes);
         same.copied().max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
@@ -90,8 +93,8 @@ impl<'a> Standing<'a> {
             let (best, most) = self.best(*part_size_bytes)?;
             let one = self.settings(*part_size_bytes, files);
             self.compare(one, best).or_else(|| {
-                let (_, mean) = self.means.iter().find(|(of, _)| *of == one)?;
-                let (ratio, interval_95, phase) = (mean / most, None, None);
+                let (_, level) = self.levels.iter().find(|(of, _)| *of == one)?;
+                let (ratio, interval_95, phase) = (level / most, None, None);
                 Some(Comparison { settings: best, ratio, interval_95, phase })
             })
         };

@@ -91,6 +91,39 @@ fn where_the_connectors_part_size_is_known_gcs_gets_the_number_that_is_recommend
 }
 
 #[test]
+fn gcs_gets_the_same_number_though_the_link_has_slowed_down_since_the_race() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let measure = |next: Next| {
+            // More streams than the knee are in the first blocks only.
+            let drift = if next.phase == Phase::Confirmation { 0.7 } else { 1.0 };
+            let factor = drift * (0.005 * normal(&mut random)).exp();
+            outcome(factor * goodput(next.settings, 16, 0.0), LimitedBy::GatewayOrNetwork)
+        };
+        let (search, _) = drive(config(seed), 60, measure);
+        let chosen = recommend(&search, Direction::Up).unwrap().settings;
+        let number = gcs_concurrency(&search, chosen, &GcsOptions::default());
+        assert_eq!(number, Some(16), "{seed}");
+    }
+}
+
+#[test]
+fn the_ramp_asks_for_no_settings_twice() {
+    // Four parts of each file: one file is let in and two are not.
+    let config = Config { parts_in_flight: vec![4], ..config(1) };
+    let measure = |next: Next| match next.settings.streams() {
+        ..=4 => outcome(1.0, LimitedBy::GatewayOrNetwork),
+        _ => outcome(0.1, LimitedBy::Throttled),
+    };
+    let (_, record) = drive(config, 40, measure);
+    let ramp = record.iter().filter(|(next, _)| next.phase == Phase::Ramp);
+    let ramp: Vec<u32> = ramp.map(|(next, _)| next.settings.streams()).collect();
+    let once: std::collections::BTreeSet<u32> = ramp.iter().copied().collect();
+    assert_eq!(ramp.len(), once.len(), "{ramp:?}");
+    assert!(record.iter().any(|(next, _)| next.phase == Phase::Confirmation));
+}
+
+#[test]
 fn the_knee_is_found_with_few_trials_too() {
     for budget in [20, 25, 30, 40] {
         let found = (0..200).filter(|seed| {

@@ -15,7 +15,10 @@ pub(super) struct Basis<'a> {
     pub(super) current: Settings,
     pub(super) verdict: Verdict,
     pub(super) limited_by: Option<LimitedBy>,
+    /// Against all that were raced.
     pub(super) within_margin_shown: bool,
+    /// Against those that were confirmed.
+    pub(super) shown_of_confirmed: bool,
     pub(super) against_current: Option<Comparison>,
     pub(super) same_settings_twice: Option<Comparison>,
     /// Fewest streams at which anything was told to slow down.
@@ -70,15 +73,19 @@ impl Display for Basis<'_> {
 impl Basis<'_> {
     fn choice(&self, f: &mut Formatter<'_>) -> Result {
         let (leader, what) = (describe(self.leader), self.objective);
-        match (self.chosen == self.leader, self.within_margin_shown) {
+        match (self.chosen == self.leader, self.shown_of_confirmed) {
             (true, true) => write!(
                 f,
                 "the highest {what}, and nothing cheaper is shown to come within 5 % of it",
             ),
             (true, false) => write!(f, "the highest {what}, and nothing cheaper came near it"),
-            (false, true) => write!(
+            (false, true) if self.within_margin_shown => write!(
                 f,
                 "the cheapest settings shown to be within 5 % of the highest {what} ({leader})"
+            ),
+            (false, true) => write!(
+                f,
+                "the cheapest settings shown to be within 5 % of all that were confirmed, near the highest {what} ({leader})"
             ),
             (false, false) => {
                 write!(f, "the cheapest settings that came near the highest {what} ({leader})")
@@ -106,6 +113,7 @@ fn limit(limited_by: LimitedBy) -> &'static str {
         LimitedBy::Destination => "writing what arrived did",
         LimitedBy::Throttled => "the endpoint's throttling did",
         LimitedBy::Errors => "failed requests did",
+        LimitedBy::Cap => "the cap that was set did",
         LimitedBy::GatewayOrNetwork | LimitedBy::Unknown => "",
     }
 }
