@@ -38,7 +38,9 @@ impl Interrupt {
                 "tidegate: stopping and cleaning up; press Ctrl-C again to leave at once",
             );
             tokio::select! { _ = interrupts.recv() => {}, _ = terminations.recv() => {} }
-            terminal::say("tidegate: left without cleaning up");
+            terminal::say(
+                "tidegate: left without cleaning up; `tidegate clean TARGET` removes what is left after ten minutes",
+            );
             std::process::exit(130);
         });
         Ok(Self { asked })

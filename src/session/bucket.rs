@@ -161,7 +161,9 @@ impl Bucket {
         let put = async |probe: &_| {
             self.store.put_object(key, Payload::from(vec![content.clone()]), probe).await
         };
-        self.call(put).await.map(|_| ()).map_err(|error| self.explain("write to", &error))
+        // A sign of life must not be late: it does not wait for its turn among the movers' requests.
+        let put = self.call_at(&Paces::default(), put).await;
+        put.map(|_| ()).map_err(|error| self.explain("write to", &error))
     }
 
     /// The text of a small object; `None` if there is none, or if it is no small text.
@@ -218,12 +220,20 @@ impl Bucket {
 
     async fn call<T>(
         &self,
+        operation: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.call_at(&self.paces, operation).await
+    }
+
+    async fn call_at<T>(
+        &self,
+        paces: &Paces,
         mut operation: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let live = Arc::new(Live::default());
         let mut attempts_made = 0;
         loop {
-            self.paces.request().await;
+            paces.request().await;
             let error = match operation(&Probe::begin(&live, clock::now())).await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -246,11 +256,13 @@ impl Bucket {
         let hint = match (error.code.as_deref(), error.class) {
             (Some("NoSuchBucket"), _) => "create the bucket first, or mend its name",
             (Some("SignatureDoesNotMatch"), _) => {
-                "the secret key does not belong to this access key"
+                "see that AWS_SECRET_ACCESS_KEY, or that of the profile, belongs to this access key"
             }
-            (Some("InvalidAccessKeyId"), _) => "the endpoint does not know this access key",
+            (Some("InvalidAccessKeyId"), _) => {
+                "the endpoint does not know this access key: see that AWS_ACCESS_KEY_ID and --endpoint belong together"
+            }
             (Some("AccessDenied"), _) => {
-                "these keys may not do this: they need read, write, list and delete"
+                "these keys may not do this: uploads need read, write, list and delete, downloads of existing objects read and list"
             }
             (Some("RequestTimeTooSkewed"), _) => {
                 "set the clock of this machine: the endpoint's is another"

@@ -149,8 +149,11 @@ impl<'a> Claim<'a> {
 
     /// Leaves the objects to the user, takes the marker away.
     pub(super) async fn keep(self) -> Result<()> {
-        let open = self.our_uploads("").await?;
-        self.bucket.abort(&open).await?;
+        let listed = self.our_uploads("").await;
+        let mut open = self.open_uploads.take();
+        open.extend(listed.as_ref().into_iter().flatten().cloned());
+        let aborted = self.bucket.abort(&open).await;
+        listed.and(aborted)?;
         self.bucket.delete(&[self.marker_key()]).await
     }
 

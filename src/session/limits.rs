@@ -12,8 +12,11 @@ use crate::units::{ByteSize, MIB};
 /// over loopback; elsewhere it takes what the path needs).
 pub(super) const STREAM_BYTES: u64 = 5 * MIB;
 
-/// Files that are open beside the connections and the data: libraries, logs, the runtime's own.
-pub(super) const FILES_BESIDE: u64 = 64;
+/// Files that are open beside the connections and the data: libraries, logs, and four of each thread's
+/// runtime (its event queue, twice, what wakes it up, and what tells it of signals).
+pub(super) fn files_beside() -> u64 {
+    64 + 4 * u64::from(measure::cores())
+}
 
 /// Sees that the settings fit this machine; raises the limit of open files as far as allowed.
 ///
@@ -22,7 +25,7 @@ pub(super) const FILES_BESIDE: u64 = 64;
 pub(super) fn check(settings: Settings, dataset: &Dataset) -> Result<()> {
     let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
     check_memory(settings, dataset)?;
-    check_open_files(2 * streams + FILES_BESIDE)
+    check_open_files(2 * streams + files_beside())
 }
 
 fn check_memory(settings: Settings, dataset: &Dataset) -> Result<()> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::claim::Claim;
+use super::marker::marker_key;
 use super::progress::{Progress, duration};
 use super::record::{Beginning, Record, new_id};
 use super::target::{Open, TargetOptions, needs_target};
@@ -138,6 +139,13 @@ pub(super) fn local_dataset(dataset: Option<&Upwards>) -> Result<(Option<Dataset
         }
         Some(Upwards::Directory(root)) => {
             let scan = scan(root)?;
+            // It would take the marker's place, and be taken away with it.
+            let marker = marker_key("");
+            if scan.files.iter().any(|file| file.path == marker) {
+                let name = root.join(marker);
+                let message = format!("`{}` has the name of a run's marker object", name.display());
+                return Err(Error::environment(message).hint("move it out of the directory first"));
+            }
             let dataset = Dataset::Directory { root: root.clone(), files: scan.files };
             Ok((Some(dataset), scan.skipped))
         }

@@ -250,7 +250,7 @@ impl Open {
 /// A target without a bucket cannot be guessed.
 pub(crate) fn needs_target(what: &str) -> Error {
     Error::environment(format!("{what} needs a target"))
-        .hint("name it as s3://bucket/prefix, with --endpoint URL")
+        .hint("name it as s3://bucket/prefix, with --endpoint URL if it is not Storj's gateway")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::Check;
 use crate::measure;
-use crate::session::limits::{FILES_BESIDE, STREAM_BYTES};
+use crate::session::limits::{STREAM_BYTES, files_beside};
 use crate::units::{ByteSize, MIB, Rate};
 
 /// Files in flight that `tune` tries at most by itself.
@@ -39,7 +39,7 @@ pub(super) fn checks() -> [Check; 3] {
 /// tidegate raises the limit itself as far as it may.
 fn open_files(allowed: Option<u64>) -> Check {
     let Some(allowed) = allowed else { return Check::ok("open files", "as many as are asked for") };
-    let streams = allowed.saturating_sub(FILES_BESIDE) / 2;
+    let streams = allowed.saturating_sub(files_beside()) / 2;
     let says = format!("{allowed} are allowed, which is enough for {streams} streams");
     match streams >= STREAMS {
         true => Check::ok("open files", says),
