@@ -89,8 +89,8 @@
 //! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
 //!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,
-//!   sources and links were seen not to be at their limit; what the system does not tell makes the
-//!   verdict "unknown" ([`trial`]). A thread that is ready but has no processor counts as busy, so that a
+//!   sources and destinations were seen not to be at their limit; what the system does not tell of these
+//!   makes the verdict "unknown" ([`trial`]). A link whose speed is unknown is part of the network. A thread that is ready but has no processor counts as busy, so that a
 //!   crowded machine is not mistaken for a slow gateway.
 //! * **The send buffer is fixed on loopback only.** Elsewhere a fixed one would carry no more than itself
 //!   in a round trip, and the trial would measure our buffer instead of the path.

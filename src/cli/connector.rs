@@ -12,7 +12,7 @@ use crate::transfer::Flow;
 #[command(next_help_heading = "Connector")]
 pub(super) struct ConnectorFile {
     /// Part size, parts in flight, files in flight and ranges as `observe --save FILE` found them;
-    /// options of their own come first
+    /// options that are given override it
     #[arg(long, value_name = "FILE")]
     connector: Option<PathBuf>,
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces};
 use crate::report;
+use crate::result::{Document, Phase, Trial};
 use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
 use crate::transfer::Flow;
@@ -99,8 +100,8 @@ pub(super) struct Neighbour {
     /// Move at most so much, all connections and both ways together, such as 200MB/s
     #[arg(long, value_name = "RATE")]
     max_rate: Option<Rate>,
-    /// Begin at most so many requests a second; `tune` leaves out settings that would need more
-    /// [its default: 100 on Storj's gateway, which it does not hold]
+    /// Begin at most so many requests a second; `tune` leaves out settings that would need more, and
+    /// without this option, on Storj's gateway, those that would need more than 100
     #[arg(long, value_name = "N", value_parser = requests_per_second)]
     pub(super) max_requests_per_second: Option<f64>,
 }
@@ -270,6 +271,29 @@ impl Dataset {
     }
 }
 
+/// Whether what was to be moved was: of a whole task every file, of a load without an end anything, and
+/// nothing that is corrupt.
+fn answer(document: &Document) -> Result<()> {
+    let no = |sentence: String| Err(Error::answer_is_no(sentence));
+    let tasks = document.trials.iter().filter_map(|trial| trial.task.as_ref());
+    match tasks.map(|task| task.failures.len()).sum::<usize>() {
+        0 => {}
+        1 => return no("1 file did not arrive".into()),
+        failed => return no(format!("{failed} files did not arrive")),
+    }
+    let is_load = |trial: &&Trial| trial.task.is_none() && trial.phase == Phase::Run;
+    for trial in document.trials.iter().filter(is_load) {
+        if trial.bytes == 0 {
+            return no("nothing arrived".into());
+        }
+        let corrupt = trial.corrupt.in_store + trial.corrupt.unsettled;
+        if corrupt > 0 {
+            return no(format!("{corrupt} objects or ranges are corrupt"));
+        }
+    }
+    Ok(())
+}
+
 impl Output {
     /// Runs a session and prints its result.
     pub(super) fn session<F>(self, start: impl FnOnce(Interrupt, Progress) -> F) -> Result<()>
@@ -283,15 +307,9 @@ impl Output {
         let page = finished.directory.join(report::PAGE);
         let summary = report::summary(&finished.document, Some(&page));
         self.print(&finished.document, &summary)?;
-        let failures = finished.document.trials.iter().filter_map(|trial| trial.task.as_ref());
-        match failures.map(|task| task.failures.len()).sum::<usize>() {
-            0 => Ok(()),
-            failed => Err(Error::answer_is_no(match failed {
-                1 => "1 file did not arrive".to_owned(),
-                _ => format!("{failed} files did not arrive"),
-            })
-            .hint(format!("result.json in {} names them all", finished.directory.display()))),
-        }
+        answer(&finished.document).map_err(|no| {
+            no.hint(format!("result.json in {} says why", finished.directory.display()))
+        })
     }
 
     /// Where progress is shown.

@@ -111,4 +111,5 @@ fn write(file: &Path, text: &str) -> Result<()> {
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     Error::environment(format!("cannot write {}: {error}", path.display()))
+        .hint("choose another file or directory")
 }

@@ -88,14 +88,14 @@ pub(super) struct Args {
     /// object that exists with its ETag
     #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
     verify: bool,
-    /// Do not
+    /// Do not compare objects with their source
     #[arg(long, help_heading = "Transfer")]
     no_verify: bool,
     /// Bytes of the parts in which existing objects were uploaded, where the endpoint does not tell, as
     /// Storj does not: --verify makes their ETags from them
     #[arg(long, value_name = "SIZE", requires = "verify", help_heading = "Transfer")]
     etag_part_size: Option<ByteSize>,
-    /// Leave the uploaded objects at TARGET, whose prefix must be empty
+    /// Leave the uploaded objects at TARGET, whose prefix must be empty; interrupted, a run deletes them
     #[arg(long, help_heading = "Transfer")]
     keep: bool,
     /// Write downloads into this empty or new directory; otherwise the bytes are discarded

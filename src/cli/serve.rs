@@ -152,8 +152,10 @@ pub(super) fn read_limits(name: &str) -> Result<Limits> {
         Error::environment(format!("cannot read the limits {name}: {error}"))
             .hint("name a TOML file, or `storj`, or `none`")
     })?;
-    toml::from_str(&text)
-        .map_err(|error| Error::environment(format!("the limits {name} are not valid: {error}")))
+    toml::from_str(&text).map_err(|error| {
+        Error::environment(format!("the limits {name} are not valid: {error}"))
+            .hint("mend the file: its names are those of the README, such as calls_per_second")
+    })
 }
 
 impl Args {

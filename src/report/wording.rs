@@ -36,11 +36,9 @@ pub const NOTHING_MOVED: &str =
 /// How the objects of a whole dataset were verified.
 pub fn verified(task: &TaskSummary, direction: Traffic) -> String {
     match (task.verified_by_etag_files, task.unverifiable_files, direction) {
-        (0, 1.., _) => "unverifiable: no digest is known of what was there".into(),
+        (0, 1.., _) => "unverifiable: no ETag was reproduced".into(),
         (by_etag @ 1.., others @ 1.., _) => {
-            format!(
-                "{by_etag} objects, by their ETags; {others} are unverifiable: no digest is known"
-            )
+            format!("{by_etag} objects, by their ETags; {others} are unverifiable")
         }
         (1.., 0, _) => "every object, by its ETag".into(),
         (0, 0, _) if !task.verified => "no".into(),
@@ -237,6 +235,7 @@ pub fn limited_by(limit: LimitedBy) -> &'static str {
         LimitedBy::Destination => "writing to the destination",
         LimitedBy::Throttled => "throttling (429 or 503 SlowDown)",
         LimitedBy::Errors => "errors",
+        LimitedBy::Cap => "a cap that was set",
         LimitedBy::GatewayOrNetwork => "the gateway or the network",
         LimitedBy::Unknown => "not known",
     }

@@ -156,7 +156,9 @@ impl Args {
 
 /// Reads a file and what is in it.
 pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::environment(format!("cannot read {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::environment(format!("cannot read {}: {error}", path.display()))
+            .hint("name a file that you may read")
+    })?;
     parse(&text).map_err(|error| Error::environment(format!("{}: {error}", path.display())))
 }
