@@ -1,6 +1,7 @@
-//! The least that an S3 client over hyper can be: the requests that tidegate makes for data, unsigned,
-//! over the same sockets with the same bytes. What tidegate costs more is the price of the SDK, of
-//! signing, and of everything that is observed.
+//! An S3 client over hyper with nothing around it: the requests that tidegate makes for data, unsigned,
+//! over the same sockets with the same bytes, each connection in a task of its own as hyper's guides
+//! have it. What tidegate costs more is the price of the SDK, of signing, and of everything that is
+//! observed; what it saves by driving a connection from the request that waits for it goes against that.
 
 use std::error::Error;
 use std::net::SocketAddr;

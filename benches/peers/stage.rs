@@ -30,13 +30,13 @@ impl Stage {
         let proxy = Process::tls_proxy(&server.process.address)?;
         let stage = Self { server, proxy, directory, uploads: Cell::new(0) };
         fs::write(stage.path("aws.ini"), crate::peer::AWS_CONFIG)?;
-        let mut uploaded = BTreeSet::new();
+        let mut made = BTreeSet::new();
         for task in Task::all() {
             match (task.data, task.direction) {
-                (Data::Files, Direction::Up) => stage.write_files(task)?,
-                (_, Direction::Down) if uploaded.insert(objects(task)) => {
-                    stage.upload_objects(task)?;
+                (Data::Files, Direction::Up) if made.insert(files(task)) => {
+                    stage.write_files(task)?;
                 }
+                (_, Direction::Down) if made.insert(objects(task)) => stage.upload_objects(task)?,
                 _ => {}
             }
         }

@@ -56,10 +56,10 @@ impl Task {
     /// Enough that what a process does once (start, draw its report) is a small part of it where tidegate
     /// has a goal, and little enough for slow peers.
     pub fn file_bytes(self) -> u64 {
-        let mib = match (self.data, self.security, self.direction) {
-            (Data::Synthetic, Security::Plain, _) => 2048,
-            (Data::Synthetic, Security::Tls, _) | (Data::Files, _, Direction::Up) => 512,
-            (Data::Files, ..) => 128,
+        let mib = match (self.data, self.security) {
+            (Data::Synthetic, Security::Plain) => 2048,
+            (Data::Synthetic, Security::Tls) => 512,
+            (Data::Files, _) => 256,
         };
         mib * MIB
     }
