@@ -39,7 +39,7 @@ impl Interrupt {
             );
             tokio::select! { _ = interrupts.recv() => {}, _ = terminations.recv() => {} }
             terminal::say(
-                "tidegate: left without cleaning up; `tidegate clean TARGET` removes what is left after ten minutes",
+                "tidegate: left without cleaning up; `tidegate clean TARGET --dry-run` says what is left there",
             );
             std::process::exit(130);
         });

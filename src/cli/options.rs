@@ -271,7 +271,7 @@ impl Dataset {
     }
 }
 
-/// Whether what was to be moved was: of a whole task every file, of a load without an end anything, and
+/// Whether what was to be moved was: of a whole task every file, of any other load anything at all; and
 /// nothing that is corrupt.
 fn answer(document: &Document) -> Result<()> {
     let no = |sentence: String| Err(Error::answer_is_no(sentence));
@@ -283,7 +283,7 @@ fn answer(document: &Document) -> Result<()> {
     }
     let is_load = |trial: &&Trial| trial.task.is_none() && trial.phase == Phase::Run;
     for trial in document.trials.iter().filter(is_load) {
-        if trial.bytes == 0 {
+        if trial.bytes == 0 && trial.objects == 0 {
             return no("nothing arrived".into());
         }
         let corrupt = trial.corrupt.in_store + trial.corrupt.unsettled;

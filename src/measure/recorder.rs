@@ -277,6 +277,11 @@ impl Recorder {
         self.errors
     }
 
+    /// Attempts that ended in the bins `from..to`.
+    pub fn attempts_ended(&self, from: usize, to: usize) -> u64 {
+        self.ended.sum(from, to)
+    }
+
     /// Attempts that were still under way when the drain ended or their file failed.
     pub fn cut(&self) -> u64 {
         self.cut

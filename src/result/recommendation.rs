@@ -77,11 +77,11 @@ pub struct Scaling {
     pub gamma_bytes_per_second: f64,
     /// Contention: what streams wait for each other.
     pub alpha: f64,
-    /// From a bootstrap of whole blocks; `None` with fewer than three.
+    /// From a bootstrap of whole blocks; `None` with fewer than six that compare numbers of streams.
     pub alpha_interval_95: Option<[f64; 2]>,
     /// Crosstalk: what streams disturb each other.
     pub beta: f64,
-    /// From a bootstrap of whole blocks; `None` with fewer than three.
+    /// From a bootstrap of whole blocks; `None` with fewer than six that compare numbers of streams.
     pub beta_interval_95: Option<[f64; 2]>,
     /// Streams with the highest rate; `None` when no peak is shown: the interval of `beta` includes 0.
     pub peak_streams: Option<f64>,

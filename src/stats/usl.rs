@@ -82,14 +82,16 @@ impl Usl {
         Some(Self { gamma: (logs / observed.len() as f64).exp(), alpha, beta })
     }
 
-    /// 95 % percentile intervals from resampling whole blocks; `None` with fewer than six blocks, or if
-    /// fewer than half of the resamples could be fitted.
+    /// 95 % percentile intervals from resampling whole blocks; `None` with fewer than six that hold more
+    /// than one number of streams, or if fewer than half of the resamples could be fitted.
     pub fn intervals(observed: &[Observed], seed: u64) -> Option<UslIntervals> {
         let mut blocks = BTreeMap::<u32, Vec<Observed>>::new();
         for one in observed {
             blocks.entry(one.block).or_default().push(*one);
         }
-        let blocks: Vec<Vec<Observed>> = blocks.into_values().collect();
+        // The others have no part in a fit.
+        let tells = |block: &Vec<Observed>| streams_compared(block) > 0;
+        let blocks: Vec<Vec<Observed>> = blocks.into_values().filter(tells).collect();
         if blocks.len() < BLOCKS_MIN {
             return None;
         }
@@ -297,6 +299,8 @@ mod tests {
         // Nor does another one that has a block of its own.
         let alone = Observed { block: 9, ..observed[3] };
         assert_eq!(Usl::fit(&[&observed[..3], &[alone]].concat()), None);
-        assert_eq!(Usl::intervals(&observe(law, 5, || 1.0), 1), None);
+        let five = observe(law, 5, || 1.0);
+        assert_eq!(Usl::intervals(&five, 1), None);
+        assert_eq!(Usl::intervals(&[&five[..], &[alone]].concat(), 1), None);
     }
 }

@@ -153,7 +153,11 @@ impl Control {
 
     /// How many files have arrived and wait for a mover; none in a closed loop.
     pub fn backlog_files(&self) -> u64 {
-        self.queue().schedule.waiting(self.since_start())
+        match self.ran_dry() {
+            // All were taken: the schedule would go on without them.
+            Some(_) => 0,
+            None => self.queue().schedule.waiting(self.since_start()),
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -19,7 +19,7 @@ use crate::store::StoreError;
 pub(super) enum Wrong {
     /// This byte came at this offset of the object.
     Byte { offset: u64, byte: u8 },
-    /// So many came, and they were right so far.
+    /// So many came or were to come, and they were right so far.
     Length { bytes: u64, expected: u64 },
     /// All came, and they hash to this where the ETag says otherwise.
     Etag(u128),

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{AbortHandle, AbortRegistration, Abortable};
@@ -26,6 +27,9 @@ pub(super) struct Crew {
     hands: Hands,
 }
 
+/// How long a thread waits for what it has begun on blocking threads, such as to take a file away again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Cuts the workers off when it is dropped. They look at every poll, which costs less than to ask a channel.
 struct Cut(Vec<AbortHandle>);
 
@@ -46,7 +50,7 @@ enum Hands {
     Simulated(RefCell<Work>),
 }
 
-/// What a worker leaves behind.
+/// A worker that is done.
 #[derive(Debug)]
 pub(super) struct Worked {
     pub(super) report: WorkerReport,
@@ -196,7 +200,7 @@ impl Seat {
             .expect("the system gives a thread its event queue");
         let report = runtime.block_on(async { self.work(&S3Store::connect(connection)).await });
         // A read or a look-up of a name that hangs must not hold up the clean-up.
-        runtime.shutdown_background();
+        runtime.shutdown_timeout(PATIENCE);
         report
     }
 

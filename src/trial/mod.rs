@@ -154,7 +154,7 @@ struct Measured<'a> {
 impl Measured<'_> {
     fn trial(&self, load: Load, label: Label, failures: Vec<FileFailure>) -> Trial {
         let measured = self.measurement(load);
-        let observed = self.observed(load, &measured);
+        let observed = self.observed(&measured);
         let limit = limit::judge(&observed);
         let corrupt = corruption(self.recorder.corrupt);
         let etags = not_reproduced(self.recorder.etags);
@@ -198,7 +198,7 @@ impl Measured<'_> {
         }
     }
 
-    fn observed(&self, load: Load, measured: &Measurement) -> Observed {
+    fn observed(&self, measured: &Measurement) -> Observed {
         let errors = self.recorder.errors();
         let [sent, received] = [Direction::Up, Direction::Down]
             .map(|way| measured.one_way(&self.recorder, way).wire_bytes_per_second);
@@ -210,8 +210,8 @@ impl Measured<'_> {
             payload_bytes: self.recorder.payload_bytes(),
             sent_bytes_per_second: sent,
             received_bytes_per_second: received,
-            arrivals_set_the_rate: self.arrivals_set_the_rate(load),
-            capped: self.capped(sent + received),
+            arrivals_set_the_rate: self.arrivals_set_the_rate(),
+            capped: self.capped(measured, sent + received),
             simulated: self.watched.simulated,
             workers: self.watched.threads,
             used: self.used.clone(),
@@ -220,13 +220,13 @@ impl Measured<'_> {
     }
 
     /// Whether nearly all files were moved as they came: a system that carries a share of them has the rest
-    /// waiting. A whole task, of which none waits in the end, would have ended late.
-    fn arrivals_set_the_rate(&self, load: Load) -> bool {
+    /// waiting. Where all have arrived, it is late with them.
+    fn arrivals_set_the_rate(&self) -> bool {
         let Some(files_per_second) = self.job.arrivals.files_per_second() else { return false };
         let closed = self.watched.closed;
-        match load {
-            Load::WholeTask => self.control.last_arrival() >= closed.mul_f64(CARRIED_SHARE),
-            Load::Timed { .. } => {
+        match self.control.ran_dry() {
+            Some(_) => self.control.last_arrival() >= closed.mul_f64(CARRIED_SHARE),
+            None => {
                 let arrived = files_per_second * closed.as_secs_f64();
                 self.watched.backlog_files as f64 <= (1.0 - CARRIED_SHARE) * arrived
             }
@@ -234,16 +234,14 @@ impl Measured<'_> {
     }
 
     /// What a cap of ours leaves says nothing of the gateway, nor of the settings.
-    fn capped(&self, wire_bytes_per_second: f64) -> Option<String> {
+    fn capped(&self, measured: &Measurement, wire_bytes_per_second: f64) -> Option<String> {
         let Paces { bytes, requests } = &self.job.paces;
         let used_up = |cap: &Arc<Pace>, used: f64| used > CAP_SHARE * cap.per_second();
         if let Some(cap) = bytes.as_ref().filter(|cap| used_up(cap, wire_bytes_per_second)) {
             return Some(format!("--max-rate {} held the rate", Rate(cap.per_second())));
         }
-        // All that were made, over all the time that they took.
-        let seconds = since_start(self.control).as_secs_f64().max(f64::MIN_POSITIVE);
-        let begun = self.recorder.attempts() as f64 / seconds;
-        let cap = requests.as_ref().filter(|cap| used_up(cap, begun))?;
+        let attempts = measured.attempts_per_second(&self.recorder);
+        let cap = requests.as_ref().filter(|cap| used_up(cap, attempts))?;
         Some(format!("--max-requests-per-second {} held the requests", cap.per_second()))
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Used {
     pub(super) machine_busy_share: Option<f64>,
     /// Of the movers' time.
     pub(super) source_waited_share: f64,
-    /// Of the movers' time.
+    /// Of the time of the movers, or of the ranges that each has in flight.
     pub(super) destination_waited_share: f64,
     pub(super) interfaces: Vec<InterfaceUse>,
 }
@@ -60,8 +60,8 @@ impl Used {
     ) -> Self {
         let elapsed = closed.at.saturating_sub(opened.at);
         let share = |then: Duration, now: Duration| share(now.saturating_sub(then), elapsed);
-        let (movers, streams) = (job.settings.concurrency, job.settings.streams());
-        let writers = if job.get == GetMode::Ranged { streams } else { movers };
+        let movers = job.settings.concurrency;
+        let writers = movers * ranges_in_flight(job);
         let of_each = |many, then, now| share(then, now) / f64::from(many);
         let machine = opened.usage.machine.zip(closed.usage.machine);
         Self {
@@ -75,6 +75,17 @@ impl Used {
                 closed.destination_waited,
             ),
             interfaces: closed.interfaces.since(&opened.interfaces, elapsed, addresses),
+        }
+    }
+}
+
+/// How many ranges of a file are written at a time, at most.
+fn ranges_in_flight(job: &Job) -> u32 {
+    match job.get {
+        GetMode::Whole => 1,
+        GetMode::Ranged => {
+            let ranges = job.dataset.largest_bytes().div_ceil(job.settings.part_size_bytes);
+            ranges.clamp(1, u64::from(job.settings.parts_in_flight)) as u32
         }
     }
 }

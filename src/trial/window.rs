@@ -58,6 +58,11 @@ impl Measurement {
         self.bins.clone()
     }
 
+    /// Attempts that ended in the same window, per second.
+    pub(super) fn attempts_per_second(&self, recorder: &Recorder) -> f64 {
+        rate(recorder.attempts_ended(self.bins.start, self.bins.end), self.seconds)
+    }
+
     /// Bytes per second that were read back in the same window.
     pub(super) fn read_back(&self, recorder: &Recorder) -> f64 {
         rate(recorder.read_back().wire_bytes(self.bins.start, self.bins.end), self.seconds)

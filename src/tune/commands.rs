@@ -7,7 +7,6 @@ use super::programs::{Way, aws, rclone, s5cmd};
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
 use crate::result::{Commands, Settings};
-use crate::units::ByteSize;
 
 /// What the GCS command depends on beside the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,11 +97,7 @@ fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [Stri
     let mut remarks = String::new();
     if concurrency != best.concurrency {
         let why = match options.connector_part_size_bytes {
-            Some(size) => format!(
-                "the connector's parts are {} and not {}",
-                ByteSize(size),
-                ByteSize(best.part_size_bytes)
-            ),
+            Some(_) => "it is for the connector's parts, as far as they were tried".to_owned(),
             None => format!(
                 "the connector's part size is not known, and over those tried {concurrency} loses least (`tidegate observe` finds it)"
             ),

@@ -121,17 +121,13 @@ impl<'a> Evidence<'a> {
 
     /// The settings with the highest mean of all blocks.
     fn leader(&self) -> Option<Settings> {
-        let moved = |settings: &Settings| log_mean(&self.all.goodputs(*settings)).is_some();
-        let candidates: Vec<Settings> = self.eligible.iter().copied().filter(moved).collect();
-        self.all.best(&candidates)
+        self.all.best(&self.eligible)
     }
 
     /// The settings near which the chosen ones came, also if they were only raced: a small budget confirms
     /// few.
     fn highest(&self, chosen: Settings) -> Option<Settings> {
-        let moved = |settings: &Settings| log_mean(&self.all.goodputs(*settings)).is_some();
-        let all: Vec<Settings> = self.all.settings().filter(moved).collect();
-        let highest = self.all.best(&all)?;
+        let highest = self.all.best(&self.all.settings().collect::<Vec<_>>())?;
         let near = self.all.ratio(chosen, highest).is_some_and(|to| to.mean >= 1.0 - MARGIN);
         near.then_some(highest)
     }

@@ -108,6 +108,21 @@ fn gcs_gets_the_same_number_though_the_link_has_slowed_down_since_the_race() {
 }
 
 #[test]
+fn a_trial_that_moved_nothing_takes_the_number_for_gcs_from_no_other_settings() {
+    // The last of all in order, in one block.
+    let measure = |next: Next| {
+        let is_last = next.settings.part_size_bytes == 64 * MIB && next.block == Some(1);
+        let none = is_last && next.settings.streams() > 16;
+        let goodput = if none { 0.0 } else { goodput(next.settings, 16, 0.0) };
+        outcome(goodput, LimitedBy::GatewayOrNetwork)
+    };
+    let (search, record) = drive(config(3), 60, measure);
+    assert!(record.iter().any(|(_, outcome)| outcome.goodput == 0.0));
+    let chosen = recommend(&search, Direction::Up).unwrap().settings;
+    assert_eq!(gcs_concurrency(&search, chosen, &GcsOptions::default()), Some(16));
+}
+
+#[test]
 fn the_ramp_asks_for_no_settings_twice() {
     // Four parts of each file: one file is let in and two are not.
     let config = Config { parts_in_flight: vec![4], ..config(1) };

@@ -58,6 +58,7 @@ fn requests_begin_no_more_often_than_they_may() {
     let attempts: f64 = requests.map(|one| one["attempts"].as_f64().unwrap()).sum();
     let rate = attempts / trial["task"]["duration_s"].as_f64().unwrap();
     assert!((9.8..10.1).contains(&rate), "{rate} requests a second");
+    assert_eq!(trial["limited_by"], "cap", "{}", trial["evidence"]);
 }
 
 #[test]
