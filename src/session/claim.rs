@@ -150,9 +150,7 @@ impl<'a> Claim<'a> {
     /// Leaves the objects to the user, takes the marker away.
     pub(super) async fn keep(self) -> Result<()> {
         let listed = self.our_uploads("").await;
-        let mut open = self.open_uploads.take();
-        open.extend(listed.as_ref().into_iter().flatten().cloned());
-        let aborted = self.bucket.abort(&open).await;
+        let aborted = self.bucket.abort(&self.open_beside(&listed)).await;
         listed.and(aborted)?;
         self.bucket.delete(&[self.marker_key()]).await
     }
@@ -200,8 +198,7 @@ impl<'a> Claim<'a> {
     /// One look, and everything is removed that it finds. The first error, after all was tried.
     async fn remove(&self, below: &str) -> Result<Removed> {
         let (uploads, keys) = (self.our_uploads(below).await, self.our_keys(below).await);
-        let mut open = self.open_uploads.take();
-        open.extend(uploads.as_ref().into_iter().flatten().cloned());
+        let open = self.open_beside(&uploads);
         let removed = match (open.is_empty(), keys.as_deref()) {
             (true, Ok([])) => Removed::Nothing,
             _ => Removed::Something,
@@ -215,6 +212,13 @@ impl<'a> Claim<'a> {
             Err(_) => Ok(()),
         };
         uploads.and(keys).and(aborted).and(deleted).map(|()| removed)
+    }
+
+    /// The uploads of a listing, as far as there is one, and those that a trial left open.
+    fn open_beside(&self, listed: &Result<BTreeSet<Upload>>) -> BTreeSet<Upload> {
+        let mut open = self.open_uploads.take();
+        open.extend(listed.as_ref().into_iter().flatten().cloned());
+        open
     }
 
     async fn our_uploads(&self, below: &str) -> Result<BTreeSet<Upload>> {

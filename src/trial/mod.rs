@@ -278,11 +278,10 @@ impl Measured<'_> {
     }
 
     fn open_loop(&self) -> Option<OpenLoop> {
-        let files_per_second = self.job.arrivals.files_per_second()?;
-        let distances = match self.job.arrivals {
+        let (distances, files_per_second) = match self.job.arrivals {
             Arrivals::Closed => return None,
-            Arrivals::Constant { .. } => Distances::Constant,
-            Arrivals::Poisson { .. } => Distances::Poisson,
+            Arrivals::Constant { files_per_second } => (Distances::Constant, files_per_second),
+            Arrivals::Poisson { files_per_second } => (Distances::Poisson, files_per_second),
         };
         let backlog_files = self.watched.backlog_files;
         Some(OpenLoop { distances, files_per_second, backlog_files })

@@ -78,13 +78,12 @@ impl Blocks {
     /// were in: the means of all would compare blocks between which the link may have drifted. Who once
     /// moved nothing is left out.
     pub(super) fn levels(&self, among: &[Settings]) -> Vec<(Settings, f64)> {
-        let moved = |settings: &&Settings| log_mean(&self.goodputs(**settings)).is_some();
+        let moved = |settings: &Settings| log_mean(&self.goodputs(*settings)).is_some();
+        let moved: Vec<Settings> = among.iter().copied().filter(moved).collect();
         let blocks = |settings: &&Settings| self.outcomes(**settings).count();
-        let Some(anchor) = among.iter().filter(moved).max_by_key(blocks) else {
-            return Vec::new();
-        };
+        let Some(anchor) = moved.iter().max_by_key(blocks) else { return Vec::new() };
         let level = |one: &Settings| Some((*one, self.ratio(*one, *anchor)?.mean));
-        among.iter().filter(moved).filter_map(level).collect()
+        moved.iter().filter_map(level).collect()
     }
 
     /// What is left when settings and blocks are taken out; `None` with fewer than two blocks.
