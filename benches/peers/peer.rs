@@ -91,7 +91,7 @@ impl Peer {
                 "signs the head of each request (`UNSIGNED-PAYLOAD`), hashes nothing. Synthetic: makes the bytes from one ring in memory. Files: reads and writes them; `--no-verify`, as the others do not read back either. Downloads in ranges of 64 MiB."
             }
             Self::RawHyper => {
-                "the same data requests from one hyper connection per file, each driven by a task of its own as hyper's guides have it (tidegate's are driven by the request that waits): signs nothing, hashes nothing, retries nothing, the same bytes from the same ring, SO_SNDBUF 1 MiB and a read buffer of 64 KiB as tidegate's."
+                "the same data requests from one hyper connection per file, each driven by a task of its own as hyper's guides have it (tidegate's, while an answer is read, by its reader): signs nothing, hashes nothing, retries nothing, the same bytes from the same ring, SO_SNDBUF 1 MiB and a read buffer of 64 KiB as tidegate's."
             }
             Self::Warp => {
                 "signs the head of each request (`--disable-sha256-payload`), makes its own random bytes, reads no files. `multipart-put` with parts of 64 MiB, as many as the others' files have, one at a time; `get` of whole objects. It runs for a time, not for an amount: its bytes are those that the server counted."

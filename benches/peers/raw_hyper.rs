@@ -1,7 +1,7 @@
 //! An S3 client over hyper with nothing around it: the requests that tidegate makes for data, unsigned,
 //! over the same sockets with the same bytes, each connection in a task of its own as hyper's guides
 //! have it. What tidegate costs more is the price of the SDK, of signing, and of everything that is
-//! observed; what it saves by driving a connection from the request that waits for it goes against that.
+//! observed; what it saves where the reader of an answer drives the connection goes against that.
 
 use std::error::Error;
 use std::net::SocketAddr;

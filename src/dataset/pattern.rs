@@ -1,8 +1,8 @@
 //! Synthetic bytes: deterministic from an object's key and the offset, verifiable without a copy kept.
 //!
-//! All objects are cut from one ring of random bytes, made once. An object's key says where on the
-//! ring it starts; from there its bytes run round and round. Nothing is drawn or copied while a trial
-//! runs, and to verify is to compare memory.
+//! All objects are cut from one ring of random bytes, made once, if at all. An object's key says where
+//! on the ring it starts; from there its bytes run round and round. Nothing is drawn or copied while a
+//! trial runs, and to verify is to compare memory.
 //!
 //! What [`Pattern::matches`] finds: any byte that is not the right one; bytes of another offset,
 //! unless the distance is a multiple of `RING_BYTES`; bytes of another key, unless both start at
@@ -13,6 +13,7 @@
 //! content would find many: do not measure such a store with them.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -25,38 +26,39 @@ const RING_BYTES: usize = 16_777_213;
 #[derive(Clone)]
 pub struct Pattern {
     seed: u64,
-    /// The ring cut open; its first block follows once more at the end, so that every block is one
-    /// slice.
-    ring: Bytes,
+    /// Made when the first byte is asked for: whoever moves files has no use for it.
+    ring: Arc<OnceLock<Bytes>>,
 }
 
 impl Pattern {
-    /// Makes the shared bytes; the same seed gives the same bytes on every machine.
+    /// The same seed gives the same bytes on every machine.
     pub fn new(seed: u64) -> Self {
-        let mut random = SplitMix64(seed);
-        let mut ring = Vec::with_capacity(RING_BYTES + BLOCK_BYTES);
-        while ring.len() < RING_BYTES {
-            ring.extend_from_slice(&random.next().to_le_bytes());
-        }
-        ring.truncate(RING_BYTES);
-        ring.extend_from_within(..BLOCK_BYTES);
-        Self { seed, ring: Bytes::from(ring) }
+        Self { seed, ring: Arc::default() }
+    }
+
+    /// Makes the shared bytes now, which takes some 10 ms and 16 MiB, and not while data moves.
+    pub fn prepare(&self) {
+        self.ring();
     }
 
     /// The bytes `offset..offset + len` of the object `key`, without a copy.
     pub fn payload(&self, key: &str, offset: u64, len: u64) -> Payload {
         let position = self.position(key, offset);
-        Payload::new(Source::Pattern(Stretch { ring: self.ring.clone(), position }), len)
+        Payload::new(Source::Pattern(Stretch { pattern: self.clone(), position }), len)
     }
 
     /// Whether `bytes` are those of the object `key` at `offset`.
     pub fn matches(&self, key: &str, offset: u64, bytes: &[u8]) -> bool {
-        let mut position = self.position(key, offset);
+        let (ring, mut position) = (self.ring(), self.position(key, offset));
         bytes.chunks(BLOCK_BYTES).all(|block| {
-            let expected = &self.ring[position..position + block.len()];
+            let expected = &ring[position..position + block.len()];
             position = (position + block.len()) % RING_BYTES;
             block == expected
         })
+    }
+
+    fn ring(&self) -> &Bytes {
+        self.ring.get_or_init(|| ring(self.seed))
     }
 
     /// Where on the ring the byte at `offset` of the object `key` lies.
@@ -73,9 +75,21 @@ impl fmt::Debug for Pattern {
     }
 }
 
+/// The ring cut open; its first block follows once more at the end, so that every block is one slice.
+fn ring(seed: u64) -> Bytes {
+    let mut random = SplitMix64(seed);
+    let mut ring = Vec::with_capacity(RING_BYTES + BLOCK_BYTES);
+    while ring.len() < RING_BYTES {
+        ring.extend_from_slice(&random.next().to_le_bytes());
+    }
+    ring.truncate(RING_BYTES);
+    ring.extend_from_within(..BLOCK_BYTES);
+    Bytes::from(ring)
+}
+
 /// A stretch of the ring, walked block by block.
 pub(super) struct Stretch {
-    ring: Bytes,
+    pattern: Pattern,
     position: usize,
 }
 
@@ -83,7 +97,7 @@ impl Stretch {
     /// The next block: [`BLOCK_BYTES`], or `left_bytes` if fewer.
     pub(super) fn next_block(&mut self, left_bytes: u64) -> Bytes {
         let len = left_bytes.min(BLOCK_BYTES as u64) as usize;
-        let block = self.ring.slice(self.position..self.position + len);
+        let block = self.pattern.ring().slice(self.position..self.position + len);
         self.position = (self.position + len) % RING_BYTES;
         block
     }
@@ -134,7 +148,7 @@ mod tests {
     /// The definition, byte by byte.
     fn defined(key: &str, offset: u64, len: u64) -> Vec<u8> {
         let start = PATTERN.position(key, 0) as u64;
-        let byte = |i| PATTERN.ring[((start + i) % RING_BYTES as u64) as usize];
+        let byte = |i| PATTERN.ring()[((start + i) % RING_BYTES as u64) as usize];
         (offset..offset + len).map(byte).collect()
     }
 
@@ -161,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_made_before_the_first_byte_is_asked_for() {
+        let pattern = Pattern::new(7);
+        let payload = pattern.payload(KEY, 0, 1);
+        assert!(pattern.ring.get().is_none());
+        frames(payload);
+        assert!(pattern.ring.get().is_some());
+    }
+
+    #[test]
     fn keys_start_all_over_the_ring() {
         let start = |i: u32| PATTERN.position(&format!("run/file-{i}"), 0);
         let starts: HashSet<usize> = (0..10_000).map(start).collect();
@@ -172,7 +195,7 @@ mod tests {
     #[test]
     fn every_byte_value_is_equally_frequent() {
         let mut counts = [0_u32; 256];
-        for byte in &PATTERN.ring[..RING_BYTES] {
+        for byte in &PATTERN.ring()[..RING_BYTES] {
             counts[usize::from(*byte)] += 1;
         }
         let expected = RING_BYTES as u32 / 256;

@@ -149,6 +149,13 @@ impl Job {
         Some((key, file))
     }
 
+    /// Makes now what would else be made while data moves.
+    pub fn prepare(&self) {
+        if matches!(*self.dataset, Dataset::Synthetic(_)) {
+            self.pattern.prepare();
+        }
+    }
+
     /// Whether the bytes of a download are compared: those of a synthetic file are known.
     fn compares_downloads(&self) -> bool {
         self.verify && matches!(*self.dataset, Dataset::Synthetic(_))

@@ -96,6 +96,9 @@ pub async fn run(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(&Snapshot),
 ) -> Result<Finished> {
+    if let Place::Endpoint(_) = place {
+        job.prepare();
+    }
     let cpu_before = process_cpu();
     let first_stage = match load {
         Load::WholeTask => Stage::Measuring,

@@ -58,7 +58,7 @@ pub enum Content {
 /// Where new bytes go.
 pub enum Contents {
     /// Nowhere.
-    Discard(Box<Pattern>),
+    Discard(Pattern),
     /// To memory.
     Memory,
     /// To a directory.
@@ -72,7 +72,11 @@ impl Contents {
     /// If the directory cannot be used.
     pub fn open(retain: &Retain, seed: u64, buckets: &mut Buckets<Content>) -> Result<Self> {
         Ok(match retain {
-            Retain::Discard => Self::Discard(Box::new(Pattern::new(seed))),
+            Retain::Discard => {
+                let pattern = Pattern::new(seed);
+                pattern.prepare();
+                Self::Discard(pattern)
+            }
             Retain::Memory => Self::Memory,
             Retain::Directory(path) => Self::Directory(Archive::open(path, buckets)?),
         })

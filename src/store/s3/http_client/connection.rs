@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::resume_unwind;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Context;
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 
 use super::metered::{Meter, Metered};
 use super::observed::Observed;
@@ -27,7 +29,7 @@ use crate::pace::Pace;
 const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// A connection that is nobody else's. Bytes move only while it is waited for. Dropped, it closes its
-/// socket at once, whatever it is doing.
+/// socket, whatever it is doing.
 #[derive(Debug)]
 pub(super) struct HttpConnection {
     sender: SendRequest<SdkBody>,
@@ -38,8 +40,11 @@ pub(super) struct HttpConnection {
     driver: Driver,
 }
 
-/// Moves bytes between a socket and the exchange over it. A task of its own, as is usual, would cost
-/// two wake-ups for each read.
+/// Moves bytes between a socket and the exchange over it.
+///
+/// While a request is sent, in a task of its own: a part of 64 MiB waits for its socket more than a
+/// hundred times, and each time only that task is woken instead of all that waits for the answer. An
+/// answer is read by whoever asks for its bytes: there a task would cost two wake-ups for each read.
 struct Driver(Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send + Sync>>>);
 
 impl Driver {
@@ -61,6 +66,26 @@ impl Driver {
             awaited.as_mut().poll(context)
         })
         .await
+    }
+
+    /// As [`Driver::until`], in a task of its own. The task is no more when this is dropped.
+    async fn apart_until<T: Send + 'static>(
+        &mut self,
+        awaited: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let mut driver = Self(self.0.take());
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            let awaited = driver.until(awaited).await;
+            (driver, awaited)
+        });
+        match task.join_next().await.expect("one task") {
+            Ok((driver, awaited)) => {
+                *self = driver;
+                awaited
+            }
+            Err(error) => resume_unwind(error.into_panic()),
+        }
     }
 }
 
@@ -101,7 +126,7 @@ impl HttpConnection {
         self.meter.expect(observed, content_length(&request));
         self.probe = Some(Arc::clone(&observed.probe));
         let answer = self.sender.send_request(request);
-        self.driver.until(answer).await.map_err(|error| {
+        self.driver.apart_until(answer).await.map_err(|error| {
             let source_failed = error.source().is_some_and(|source| source.is::<SourceError>());
             match source_failed {
                 true => ConnectorError::user(error.into()),
