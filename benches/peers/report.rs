@@ -37,7 +37,7 @@ impl fmt::Display for Report {
 
 fn preamble(rounds: u32) -> String {
     format!(
-        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client, server and, with TLS, a proxy share one machine: throughput says more about that than about a network. Memory is the highest resident set of any one process. All figures are medians over the rounds. Ratios are to tidegate in the same round; their 95 % intervals are between two of the rounds, whatever the distribution: now and then the machine is slow for some seconds."
+        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds; downloads to files have their rounds after all others, for the memory that removed files leave is slow to get again. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client, server and, with TLS, a proxy share one machine: throughput says more about that than about a network. Memory is the highest resident set of any one process. All figures are medians over the rounds. Ratios are to tidegate in the same round; their 95 % intervals are between two of the rounds, whatever the distribution: now and then the machine is slow for some seconds."
     )
 }
 

@@ -46,6 +46,10 @@ impl Task {
         })
     }
 
+    pub fn writes_files(self) -> bool {
+        self.data == Data::Files && self.direction == Direction::Down
+    }
+
     pub fn peers(self) -> &'static [Peer] {
         match self.data {
             Data::Synthetic => &[Peer::Tidegate, Peer::RawHyper, Peer::Warp],
