@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::pace::{Pace, Paces};
+use crate::pace::{Pace, Paces, Turns};
 use crate::report;
 use crate::result::{Document, Phase, Trial};
 use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
@@ -122,8 +122,8 @@ impl Neighbour {
             .hint(format!("give {least} or more, or lower the concurrency")));
         }
         Ok(Paces {
-            bytes: self.max_rate.map(|rate| Pace::of_bytes(rate.0)),
-            requests: self.max_requests_per_second.map(Pace::of_requests),
+            bytes: self.max_rate.map(|rate| Pace::new(rate.0)),
+            requests: self.max_requests_per_second.map(Turns::new),
         })
     }
 }

@@ -97,8 +97,9 @@ pub async fn measure(
         humantime::format_duration(options.budget),
     ));
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-    may_write(&bucket, interrupt, progress).await?;
-    let record = begin(options, &open, progress)?;
+    let unknown = may_write(&bucket, interrupt, progress).await?;
+    let mut record = begin(options, &open, progress)?;
+    record.document.assumptions.extend(unknown);
     let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
     let mut measuring =
         Measuring { options, place: &open.place, claim: &claim, interrupt, progress, record };

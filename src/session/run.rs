@@ -18,7 +18,7 @@ use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Skipped, Synthetic, scan
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
-use crate::pace::{Pace, Paces};
+use crate::pace::Paces;
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::Place;
 use crate::transfer::{
@@ -103,11 +103,13 @@ pub async fn run(
         }
     }
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-    if local.is_some() {
-        may_write(&bucket, interrupt, progress).await?;
-    }
+    let unknown = match local {
+        Some(_) => may_write(&bucket, interrupt, progress).await?,
+        None => None,
+    };
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
     let mut record = session.begin(new_id(), progress)?;
+    record.document.assumptions.extend(unknown);
     if let Some(dataset) = &local {
         record.note_shape(dataset)?;
     }
@@ -361,15 +363,16 @@ pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
     }
 }
 
-/// The part of `check` that nothing is written without.
+/// The part of `check` that nothing is written without. What could not be found out belongs to the
+/// assumptions.
 pub(super) async fn may_write(
     bucket: &Bucket,
     interrupt: &Interrupt,
     progress: &Progress,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let unknown = interrupt.unless_asked(bucket.keeps_no_versions()).await?;
     unknown.iter().for_each(|unknown| progress.note(&format!("warning: {unknown}")));
-    Ok(())
+    Ok(unknown)
 }
 
 /// Uploads the objects that are to be downloaded; all must arrive.
@@ -441,9 +444,10 @@ pub(super) fn seen(connector: Option<&Followed>) -> Option<(String, Value)> {
 
 /// What is left to others, for the scenario.
 pub(super) fn capped(Paces { bytes, requests }: &Paces) -> BTreeMap<String, Value> {
-    let named = |name: &str, pace: &Arc<Pace>| (name.to_owned(), json!(pace.per_second()));
-    let bytes = bytes.iter().map(|pace| named("max_rate_bytes_per_second", pace));
-    bytes.chain(requests.iter().map(|pace| named("max_requests_per_second", pace))).collect()
+    let bytes = bytes.as_ref().map(|pace| ("max_rate_bytes_per_second", pace.per_second()));
+    let requests = requests.as_ref().map(|turns| ("max_requests_per_second", turns.per_second()));
+    let named = |(name, rate): (&str, f64)| (name.to_owned(), json!(rate));
+    bytes.into_iter().chain(requests).map(named).collect()
 }
 
 /// What the numbers rest on without a source.

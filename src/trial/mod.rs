@@ -19,7 +19,6 @@ pub use records::Records;
 pub use watch::Snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, Instant};
@@ -27,7 +26,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::measure::{EtagTally, Live, Recorder, process_cpu, resident_peak_bytes};
-use crate::pace::{Pace, Paces};
+use crate::pace::Paces;
 use crate::result::{
     ClientUse, Corrupt, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop,
     Phase, SourceUse, TaskSummary, Trial, Verification,
@@ -239,13 +238,17 @@ impl Measured<'_> {
     /// What a cap of ours leaves says nothing of the gateway, nor of the settings.
     fn capped(&self, measured: &Measurement, wire_bytes_per_second: f64) -> Option<String> {
         let Paces { bytes, requests } = &self.job.paces;
-        let used_up = |cap: &Arc<Pace>, used: f64| used > CAP_SHARE * cap.per_second();
-        if let Some(cap) = bytes.as_ref().filter(|cap| used_up(cap, wire_bytes_per_second)) {
-            return Some(format!("--max-rate {} held the rate", Rate(cap.per_second())));
+        let (bytes, requests) = (
+            bytes.as_ref().map(|pace| pace.per_second()),
+            requests.as_ref().map(|turns| turns.per_second()),
+        );
+        let used_up = |cap: &f64, used: f64| used > CAP_SHARE * cap;
+        if let Some(cap) = bytes.filter(|cap| used_up(cap, wire_bytes_per_second)) {
+            return Some(format!("--max-rate {} held the rate", Rate(cap)));
         }
         let attempts = measured.attempts_per_second(&self.recorder);
-        let cap = requests.as_ref().filter(|cap| used_up(cap, attempts))?;
-        Some(format!("--max-requests-per-second {} held the requests", cap.per_second()))
+        let cap = requests.filter(|cap| used_up(cap, attempts))?;
+        Some(format!("--max-requests-per-second {cap} held the requests"))
     }
 
     fn client(&self) -> ClientUse {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decide::MARGIN;
+use super::levels::Levels;
 use super::programs::{Way, aws, rclone, s5cmd};
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
@@ -34,35 +35,18 @@ pub fn gcs_concurrency(
     recommended: Settings,
     options: &GcsOptions,
 ) -> Option<u32> {
-    let blocks = search.raced().and(search.confirmed());
-    let of_connector = options.connector_parts_in_flight.unwrap_or(1);
-    let alike = blocks.settings().filter(|settings| settings.parts_in_flight == of_connector);
-    let levels = blocks.levels(&alike.collect::<Vec<_>>());
-    let measured: BTreeSet<u64> = levels.iter().map(|(one, _)| one.part_size_bytes).collect();
-    let connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
-    let part_sizes = connector.map_or(measured, |size| BTreeSet::from([size]));
-    if part_sizes == BTreeSet::from([recommended.part_size_bytes])
-        && recommended.parts_in_flight == of_connector
+    let levels = Levels::of(&search.raced().and(search.confirmed()), options);
+    if levels.part_sizes == BTreeSet::from([recommended.part_size_bytes])
+        && recommended.parts_in_flight == levels.parts_in_flight
     {
         return Some(recommended.concurrency);
     }
-
-    let best = |part_size: u64| {
-        let same = levels.iter().filter(|(s, _)| s.part_size_bytes == part_size);
-        same.map(|(_, level)| *level).fold(0.0, f64::max)
-    };
-    let share = |concurrency: u32, part_size: u64| {
-        let is_it = |s: &Settings| (s.concurrency, s.part_size_bytes) == (concurrency, part_size);
-        let found = levels.iter().find(|(settings, _)| is_it(settings));
-        found.map(|(_, level)| level / best(part_size))
-    };
     let worst = |concurrency: u32| {
-        let shares = part_sizes.iter().map(|part_size| share(concurrency, *part_size));
-        shares.collect::<Option<Vec<f64>>>().map(|shares| shares.into_iter().fold(1.0, f64::min))
+        let one = |part_size: &u64| levels.share(levels.settings(*part_size, concurrency));
+        let shares: Option<Vec<f64>> = levels.part_sizes.iter().map(one).collect();
+        Some((concurrency, shares?.into_iter().fold(1.0, f64::min)))
     };
-    let concurrencies: BTreeSet<u32> = levels.iter().map(|(s, _)| s.concurrency).collect();
-    let worst: Vec<(u32, f64)> =
-        concurrencies.into_iter().filter_map(|n| Some((n, worst(n)?))).collect();
+    let worst: Vec<(u32, f64)> = levels.concurrencies().into_iter().filter_map(worst).collect();
     let least_loss = worst.iter().map(|(_, share)| *share).fold(0.0, f64::max);
     worst.iter().find(|(_, share)| *share >= least_loss * (1.0 - MARGIN)).map(|(n, _)| *n)
 }

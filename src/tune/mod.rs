@@ -25,6 +25,7 @@ mod decide;
 mod feasible;
 mod ground;
 mod joint;
+mod levels;
 mod pairs;
 mod plan;
 mod programs;

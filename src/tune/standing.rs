@@ -6,6 +6,7 @@ use super::blocks::Blocks;
 use super::commands::GcsOptions;
 use super::decide::{MARGIN, is_shown_within_margin};
 use super::ground::Ground;
+use super::levels::Levels;
 use super::search::{Outcome, Search};
 use crate::result::{Comparison, Phase, Settings};
 use crate::stats::geometric_mean;
@@ -16,39 +17,31 @@ pub(super) struct Standing<'a> {
     ground: Ground,
     /// The race and its confirmation.
     blocks: Blocks,
-    /// How far each came in them.
-    levels: Vec<(Settings, f64)>,
-    parts_in_flight: u32,
-    part_sizes: BTreeSet<u64>,
+    levels: Levels,
 }
 
 impl<'a> Standing<'a> {
     pub(super) fn of(search: &'a Search, options: &GcsOptions) -> Self {
         let ground = Ground::of_search(search);
-        let parts_in_flight = options.connector_parts_in_flight.unwrap_or(1);
         let blocks = ground.raced().and(ground.confirmed());
-        let alike = blocks.settings().filter(|one| one.parts_in_flight == parts_in_flight);
-        let levels = blocks.levels(&alike.collect::<Vec<_>>());
-        let measured: BTreeSet<u64> = levels.iter().map(|(one, _)| one.part_size_bytes).collect();
-        let of_connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
-        let part_sizes = of_connector.map_or(measured, |size| BTreeSet::from([size]));
-        Self { search, ground, blocks, levels, parts_in_flight, part_sizes }
+        let levels = Levels::of(&blocks, options);
+        Self { search, ground, blocks, levels }
     }
 
     /// Each number of files against the best, at that part size at which it loses most.
     pub(super) fn by_files(&self) -> BTreeMap<u32, Comparison> {
         let trials = self.search.found_the_way().iter().map(|(one, _)| *one);
         let pairs = self.search.pairs().blocks().settings();
-        let files = self.levels.iter().map(|(one, _)| *one).chain(trials).chain(pairs);
-        let files = files.filter(|one| one.parts_in_flight == self.parts_in_flight);
-        let files: BTreeSet<u32> = files.map(|one| one.concurrency).collect();
+        let alike = |one: &Settings| one.parts_in_flight == self.levels.parts_in_flight;
+        let others = trials.chain(pairs).filter(alike).map(|one| one.concurrency);
+        let files: BTreeSet<u32> = self.levels.concurrencies().into_iter().chain(others).collect();
         let standing = |files| self.in_blocks(files).or_else(|| self.on_the_way(files));
         files.into_iter().filter_map(|files| Some((files, standing(files)?))).collect()
     }
 
     /// Whether the part size is known, or only one was measured.
     pub(super) fn is_of_one_part_size(&self) -> bool {
-        self.part_sizes.len() < 2
+        self.levels.part_sizes.len() < 2
     }
 
     /// Whether more files than were ever tried may serve as well: the most that were tried do.
@@ -63,13 +56,13 @@ impl<'a> Standing<'a> {
     /// margin and might be if it were measured.
     pub(super) fn unshown(&self, files: u32) -> Option<[Settings; 2]> {
         let pair = |part_size_bytes: &u64| {
-            let (best, _) = self.best(*part_size_bytes)?;
+            let best = self.levels.best(*part_size_bytes)?;
             let goodput = geometric_mean(&self.blocks.goodputs(best))?;
-            let one = self.settings(*part_size_bytes, files);
+            let one = self.levels.settings(*part_size_bytes, files);
             let limits = &self.search.config().limits;
             (one != best && limits.refuse(one, goodput).is_none()).then_some([one, best])
         };
-        self.part_sizes.iter().filter_map(pair).find(|[one, best]| {
+        self.levels.part_sizes.iter().filter_map(pair).find(|[one, best]| {
             let found = self.compare(*one, *best);
             let is_open = found
                 .is_none_or(|found| found.ratio >= 1.0 - MARGIN && !is_shown_within_margin(&found));
@@ -77,28 +70,17 @@ impl<'a> Standing<'a> {
         })
     }
 
-    fn settings(&self, part_size_bytes: u64, concurrency: u32) -> Settings {
-        Settings { part_size_bytes, concurrency, parts_in_flight: self.parts_in_flight }
-    }
-
-    /// The best of a part size, and its level.
-    fn best(&self, part_size_bytes: u64) -> Option<(Settings, f64)> {
-        let same = self.levels.iter().filter(|(of, _)| of.part_size_bytes == part_size_bytes);
-        same.copied().max_by(|a, b| a.1.total_cmp(&b.1))
-    }
-
     /// By blocks of trials; `None` if some part size is missing.
     fn in_blocks(&self, files: u32) -> Option<Comparison> {
         let at = |part_size_bytes: &u64| {
-            let (best, most) = self.best(*part_size_bytes)?;
-            let one = self.settings(*part_size_bytes, files);
+            let best = self.levels.best(*part_size_bytes)?;
+            let one = self.levels.settings(*part_size_bytes, files);
             self.compare(one, best).or_else(|| {
-                let (_, level) = self.levels.iter().find(|(of, _)| *of == one)?;
-                let (ratio, interval_95, phase) = (level / most, None, None);
+                let (ratio, interval_95, phase) = (self.levels.share(one)?, None, None);
                 Some(Comparison { settings: best, ratio, interval_95, phase })
             })
         };
-        let all: Option<Vec<Comparison>> = self.part_sizes.iter().map(at).collect();
+        let all: Option<Vec<Comparison>> = self.levels.part_sizes.iter().map(at).collect();
         all?.into_iter().min_by(|one, other| one.ratio.total_cmp(&other.ratio))
     }
 
@@ -122,7 +104,7 @@ impl<'a> Standing<'a> {
     fn on_the_way(&self, files: u32) -> Option<Comparison> {
         let trials = || {
             let trials = self.search.found_the_way().iter();
-            trials.filter(|(one, _)| one.parts_in_flight == self.parts_in_flight)
+            trials.filter(|(one, _)| one.parts_in_flight == self.levels.parts_in_flight)
         };
         let against_best = |(one, outcome): &(Settings, Outcome)| {
             let same = trials().filter(|(of, _)| of.part_size_bytes == one.part_size_bytes);

@@ -113,6 +113,20 @@ async fn faults_of_downloads_are_tried_again_and_counted_by_class() {
     assert_nothing_left(&serve).await;
 }
 
+#[test]
+fn what_an_endpoint_does_not_tell_of_versions_is_said_in_the_result() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let mischief = mischief(&serve.endpoint(), |asked| match asked.has("versioning") {
+        true => Fault::refusal(403, "AccessDenied", ""),
+        false => Fault::None,
+    });
+    let document = Tidegate::at(&mischief.endpoint()).json("run", &upload(&four_files()));
+    let unknown = "whether bucket bucket keeps what is deleted is not known: ";
+    let assumptions = document["assumptions"].as_array().unwrap();
+    let told = |assumed: &&Value| assumed.as_str().unwrap().starts_with(unknown);
+    assert_eq!(assumptions.iter().filter(told).count(), 1, "{assumptions:?}");
+}
+
 #[tokio::test]
 async fn a_server_is_asked_again_no_sooner_than_it_wants() {
     let serve = Serve::start(&["--bucket", "bucket"]);

@@ -63,9 +63,10 @@ pub async fn tune(
         Some(opened) => opened,
         None => interrupt.unless_asked(options.target.open_bucket()).await?,
     };
-    if !options.objects {
-        may_write(&bucket, interrupt, progress).await?;
-    }
+    let unknown = match options.objects {
+        true => None,
+        false => may_write(&bucket, interrupt, progress).await?,
+    };
     let of_the_model = told::of_the_model(options, &legs, &open, progress);
     let scenario = told::scenario(options, &legs, &dataset, &open)?;
     let record = match cut_off {
@@ -79,6 +80,7 @@ pub async fn tune(
                 assumptions(options.flow(), options.get, options.connector.as_ref()),
                 of_the_model,
                 told::existing(options),
+                unknown.into_iter().collect(),
             ]
             .concat(),
         })?,
@@ -117,12 +119,17 @@ pub async fn tune(
     both(searched, claim.release().await)?;
     if record.document.recommendation.is_none() {
         record.save()?;
-        return Err(Error::answer_is_no(
-            "no settings could be recommended: no two blocks of trials were finished",
-        )
-        .hint(format!("look at {} and give a larger --budget", record.directory().display())));
+        return Err(nothing_to_recommend(&record));
     }
     record.finish()
+}
+
+fn nothing_to_recommend(record: &Record) -> Error {
+    let used_up = record.document.spent.as_ref().and_then(|spent| spent.used_up);
+    let more = used_up.map(|budget| format!(" and give a larger {}", budget.option()));
+    let (directory, more) = (record.directory().display(), more.unwrap_or_default());
+    Error::answer_is_no("no settings could be recommended: no two blocks of trials were finished")
+        .hint(format!("look at {directory}{more}"))
 }
 
 /// What a search would spend and could show: nothing is written anywhere.
