@@ -13,6 +13,7 @@ mod synthetic;
 pub use directory::{Scan, Skipped, scan};
 pub use file::FileReader;
 pub use pattern::Pattern;
+pub(crate) use pattern::SplitMix64;
 pub use payload::{BLOCK_BYTES, Payload, SourceError};
 pub use profile::{PROFILES, Profile};
 pub use synthetic::{Scale, Synthetic};

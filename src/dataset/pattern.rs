@@ -64,7 +64,7 @@ impl Pattern {
     /// Where on the ring the byte at `offset` of the object `key` lies.
     fn position(&self, key: &str, offset: u64) -> usize {
         let ring = RING_BYTES as u64;
-        let start = SplitMix64(self.seed ^ fnv1a(key.as_bytes())).next() % ring;
+        let start = SplitMix64::new(self.seed ^ fnv1a(key.as_bytes())).next() % ring;
         ((start + offset % ring) % ring) as usize
     }
 }
@@ -77,7 +77,7 @@ impl fmt::Debug for Pattern {
 
 /// The ring cut open; its first block follows once more at the end, so that every block is one slice.
 fn ring(seed: u64) -> Bytes {
-    let mut random = SplitMix64(seed);
+    let mut random = SplitMix64::new(seed);
     let mut ring = Vec::with_capacity(RING_BYTES + BLOCK_BYTES);
     while ring.len() < RING_BYTES {
         ring.extend_from_slice(&random.next().to_le_bytes());
@@ -105,10 +105,16 @@ impl Stretch {
 
 /// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
 /// doi:10.1145/2660193.2660195; constants as in <https://prng.di.unimi.it/splitmix64.c>.
-struct SplitMix64(u64);
+pub(crate) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    /// Sequential seeds give unrelated numbers.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::carried::{Carried, Moment, Stretch};
 use super::model::Capacity;
+use super::weather::{Forecast, Spell};
 use crate::clock::Instant;
 use crate::units::Rate;
 
@@ -26,6 +27,9 @@ const MOMENTS_MIN: usize = 1000;
 pub struct FairLink {
     own_rate: f64,
     capacity: Option<Capacity>,
+    forecast: Forecast,
+    /// The weather as of `at`.
+    spell: Spell,
     /// Bytes that a flow which never ended would have carried, as of `at`.
     carried: f64,
     at: Instant,
@@ -75,13 +79,19 @@ impl Ord for Flow {
 
 impl FairLink {
     /// An idle link; `None` if nothing limits it.
-    pub fn new(own_rate: Option<Rate>, capacity: Option<Capacity>) -> Option<Self> {
+    pub fn new(
+        own_rate: Option<Rate>,
+        capacity: Option<Capacity>,
+        forecast: Forecast,
+    ) -> Option<Self> {
         if own_rate.is_none() && capacity.is_none() {
             return None;
         }
         Some(Self {
             own_rate: own_rate.map_or(f64::INFINITY, |rate| rate.0),
             capacity,
+            forecast,
+            spell: forecast.spell(Instant::default()),
             carried: 0.0,
             at: Instant::default(),
             earlier: Carried::default(),
@@ -95,18 +105,33 @@ impl FairLink {
     fn rate(&self) -> f64 {
         let flows = self.flows.len();
         let share = |capacity: Capacity| capacity.of(flows).0 / flows as f64;
-        self.own_rate.min(self.capacity.map_or(f64::INFINITY, share))
+        self.own_rate.min(self.capacity.map_or(f64::INFINITY, share)) * self.spell.factor
     }
 
     fn advance(&mut self, now: Instant) {
         if self.flows.is_empty() {
-            // Small numbers are exact ones.
-            self.carried = 0.0;
-            self.earlier.restart();
-        } else {
-            self.carried += now.since(self.at).as_secs_f64() * self.rate();
+            self.begin_anew(now);
+            return;
         }
-        self.at = now;
+        while self.spell.until <= now {
+            self.carry_until(self.spell.until);
+            self.spell = self.forecast.spell(self.at);
+        }
+        self.carry_until(now);
+    }
+
+    /// Small numbers are exact ones: while nothing flows, the count begins again.
+    fn begin_anew(&mut self, now: Instant) {
+        (self.at, self.carried) = (now, 0.0);
+        self.spell = self.forecast.spell(now);
+        self.earlier.restart();
+        self.earlier.note(self.now());
+    }
+
+    /// Within a spell.
+    fn carry_until(&mut self, at: Instant) {
+        self.carried += at.since(self.at).as_secs_f64() * self.rate();
+        self.at = at;
         self.earlier.note(self.now());
     }
 
@@ -134,12 +159,14 @@ impl FairLink {
         }
     }
 
-    /// Which flow ends next, and when if nothing changes until then.
+    /// Which flow ends next, and when if nothing changes until then; if the weather changes before, the
+    /// moment at which to ask again.
     pub fn next(&self) -> Option<(usize, Instant)> {
         let Reverse(flow) = self.flows.peek()?;
         let left_s = (flow.ends - self.carried).max(0.0) / self.rate();
         // Rounded up, so that it is over then.
-        Some((flow.name, self.at + Duration::from_nanos((left_s * 1e9).ceil() as u64)))
+        let end = self.at + Duration::from_nanos((left_s * 1e9).ceil() as u64);
+        Some((flow.name, end.min(self.spell.until)))
     }
 
     /// Takes out one flow that is over; when its bytes passed.
@@ -180,7 +207,7 @@ mod tests {
     }
 
     fn link(own: f64, capacity: f64) -> FairLink {
-        FairLink::new(Some(Rate(own)), Some(Rate(capacity).into())).unwrap()
+        FairLink::new(Some(Rate(own)), Some(Rate(capacity).into()), Forecast::default()).unwrap()
     }
 
     /// All that is left, with the times of their ends in seconds.
@@ -192,6 +219,16 @@ mod tests {
             }
         }
         ends
+    }
+
+    /// Bytes that passed in the second that begins then.
+    fn passed_within(stretches: &[Stretch], second: u32) -> f64 {
+        let (from, to) = (seconds(f64::from(second)), seconds(f64::from(second + 1)));
+        let within = |Stretch { over, bytes }: &Stretch| {
+            let shared = over.end.min(to).since(over.start.max(from)).as_secs_f64();
+            *bytes as f64 * shared / over.end.since(over.start).as_secs_f64()
+        };
+        stretches.iter().map(within).sum()
     }
 
     #[test]
@@ -219,12 +256,7 @@ mod tests {
             }
         }
         for second in 0..64 {
-            let (from, to) = (seconds(f64::from(second)), seconds(f64::from(second + 1)));
-            let within = |Stretch { over, bytes }: &Stretch| {
-                let shared = over.end.min(to).since(over.start.max(from)).as_secs_f64();
-                *bytes as f64 * shared / over.end.since(over.start).as_secs_f64()
-            };
-            let passed: f64 = stretches.iter().map(within).sum();
+            let passed = passed_within(&stretches, second);
             assert!((passed / 1e6 - 1.0).abs() < 0.02, "{passed} in second {second}");
         }
     }
@@ -245,16 +277,91 @@ mod tests {
     fn flows_that_crowd_each_other_carry_less_together() {
         // As the bodies of [`crate::storj::Link`]: 120 B/s alone, five share 100.
         let model = Model { crowding: 0.05, shared_rate: Some(Rate(120.0)), ..Model::default() };
-        let mut link = FairLink::new(None, model.capacity(Direction::Up)).unwrap();
+        let mut link =
+            FairLink::new(None, model.capacity(Direction::Up), Forecast::default()).unwrap();
         (0..5).for_each(|name| link.begin(seconds(0.0), name, 40));
         for (_, at) in ends(&mut link) {
             assert!((at - 2.0).abs() < 1e-6, "{at}");
         }
     }
 
+    fn stormy(seed: u64) -> Forecast {
+        let text = "noise = 0.3\ninterval = \"700ms\"\ndrift = 0.3\nperiod = \"30s\"";
+        Forecast::new(toml::from_str(text).ok(), seed)
+    }
+
+    /// Over a long time, by small steps that know nothing of spells.
+    fn mean_factor(forecast: &Forecast, over_s: f64) -> f64 {
+        let steps = (over_s * 1000.0) as u32;
+        let factor = |step: u32| forecast.factor(seconds((f64::from(step) + 0.5) / 1000.0));
+        (0..steps).map(factor).sum::<f64>() / f64::from(steps)
+    }
+
+    #[test]
+    fn weather_carries_the_nominal_rate_times_its_mean_factor() {
+        let forecast = stormy(3);
+        let mut link = FairLink::new(None, Some(Rate(1e6).into()), forecast).unwrap();
+        (0..4).for_each(|name| link.begin(Instant::default(), name, u64::from(u32::MAX)));
+        let carried: u64 = (0..4)
+            .map(|name| link.break_off(seconds(1000.0), name))
+            .flat_map(|stretches| stretches.into_iter().map(|stretch| stretch.bytes))
+            .sum();
+        let expected = 1e9 * mean_factor(&forecast, 1000.0);
+        assert!((carried as f64 / expected - 1.0).abs() < 1e-4, "{carried} for {expected}");
+    }
+
+    #[test]
+    fn flows_in_weather_end_when_small_steps_of_integration_say_so() {
+        let forecast = stormy(5);
+        let (own, capacity) = (400.0, Capacity::from(Rate(1000.0)));
+        let mut link = FairLink::new(Some(Rate(own)), Some(capacity), forecast).unwrap();
+        let sizes = [2000_u64, 5000, 9000, 40_000];
+        sizes.iter().enumerate().for_each(|(name, bytes)| link.begin(seconds(0.0), name, *bytes));
+        let expected = integrated(&sizes, &forecast, |flows| own.min(1000.0 / flows));
+        for (name, end) in ends(&mut link) {
+            assert!((end - expected[name]).abs() < 0.002, "{name}: {end} for {expected:?}");
+        }
+    }
+
+    /// When each flow ends, by steps of a tenth of a millisecond.
+    fn integrated(sizes: &[u64], forecast: &Forecast, rate: impl Fn(f64) -> f64) -> Vec<f64> {
+        const STEP_S: f64 = 1e-4;
+        let mut left: Vec<f64> = sizes.iter().map(|bytes| *bytes as f64).collect();
+        let mut ends = vec![0.0; left.len()];
+        let mut at = 0.0;
+        while left.iter().any(|left| *left > 0.0) {
+            let flows = left.iter().filter(|left| **left > 0.0).count() as f64;
+            let bytes = STEP_S * rate(flows) * forecast.factor(seconds(at + STEP_S / 2.0));
+            at += STEP_S;
+            for (left, end) in left.iter_mut().zip(&mut ends).filter(|(left, _)| **left > 0.0) {
+                *left -= bytes;
+                *end = at;
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn bytes_lie_where_the_weather_let_them_pass() {
+        let forecast = stormy(7);
+        let mut link = FairLink::new(None, Some(Rate(1e6).into()), forecast).unwrap();
+        link.begin(seconds(0.0), 1, 60_000_000);
+        let mut stretches = Vec::new();
+        while let Some((_, at)) = link.next() {
+            stretches.extend(link.take_ended(at).into_iter().flat_map(|(_, passed)| passed));
+        }
+        for second in 0..50 {
+            let passed = passed_within(&stretches, second);
+            let from = seconds(f64::from(second));
+            let factor = |step| forecast.factor(from + Duration::from_millis(step));
+            let expected = 1e3 * (0..1000).map(factor).sum::<f64>();
+            assert!((passed / expected - 1.0).abs() < 0.03, "{passed} for {expected} in {second}");
+        }
+    }
+
     #[test]
     fn a_link_without_limits_is_none() {
-        assert!(FairLink::new(None, None).is_none());
+        assert!(FairLink::new(None, None, Forecast::default()).is_none());
     }
 
     proptest! {

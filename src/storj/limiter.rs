@@ -101,7 +101,7 @@ pub struct Limiter {
 
 /// Calls of one request in their order, as far as it matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Calls {
+pub(super) struct Calls {
     /// Refused without a token.
     first: u32,
     /// Take a token if there is one.
@@ -201,7 +201,7 @@ impl<'a> Ask<'a> {
         }
     }
 
-    fn calls(self, limits: &Limits) -> Calls {
+    pub(super) fn calls(self, limits: &Limits) -> Calls {
         match self {
             Self::Put { bytes, .. } => {
                 let segments = Calls::of_segments(bytes, limits);
@@ -216,6 +216,11 @@ impl<'a> Ask<'a> {
 }
 
 impl Calls {
+    /// How many there are.
+    pub(super) fn all(self) -> u32 {
+        self.first.saturating_add(self.unrefused).saturating_add(self.last)
+    }
+
     /// Those of the segments of a body on its way up, the last of which may be inline.
     fn of_segments(bytes: u64, limits: &Limits) -> Self {
         let segment_size = limits.segment_size.0;

@@ -6,6 +6,7 @@
 //! schedule is round-robin among the bodies, which is max-min fair: one held back by its connection
 //! leaves its share to the others. ([`super::FairLink`] divides the same link in simulated time.)
 //! Where bodies crowd each other, the shared schedule takes longer for a quantum the more are under way.
+//! The weather is that of the moment at which a schedule takes up a quantum.
 //!
 //! `asked` is when the body's previous quantum was due, not when its timer fired: timers are a
 //! millisecond coarse, a quantum may be shorter, and counting from the late present would lose the
@@ -18,10 +19,14 @@ use std::time::Duration;
 use super::Direction;
 use super::course::{Course, Timing};
 use super::model::{Capacity, Model};
+use super::weather::Forecast;
 use crate::clock::Instant;
 
 /// Largest quantum a body should take at once.
 pub const QUANTUM_BYTES: usize = 256 << 10;
+
+/// Of the waits for nodes and of the weather.
+const SEED: u64 = 0;
 
 /// How much lateness a body may make up for: ten ticks of tokio's timer.
 const CATCH_UP: Duration = Duration::from_millis(10);
@@ -30,21 +35,24 @@ const CATCH_UP: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 struct Schedule {
     capacity: Capacity,
+    forecast: Forecast,
     free_at: Mutex<Instant>,
     /// Everyone who is under way on it has a clone.
     under_way: Arc<()>,
 }
 
 impl Schedule {
-    fn new(capacity: Capacity) -> Self {
-        Self { capacity, free_at: Mutex::default(), under_way: Arc::default() }
+    fn new(capacity: Capacity, forecast: Forecast) -> Self {
+        Self { capacity, forecast, free_at: Mutex::default(), under_way: Arc::default() }
     }
 
     /// When a quantum that is asked for at `asked` has passed.
     fn carry(&self, asked: Instant, bytes: u64) -> Instant {
         let rate = self.capacity.of(Arc::strong_count(&self.under_way) - 1);
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        *free_at = (*free_at).max(asked) + Duration::from_secs_f64(bytes as f64 / rate.0);
+        let begins = (*free_at).max(asked);
+        let rate = rate.0 * self.forecast.factor(begins);
+        *free_at = begins + Duration::from_secs_f64(bytes as f64 / rate);
         *free_at
     }
 }
@@ -57,8 +65,9 @@ struct BothWays {
 }
 
 impl BothWays {
-    fn new(capacity: impl Fn(Direction) -> Option<Capacity>) -> Self {
-        let schedule = |direction| capacity(direction).map(Schedule::new);
+    fn new(forecast: Forecast, capacity: impl Fn(Direction) -> Option<Capacity>) -> Self {
+        let schedule =
+            |direction| capacity(direction).map(|capacity| Schedule::new(capacity, forecast));
         Self { up: schedule(Direction::Up), down: schedule(Direction::Down) }
     }
 
@@ -84,13 +93,14 @@ pub struct Link {
 impl Link {
     /// An idle link.
     pub fn new(model: Model) -> Arc<Self> {
-        let shared = BothWays::new(|direction| model.capacity(direction));
-        Arc::new(Self { timing: Timing::new(model, 0), shared })
+        let shared = BothWays::new(model.forecast(SEED), |direction| model.capacity(direction));
+        Arc::new(Self { timing: Timing::new(model, SEED), shared })
     }
 
     /// A new connection over this link.
     pub fn connect(self: &Arc<Self>) -> Arc<Lane> {
-        let own = BothWays::new(|_| self.timing.model().stream_rate().map(Capacity::from));
+        let model = self.timing.model();
+        let own = BothWays::new(model.forecast(SEED), |_| model.stream_rate().map(Capacity::from));
         Arc::new(Lane { link: Arc::clone(self), own })
     }
 }
@@ -305,7 +315,7 @@ mod tests {
         let link = Link::new(model(0.0, 300.0));
         let capped = Arc::new(Lane {
             link: Arc::clone(&link),
-            own: BothWays::new(|_| Some(Rate(20e6).into())),
+            own: BothWays::new(Forecast::default(), |_| Some(Rate(20e6).into())),
         });
         let (capped, others) = clock::simulate(async {
             let uncapped = (0..4).map(|_| {
@@ -336,6 +346,22 @@ mod tests {
             assert_within(took, 2.0, 0.015);
         }
         assert_within(alone, 0.5, 1e-6);
+    }
+
+    #[test]
+    fn what_a_connection_and_what_all_carry_follow_the_weather() {
+        // Of 200 MB in a period, two thirds pass in the better half: the mean of half a sine is 2 / pi.
+        let weather = toml::from_str("drift = 0.5\nperiod = \"20s\"").ok();
+        for (connection, shared) in [(10.0, 0.0), (0.0, 10.0), (20.0, 10.0)] {
+            let link = Link::new(Model { weather, ..model(connection, shared) });
+            let lane = link.connect();
+            let (better, worse) = clock::simulate(async {
+                let better = send(&lane, Direction::Up, 131_860_000).await;
+                (better, send(&lane, Direction::Up, 68_140_000).await)
+            });
+            assert_within(better, 10.0, 0.005);
+            assert_within(worse, 10.0, 0.005);
+        }
     }
 
     #[test]

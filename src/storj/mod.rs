@@ -8,6 +8,7 @@
 
 mod bucket;
 mod buckets;
+mod calls;
 mod carried;
 mod course;
 mod fair;
@@ -22,9 +23,11 @@ mod refusal;
 mod segments;
 mod tag;
 mod upload;
+mod weather;
 
 pub use bucket::{Bucket, Overwrite, Rules};
 pub use buckets::{Admission, Buckets};
+pub use calls::calls_of;
 pub use carried::Stretch;
 pub use course::{Course, Timing};
 pub use fair::FairLink;
@@ -39,6 +42,7 @@ pub use refusal::Refusal;
 pub use segments::segments_of;
 pub use tag::Tag;
 pub use upload::{ListedPart, Part, PartNumber, Upload, UploadId};
+pub use weather::{Forecast, Weather};
 
 /// Which way the bytes flow, seen from the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

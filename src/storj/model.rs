@@ -22,6 +22,8 @@
 //!   and capacity are `connection_rate` and `shared_rate`, unless the gateway is
 //!   [`SelfHosted`]. With `crowding` c the capacity falls with the number n of bodies under way: by
 //!   1 + c (n - 1), the shape of which is an ASSUMPTION. So a link can have a best number of streams.
+//! - With [`Weather`], stream rate and capacity are multiplied by the factor of the moment, both by the same:
+//!   `noise` (of each `interval`) and `drift` (over each `period`). See [`super::weather`].
 //! - With [`Nodes`], a segment of more than 4 KiB is stored as n pieces, of which k give it back.
 //!   **Up**, n are begun and the segment is committed when o of them have succeeded: the *tail* of a
 //!   segment, counted from its last byte, is the o-th smallest of n piece times. Segments overlap: a part
@@ -38,6 +40,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Direction;
 use super::nodes::Nodes;
+use super::weather::{Forecast, Weather};
 use crate::units::{ByteSize, MIB, Rate};
 
 /// The parameters. The default costs nothing. Read with units in the values (`"20ms"`, `"100MB/s"`),
@@ -82,6 +85,8 @@ pub struct Model {
     pub nodes: Option<Nodes>,
     /// The gateway runs on the DTN itself; `None`: somebody hosts it.
     pub self_hosted: Option<SelfHosted>,
+    /// How the rates change with time; `None`: they do not.
+    pub weather: Option<Weather>,
 }
 
 /// A gateway beside the connector: it encrypts with the DTN's cores, and the link carries pieces.
@@ -136,6 +141,7 @@ impl Default for Model {
             segment_size: ByteSize(64 * MIB),
             nodes: None,
             self_hosted: None,
+            weather: None,
         }
     }
 }
@@ -166,6 +172,11 @@ impl Model {
         };
         let link = self.shared_rate.map(|rate| Rate(rate.0 / expansion));
         smaller(link, Some(Rate(gateway.core_rate.0 * f64::from(gateway.cores))))
+    }
+
+    /// What its rates are multiplied by at every moment.
+    pub fn forecast(&self, seed: u64) -> Forecast {
+        Forecast::new(self.weather, seed)
     }
 
     /// Whether bodies are held back at all.
@@ -255,6 +266,7 @@ mod tests {
             segment_size = "32MiB"
             nodes = { required = 4, optimal = 8, total = 10, latency = "30ms", spread = 0.5 }
             self_hosted = { cores = 4, core_rate = "300MB/s" }
+            weather = { noise = 0.1 }
         "#;
         let model: Model = toml::from_str(text).unwrap();
         let expected = Model {
@@ -272,6 +284,12 @@ mod tests {
                 spread: 0.5,
             }),
             self_hosted: Some(SelfHosted { cores: 4, core_rate: Rate(300e6) }),
+            weather: Some(Weather {
+                noise: 0.1,
+                interval: Duration::from_secs(1),
+                drift: 0.0,
+                period: Duration::ZERO,
+            }),
             ..Model::default()
         };
         assert_eq!(model, expected);
@@ -282,6 +300,7 @@ mod tests {
             "crowding = -0.1",
             "nodes = { required = 9, optimal = 8, total = 10, latency = \"1ms\", spread = 0.5 }",
             "self_hosted = { cores = 4 }",
+            "weather = { drift = 0.1 }",
         ] {
             assert!(toml::from_str::<Model>(bad).is_err(), "{bad} was read as a model");
         }

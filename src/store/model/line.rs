@@ -1,6 +1,6 @@
 //! One way of the link in simulated time: flows wait until their bytes have passed.
 //!
-//! Only the flow that ends next has a timer. When another is to end before it, when it ends, or when it
+//! Only the flow that ends next has a timer, until then or until the weather changes. When another is to end before it, when it ends, or when it
 //! is broken off, it wakes its successor. So a flow costs two events or so, however many there are.
 
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use crate::clock::{self, Instant, Sleep};
-use crate::storj::{Capacity, FairLink, Stretch};
+use crate::storj::{Capacity, FairLink, Forecast, Stretch};
 use crate::units::Rate;
 
 /// One way of the link; without limits its bytes take no time.
@@ -29,9 +29,13 @@ enum Flow {
 }
 
 impl Line {
-    pub(super) fn new(own_rate: Option<Rate>, capacity: Option<Capacity>) -> Self {
+    pub(super) fn new(
+        own_rate: Option<Rate>,
+        capacity: Option<Capacity>,
+        forecast: Forecast,
+    ) -> Self {
         let state = |link| RefCell::new(State { link, flows: Vec::new(), free: Vec::new() });
-        Self(FairLink::new(own_rate, capacity).map(state))
+        Self(FairLink::new(own_rate, capacity, forecast).map(state))
     }
 
     /// Waits until `bytes` have passed. Then, or when it is dropped before, `passed` is told when which did.
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn flows_that_come_and_go_share_the_line() {
         // 100 B/s: alone for a second, two for two, alone again.
-        let line = Line::new(None, Some(Rate(100.0).into()));
+        let line = Line::new(None, Some(Rate(100.0).into()), Forecast::default());
         let ends = clock::simulate(async {
             let flow = |after_s: u64, bytes: u64| {
                 let line = &line;
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_leader_may_be_broken_off() {
-        let line = Line::new(None, Some(Rate(100.0).into()));
+        let line = Line::new(None, Some(Rate(100.0).into()), Forecast::default());
         let (carried, end) = clock::simulate(async {
             let mut carried = 0;
             let leader = async {

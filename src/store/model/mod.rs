@@ -59,9 +59,11 @@ struct World {
 }
 
 impl ModelStore {
-    /// An empty bucket. The same seed draws the same times.
+    /// An empty bucket. The same seed draws the same times and the same weather.
     pub fn new(model: Model, limits: Limits, retain: Retain, seed: u64) -> Self {
-        let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
+        let line = |direction| {
+            Line::new(model.stream_rate(), model.capacity(direction), model.forecast(seed))
+        };
         let world = World {
             retain,
             buckets: Rc::new(RefCell::new(Buckets::new(Admission::Any, limits.rules()))),
@@ -76,11 +78,13 @@ impl ModelStore {
     }
 
     /// Another machine's way to the same project: a link of its own, the same bucket and the same limits.
-    /// The same seed draws the same times.
+    /// The same seed draws the same times and the same weather.
     #[must_use]
     pub fn from_another_machine(&self, seed: u64) -> Self {
         let model = self.world.timing.model().clone();
-        let line = |direction| Line::new(model.stream_rate(), model.capacity(direction));
+        let line = |direction| {
+            Line::new(model.stream_rate(), model.capacity(direction), model.forecast(seed))
+        };
         let world = World {
             retain: self.world.retain,
             buckets: Rc::clone(&self.world.buckets),
