@@ -17,7 +17,7 @@ use crate::report;
 use crate::result::{Document, Phase, Trial};
 use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
-use crate::transfer::Flow;
+use crate::transfer::{Flow, RetryMode};
 use crate::units::{ByteSize, Rate};
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
@@ -104,6 +104,9 @@ pub(super) struct Neighbour {
     /// without this option, on Storj's gateway, those that would need more than 100
     #[arg(long, value_name = "N", value_parser = requests_per_second)]
     pub(super) max_requests_per_second: Option<f64>,
+    /// What requests that are told to slow down (429, 503 SlowDown) teach the others
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(super) retry: RetryMode,
 }
 
 fn requests_per_second(text: &str) -> std::result::Result<f64, &'static str> {
@@ -241,6 +244,7 @@ impl Endpoint {
             no_sign_request: self.no_sign_request,
             model,
             paces: Paces::default(),
+            retry: RetryMode::default(),
             simulation: None,
         }
     }

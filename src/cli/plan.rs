@@ -123,6 +123,7 @@ impl Args {
         let simulated = simulation.is_some();
         let mut target = self.endpoint.clone().resolve(url, self.model.clone());
         target.simulation = simulation;
+        target.retry = self.retry;
         let options = MeasureOptions {
             target,
             directions: needed(self.direction.into(), self.verify),

@@ -132,6 +132,7 @@ impl Args {
             objects: self.stop_after_objects,
             bytes: self.stop_after_bytes.map(|size| size.0),
             stable: self.stop_when_stable,
+            ..Stop::default()
         };
         match stop == Stop::default() {
             true => Load::WholeTask,
@@ -162,8 +163,9 @@ pub(super) fn run(args: Args) -> Result<()> {
     };
     let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
     let paces = args.neighbour.resolve(streams)?;
+    let retry = args.neighbour.retry;
     let options = RunOptions {
-        target: TargetOptions { simulation, paces, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, retry, ..args.target.resolve() },
         seed,
         direction,
         dataset,

@@ -85,7 +85,9 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The modelled link")]
 struct LinkArgs {
-    /// Read the model from a TOML file or a preset, such as `demonstration` or `hosted-10g-near`; the options below override it.
+    /// Read the model from a TOML file or a preset, such as `demonstration` or `hosted-10g-near`; the options below
+    /// override it. A table `[weather]` lets its rates change with time: `noise` in each `interval`, `drift` over a
+    /// `period`.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 

@@ -15,7 +15,8 @@
 //!   up to 10 % too slow.
 //!
 //! With a memory of that kind the queue has no product form (F. Baskett et al., J. ACM 22, 1975). So it is followed
-//! request by request, with the limiter of the gateway and the retries of the engine, and of everything else only
+//! request by request, with the limiter of the gateway and the retries of the engine, each by itself
+//! ([`RetryMode::Standard`]: what a common pace gains is not in a plan), and of everything else only
 //! the time of a request and its spread, both fitted: no link, no connection, no segment. What it
 //! settles at has to obey Little's law, and the tokens that are taken are those that came.
 
@@ -30,7 +31,7 @@ use crate::measure::FailureClass;
 use crate::stats;
 use crate::store::StoreError;
 use crate::storj::{Admitted, Limited, Limiter, Limits};
-use crate::transfer::RetryPolicy;
+use crate::transfer::{RetryMode, RetryPolicy};
 
 /// Requests that are followed: at least, and of each mover. The first third is not counted: until then the tokens
 /// that were saved up are spent, and waits have passed many times.
@@ -140,7 +141,7 @@ impl<'a> Queue<'a> {
             return now + step.drawn(&mut self.random);
         }
         mover.attempts += 1;
-        let retry = RetryPolicy::default();
+        let retry = RetryPolicy::of(RetryMode::Standard);
         match retry.delay_after(mover.attempts, &self.refused, &mut self.random) {
             Some(delay) => now + delay,
             None => {

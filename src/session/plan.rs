@@ -20,7 +20,7 @@ use crate::interrupt::Interrupt;
 use crate::plan::{SHAPE, Shape};
 use crate::result::{Direction, Phase, Settings};
 use crate::store::Place;
-use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
+use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink, Start};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune;
 use crate::units::ByteSize;
@@ -121,11 +121,12 @@ fn begin(options: &MeasureOptions, open: &Open, progress: &Progress) -> Result<R
             ("dataset".into(), json!("files of several sizes at equal bytes")),
             ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
             ("model".into(), open.model()),
+            ("retry".into(), json!(options.target.retry)),
             ("seed".into(), json!(options.seed)),
             (SHAPE.into(), json!({})),
         ]),
         assumptions: [
-            assumptions(direction, options.get, None),
+            assumptions(direction, options.get, None, options.target.retry),
             open.assumptions(options.settings, direction, progress),
         ]
         .concat(),
@@ -244,10 +245,11 @@ impl Measuring<'_> {
             get: self.options.get,
             verify: false,
             etag_part_size_bytes: None,
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::of(self.options.target.retry),
             order: Order::Once,
             arrivals: Arrivals::Closed,
             spread: Duration::ZERO,
+            start: Start::Fresh,
             seed: self.options.seed,
             keep_attempts: false,
             allowance: None,

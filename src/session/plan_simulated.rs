@@ -20,7 +20,7 @@ use crate::scenario;
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink};
+use crate::transfer::{Arrivals, GetMode, Job, Order, RetryMode, RetryPolicy, Sink, Start};
 use crate::trial::{self, Label, Load, Snapshot};
 
 /// What is to be simulated.
@@ -214,10 +214,12 @@ impl World {
             get: if self.manner.ranged { GetMode::Ranged } else { GetMode::Whole },
             verify: false,
             etag_part_size_bytes: None,
-            retry: RetryPolicy::default(),
+            // As the plan that it is compared with.
+            retry: RetryPolicy::of(RetryMode::Standard),
             order: Order::Once,
             arrivals: Arrivals::Closed,
             spread: Duration::ZERO,
+            start: Start::Fresh,
             seed: self.seed ^ (index as u64) << 20,
             keep_attempts: false,
             allowance: None,

@@ -17,6 +17,7 @@ use crate::scenario::{self, Scenario};
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::store::s3::{self, Credentials};
+use crate::transfer::RetryMode;
 use crate::units::{ByteSize, Rate};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct TargetOptions {
     pub model: Option<PathBuf>,
     /// What is left to others.
     pub paces: Paces,
+    /// Whether requests learn from those that were refused.
+    pub retry: RetryMode,
     /// Nothing is sent: all of it happens in simulated time.
     pub simulation: Option<Simulation>,
 }

@@ -44,6 +44,12 @@ impl StoreError {
         Self { class, status, code, message: message.into(), retry_after, settled }
     }
 
+    /// Whether fewer requests a second would have been let in. Storj also refuses transfers that are too many at a
+    /// time, in other words (`storj/edge` pkg/minio/api-router.go): to make them less often would not help.
+    pub fn is_about_the_rate(&self) -> bool {
+        self.class == FailureClass::Throttled && !self.message.contains("concurrent")
+    }
+
     /// Whether the answer had this S3 error code.
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::measure::Operation;
 use crate::prices::{Prices, Usd};
+use crate::storj::calls_of;
 
 /// Caps that jobs share, and what was spent of them. Locked twice an attempt, not on the way of the data.
 #[derive(Debug)]
@@ -156,6 +157,11 @@ impl<'a> Held<'a> {
     ) -> Option<Self> {
         let mut held = Self { allowance, operation, bytes, is_open: false };
         held.take_again().then_some(held)
+    }
+
+    /// What each attempt costs of Storj's calls.
+    pub(super) fn calls(&self) -> u32 {
+        calls_of(self.operation, self.bytes)
     }
 
     /// For another attempt. Whether there was enough.

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use super::allowance::Held;
 use super::mover::{FileError, Mover};
 use crate::clock;
-use crate::measure::{AttemptId, Live, Operation, Outcome, Probe};
+use crate::measure::{AttemptId, FailureClass, Live, Operation, Outcome, Probe};
 use crate::store::{Store, StoreError};
-use crate::transfer::{Stage, Worker};
+use crate::transfer::{RetryMode, Stage, Worker};
 
 impl<S: Store> Mover<'_, S> {
     /// Makes a request without payload.
@@ -40,11 +40,20 @@ impl<S: Store> Mover<'_, S> {
         mut attempt: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let worker = self.worker;
-        worker.recorder.borrow_mut().request_began(operation);
+        let calls = held.calls();
         let mut attempts_made: u32 = 0;
         loop {
-            // Before its time counts: to wait for a cap is not the endpoint's.
+            // Before its time counts: to wait for a cap or a pace is not the endpoint's.
             worker.job.paces.request().await;
+            if worker.job.retry.mode == RetryMode::Adaptive {
+                worker.control.throttle.turn(calls).await;
+            }
+            if attempts_made == 0 {
+                worker.recorder.borrow_mut().request_began(operation);
+            }
+            if operation.moves_data() {
+                self.has_begun();
+            }
             attempts_made += 1;
             let number = u16::try_from(attempts_made).unwrap_or(u16::MAX);
             let id = AttemptId {
@@ -88,12 +97,24 @@ impl<S: Store> Worker<'_, S> {
         held: &mut Held<'_>,
         attempt: &mut impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let calls = held.calls();
+        let throttle = &self.control.throttle;
+        throttle.sent(calls);
         let mut record = AttemptRecord::begin(self, id, held);
         let result = attempt(&record.probe).await;
         record.outcome = match &result {
             Ok(_) => Outcome::Ok,
             Err(error) => {
-                Live::add(&self.control.live.failed_attempts, 1);
+                if error.class == FailureClass::Throttled {
+                    throttle.take_back(record.probe.began, calls);
+                }
+                if error.is_about_the_rate() {
+                    throttle.refused(record.probe.began);
+                }
+                let live = &self.control.live;
+                Live::add(&live.failed_attempts, 1);
+                let asked = error.retry_after.unwrap_or_default().as_nanos() as u64;
+                live.retry_after_max_ns.fetch_max(asked, Ordering::Relaxed);
                 Outcome::Failed(error.class)
             }
         };
@@ -119,7 +140,11 @@ impl<'a, 'h, S> AttemptRecord<'a, 'h, S> {
 
 impl<S> Drop for AttemptRecord<'_, '_, S> {
     fn drop(&mut self) {
-        let measuring = self.worker.control.stage() == Stage::Measuring;
+        let stage = self.worker.control.stage();
+        let measuring = stage == Stage::Measuring;
+        if self.outcome == Outcome::Cut && stage == Stage::Over {
+            self.outcome = Outcome::UnderWay;
+        }
         let ended = clock::now();
         self.held.settle(self.probe.payload_bytes());
         if self.outcome == Outcome::Ok && self.id.operation.moves_data() {

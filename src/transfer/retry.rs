@@ -4,9 +4,32 @@ use std::time::Duration;
 
 use crate::store::StoreError;
 
+/// Whether requests learn from those that were refused; the names are those of the AWS SDKs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetryMode {
+    /// After a 429 all requests of a job keep a common pace, which falls with refusals and recovers
+    #[default]
+    Adaptive,
+    /// Each request waits for itself alone
+    Standard,
+}
+
+impl RetryMode {
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Standard => "standard",
+        }
+    }
+}
+
 /// Full jitter is from M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
+    /// Whether requests learn from each other.
+    pub mode: RetryMode,
     /// Attempts of one request, the first included. rclone's `--low-level-retries` and warp's
     /// hidden limit are 10 too.
     pub attempts_max: u32,
@@ -21,6 +44,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
+            mode: RetryMode::default(),
             attempts_max: 10,
             delay_first: Duration::from_millis(200),
             delay_max: Duration::from_secs(20),
@@ -29,7 +53,16 @@ impl Default for RetryPolicy {
     }
 }
 
+/// Who was asked to wait waits for up to this share of it more, so that those who were refused together do not
+/// come back together (ASSUMPTION).
+const ASKED_JITTER: f64 = 0.25;
+
 impl RetryPolicy {
+    /// The default in this mode.
+    pub fn of(mode: RetryMode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
     /// How long to wait before attempt `attempts_made + 1`; `None` when it would be of no use.
     pub fn delay_after(
         &self,
@@ -47,7 +80,11 @@ impl RetryPolicy {
         }
         let doubled = self.delay_first.saturating_mul(1 << (attempts_made - 1).min(20));
         let jitter = doubled.min(self.delay_max).mul_f64(random.f64());
-        Some(asked + jitter)
+        let apart = match self.mode {
+            RetryMode::Adaptive => asked.mul_f64(ASKED_JITTER * random.f64()),
+            RetryMode::Standard => Duration::ZERO,
+        };
+        Some(asked + apart + jitter)
     }
 }
 
@@ -84,7 +121,7 @@ mod tests {
             let policy = RetryPolicy::default();
             let delay = policy.delay_after(attempt, &throttled(Some(ask)), &mut random).unwrap();
             prop_assert!(delay >= ask);
-            prop_assert!(delay <= ask + policy.delay_max);
+            prop_assert!(delay <= ask.mul_f64(1.0 + ASKED_JITTER) + policy.delay_max);
         }
 
         #[test]

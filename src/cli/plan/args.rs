@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use crate::cli::options::Endpoint;
 use crate::report::Format;
 use crate::result;
-use crate::transfer::GetMode;
+use crate::transfer::{GetMode, RetryMode};
 use crate::units::{ByteSize, Rate};
 
 /// What `--measure` alone means.
@@ -109,6 +109,9 @@ pub struct Args {
     /// Time for measuring; a series of tasks that has begun goes on to its end
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = humantime::parse_duration, help_heading = "Measuring")]
     pub budget: Duration,
+    /// What requests that are told to slow down (429, 503 SlowDown) teach the others
+    #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = "Measuring")]
+    pub retry: RetryMode,
     #[command(flatten)]
     pub endpoint: Endpoint,
     /// Simulate the question, by a preset or a file as for `serve --model`; without RESULT what the model is
