@@ -161,6 +161,7 @@ fn write_attempt(
         match attempt.outcome {
             Outcome::Ok => "ok",
             Outcome::Cut => "cut",
+            Outcome::UnderWay => "under_way",
             Outcome::Failed(class) => class.name(),
         },
     )

@@ -21,10 +21,14 @@ pub struct Live {
     pub files_failed: AtomicU64,
     /// Failed attempts.
     pub failed_attempts: AtomicU64,
-    /// Movers that have finished their first request with payload.
+    /// Movers that have begun their first request with payload.
+    pub movers_begun: AtomicU64,
+    /// Movers that have finished it.
     pub movers_warm: AtomicU64,
     /// Longest time that a successful request with payload took, in nanoseconds.
     pub slowest_ns: AtomicU64,
+    /// The longest that an answer asked to wait, in nanoseconds.
+    pub retry_after_max_ns: AtomicU64,
     /// Service times in the window of successful requests with payload.
     pub times: SoFar,
     /// Bytes read from files.

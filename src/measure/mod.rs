@@ -158,6 +158,8 @@ pub enum Outcome {
     Failed(FailureClass),
     /// We stopped waiting because the trial was over.
     Cut,
+    /// The window closed while it was on its way and nothing had gone wrong: what it had sent counts.
+    UnderWay,
 }
 
 /// How far a whole object got, counted from the moment when its file arrived (open loop) or its mover

@@ -56,6 +56,7 @@ pub struct Recorder {
     /// Kept by the movers, where uploads are read back.
     pub movers_time: MoversTime,
     cut: u64,
+    under_way: u64,
     pub(super) up: OneWay,
     pub(super) down: OneWay,
     /// What was downloaded only to compare it with its upload: it belongs to no direction.
@@ -66,6 +67,8 @@ pub struct Recorder {
     pub(super) ended: Series,
     /// Of these, the failed ones.
     pub(super) failed: Series,
+    /// Of these, those told to slow down.
+    refused: Series,
     tcp: TcpTally,
     attempts: Option<Attempts>,
 }
@@ -184,12 +187,16 @@ impl Recorder {
             Outcome::Failed(class) => {
                 *count_of(&mut self.errors, class) += 1;
                 self.failed.add(bin, 1);
+                if class == FailureClass::Throttled {
+                    self.refused.add(bin, 1);
+                }
                 probe.add_to(&mut way.lost);
             }
             Outcome::Cut => {
                 self.cut += 1;
                 probe.add_to(&mut way.lost);
             }
+            Outcome::UnderWay => self.under_way += 1,
         }
         if let Some(attempts) = &mut self.attempts {
             attempts.push(Attempt::ended(id, probe, outcome, ended));
@@ -218,11 +225,13 @@ impl Recorder {
         self.etags.not_reproduced += other.etags.not_reproduced;
         self.etags.not_known += other.etags.not_known;
         self.cut += other.cut;
+        self.under_way += other.under_way;
         self.up.merge(&other.up);
         self.down.merge(&other.down);
         self.read_back.merge(&other.read_back);
         self.ended.merge(&other.ended);
         self.failed.merge(&other.failed);
+        self.refused.merge(&other.refused);
         self.tcp.merge(other.tcp);
         if let Some(attempts) = other.attempts {
             self.attempts.get_or_insert_default().append(attempts);
@@ -282,9 +291,19 @@ impl Recorder {
         self.ended.sum(from, to)
     }
 
+    /// Share of the attempts that ended in the bins `from..to` that were told to slow down.
+    pub fn refused_share(&self, from: usize, to: usize) -> f64 {
+        self.refused.sum(from, to) as f64 / self.ended.sum(from, to).max(1) as f64
+    }
+
     /// Attempts that were still under way when the drain ended or their file failed.
     pub fn cut(&self) -> u64 {
         self.cut
+    }
+
+    /// Attempts that were on their way when the window closed, and whose bytes count.
+    pub fn under_way(&self) -> u64 {
+        self.under_way
     }
 
     /// What was downloaded only to compare it with its upload.

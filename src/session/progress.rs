@@ -142,6 +142,7 @@ fn stage(snapshot: &Snapshot) -> String {
         Stage::Measuring => "measuring",
         Stage::Finishing => "finishing what has begun",
         Stage::Draining => "draining",
+        Stage::Over => "over",
     };
     let files = match snapshot.files {
         Some(files) => format!(", {} of {files} files", snapshot.files_done),

@@ -22,7 +22,8 @@ use crate::pace::Paces;
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, GetMode, Job, MIXED_DOWN, Order, RetryPolicy, Sink, check_destination,
+    Arrivals, Flow, GetMode, Job, MIXED_DOWN, Order, RetryMode, RetryPolicy, Sink, Start,
+    check_destination,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -190,7 +191,12 @@ impl Session<'_> {
             target: self.open.result.clone(),
             scenario: self.scenario(),
             assumptions: [
-                assumptions(options.direction, options.get, options.connector.as_ref()),
+                assumptions(
+                    options.direction,
+                    options.get,
+                    options.connector.as_ref(),
+                    options.target.retry,
+                ),
                 self.open.assumptions(options.settings, direction, progress),
             ]
             .concat(),
@@ -212,6 +218,7 @@ impl Session<'_> {
             ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
             ("keep".into(), json!(options.keep)),
             ("model".into(), self.open.model()),
+            ("retry".into(), json!(options.target.retry)),
             ("seed".into(), json!(options.seed)),
             ("verify".into(), json!(self.verify())),
         ]);
@@ -314,9 +321,10 @@ impl Session<'_> {
             get: self.options.get,
             verify: self.verify(),
             etag_part_size_bytes: self.options.etag_part_size_bytes,
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::of(self.options.target.retry),
             order: self.options.load.order(),
             arrivals: self.options.arrivals,
+            start: Start::Fresh,
             paces: self.options.target.paces.clone(),
             spread: match self.options.load {
                 Load::WholeTask => Duration::ZERO,
@@ -455,15 +463,24 @@ pub(super) fn assumptions(
     direction: impl Into<Flow>,
     get: GetMode,
     connector: Option<&Followed>,
+    retry: RetryMode,
 ) -> Vec<String> {
-    if let Some(connector) = connector {
-        return connector.assumptions();
-    }
+    let mut assumptions =
+        connector.map_or_else(|| undocumented(direction.into(), get), Followed::assumptions);
+    assumptions.push(format!(
+        "Globus's S3 connector, whose retries are not documented, retries as `--retry {}` does.",
+        retry.name()
+    ));
+    assumptions
+}
+
+/// What is assumed of a connector that was not followed.
+fn undocumented(direction: Flow, get: GetMode) -> Vec<String> {
     let mut assumptions = vec![
         "A Globus S3 connector sends the blocks of a file in order, so one part of a file is in flight at a time (parts_in_flight = 1).".to_owned(),
         "The part size of Globus's S3 connector is not documented.".to_owned(),
     ];
-    if direction.into() != Flow::Up && get == GetMode::Whole {
+    if direction != Flow::Up && get == GetMode::Whole {
         assumptions.push("A Globus S3 connector fetches an object with one GetObject.".to_owned());
     }
     assumptions

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Job;
 use super::arrivals::{Arrivals, Schedule};
 use super::etag::Reproduced;
+use super::throttle::Throttle;
 use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
 use crate::measure::Live;
@@ -22,6 +23,9 @@ pub enum Stage {
     Finishing,
     /// What is under way may end; nothing new begins.
     Draining,
+    /// The measured time is over and nothing is waited for: what is under way is let go, and the bytes that
+    /// it has carried count.
+    Over,
 }
 
 /// Shared by the threads of one job.
@@ -33,6 +37,8 @@ pub struct Control {
     pub origin: Instant,
     /// What is known of the ETags of this job's store.
     pub(super) reproduced: Reproduced,
+    /// What refusals have taught of the endpoint's pace.
+    pub(super) throttle: Throttle,
     stage: AtomicU8,
     /// There is no allowance left for what a mover wanted.
     stopped: AtomicBool,
@@ -71,6 +77,7 @@ impl Control {
             live: Arc::default(),
             origin: clock::now(),
             reproduced: Reproduced::default(),
+            throttle: Throttle::default(),
             stage: AtomicU8::new(stage as u8),
             stopped: AtomicBool::new(false),
             ran_dry_ns: AtomicU64::new(u64::MAX),
@@ -89,6 +96,7 @@ impl Control {
             stage if stage == Stage::WarmUp as u8 => Stage::WarmUp,
             stage if stage == Stage::Measuring as u8 => Stage::Measuring,
             stage if stage == Stage::Finishing as u8 => Stage::Finishing,
+            stage if stage == Stage::Over as u8 => Stage::Over,
             _ => Stage::Draining,
         }
     }
@@ -100,7 +108,7 @@ impl Control {
 
     /// Whether nothing new may begin.
     pub fn is_draining(&self) -> bool {
-        self.stage() == Stage::Draining || self.is_stopped()
+        matches!(self.stage(), Stage::Draining | Stage::Over) || self.is_stopped()
     }
 
     /// Whether the job stopped because its allowance is used up.
@@ -144,6 +152,11 @@ impl Control {
 
     fn since_start(&self) -> Duration {
         clock::now().since(self.origin)
+    }
+
+    /// How long requests have waited for the pace that refusals taught, all together.
+    pub fn waited_for_pace(&self) -> Duration {
+        self.throttle.waited()
     }
 
     /// When the file that was taken last arrived, since the start; 0 in a closed loop.

@@ -33,21 +33,29 @@ enum Expected<'a> {
 }
 
 impl<S: Store> Mover<'_, S> {
-    /// Downloads an object whole or in ranges. A file gets its name only when it is whole.
-    pub(super) async fn download_file(&self, key: &str, file: &FileSpec) -> Result<(), FileError> {
+    /// Downloads the last bytes of an object, or all of it, in one answer or in ranges. A file gets its name
+    /// only when it is whole.
+    pub(super) async fn download_file(
+        &self,
+        key: &str,
+        file: &FileSpec,
+        bytes: u64,
+    ) -> Result<(), FileError> {
         let job = self.worker.job;
         let waits = &self.worker.control.live.destination;
         let destination = job.sink.open(&file.path, file.size_bytes, waits).await?;
         let part_size_bytes = job.settings.part_size_bytes;
-        let in_ranges = job.get == GetMode::Ranged && file.size_bytes > part_size_bytes;
+        let rest = file.size_bytes - bytes..file.size_bytes;
+        let in_ranges = job.get == GetMode::Ranged && bytes > part_size_bytes;
         // An ETag is of all bytes in their order, not of ranges that come side by side.
-        let known = match job.compares_etags() && !in_ranges {
+        let known = match job.compares_etags() && !in_ranges && rest.start == 0 {
             true => self.known(key, file.size_bytes).await?,
             false => None,
         };
         let seen = Cell::new(Verdict::NotKnown);
         if in_ranges {
-            let parts = stream::iter((1..).zip(ranges(file.size_bytes, part_size_bytes)))
+            let below = |range: Range<u64>| rest.start + range.start..rest.start + range.end;
+            let parts = stream::iter((1..).zip(ranges(bytes, part_size_bytes).map(below)))
                 .then(async |part| self.go_on().map(|()| part));
             let etag = RefCell::default();
             let one = Expected::OneObject(&etag);
@@ -56,7 +64,8 @@ impl<S: Store> Mover<'_, S> {
         } else {
             let hash = |known| Expected::Hash(known, &seen);
             let expected = known.as_ref().map_or(Expected::Any, hash);
-            self.fetch(key, None, file, &destination, expected).await?;
+            let part = (rest.start > 0).then(|| (1, rest.clone()));
+            self.fetch(key, part, file, &destination, expected).await?;
         }
         let fetched = clock::now();
         destination.finish(waits).await?;

@@ -11,6 +11,7 @@ mod download;
 mod etag;
 mod flow;
 mod in_flight;
+mod midway;
 mod mover;
 mod readings;
 mod request;
@@ -19,6 +20,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod upload;
 mod worker;
 
@@ -26,7 +28,7 @@ pub use allowance::{Allowance, Caps, Spent};
 pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
-pub use retry::RetryPolicy;
+pub use retry::{RetryMode, RetryPolicy};
 #[cfg(test)]
 pub(crate) use sink::below;
 pub use sink::{Sink, check_destination};
@@ -47,6 +49,17 @@ pub enum GetMode {
     Whole,
     /// Ranges of the part size, `parts_in_flight` at a time.
     Ranged,
+}
+
+/// Where movers are in their first files when a job begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// At their first bytes.
+    #[default]
+    Fresh,
+    /// On the way, each somewhere else, as they are found at any moment of a long task: then a window that is
+    /// shorter than a part, or a file, sees what comes between them as often as it comes.
+    Midway,
 }
 
 /// Which files a job moves, and when it ends.
@@ -121,6 +134,8 @@ pub struct Job {
     /// Movers begin one after the other over this time. Parts of equal size that begin together
     /// stay in step, and a short window would catch more or fewer of them than is fair.
     pub spread: Duration,
+    /// Where they begin.
+    pub start: Start,
     /// Seed of the retries' jitter and of the arrivals.
     pub seed: u64,
     /// Whether a record of each attempt is kept ([`crate::measure::ATTEMPT_BYTES`] of memory).
@@ -154,6 +169,11 @@ impl Job {
         if matches!(*self.dataset, Dataset::Synthetic(_)) {
             self.pattern.prepare();
         }
+    }
+
+    /// Whether each upload is read back before it counts.
+    pub fn reads_back(&self) -> bool {
+        self.verify && self.direction == Flow::Up
     }
 
     /// Whether the bytes of a download are compared: those of a synthetic file are known.

@@ -3,7 +3,8 @@
 use std::cell::Cell;
 
 use super::control::Turn;
-use super::{Flow, Order, Stage, Worker};
+use super::midway::Midway;
+use super::{Order, Stage, Start, Worker};
 use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
 use crate::measure::{Doing, Live, Milestone};
@@ -20,6 +21,9 @@ pub(super) struct Mover<'a, S> {
     /// From when its time counts: its arrival, or when the mover began with it.
     began: Cell<Instant>,
     warm: Cell<bool>,
+    has_begun: Cell<bool>,
+    /// Files that it has begun.
+    turns: Cell<u32>,
 }
 
 /// Why a file did not arrive.
@@ -53,6 +57,8 @@ impl<'a, S: Store> Mover<'a, S> {
             arrival: Cell::default(),
             began: Cell::default(),
             warm: Cell::default(),
+            has_begun: Cell::default(),
+            turns: Cell::default(),
         }
     }
 
@@ -65,15 +71,29 @@ impl<'a, S: Store> Mover<'a, S> {
             && let Some(Turn { index, key, file, .. }) = self.next_file().await
         {
             let direction = job.direction.place(index).direction;
+            let bytes = self.bytes_of_next(number, &file);
             let moved = match direction {
-                Direction::Up => self.upload_file(&key, &file).await,
-                Direction::Down => self.download_file(&key, &file).await,
+                Direction::Up => self.upload_file(&key, &file, bytes).await,
+                Direction::Down => self.download_file(&key, &file, bytes).await,
             };
             let failed = matches!(moved, Err(FileError::Failed(_)));
-            self.account(&file, direction, moved);
+            self.account(&file, bytes, direction, moved);
             // What fails at once and comes round again would go on without any time passing.
             if failed && job.order == Order::ForEver {
                 clock::sleep(job.retry.delay_first).await;
+            }
+        }
+    }
+
+    /// How much is moved of the file that is next.
+    fn bytes_of_next(&self, number: u32, file: &FileSpec) -> u64 {
+        let job = self.worker.job;
+        let turn = self.turns.replace(self.turns.get().saturating_add(1));
+        match job.start {
+            Start::Fresh => file.size_bytes,
+            Start::Midway => {
+                let part_bytes = job.settings.part_size_bytes;
+                Midway::new(number, job.seed).bytes(turn, file.size_bytes, part_bytes)
             }
         }
     }
@@ -96,7 +116,13 @@ impl<'a, S: Store> Mover<'a, S> {
         Some(turn)
     }
 
-    fn account(&self, file: &FileSpec, direction: Direction, moved: Result<(), FileError>) {
+    fn account(
+        &self,
+        file: &FileSpec,
+        bytes: u64,
+        direction: Direction,
+        moved: Result<(), FileError>,
+    ) {
         let live = &self.worker.control.live;
         match moved {
             Ok(()) => {
@@ -105,7 +131,7 @@ impl<'a, S: Store> Mover<'a, S> {
                 if direction == Direction::Up {
                     Live::add(&live.files_up_done, 1);
                 }
-                Live::add(&live.bytes_done, file.size_bytes);
+                Live::add(&live.bytes_done, bytes);
             }
             Err(FileError::Stopped) => {}
             Err(FileError::Failed(reason)) => {
@@ -121,6 +147,13 @@ impl<'a, S: Store> Mover<'a, S> {
         self.reads_back().then(|| Busy { worker: self.worker, doing, since: clock::now() })
     }
 
+    /// Notes that this mover begins a request with payload.
+    pub(super) fn has_begun(&self) {
+        if !self.has_begun.replace(true) {
+            Live::add(&self.worker.control.live.movers_begun, 1);
+        }
+    }
+
     /// Notes that this mover has moved data. Where uploads are read back that is not enough to be warm: the
     /// first must have come to its end.
     pub(super) fn has_moved_data(&self) {
@@ -130,8 +163,7 @@ impl<'a, S: Store> Mover<'a, S> {
     }
 
     fn reads_back(&self) -> bool {
-        let job = self.worker.job;
-        job.verify && job.direction == Flow::Up
+        self.worker.job.reads_back()
     }
 
     /// The warm-up waits for every mover's first time.

@@ -247,7 +247,7 @@ fn pattern(seed: u64) -> Pattern {
     PATTERNS[seed as usize - 7].clone()
 }
 
-fn job(files: u64, size: u64) -> Job {
+pub(super) fn job(files: u64, size: u64) -> Job {
     let scale = Scale { files: Some(files), size: Some(ByteSize(size)) };
     Job {
         dataset: Arc::new(Dataset::Synthetic(Synthetic::new("climate", scale).unwrap())),
@@ -264,6 +264,7 @@ fn job(files: u64, size: u64) -> Job {
         arrivals: Arrivals::Closed,
         paces: Default::default(),
         spread: Duration::ZERO,
+        start: Start::Fresh,
         seed: 1,
         keep_attempts: true,
         allowance: None,

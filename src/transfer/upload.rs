@@ -14,11 +14,17 @@ use crate::measure::{Doing, FailureClass, Milestone, Operation};
 use crate::store::{Part, Store, StoreError, Upload};
 
 impl<S: Store> Mover<'_, S> {
-    /// Uploads a file and, if asked, reads it back.
-    pub(super) async fn upload_file(&self, key: &str, file: &FileSpec) -> Result<(), FileError> {
+    /// Uploads the first bytes of a file, or all of them, and, if asked, reads them back.
+    pub(super) async fn upload_file(
+        &self,
+        key: &str,
+        file: &FileSpec,
+        bytes: u64,
+    ) -> Result<(), FileError> {
         let (job, control) = (self.worker.job, self.worker.control);
         let uploading = self.does(Doing::Uploading);
         let source = Source::open(&job.dataset, &job.pattern, key, file, &control.live).await?;
+        let file = &FileSpec { size_bytes: bytes, ..file.clone() };
         if file.size_bytes <= job.settings.part_size_bytes {
             self.put(key, file, &source).await?;
         } else {

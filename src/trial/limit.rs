@@ -22,6 +22,10 @@ const THREAD_SHARE: f64 = 0.85;
 /// the limit (ASSUMPTION).
 const WAITED_SHARE: f64 = 0.5;
 
+/// A share of the movers' time spent waiting for the pace that refusals have taught, above which that explains the
+/// rate, however few requests are refused for it (ASSUMPTION).
+const PACED_SHARE: f64 = 0.1;
+
 /// A share of a link's speed above which it is full. Of Ethernet's bits at most 98.4 % are counted
 /// (1,514 of 1,538 bytes of a full frame); the rest of the margin is an ASSUMPTION.
 const LINK_SHARE: f64 = 0.9;
@@ -43,7 +47,9 @@ pub(super) struct Observed {
     pub(super) throttled: u64,
     /// Of these, those that failed otherwise.
     pub(super) failed: u64,
-    /// Of attempts that ended well.
+    /// Share of the movers' time spent waiting for the pace that refusals have taught.
+    pub(super) paced_share: f64,
+    /// Of attempts that ended well, or were well on their way.
     pub(super) payload_bytes: u64,
     /// Per second in the window.
     pub(super) sent_bytes_per_second: f64,
@@ -89,13 +95,22 @@ fn by_answers(seen: &Observed) -> Verdict {
             format!("{} of the attempts were told to slow down", percent(share(seen.throttled)));
         return Some((LimitedBy::Throttled, evidence));
     }
+    if seen.paced_share > PACED_SHARE {
+        let evidence = format!(
+            "{} of {} attempts were told to slow down, and requests waited {} of the movers' time for the pace that this has taught",
+            seen.throttled,
+            seen.attempts,
+            percent(seen.paced_share)
+        );
+        return Some((LimitedBy::Throttled, evidence));
+    }
     let evidence = || format!("{} of the attempts failed", percent(share(seen.failed)));
     (share(seen.failed) > FAILED_SHARE).then(|| (LimitedBy::Errors, evidence()))
 }
 
 fn by_nothing_to_do(seen: &Observed) -> Verdict {
     let why = if seen.payload_bytes == 0 {
-        "no request with payload ended well"
+        "no request with payload got anywhere"
     } else if seen.arrivals_set_the_rate {
         "files arrived more slowly than they could be moved: their arrivals set the rate"
     } else if seen.used.is_none() && !seen.simulated {
@@ -334,6 +349,13 @@ mod tests {
         assert_eq!([failed(10), failed(11)], [OTHERWISE, LimitedBy::Errors]);
         let both = Observed { failed: 500, throttled: 11, ..calm() };
         assert_eq!(verdict(&both), LimitedBy::Throttled);
+    }
+
+    #[test]
+    fn a_pace_that_holds_the_movers_is_throttling_however_few_are_refused() {
+        let paced = |paced_share| Observed { throttled: 1, paced_share, ..calm() };
+        assert_eq!(border(paced, PACED_SHARE), [OTHERWISE, LimitedBy::Throttled]);
+        assert!(judge(&paced(0.6)).evidence.contains("1 of 1000 attempts"));
     }
 
     #[test]

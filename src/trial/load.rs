@@ -31,12 +31,29 @@ pub struct Stop {
     pub bytes: Option<u64>,
     /// When the last so much of it was stable ([`crate::stats::is_stable`]). That is then measured.
     pub stable: Option<Duration>,
+    /// What becomes of what is then under way.
+    pub then: Then,
+}
+
+/// What becomes of the attempts that are under way when a window closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// They may end, and count if they end well; so the window waits until every mover has moved something.
+    #[default]
+    Drain,
+    /// They are let go at once, and what they have carried counts. Nothing waits for a part to end.
+    LetGo,
 }
 
 impl Stop {
     /// After so much time.
     pub fn after(window: Duration) -> Self {
         Self { window: Some(window), ..Self::default() }
+    }
+
+    /// After so much time, and nothing is waited for.
+    pub fn at_once_after(window: Duration) -> Self {
+        Self { then: Then::LetGo, ..Self::after(window) }
     }
 }
 

@@ -14,7 +14,7 @@ mod used;
 mod watch;
 mod window;
 
-pub use load::{Load, Stop};
+pub use load::{Load, Stop, Then};
 pub use records::Records;
 pub use watch::Snapshot;
 
@@ -168,6 +168,8 @@ impl Measured<'_> {
         let mut warnings =
             [self.watched.warnings.clone(), limit::warnings(&observed), corrupt, etags].concat();
         warnings.extend(unknown);
+        let refused_in_window =
+            Some(measured.refused_share(&self.recorder)).filter(|share| *share > 0.0);
         Trial {
             id: label.id,
             phase: label.phase,
@@ -188,6 +190,9 @@ impl Measured<'_> {
             errors: self.recorder.errors(),
             corrupt: self.recorder.corrupt,
             cut: self.recorder.cut(),
+            under_way: self.recorder.under_way(),
+            retry_after_max_s: self.retry_after_max_s(),
+            refused_in_window,
             client: self.client(),
             network: self.network(),
             source: self.source(),
@@ -200,6 +205,11 @@ impl Measured<'_> {
         }
     }
 
+    fn retry_after_max_s(&self) -> Option<f64> {
+        let longest_ns = Live::get(&self.control.live.retry_after_max_ns);
+        (longest_ns > 0).then(|| Duration::from_nanos(longest_ns).as_secs_f64())
+    }
+
     fn observed(&self, measured: &Measurement) -> Observed {
         let errors = self.recorder.errors();
         let [sent, received] = [Direction::Up, Direction::Down]
@@ -209,7 +219,8 @@ impl Measured<'_> {
             attempts: self.recorder.attempts(),
             throttled: errors.throttled,
             failed: errors.total() - errors.throttled,
-            payload_bytes: self.recorder.payload_bytes(),
+            paced_share: self.paced_share(),
+            payload_bytes: self.recorder.payload_bytes().max(measured.good_bytes(&self.recorder)),
             sent_bytes_per_second: sent,
             received_bytes_per_second: received,
             arrivals_set_the_rate: self.arrivals_set_the_rate(),
@@ -219,6 +230,13 @@ impl Measured<'_> {
             used: self.used.clone(),
             tcp: self.recorder.tcp(),
         }
+    }
+
+    fn paced_share(&self) -> f64 {
+        let settings = self.job.settings;
+        let streams = f64::from(settings.concurrency) * f64::from(settings.parts_in_flight);
+        let time_s = self.watched.closed.as_secs_f64() * streams;
+        if time_s > 0.0 { self.control.waited_for_pace().as_secs_f64() / time_s } else { 0.0 }
     }
 
     /// Whether nearly all files were moved as they came: a system that carries a share of them has the rest

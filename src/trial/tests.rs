@@ -13,7 +13,8 @@ use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
 use crate::storj::{Limits, Model};
 use crate::transfer::{
-    Allowance, Arrivals, Caps, Flow, GetMode, Job, MIXED_DOWN, Mix, Order, RetryPolicy, Sink, Spent,
+    Allowance, Arrivals, Caps, Flow, GetMode, Job, MIXED_DOWN, Mix, Order, RetryPolicy, Sink,
+    Spent, Start,
 };
 use crate::units::{ByteSize, MIB, Rate};
 
@@ -52,6 +53,7 @@ fn job(direction: Flow, order: Order, files: u64) -> Job {
         arrivals: Arrivals::Closed,
         paces: Default::default(),
         spread: Duration::ZERO,
+        start: Start::Fresh,
         seed: 1,
         keep_attempts: false,
         allowance: None,

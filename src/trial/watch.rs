@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::crew::Crew;
-use super::load::{Load, Stop};
+use super::load::{Load, Stop, Then};
 use super::used::Edge;
 use super::window::Rule;
 use super::{DRAIN_MIN, DRAIN_OF_SLOWEST, WARM_UP_MAX, since_start};
@@ -111,31 +111,38 @@ impl Watch<'_> {
                 self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
             }
             Load::Timed { warm_up, stop } => {
-                self.warm_up(warm_up).await;
+                self.warm_up(warm_up, stop.then).await;
                 let opened = self.edge();
                 // On borders of bins, so that the bins of the window are whole and lie within it.
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
                 let why = self.window(stop).await;
-                self.close(why);
+                self.close(why, stop.then);
                 // What was used in a moment says nothing of the time before it, which is measured then.
                 if self.seen.rule != Rule::TooShort {
                     self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
                 }
-                self.finish(why).await;
+                self.finish(why, stop.then).await;
             }
         }
     }
 
-    /// Until the time is over and every mover has moved something.
-    async fn warm_up(&mut self, warm_up: Duration) {
+    /// Until the time is over and every mover is under way: has moved something, or where nothing waits for a
+    /// part to end, has begun to. Where calls are refused it takes long until all have been let in.
+    async fn warm_up(&mut self, warm_up: Duration, then: Then) {
         self.until(warm_up).await;
         let control = self.crew.control();
         let movers = u64::from(self.crew.job().settings.concurrency);
-        while Live::get(&control.live.movers_warm) < movers && control.ran_dry().is_none() {
+        let under_way = match then {
+            Then::Drain => &control.live.movers_warm,
+            // An effective speed needs files that were read back.
+            Then::LetGo if self.crew.job().reads_back() => &control.live.movers_warm,
+            Then::LetGo => &control.live.movers_begun,
+        };
+        while Live::get(under_way) < movers && control.ran_dry().is_none() {
             if since_start(&control) > warm_up * WARM_UP_MAX {
-                let warm = Live::get(&control.live.movers_warm);
+                let count = Live::get(under_way);
                 self.seen.warnings.push(format!(
-                    "the window opened although only {warm} of {movers} movers had moved any data: measure longer"
+                    "the window opened although only {count} of {movers} movers had moved any data: measure longer"
                 ));
                 return;
             }
@@ -176,11 +183,12 @@ impl Watch<'_> {
     }
 
     /// Closes the window: no later than the first mover found nothing more to do.
-    fn close(&mut self, why: Stopped) {
+    fn close(&mut self, why: Stopped, then: Then) {
         let control = self.crew.control();
         self.seen.backlog_files = control.backlog_files();
         let ended = match why {
             Stopped::RanDry => self.enter(Stage::Finishing),
+            _ if then == Then::LetGo => self.enter(Stage::Over),
             _ => self.enter(Stage::Draining),
         };
         let busy = control.ran_dry().map_or(ended, |dry| dry.min(ended));
@@ -199,10 +207,11 @@ impl Watch<'_> {
         }
     }
 
-    /// A load of a given size goes on to its end; any other drains.
-    async fn finish(&mut self, why: Stopped) {
+    /// A load of a given size goes on to its end; any other drains, or is let go.
+    async fn finish(&mut self, why: Stopped, then: Then) {
         match why {
             Stopped::RanDry => while !self.tick().await {},
+            _ if then == Then::LetGo => {}
             _ => self.drain().await,
         }
     }

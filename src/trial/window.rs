@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use crate::measure::{BIN, Recorder};
 use crate::result::{Direction, Window};
-use crate::stats::{mean_interval_95, steady_from};
+use crate::stats::{is_level, mean_interval_95, steady_from};
 
 /// Windows of fewer bins are not judged: the rule needs some batches of five to go by.
 const BINS_JUDGED_MIN: usize = 50;
+
+/// The beginning of a window is cut off if its mean is then another by this share (ASSUMPTION: half of what a
+/// trend may be).
+const CUT_FOR_CHANGE_OF: f64 = 0.05;
 
 /// By which rule a part of the window is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +60,16 @@ impl Measurement {
     /// The bins of the window.
     pub(super) fn bins(&self) -> Range<usize> {
         self.bins.clone()
+    }
+
+    /// What counts in the same window.
+    pub(super) fn good_bytes(&self, recorder: &Recorder) -> u64 {
+        recorder.good_bytes(self.bins.start, self.bins.end)
+    }
+
+    /// Share of the attempts that ended in the same window that were told to slow down.
+    pub(super) fn refused_share(&self, recorder: &Recorder) -> f64 {
+        recorder.refused_share(self.bins.start, self.bins.end)
     }
 
     /// Attempts that ended in the same window, per second.
@@ -147,10 +161,13 @@ fn judge_steady(wire: &[f64]) -> (usize, Option<bool>, &'static str) {
         let rule = "fixed: after the warm-up and every mover's first request with payload; too short to judge whether it is steady";
         return (0, None, rule);
     }
-    let rule = "MSER-5 on the wire bytes of 100 ms bins, after the warm-up and every mover's first request with payload, while all movers are busy";
-    match steady_from(wire) {
+    let rule = "all of it, or what MSER-5 leaves of the wire bytes of 100 ms bins if that changes their mean by more than 5 %; steady unless that rises or falls by more than 10 % (a trend at the 1 % level over ten batches)";
+    let is_level = |cut: usize| is_level(&wire[cut..]).unwrap_or(true);
+    // The calmest part is another one each time: without a reason nothing is cut.
+    let matters = |cut: &usize| (mean(wire) / mean(&wire[*cut..]) - 1.0).abs() > CUT_FOR_CHANGE_OF;
+    match steady_from(wire).filter(matters).filter(|cut| is_level(*cut)) {
         Some(cut) => (cut, Some(true), rule),
-        None => (0, Some(false), rule),
+        None => (0, Some(is_level(0)), rule),
     }
 }
 

@@ -123,7 +123,7 @@ impl Account {
             tally.attempts += 1;
             match attempt.outcome {
                 Outcome::Ok => tally.ok += 1,
-                Outcome::Cut => tally.cut += 1,
+                Outcome::Cut | Outcome::UnderWay => tally.cut += 1,
                 Outcome::Failed(class) => tally.failed[class as usize] += 1,
             }
             if attempt.number > 1 {

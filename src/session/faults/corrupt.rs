@@ -9,7 +9,7 @@ use super::*;
 use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::result::{Corrupt, Settings};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Arrivals, GetMode, RetryPolicy};
+use crate::transfer::{Arrivals, GetMode, RetryPolicy, Start};
 use crate::units::ByteSize;
 
 const ONE_IN_1000: f64 = 0.001;
@@ -34,6 +34,7 @@ fn job(direction: Flow, get: GetMode) -> Job {
         order: Order::Once,
         arrivals: Arrivals::Closed,
         spread: Duration::ZERO,
+        start: Start::Fresh,
         allowance: None,
         paces: crate::pace::Paces::default(),
         seed: 1,

@@ -9,7 +9,7 @@ use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::result::Settings;
 use crate::storj::{Limits, Model};
 use crate::transfer::{
-    Allowance, Arrivals, Caps, Flow, GetMode, Job, Order, Quota, RetryPolicy, Sink, Spent,
+    Allowance, Arrivals, Caps, Flow, GetMode, Job, Order, Quota, RetryPolicy, Sink, Spent, Start,
 };
 use crate::units::{ByteSize, Rate};
 
@@ -97,6 +97,7 @@ fn job(random: &mut fastrand::Rng) -> Job {
             _ => Arrivals::Closed,
         },
         spread: Duration::from_millis(random.u64(0..300)),
+        start: Start::Fresh,
         seed: random.u64(..),
         keep_attempts: true,
     }
