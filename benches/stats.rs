@@ -1,15 +1,16 @@
 //! What deciding costs: the statistics and the search between two trials must not be felt.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::result::{Direction, LimitedBy, Settings};
 use tidegate::stats::{log_mean, quantile};
-use tidegate::tune::{Config, Limits, Objective, Outcome, Search, recommend};
+use tidegate::tune::{Ceiling, Config, Limits, Objective, Outcome, Search, Times, recommend};
 use tidegate::units::MIB;
 
-/// Trials within the default budget of ten minutes at eleven seconds each.
-const TRIALS: u32 = 54;
+/// The default budget.
+const BUDGET: Duration = Duration::from_secs(600);
 
 fn statistics(criterion: &mut Criterion) {
     let ratios: Vec<f64> = (0..16).map(|block| 1.0 + f64::from(block) / 100.0).collect();
@@ -26,7 +27,7 @@ fn statistics(criterion: &mut Criterion) {
 }
 
 fn deciding(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("search_of_54_trials");
+    let mut group = criterion.benchmark_group("search_of_ten_minutes");
     group.bench_function("ask_and_tell", |bencher| bencher.iter(searched));
     let search = searched();
     assert!(recommend(&search, Direction::Up).is_some(), "the search came to a race");
@@ -39,21 +40,26 @@ fn deciding(criterion: &mut Criterion) {
 /// A search on a made-up surface: proportional up to 12 streams, flat beyond, with 3 % of noise.
 fn searched() -> Search {
     let current = Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 };
+    let second = Duration::from_secs(1);
     let mut search = Search::new(Config {
         part_sizes_bytes: vec![16 * MIB, 64 * MIB],
         concurrency_max: 64,
         parts_in_flight: vec![1],
         current,
+        ceiling: Ceiling::Asked,
+        max_refused: 0.05,
+        times: Times { warm_up: 2 * second, window: 5 * second, soak: 60 * second },
         limits: Limits::default(),
         objective: Objective::default(),
         seed: 1,
     });
     let mut random = fastrand::Rng::with_seed(1);
-    for left in (1..=TRIALS).rev() {
-        let Some(next) = search.ask(left) else { break };
+    let mut left = BUDGET;
+    while let Some(next) = search.ask(left) {
         let streams = next.settings.streams().min(12);
         let goodput = 1e8 * streams as f64 * (1.0 + 0.03 * random.f64());
-        search.tell(next, Outcome { goodput, limited_by: LimitedBy::Unknown, steady: None });
+        search.tell(next, Outcome::of(goodput, LimitedBy::Unknown));
+        left = left.saturating_sub(next.lasts.all());
     }
     search
 }

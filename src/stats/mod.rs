@@ -6,18 +6,22 @@
 
 mod batches;
 mod blocks;
+mod hinge;
 mod normal;
 mod ratio;
 mod stable;
 mod steady;
 mod student;
+mod trend;
 mod usl;
 
 pub use batches::mean_interval_95;
 pub use blocks::{Residual, residual};
+pub use hinge::Hinge;
 pub use normal::normal;
 pub use ratio::{LogMean, geometric_mean, log_mean};
 pub use stable::is_stable;
 pub use steady::steady_from;
 pub use student::{quantile, smallest_difference};
-pub use usl::{Observed, Usl, UslIntervals};
+pub use trend::is_level;
+pub use usl::{Observed, Usl, UslIntervals, left_out_error};

@@ -113,6 +113,31 @@ impl Usl {
     }
 }
 
+/// How far a law misses blocks that it was not fitted to: the sum over all blocks of the squared distance between
+/// what was observed and what `fitted` to the others says, each block at its own level (leave-one-out
+/// cross-validation: M. Stone, "Cross-Validatory Choice and Assessment of Statistical Predictions", Journal of
+/// the Royal Statistical Society B 36 (1974) 111-147). `None` if a block could not be predicted.
+pub fn left_out_error<L: Fn(f64) -> f64>(
+    observed: &[Observed],
+    fitted: impl Fn(&[Observed]) -> Option<L>,
+) -> Option<f64> {
+    let blocks: BTreeSet<u32> = observed.iter().map(|one| one.block).collect();
+    let error = |block: &u32| {
+        let (left_out, rest): (Vec<Observed>, Vec<Observed>) =
+            observed.iter().partition(|one| one.block == *block);
+        Some(centred_squares(&left_out, fitted(&rest)?))
+    };
+    blocks.iter().map(error).sum()
+}
+
+/// Squared distances between the logarithms of the rates and of a law, each block at its own level.
+pub(super) fn centred_squares(observed: &[Observed], shape: impl Fn(f64) -> f64) -> f64 {
+    let mut values: Vec<f64> =
+        observed.iter().map(|one| one.rate.ln() - shape(one.streams)).collect();
+    centre(observed, &mut values);
+    squares(&values)
+}
+
 /// How many numbers of streams were seen beside another one in the same block: a block of one has a level
 /// and no slope.
 fn streams_compared(observed: &[Observed]) -> usize {
