@@ -108,7 +108,7 @@ mod tests {
             &["--resume", "x"][..],
             &["s3://b/p", "--resume", "x", "--budget", "10m"],
             &["--part-sizes", "16MiB", "--part-sizes", "64MiB"],
-            &["--seed", "1", "--max-concurrency", "64"],
+            &["--seed", "1", "--max-refused", "5%"],
             &["--json", "--quiet", "--results", "elsewhere", "--profile", "other", "--insecure"],
         ] {
             assert_eq!(said(now, &then), None, "{now:?}");

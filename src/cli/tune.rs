@@ -14,9 +14,9 @@ use crate::interrupt::Interrupt;
 use crate::observe::Manner;
 use crate::prices::{Prices, Usd};
 use crate::result::Direction;
-use crate::session::{self, TargetOptions, TargetUrl, TuneOptions};
+use crate::session::{self, FILES_MAX, Most, TargetOptions, TargetUrl, TuneOptions};
 use crate::transfer::{Caps, Flow, GetMode, Mix};
-use crate::tune::{GCS_NORMAL_CONCURRENCY, GcsOptions, Limits};
+use crate::tune::{self, GCS_NORMAL_CONCURRENCY, GcsOptions, Limits};
 use crate::units::{ByteSize, Rate};
 
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
@@ -24,17 +24,22 @@ const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files:
 
 /// Times of a demonstration on the embedded gateway.
 const DEMONSTRATION: Times = Times {
-    budget: Duration::from_secs(90),
-    warm_up: Duration::from_millis(500),
-    window: Duration::from_millis(1200),
+    budget: Duration::from_secs(55),
+    warm_up: Duration::from_millis(300),
+    window: Duration::from_secs(1),
+    soak: Duration::from_secs(8),
 };
 
 /// Times at a real endpoint.
 const ENDPOINT: Times = Times {
     budget: Duration::from_secs(600),
-    warm_up: Duration::from_secs(3),
-    window: Duration::from_secs(8),
+    warm_up: Duration::from_secs(2),
+    window: Duration::from_secs(5),
+    soak: Duration::from_secs(60),
 };
+
+/// With less there are too few batches for an interval ([`crate::stats::mean_interval_95`]).
+const SOAK_MIN: Duration = Duration::from_secs(5);
 
 /// Requests a second of one project (storj/storj, satellite/metainfo/config.go at 5dbec64f: the default of
 /// `rate-limiter`).
@@ -44,6 +49,7 @@ struct Times {
     budget: Duration,
     warm_up: Duration,
     window: Duration,
+    soak: Duration,
 }
 
 /// Which way.
@@ -88,9 +94,13 @@ pub(super) struct Args {
     /// 16MiB,64MiB; larger ones where the largest file needs them]
     #[arg(long, value_name = "SIZE,...", value_delimiter = ',', help_heading = "Search")]
     part_sizes: Vec<ByteSize>,
-    /// Highest number of files in flight to try
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
-    max_concurrency: u32,
+    /// Highest number of files in flight to try, as long as each step pays [default: 500, what Storj allows a
+    /// project, or what this machine has memory and open files for]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
+    max_concurrency: Option<u32>,
+    /// Share of the attempts that may be told to slow down (429), such as 5%
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share, help_heading = "Search")]
+    max_refused: f64,
     /// Parts of one file in flight to try; an in-order connector has 1 [default: 1]
     #[arg(long, value_name = "K,...", value_delimiter = ',', value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     parts_in_flight: Vec<u32>,
@@ -103,12 +113,15 @@ pub(super) struct Args {
     current_concurrency: Option<u32>,
     #[command(flatten)]
     budgets: Budgets,
-    /// Least warm-up of a trial [default: 3s; 500ms without TARGET]
+    /// Warm-up of a trial [default: 2s; 300ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     warm_up: Option<Duration>,
-    /// Measured time of a trial [default: 8s; 1200ms without TARGET]
+    /// Measured time of a trial in a block; steps on the way have half of it [default: 5s; 1s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
     window: Option<Duration>,
+    /// Least time for which the choice is held before it is recommended [default: 60s; 8s without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    soak: Option<Duration>,
     /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
     /// effective speed instead of the highest goodput
     #[arg(long, help_heading = "Search")]
@@ -151,7 +164,7 @@ pub(super) struct Args {
 #[command(next_help_heading = "Budget")]
 struct Budgets {
     /// Time for preparation and trials, such as 10m; a trial that has begun is not cut, so that the last may
-    /// end later [default: 10m for each direction; 90s without TARGET]
+    /// end later [default: 10m for each direction; 55s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     budget: Option<Duration>,
     /// Bytes that may be moved, both ways together: a trial stops before they are exceeded
@@ -225,6 +238,16 @@ impl Gcs {
     }
 }
 
+/// `5%` or `0.05`.
+fn share(text: &str) -> std::result::Result<f64, &'static str> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number, 0.01),
+        None => (text, 1.0),
+    };
+    let share = number.trim().parse::<f64>().ok().map(|number| number * unit);
+    share.filter(|share| (0.0..1.0).contains(share)).ok_or("write a share below one, such as 5%")
+}
+
 pub(super) fn run(args: Args) -> Result<()> {
     let (mut args, cut_off) = resume::resolve(args)?;
     let objects = args.objects.take();
@@ -244,6 +267,11 @@ pub(super) fn run(args: Args) -> Result<()> {
         return Err(Error::environment("a window of less than half a second measures nothing")
             .hint("give --window 2s or more"));
     }
+    let soak = args.soak.unwrap_or(times.soak);
+    if soak < SOAK_MIN {
+        return Err(Error::environment("a soak of less than 5 seconds fixes no interval")
+            .hint("give --soak 60s, or 5s at the least"));
+    }
     let connector = args.connector.read(args.direction.flow())?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
     let part_sizes = part_sizes(&args, manner)?;
@@ -255,16 +283,21 @@ pub(super) fn run(args: Args) -> Result<()> {
     let simulation = args.simulate.resolve(retained, args.seed);
     let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
     let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
-    let paces = args.neighbour.resolve(u64::from(args.max_concurrency) * u64::from(parts_most))?;
+    let files_most = args.max_concurrency.unwrap_or(FILES_MAX);
+    let paces = args.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
+    let retry = args.neighbour.retry;
     let directions = args.direction.all();
     let budget = args.budgets.budget.unwrap_or(times.budget * directions.len() as u32);
     let options = TuneOptions {
-        target: TargetOptions { simulation, paces, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, retry, ..args.target.resolve() },
         directions,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,
         has_segments: is_storj,
-        concurrency_max: args.max_concurrency,
+        most: args
+            .max_concurrency
+            .map_or(Most::Possible { endpoint: is_storj.then_some(FILES_MAX) }, Most::Files),
+        max_refused: args.max_refused,
         parts_in_flight,
         current_concurrency: args
             .current_concurrency
@@ -279,8 +312,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         caps: args.budgets.caps(budget)?,
         expected_rate: args.budgets.expected_rate,
         yes: args.budgets.yes,
-        warm_up: args.warm_up.unwrap_or(times.warm_up),
-        window,
+        times: tune::Times { warm_up: args.warm_up.unwrap_or(times.warm_up), window, soak },
         limits: Limits { memory_bytes: args.memory.map(|size| size.0), requests_per_second_max },
         gcs: args.gcs.resolve(manner),
         seed: args.seed,

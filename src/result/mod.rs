@@ -15,7 +15,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use self::client::{ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse};
-pub use self::recommendation::{Commands, Comparison, Joint, Recommendation, Scaling, Verdict};
+pub use self::recommendation::{
+    Commands, Comparison, Joint, Recommendation, Scaling, Trade, Verdict,
+};
 pub use self::requests::{
     Corrupt, Distances, ErrorCounts, ObjectTimes, OpenLoop, OperationSummary, Percentiles,
     TimeSpent,

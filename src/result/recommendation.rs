@@ -11,9 +11,9 @@ pub struct Recommendation {
     pub settings: Settings,
     /// For which direction.
     pub direction: Direction,
-    /// Geometric mean over the blocks of trials.
+    /// What the soak carried; in older documents the geometric mean over the blocks of trials.
     pub goodput_bytes_per_second: f64,
-    /// 95 % interval over the blocks of trials.
+    /// 95 % interval from batch means of the soak; in older documents over the blocks of trials.
     pub interval_95: [f64; 2],
     /// How sure.
     pub verdict: Verdict,
@@ -23,8 +23,14 @@ pub struct Recommendation {
     pub better_than_default_shown: bool,
     /// Smallest ratio minus one that these trials could have shown, 80 % power at the 5 % level.
     pub smallest_difference_seen: Option<f64>,
+    /// Share of the soak's attempts that were told to slow down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_share: Option<f64>,
     /// Why, in a sentence or two.
     pub why: String,
+    /// What other numbers of files bring, and what is refused then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trade: Vec<Trade>,
     /// The recommended settings against each other candidate, paired over blocks.
     pub compared_with: Vec<Comparison>,
     /// Commands ready to paste.
@@ -103,6 +109,21 @@ pub enum Verdict {
     NotSteady,
     /// Something other than the settings held the rate down.
     Limited,
+    /// The most files in flight that were allowed carry more than any fewer: more may carry more.
+    StillRising,
+}
+
+/// Settings that were tried, and what they bring.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trade {
+    /// Which.
+    pub settings: Settings,
+    /// Mean of its trials.
+    pub goodput_bytes_per_second: f64,
+    /// Share of their attempts that were told to slow down.
+    pub refused_share: f64,
+    /// How many there were.
+    pub trials: u32,
 }
 
 /// The recommended settings against another.

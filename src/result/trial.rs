@@ -59,6 +59,17 @@ pub struct Trial {
     /// Attempts that were still under way when the drain ended, or when another part of their file had
     /// failed for good: not errors, not counted as goodput.
     pub cut: u64,
+    /// Attempts that were on their way when the window closed and were let go: not errors, and what they had
+    /// carried in the window is goodput.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub under_way: u64,
+    /// The longest that an answer asked to wait (`Retry-After`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_max_s: Option<f64>,
+    /// Share of the attempts that ended in the window that were told to slow down: what is refused at the
+    /// beginning, when all come at once, is not in it. Absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_in_window: Option<f64>,
     /// What the measuring process itself used.
     pub client: ClientUse,
     /// What the connections and the interfaces say; absent where nothing does.
@@ -112,8 +123,12 @@ pub struct Verification {
 /// What a search that was cut off must be told again, beside what the trial brought.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// Trials that the budget afforded when the search asked for this one, itself included.
+    /// Trials of a block that the budget afforded then; in older documents all trials, itself included.
+    #[serde(default)]
     pub affordable_trials: u32,
+    /// Time that was left when the search asked for this one, as the smallest of the budgets had it.
+    #[serde(default)]
+    pub left_us: u64,
     /// From then until its objects were gone.
     pub took_s: f64,
     /// Payload that passed the sockets, of failed attempts too.
@@ -128,9 +143,9 @@ pub struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// One stream of each part size.
+    /// Another part size at the knee; in older documents one stream of each.
     Calibration,
-    /// Doubling the concurrency to find the knee.
+    /// The way to the knee.
     Ramp,
     /// A member of a randomised complete block.
     Race,
@@ -138,6 +153,8 @@ pub enum Phase {
     Confirmation,
     /// The same settings once more in a block of the confirmation: the two must not differ.
     Duplicate,
+    /// What is likely to be recommended, held for a minute and more.
+    Soak,
     /// The concurrency that would serve both directions, or the best of one of them, in a block of the two.
     BothWays,
     /// `tidegate run`.

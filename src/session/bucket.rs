@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 
 use crate::clock;
 use crate::dataset::{FileSpec, Payload};
@@ -17,6 +17,9 @@ use crate::store::{
     AnyStore, OpenUpload, Part, PartInfo, Place, Store, StoreError, Upload, Versioning,
 };
 use crate::transfer::RetryPolicy;
+
+/// Uploads that are aborted at a time: a trial leaves as many as it has movers, and each takes a round trip.
+const ABORTS_IN_FLIGHT: usize = 8;
 
 /// Keys of one DeleteObjects request (S3).
 const KEYS_PER_DELETE: usize = 1000;
@@ -194,14 +197,12 @@ impl Bucket {
 
     /// Aborts uploads: all that can be. The first error.
     pub(super) async fn abort(&self, uploads: &BTreeSet<Upload>) -> Result<()> {
-        let mut outcome = Ok(());
-        for upload in uploads {
+        let abort = async |upload| {
             let abort = async |probe: &_| self.store.abort_upload(upload, probe).await;
-            let aborted = self.call(abort).await;
-            outcome =
-                outcome.and(aborted.map_err(|error| self.explain("abort an upload in", &error)));
-        }
-        outcome
+            self.call(abort).await.map_err(|error| self.explain("abort an upload in", &error))
+        };
+        let aborted = stream::iter(uploads).map(abort).buffer_unordered(ABORTS_IN_FLIGHT);
+        aborted.fold(Ok(()), async |outcome, aborted| outcome.and(aborted)).await
     }
 
     /// Deletes objects: all that can be. The first error.

@@ -34,7 +34,7 @@ pub use run::{RunOptions, Upwards, run};
 pub use simulated::in_simulated_time;
 pub(crate) use target::needs_target;
 pub use target::{Simulation, TargetOptions, TargetUrl};
-pub use tune::{Estimate, RateFrom, SearchEstimate, TuneOptions, estimate, tune};
+pub use tune::{Estimate, FILES_MAX, Most, RateFrom, SearchEstimate, TuneOptions, estimate, tune};
 
 use std::path::PathBuf;
 

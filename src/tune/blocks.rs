@@ -86,6 +86,11 @@ impl Blocks {
         moved.iter().filter_map(level).collect()
     }
 
+    /// Keeps only the settings whose outcomes are as wanted.
+    pub(super) fn retain(&mut self, is_in: impl Fn(&[Outcome]) -> bool) {
+        self.0.retain(|_, blocks| is_in(&blocks.values().copied().collect::<Vec<_>>()));
+    }
+
     /// What is left when settings and blocks are taken out; `None` with fewer than two blocks.
     pub(super) fn residual(&self, among: &[Settings]) -> Option<Residual> {
         let common = self.common(among);

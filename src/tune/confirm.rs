@@ -49,11 +49,12 @@ pub(super) struct Confirmation {
 }
 
 impl Confirmation {
-    /// `finalists` in order of promise, then what is set now, as far as so many trials go. The first
+    /// `finalists` in order of promise, then what is set now unless that is out of the question, as far as so
+    /// many trials go. The first
     /// finalist is duplicated if the blocks stay enough for it.
     pub(super) fn new(
         finalists: &[Settings],
-        current: Settings,
+        current: Option<Settings>,
         noise: Noise,
         affordable: u32,
         blocks_before: u32,
@@ -61,15 +62,20 @@ impl Confirmation {
         let mut entrants = finalists.to_vec();
         let seats = seats(finalists.len(), noise, affordable);
         // Beside them what is set now and, from four seats on, the duplicate.
-        entrants.truncate(seats.saturating_sub(2).max(2).min(seats.saturating_sub(1)).max(1));
-        if !entrants.contains(&current) && entrants.len() < seats {
+        let now = usize::from(current.is_some_and(|current| !finalists.contains(&current)));
+        entrants
+            .truncate(seats.saturating_sub(1 + now).max(2).min(seats.saturating_sub(now)).max(1));
+        if let Some(current) = current.filter(|current| !entrants.contains(current))
+            && entrants.len() < seats
+        {
             entrants.push(current);
         }
         let duplicate = entrants.first().copied().filter(|_| entrants.len() < seats);
         let seats = (entrants.len() + usize::from(duplicate.is_some())) as u32;
         let (affords, wanted) =
-            (affordable / seats.max(1), blocks_that_show_the_margin(noise.of_all));
-        let blocks = affords.min(wanted);
+            (affordable / seats.max(1), blocks_that_show_the_margin(noise.of_all, entrants.len()));
+        // Where not even all that is affordable shows the margin, more than a few blocks show no more.
+        let blocks = if affords < wanted { affords.min(BLOCKS_WANTED_MIN) } else { wanted };
         let enough = blocks >= BLOCKS_MIN && !entrants.is_empty();
         let last_block = blocks_before + if enough { blocks } else { 0 };
         let is_cut_short = affords < wanted;
@@ -77,12 +83,19 @@ impl Confirmation {
         Self { entrants, duplicate, to_run, block, last_block, is_cut_short }
     }
 
+    /// Of nothing: it is over.
+    pub(super) fn none(blocks_before: u32) -> Self {
+        let (block, last_block) = (blocks_before, blocks_before);
+        let (entrants, to_run) = Default::default();
+        Self { entrants, duplicate: None, to_run, block, last_block, is_cut_short: false }
+    }
+
     /// How many blocks a plan for two finalists beside the current default has.
     pub(super) fn blocks_of(affordable: u32, sd: f64) -> u32 {
         let settings =
             |concurrency| Settings { part_size_bytes: 1, concurrency, parts_in_flight: 1 };
         let noise = Noise { of_all: Some(sd), of_finalists_at_most: None };
-        Self::new(&[settings(2), settings(3)], settings(1), noise, affordable, 0).last_block
+        Self::new(&[settings(2), settings(3)], Some(settings(1)), noise, affordable, 0).last_block
     }
 
     pub(super) fn next(&mut self, random: &mut fastrand::Rng) -> Option<(Settings, Phase, u32)> {
@@ -129,11 +142,17 @@ fn shows_the_margin(sd: f64, blocks: u32, degrees_of_freedom: usize) -> bool {
     t * sd * (2.0 / f64::from(blocks)).sqrt() <= -(1.0 - MARGIN).ln()
 }
 
-/// Blocks after which a pair shows that it is within the margin.
-fn blocks_that_show_the_margin(sd: Option<f64>) -> u32 {
+/// Blocks after which a pair shows that it is within the margin: few if the noise of several settings together
+/// is known after them.
+fn blocks_that_show_the_margin(sd: Option<f64>, entrants: usize) -> u32 {
     let Some(sd) = sd else { return BLOCKS_MAX };
-    let shows = |blocks: &u32| shows_the_margin(sd, *blocks, *blocks as usize - 1);
-    (BLOCKS_WANTED_MIN..BLOCKS_MAX).find(shows).unwrap_or(BLOCKS_MAX)
+    let degrees_of_freedom = |blocks: u32| match blocks < BLOCKS_WANTED_MIN {
+        true => (entrants - 1) * (blocks as usize - 1),
+        false => blocks as usize - 1,
+    };
+    let shows = |blocks: &u32| shows_the_margin(sd, *blocks, degrees_of_freedom(*blocks));
+    let least = if entrants > 2 { BLOCKS_OF_ALL_MIN } else { BLOCKS_WANTED_MIN };
+    (least..BLOCKS_MAX).find(shows).unwrap_or(BLOCKS_MAX)
 }
 
 #[cfg(test)]
@@ -148,15 +167,15 @@ mod tests {
     fn plan(affordable: u32, sd: f64) -> (usize, bool, u32) {
         let noise = Noise { of_all: Some(sd), of_finalists_at_most: Some(sd) };
         let finalists = [settings(8), settings(16), settings(32)];
-        let planned = Confirmation::new(&finalists, settings(2), noise, affordable, 3);
+        let planned = Confirmation::new(&finalists, Some(settings(2)), noise, affordable, 3);
         (planned.entrants.len(), planned.duplicate.is_some(), planned.last_block - 3)
     }
 
     #[test]
-    fn little_noise_needs_few_blocks_and_much_noise_as_many_as_there_are() {
-        assert_eq!(plan(100, 0.01), (4, true, 6));
+    fn little_noise_needs_few_blocks_much_noise_more_and_what_cannot_be_shown_gets_six() {
+        assert_eq!(plan(100, 0.01), (4, true, 3));
         assert_eq!(plan(100, 0.05), (4, true, 16));
-        assert_eq!(plan(40, 0.05), (4, true, 8));
+        assert_eq!(plan(40, 0.05), (4, true, 6));
     }
 
     #[test]
@@ -171,7 +190,7 @@ mod tests {
     fn blocks_that_a_larger_budget_would_add_are_told() {
         let is_cut_short = |affordable, sd| {
             let noise = Noise { of_all: Some(sd), of_finalists_at_most: Some(sd) };
-            Confirmation::new(&[settings(8)], settings(2), noise, affordable, 3).is_cut_short
+            Confirmation::new(&[settings(8)], Some(settings(2)), noise, affordable, 3).is_cut_short
         };
         assert!(!is_cut_short(100, 0.01) && !is_cut_short(100, 0.05));
         assert!(is_cut_short(40, 0.05) && is_cut_short(3, 0.01));
@@ -180,6 +199,6 @@ mod tests {
     #[test]
     fn where_the_noise_is_small_a_short_budget_still_confirms_all() {
         assert_eq!(plan(16, 0.003), (4, true, 3));
-        assert_eq!(plan(16, 0.05), (2, false, 8));
+        assert_eq!(plan(16, 0.05), (2, false, 6));
     }
 }

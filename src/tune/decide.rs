@@ -6,22 +6,52 @@
 //! R. L. Berger, Technometrics 24, 1982, 295-300). Settings that were confirmed are compared on the
 //! confirmation's blocks alone, which had no part in choosing them; those that only took part in the
 //! race by bounds that hold for all of its comparisons together.
+//!
+//! Blocks choose, and the soak holds the choice to it: what is told is what was carried then. Settings that once
+//! moved nothing, or of whose attempts more were refused than is allowed, are out: they are nobody's rivals.
 
 use super::blocks::Blocks;
 use super::ground::Ground;
 use super::search::{Outcome, Search};
 use super::why::Basis;
 use crate::result::{
-    Commands, Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Verdict,
+    Commands, Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Trade, Verdict,
 };
 use crate::stats::{log_mean, smallest_difference};
 
 /// What may be lost against the best for the sake of cheaper settings.
 pub const MARGIN: f64 = 0.05;
 
-/// The recommendation of a search; `None` when no candidate has a goodput in two blocks.
+/// A soak that carries less than this share of what the trials of its settings promised breaks the promise: by
+/// more than drift within a session usually does (ASSUMPTION).
+const PROMISE: f64 = 0.95;
+
+/// What short trials may have refused, over what is allowed in a long run: each begins with a rush of its own
+/// (ASSUMPTION). The soak is held to what is allowed.
+const SHORT_REFUSED: f64 = 2.5;
+
+/// What carries less than this share in short trials is no rival in a long run either, slowed down or not
+/// (ASSUMPTION).
+const HELD_BACK: f64 = 0.6;
+
+/// A single trial on the way is better than what was chosen if it carried more by this factor (ASSUMPTION: more
+/// than drift and noise do).
+const BETTER_ON_THE_WAY: f64 = 1.3;
+
+/// What a link may drift from one soak to the next (ASSUMPTION).
+const DRIFT_BETWEEN_SOAKS: f64 = 0.2;
+
+/// Two soaks differ by less (ASSUMPTION).
+const OUTDONE: f64 = 1.01;
+
+/// The recommendation of a search; `None` when nothing that was held for a soak may be recommended.
 pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation> {
     Evidence::of(search).recommend(direction)
+}
+
+/// What to hold for a soak next; `None` when that is decided.
+pub(super) fn to_soak(search: &Search) -> Option<Settings> {
+    Evidence::of(search).to_soak()
 }
 
 /// Fewest streams, then the smallest parts: the least memory.
@@ -33,8 +63,10 @@ pub(super) fn cost(settings: Settings) -> (u32, u64) {
 struct Evidence<'a> {
     search: &'a Search,
     ground: Ground,
-    /// Race and confirmation.
+    /// Race and confirmation, without those that are out.
     all: Blocks,
+    /// What short trials may have refused.
+    max_refused: f64,
     /// Who may be chosen: confirmed, or raced if there was no confirmation.
     eligible: Vec<Settings>,
 }
@@ -42,33 +74,161 @@ struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     fn of(search: &'a Search) -> Self {
         let ground = Ground::of_search(search);
-        let all = ground.raced().and(ground.confirmed());
-        let mut eligible: Vec<Settings> = ground.confirmed().settings().collect();
+        let max_refused = (SHORT_REFUSED * search.config().max_refused).min(1.0);
+        let is_in = |outcomes: &[Outcome]| {
+            let refused = outcomes.iter().map(|outcome| outcome.refused).sum::<f64>();
+            outcomes.iter().all(|outcome| outcome.goodput > 0.0)
+                && refused <= max_refused * outcomes.len() as f64
+        };
+        let mut all = ground.raced().and(ground.confirmed());
+        all.retain(is_in);
+        let mut evidence = Self { search, ground, all, max_refused, eligible: Vec::new() };
+        let confirmed = evidence.ground.confirmed();
+        let is_confirmed = |one: &Settings| confirmed.outcomes(*one).count() > 1;
+        let some: Vec<Settings> = evidence.all.settings().collect();
+        let mut eligible: Vec<Settings> = some.iter().copied().filter(is_confirmed).collect();
         if eligible.is_empty() {
-            eligible = all.settings().collect();
+            eligible = some;
         }
-        Self { search, ground, all, eligible }
+        eligible.retain(|one| evidence.is_no_step_back(*one));
+        evidence.eligible = eligible;
+        evidence
+    }
+
+    /// Fewer streams than are set now are chosen only if those were measured to be worse.
+    fn is_no_step_back(&self, settings: Settings) -> bool {
+        let current = self.search.config().current;
+        settings.streams() >= current.streams()
+            || self
+                .ground
+                .compare(settings, current)
+                .and_then(lower_bound)
+                .is_some_and(|low| low > 1.0)
+    }
+
+    /// By the blocks; without any, the knee of the way.
+    fn choice(&self) -> Option<Settings> {
+        let Some(leader) = self.leader() else { return self.knee() };
+        let chosen = self.cheapest_shown().unwrap_or_else(|| self.cheapest_taken(leader));
+        let goodput = self.ground.goodput(chosen).map_or(0.0, |goodput| goodput.mean);
+        match self.best_on_the_way() {
+            // Those that were raced are out: too many streams for what may be refused.
+            Some((settings, met)) if met > BETTER_ON_THE_WAY * goodput => Some(settings),
+            _ => Some(chosen),
+        }
+    }
+
+    /// What carried most on the way without too much being refused.
+    fn best_on_the_way(&self) -> Option<(Settings, f64)> {
+        let way = self.search.found_the_way().iter();
+        let let_in = way.filter(|(_, outcome)| outcome.refused <= self.max_refused);
+        let met = let_in.map(|(settings, outcome)| (*settings, outcome.goodput));
+        met.max_by(|one, other| one.1.total_cmp(&other.1))
+    }
+
+    /// What the way alone leads to, at the part size that carried most there.
+    fn knee(&self) -> Option<Settings> {
+        let (config, way) = (self.search.config(), self.search.way());
+        if way.best() <= 0.0 {
+            return None;
+        }
+        let part_size = *self.search.part_sizes().first()?;
+        let knee = config.with_streams(part_size, way.knee().max(config.current.streams()));
+        let is_let_in = knee.streams() <= way.streams_max(u32::MAX);
+        Some(if is_let_in { knee } else { config.with_streams(part_size, way.knee()) })
+    }
+
+    /// The choice; if it has not held what it promised, the best of the others that may carry more or are
+    /// refused less.
+    fn to_soak(&self) -> Option<Settings> {
+        let soaked = self.search.soaked();
+        let Some((last, outcome)) = soaked.last() else { return self.choice() };
+        let is_refused = self.is_refused(outcome);
+        if !is_refused && self.keeps_its_promise(*last, outcome) {
+            return self.held_back(*last, outcome);
+        }
+        let others = self.all.settings().filter(|one| {
+            let promises = self.ground.goodput(*one).map_or(0.0, |goodput| goodput.mean);
+            let may_be_better = if is_refused {
+                one.streams() < last.streams() || one.part_size_bytes > last.part_size_bytes
+            } else {
+                promises > outcome.goodput
+            };
+            may_be_better && soaked.iter().all(|(done, _)| done != one)
+        });
+        let others: Vec<Settings> = others.collect();
+        self.all.best(&others)
+    }
+
+    /// The most streams that were told to slow down and carried a good part of this: short trials do not show what
+    /// they carry in the long run, when the pace has settled and there is always one whose wait is over.
+    fn held_back(&self, settings: Settings, soak: &Outcome) -> Option<Settings> {
+        let is_in_question = |(one, outcome): &(Settings, Outcome)| {
+            one.streams() > settings.streams()
+                && outcome.limited_by == LimitedBy::Throttled
+                && outcome.goodput >= HELD_BACK * soak.goodput
+        };
+        let rivals = self.tried().filter(is_in_question).map(|(one, _)| one);
+        let most = rivals.max_by_key(|one| cost(*one))?;
+        let mut soaked = self.search.soaked().iter();
+        soaked.all(|(one, _)| one.streams() <= settings.streams()).then_some(most)
+    }
+
+    /// Whether more streams, though they were told to slow down, carried more when they were held: then yet more
+    /// may carry yet more.
+    fn is_outdone(&self, settings: Settings, soak: &Outcome) -> bool {
+        let mut soaked = self.search.soaked().iter();
+        soaked.any(|(one, other)| {
+            one.streams() > settings.streams() && other.goodput > OUTDONE * soak.goodput
+        })
+    }
+
+    fn is_refused(&self, soak: &Outcome) -> bool {
+        soak.refused > self.search.config().max_refused
+    }
+
+    fn keeps_its_promise(&self, settings: Settings, soak: &Outcome) -> bool {
+        self.ground.goodput(settings).is_none_or(|promised| soak.goodput >= PROMISE * promised.mean)
+    }
+
+    /// Of those that were held, the cheapest within the margin of the best. Soaks come one after the other, and a
+    /// link may drift between them by more than settings differ: where nobody was told to slow down, the first
+    /// stays, which the blocks chose, unless another carried far more.
+    fn held(&self) -> Option<(Settings, Outcome)> {
+        let soaked = self.search.soaked();
+        let is_throttled = soaked.iter().any(|(_, soak)| soak.limited_by == LimitedBy::Throttled);
+        let margin = if is_throttled { MARGIN } else { DRIFT_BETWEEN_SOAKS };
+        let held: Vec<_> = soaked
+            .iter()
+            .filter(|(_, soak)| soak.goodput > 0.0 && !self.is_refused(soak))
+            .collect();
+        let best = held.iter().map(|(_, soak)| soak.goodput).fold(0.0, f64::max);
+        let mut near = held.into_iter().filter(|(_, soak)| soak.goodput >= (1.0 - margin) * best);
+        match is_throttled {
+            true => near.min_by_key(|(settings, _)| cost(*settings)).copied(),
+            false => near.next().copied(),
+        }
     }
 
     fn recommend(&self, direction: Direction) -> Option<Recommendation> {
-        let leader = self.leader()?;
-        let cheapest_shown = self.cheapest_shown();
-        let chosen = cheapest_shown.unwrap_or_else(|| self.cheapest_taken(leader));
-        let mean = self.ground.goodput(chosen)?;
-        let interval_95 = mean.interval_95?;
+        let (chosen, soak) = self.held()?;
+        let (told, interval_95) = self.ground.told(chosen)?;
+        let leader = self.leader().unwrap_or(chosen);
         let blocks = match self.ground.confirmed().goodputs(chosen).len() {
             0 | 1 => self.all.goodputs(chosen).len(),
             confirmed => confirmed,
         };
-
-        let others = self.all.settings().filter(|settings| *settings != chosen);
+        let current = self.search.config().current;
+        let others =
+            self.all.settings().filter(|settings| *settings != chosen && *settings != current);
+        let others = others.chain((chosen != current).then_some(current));
         let compared_with: Vec<Comparison> =
             others.filter_map(|other| self.ground.compare(chosen, other)).collect();
-        let current = self.search.config().current;
         let against = |settings: Settings| {
             compared_with.iter().find(|comparison| comparison.settings == settings).copied()
         };
-        let within_margin_shown = self.is_within_margin(chosen, self.all.settings());
+        let within_margin_shown =
+            !compared_with.is_empty() && self.is_within_margin(chosen, self.all.settings());
         let better_than_default_shown =
             against(current).and_then(lower_bound).is_some_and(|low| low > 1.0);
         let same_settings_twice = self.same_settings_twice();
@@ -77,23 +237,31 @@ impl<'a> Evidence<'a> {
             true => compared_with.iter().any(|one| lower_bound(*one).is_some_and(|low| low > 1.0)),
             false => better_than_default_shown,
         };
-        let shown = within_margin_shown && better_shown && !differ(same_settings_twice);
-        let (verdict, limited_by) = self.verdict(chosen, shown);
+        let keeps_its_promise = self.keeps_its_promise(chosen, &soak);
+        let shown = within_margin_shown
+            && better_shown
+            && keeps_its_promise
+            && self.held_back(chosen, &soak).is_none()
+            && !self.is_outdone(chosen, &soak)
+            && !differ(same_settings_twice);
+        let (verdict, limited_by) = self.verdict(chosen, &soak, shown);
         let smallest_difference_seen = self.smallest_difference_seen(chosen, blocks);
-        let leader = self.highest(chosen).unwrap_or(leader);
         let basis = Basis {
             objective: self.search.config().objective,
             chosen,
-            leader,
+            leader: self.highest(chosen).unwrap_or(leader),
             current,
             verdict,
             limited_by,
             within_margin_shown,
-            shown_of_confirmed: cheapest_shown.is_some(),
+            shown_of_confirmed: self.cheapest_shown() == Some(chosen),
             against_current: against(current),
             same_settings_twice,
+            keeps_its_promise,
             throttled_from: self.limited(LimitedBy::Throttled).min(),
             streams_tried: self.tried().map(|(settings, _)| settings.streams()).max().unwrap_or(0),
+            most: self.search.config().concurrency_max,
+            ceiling: self.search.config().ceiling,
             left_out: self.search.candidates().left_out,
             excluded: &self.search.candidates().excluded,
             blocks,
@@ -102,14 +270,16 @@ impl<'a> Evidence<'a> {
         Some(Recommendation {
             settings: chosen,
             direction,
-            goodput_bytes_per_second: mean.mean,
+            goodput_bytes_per_second: told,
             interval_95,
             verdict,
             within_margin_shown,
             better_than_default_shown,
             smallest_difference_seen,
+            refused_share: Some(soak.refused),
             why: basis.to_string(),
             compared_with,
+            trade: self.trade(chosen),
             commands: Commands::default(),
             limited_by,
             same_settings_twice,
@@ -117,6 +287,26 @@ impl<'a> Evidence<'a> {
             effective_speed_interval_95: None,
             scaling: None,
         })
+    }
+
+    /// What other numbers of files bring and have refused, with as many parts of each in flight.
+    fn trade(&self, chosen: Settings) -> Vec<Trade> {
+        let alike = |one: &Settings| one.parts_in_flight == chosen.parts_in_flight;
+        let soaked = self.search.soaked().iter().copied();
+        let mut trials: Vec<(Settings, Outcome)> =
+            self.tried().chain(soaked).filter(|(one, _)| alike(one)).collect();
+        trials.sort_by_key(|(settings, _)| *settings);
+        let same = trials.chunk_by(|(one, _), (other, _)| one == other);
+        let mean = |of: &[(Settings, Outcome)], value: fn(&Outcome) -> f64| {
+            of.iter().map(|(_, outcome)| value(outcome)).sum::<f64>() / of.len() as f64
+        };
+        same.map(|of| Trade {
+            settings: of[0].0,
+            goodput_bytes_per_second: mean(of, |outcome| outcome.goodput),
+            refused_share: mean(of, |outcome| outcome.refused),
+            trials: of.len() as u32,
+        })
+        .collect()
     }
 
     /// The settings with the highest mean of all blocks.
@@ -139,11 +329,15 @@ impl<'a> Evidence<'a> {
         shown.min_by_key(|settings| cost(*settings))
     }
 
-    /// Where nothing is shown: the cheapest that came about as far as the leader, over all blocks.
+    /// Where nothing is shown: the cheapest that likely comes within the margin of the leader. To be one
+    /// standard error on the safe side costs streams, and to be on the other side costs goodput.
     fn cheapest_taken(&self, leader: Settings) -> Settings {
         let near = |settings: &Settings| {
-            let ratio = self.all.ratio(*settings, leader);
-            ratio.is_some_and(|ratio| ratio.mean >= 1.0 - MARGIN)
+            self.all.ratio(*settings, leader).is_some_and(|ratio| {
+                let blocks = self.all.common(&[*settings, leader]).len() as f64;
+                let error = ratio.sd.map_or(MARGIN, |sd| sd / blocks.sqrt());
+                *settings == leader || ratio.mean * (-error).exp() >= 1.0 - MARGIN
+            })
         };
         let taken = self.eligible.iter().copied().filter(near);
         taken.min_by_key(|settings| cost(*settings)).unwrap_or(leader)
@@ -188,19 +382,30 @@ impl<'a> Evidence<'a> {
         smallest_difference(sd, blocks).map(f64::exp_m1)
     }
 
-    /// A limit of the client, the source, the server's patience or a cap is not an optimum of the settings: not
-    /// on the chosen ones, and not on those with more streams that might otherwise have been better.
-    fn verdict(&self, chosen: Settings, shown: bool) -> (Verdict, Option<LimitedBy>) {
+    /// A limit of the client, the source or a cap is not an optimum of the settings: not on the chosen ones, and
+    /// not on those with more streams that might otherwise have been better. Nor is the server's patience on the
+    /// chosen ones; that more streams are told to slow down is how the link is.
+    fn verdict(
+        &self,
+        chosen: Settings,
+        soak: &Outcome,
+        shown: bool,
+    ) -> (Verdict, Option<LimitedBy>) {
         let might_be_better = |settings: &Settings| {
             *settings == chosen
                 || settings.streams() > chosen.streams()
                     && self.all.ratio(*settings, chosen).is_some_and(|to| to.mean >= 1.0 - MARGIN)
         };
-        let limit = self.all.settings().filter(might_be_better).find_map(|one| self.limit(one));
+        let of_soak = Some(soak.limited_by).filter(|limit| is_limit(*limit));
+        let limit = self.all.settings().filter(might_be_better).find_map(|one| {
+            self.limit(one).filter(|limit| one == chosen || *limit != LimitedBy::Throttled)
+        });
+        let limit = of_soak.or(limit);
         let unsteady = |outcome: &Outcome| outcome.steady == Some(false);
         let verdict = match shown {
             _ if limit.is_some() => Verdict::Limited,
-            _ if self.mostly(chosen, unsteady) => Verdict::NotSteady,
+            _ if chosen.concurrency >= self.search.config().concurrency_max => Verdict::StillRising,
+            _ if unsteady(soak) || self.mostly(chosen, unsteady) => Verdict::NotSteady,
             true => Verdict::Clear,
             false => Verdict::Indistinguishable,
         };

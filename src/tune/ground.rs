@@ -6,12 +6,23 @@ use super::{confirm, race};
 use crate::result::{Comparison, Phase, Settings, Trial};
 use crate::stats::{LogMean, Residual, log_mean};
 
-/// The blocks of a race and of its confirmation.
+/// What carries less than one part in so many of another is out of the question: no seat is given to it, and
+/// it is compared by the one trial on the way that there is.
+pub(super) const FAR: f64 = 3.0;
+
+/// How much a trial on the way may differ from one in a block, by drift and noise: standard deviation of the
+/// logarithm (ASSUMPTION).
+const SD_ON_THE_WAY: f64 = 0.3;
+
+/// The blocks of a race and of its confirmation, and the way to them.
 #[derive(Clone, Debug, Default)]
 pub struct Ground {
     raced: Blocks,
     /// With the duplicate's trials.
     confirmed: Blocks,
+    /// One trial of each number of streams.
+    way: Vec<(Settings, f64)>,
+    soaked: Vec<(Settings, Outcome)>,
 }
 
 impl Ground {
@@ -39,7 +50,15 @@ impl Ground {
                 Phase::Race => &mut ground.raced,
                 Phase::Confirmation => &mut ground.confirmed,
                 Phase::Duplicate => &mut duplicate,
-                Phase::Calibration | Phase::Ramp | Phase::BothWays | Phase::Run => continue,
+                Phase::Ramp | Phase::Calibration => {
+                    ground.way.push((trial.settings, outcome(trial).goodput));
+                    continue;
+                }
+                Phase::Soak => {
+                    ground.soaked.push((trial.settings, outcome(trial)));
+                    continue;
+                }
+                Phase::BothWays | Phase::Run => continue,
             };
             blocks.insert(trial.settings, trial.block.unwrap_or_default(), outcome(trial));
         }
@@ -49,7 +68,31 @@ impl Ground {
 
     pub(super) fn of_search(search: &Search) -> Self {
         let confirmed = search.confirmed().sharpened_by(search.duplicate());
-        Self { raced: search.raced().clone(), confirmed }
+        let way = search.found_the_way().iter();
+        let way = way.map(|(settings, outcome)| (*settings, outcome.goodput)).collect();
+        let (raced, soaked) = (search.raced().clone(), search.soaked().to_vec());
+        Self { raced, confirmed, way, soaked }
+    }
+
+    /// What settings that were held for a soak carry: in the soak and, if nothing was refused, in their trials of
+    /// blocks before it, all that was measured counting by its time. A link drifts: a session sees more of that than its last minute.
+    ///
+    /// The interval is that of the soak, and holds what the trials say as well.
+    pub fn told(&self, settings: Settings) -> Option<(f64, [f64; 2])> {
+        let (_, soak) = self.soaked.iter().rev().find(|(of, _)| *of == settings)?;
+        let blocks = self.raced.and(&self.confirmed);
+        // Where calls are refused short trials say less of the long run than the soak alone.
+        let is_let_in = blocks.outcomes(settings).all(|(_, outcome)| outcome.refused == 0.0);
+        let trials = || blocks.outcomes(settings).map(|(_, outcome)| outcome).filter(|_| is_let_in);
+        let weight = |outcome: &Outcome| outcome.measured.as_secs_f64().max(1.0);
+        let (sum, weights) = trials().chain([soak]).fold((0.0, 0.0), |(sum, weights), one| {
+            (sum + weight(one) * one.goodput, weights + weight(one))
+        });
+        let told = sum / weights;
+        let [low, high] = soak.interval_95.unwrap_or([soak.goodput; 2]);
+        let (goodputs, count) = (trials().map(|one| one.goodput).sum::<f64>(), trials().count());
+        let before = if count > 0 { goodputs / count as f64 } else { told };
+        Some((told, [low.min(before), high.max(before)]))
     }
 
     pub(super) fn raced(&self) -> &Blocks {
@@ -69,7 +112,8 @@ impl Ground {
         }
     }
 
-    /// One against the other: by the confirmation where it holds both twice, else by the race.
+    /// One against the other: by the confirmation where it holds both twice, else by the race; by a trial on
+    /// the way where that shows the other to be out of the question.
     pub fn compare(&self, one: Settings, other: Settings) -> Option<Comparison> {
         if let Some(ratio) = self.confirmed.ratio(one, other)
             && let Some(interval_95) = self.confirmed_interval(one, other, &ratio)
@@ -78,10 +122,22 @@ impl Ground {
             let interval_95 = Some(interval_95);
             return Some(Comparison { settings: other, ratio: ratio.mean, interval_95, phase });
         }
-        let ratio = self.raced.ratio(one, other)?.mean;
+        let Some(ratio) = self.raced.ratio(one, other).map(|ratio| ratio.mean) else {
+            return self.compare_far(one, other);
+        };
         let bound = race::bound(&self.raced, one, other);
         let interval_95 = bound.map(|bound| around(ratio, bound));
         Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Race) })
+    }
+
+    fn compare_far(&self, one: Settings, other: Settings) -> Option<Comparison> {
+        let (_, far) =
+            self.way.iter().find(|(settings, goodput)| *settings == other && *goodput > 0.0)?;
+        let near = self.goodput(one).map(|goodput| goodput.mean);
+        let on_the_way = self.way.iter().find(|(settings, _)| *settings == one).map(|(_, of)| *of);
+        let ratio = near.or(on_the_way)? / far;
+        let interval_95 = (ratio >= FAR).then(|| around(ratio, 1.96 * SD_ON_THE_WAY));
+        Some(Comparison { settings: other, ratio, interval_95, phase: Some(Phase::Ramp) })
     }
 
     /// The paired interval; of few blocks that of the block design.

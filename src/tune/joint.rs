@@ -1,5 +1,8 @@
 //! One concurrency for both directions: GCS has a single number for uploads and downloads.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::commands::{GcsOptions, commands};
 use super::decide::{MARGIN, is_shown_within_margin};
 use super::pairs;
@@ -74,11 +77,12 @@ impl ForBoth {
         })
     }
 
-    /// Of so many affordable trials those that the second search may take: while something would be open
-    /// after it, trials of one pair are kept from a budget of three times as many.
-    pub fn leaves(up: &Search, down: &Search, options: &GcsOptions, affordable: u32) -> u32 {
-        let is_open = affordable >= 3 * pairs::TRIALS && Self::next(up, down, options).is_some();
-        if is_open { affordable - pairs::TRIALS } else { affordable }
+    /// Of the time that is left, what the second search may take: while something would be open after it,
+    /// trials of one pair are kept from a budget of three times as many.
+    pub fn leaves(up: &Search, down: &Search, options: &GcsOptions, left: Duration) -> Duration {
+        let is_open =
+            down.comparisons(left) >= 3 * pairs::TRIALS && Self::next(up, down, options).is_some();
+        if is_open { left.saturating_sub(down.takes_comparison() * pairs::TRIALS) } else { left }
     }
 }
 
@@ -107,9 +111,10 @@ struct Candidate {
 
 impl Candidate {
     fn chosen(up: &Standing, down: &Standing) -> Option<Self> {
-        let (up, down) = (up.by_files(), down.by_files());
-        let both = up.iter().filter_map(|(files, up)| {
-            down.get(files).map(|down| Self { files: *files, up: *up, down: *down })
+        let known: BTreeSet<u32> =
+            [up, down].iter().flat_map(|way| way.by_files().into_keys()).collect();
+        let both = known.into_iter().filter_map(|files| {
+            Some(Self { files, up: up.of_files(files)?, down: down.of_files(files)? })
         });
         let both: Vec<Self> = both.collect();
         let least_loss = || both.iter().min_by(|one, other| other.share().total_cmp(&one.share()));
@@ -164,7 +169,7 @@ mod tests {
 
     use super::super::recommend;
     use super::super::search::Outcome;
-    use super::super::tests::config;
+    use super::super::tests::{config, time_for};
     use super::*;
     use crate::result::LimitedBy;
     use crate::units::MIB;
@@ -173,15 +178,15 @@ mod tests {
     fn searched(knee: u32, retrograde: bool) -> Search {
         let mut search = Search::new(config(7));
         let mut random = fastrand::Rng::with_seed(7);
-        let mut left = 60;
+        let mut left = time_for(60);
         while let Some(next) = search.ask(left) {
             let streams = f64::from(next.settings.streams());
             let knee = f64::from(knee);
             let beyond = if retrograde { (streams / knee).max(1.0).powf(0.5) } else { 1.0 };
             let goodput = streams.min(knee) / beyond * (1.0 + 0.004 * random.f64());
             let limited_by = LimitedBy::GatewayOrNetwork;
-            search.tell(next, Outcome { goodput, limited_by, steady: None });
-            left -= 1;
+            search.tell(next, Outcome::of(goodput, limited_by));
+            left = left.saturating_sub(next.lasts.all());
         }
         search
     }
@@ -189,7 +194,8 @@ mod tests {
     /// Measures what serves both as [`ForBoth`] asks for it. How many trials that took, each way.
     fn measured(up: &mut Search, down: &mut Search, knees: [u32; 2]) -> [u32; 2] {
         let mut random = fastrand::Rng::with_seed(8);
-        let last_blocks = [&*up, &*down].map(|search| search.confirmed().last());
+        let last_blocks =
+            [&*up, &*down].map(|search| search.raced().last().max(search.confirmed().last()));
         let mut trials = [0; 2];
         while let Some(open) = ForBoth::next(up, down, &GcsOptions::default()) {
             let (search, way) = match open.direction {
@@ -199,7 +205,7 @@ mod tests {
             let streams = open.next.settings.streams().min(knees[way]);
             let goodput = f64::from(streams) * (1.0 + 0.004 * random.f64());
             let limited_by = LimitedBy::GatewayOrNetwork;
-            search.tell(open.next, Outcome { goodput, limited_by, steady: None });
+            search.tell(open.next, Outcome::of(goodput, limited_by));
             // The blocks are new ones, of two trials each.
             let block = open.next.block.unwrap();
             assert_eq!(block, last_blocks[way] + trials[way] / 2 + 1);
@@ -215,8 +221,9 @@ mod tests {
     #[test]
     fn the_larger_of_two_knees_serves_both_where_more_files_do_no_harm() {
         let joint = found(&searched(8, false), &searched(16, false));
-        assert_eq!((joint.concurrency, joint.within_margin), (16, true), "{}", joint.why);
-        assert!(joint.commands.gcs_endpoint.contains("--max-concurrency 16 "));
+        assert!((16..=20).contains(&joint.concurrency) && joint.within_margin, "{}", joint.why);
+        let number = format!("--max-concurrency {} ", joint.concurrency);
+        assert!(joint.commands.gcs_endpoint.contains(&number));
     }
 
     #[test]

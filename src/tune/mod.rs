@@ -1,21 +1,23 @@
 //! Which settings to try next, when to stop, which to recommend, how to say it to GCS, rclone, the
 //! AWS CLI and s5cmd. Pure: asks for settings and is told outcomes, does no input or output.
 //!
-//! 1. **Calibration**: one stream of each part size, which orders them.
-//! 2. **Ramp**: the streams are doubled until two steps in a row bring less than 20 % of a
-//!    proportional gain (the rule of AzCopy's tuner, `ste/concurrencyTuner.go`). Where the endpoint says to
-//!    slow down, the most streams that it lets in are looked for instead.
+//! 1. **The way** to the knee, of the largest part size: from what is set now on four times as many streams as
+//!    long as a step pays, then between. A step lasts seconds and waits for no part to end.
+//! 2. **Part sizes** are compared at the knee, where the choice will be, and not at one stream.
 //! 3. **Race**: up to twelve candidates around the knee, each once in every block and in random order
 //!    within it (randomised complete blocks), so that drift hits all alike. Between blocks those are
 //!    dropped that are shown not to be worth choosing, so that the budget goes to those that may be.
 //! 4. **Confirmation** on fresh data, in a number of blocks fixed beforehand: the leaders, what is set
-//!    now, and a duplicate of the likely choice.
-//! 5. **Decision**: the cheapest settings whose lower 95 % bound on the ratio to every other candidate
+//!    now unless that is out of the question, and a duplicate of the likely choice.
+//! 5. **Soak**: the choice is held for a minute and more. What it carries then is what is told. If more is
+//!    refused than is allowed, or it falls behind what its trials promised, the next best is held instead.
+//! 6. **Decision**: the cheapest settings whose lower 95 % bound on the ratio to every other candidate
 //!    is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
-//! 6. **Both ways**, after a search in each direction, with what is left of the budget: the concurrency
+//! 7. **Both ways**, after a search in each direction, with what is left of the budget: the concurrency
 //!    that serves both, in blocks of two against the best of each direction that does not know it well.
 //!
-//! A smaller budget leaves out the duplicate first, then finalists and candidates, in order of worth.
+//! Finding is cheap and claiming is separate: a smaller budget leaves out the duplicate first, then finalists,
+//! candidates, and at last all blocks; the soak stays. Without the knee and a soak nothing is recommended.
 
 mod blocks;
 mod candidates;
@@ -30,13 +32,14 @@ mod pairs;
 mod plan;
 mod programs;
 mod race;
-mod ramp;
 mod resume;
 mod scaling;
+mod schedule;
 mod search;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod way;
 mod why;
 
 pub use commands::{GcsOptions, commands, gcs_concurrency, untuned};
@@ -46,8 +49,12 @@ pub use ground::Ground;
 pub use joint::{ForBoth, joint};
 pub use plan::{Forecast, SD_ASSUMED};
 pub use programs::Way;
+pub use resume::Question;
 pub use scaling::scaling;
+pub use schedule::Lasts;
 pub use search::{Next, Outcome, Search};
+
+use std::time::Duration;
 
 use crate::result::Settings;
 
@@ -62,12 +69,43 @@ pub struct Config {
     pub parts_in_flight: Vec<u32>,
     /// What is set now: the recommendation is compared with it.
     pub current: Settings,
+    /// Who says that there may be no more files in flight.
+    pub ceiling: Ceiling,
     /// What no candidate may exceed.
     pub limits: Limits,
+    /// Share of the attempts that may be told to slow down.
+    pub max_refused: f64,
+    /// How long things are measured.
+    pub times: Times,
     /// What outcomes are; only for the words of a recommendation.
     pub objective: Objective,
     /// Seed of the order within blocks.
     pub seed: u64,
+}
+
+/// Who says that there may be no more files in flight than the highest number that is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ceiling {
+    /// The user, or a default.
+    #[default]
+    Asked,
+    /// The endpoint, which refuses more transfers at a time.
+    Endpoint,
+    /// This machine's memory or its open files.
+    Machine,
+    /// A cap on bytes: what is in flight together must fit it.
+    Caps,
+}
+
+/// How long things are measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Before each window.
+    pub warm_up: Duration,
+    /// Of a trial in a block; steps on the way have half of it.
+    pub window: Duration,
+    /// Least time for which the choice is held.
+    pub soak: Duration,
 }
 
 /// What a search makes as high as it can.

@@ -82,8 +82,7 @@ mod tests {
 
     #[test]
     fn each_block_holds_both_of_a_pair_and_the_next_pair_waits_for_the_last_block() {
-        let outcome =
-            Outcome { goodput: 1.0, limited_by: LimitedBy::GatewayOrNetwork, steady: None };
+        let outcome = Outcome::of(1.0, LimitedBy::GatewayOrNetwork);
         let mut pairs = Pairs::default();
         let mut order = Vec::new();
         for number in 0..2 * TRIALS {

@@ -14,13 +14,19 @@ use crate::stats::Residual;
 
 /// Looks at the race, hence blocks: who is not beaten by then goes on to the confirmation or is left
 /// as not told apart.
-pub(super) const BLOCKS_MAX: u32 = 5;
+pub(super) const BLOCKS_MAX: u32 = 4;
+
+/// Before this block is over the race does not leave it to the confirmation to tell all apart.
+const BLOCKS_BEFORE_ALL: u32 = 3;
 
 /// Neighbours of the best may join before this block: later they would get too few.
 const NEIGHBOURS_UNTIL: u32 = 3;
 
 /// Probability that any of the bounds of a race is wrong, all looks together.
 const ALPHA: f64 = 0.05;
+
+/// With fewer degrees of freedom the noise of some is taken from that of all.
+const FREEDOM_MIN: usize = 4;
 
 /// A race under way.
 #[derive(Debug)]
@@ -60,8 +66,11 @@ impl Race {
             let invited = self.invited(blocks, neighbours);
             let few = self.block > 0 && self.alive.len() + invited.len() <= self.wanted;
             let at_most = noise_at_most(blocks, &self.alive);
+            // To confirm all that are left takes three blocks with a duplicate; another block of the race
+            // may leave one, and then there is nothing to confirm.
             let decided = few
-                || invited.is_empty()
+                || self.block >= BLOCKS_BEFORE_ALL
+                    && invited.is_empty()
                     && confirm::shows_all(self.alive.len(), at_most, affordable.saturating_sub(1));
             let affords = |count: usize| affordable >= self.reserve + count as u32;
             if decided || self.block >= BLOCKS_MAX || self.alive.is_empty() {
@@ -108,7 +117,7 @@ impl Race {
         self.alive = kept.copied().collect();
     }
 
-    /// Half and twice the streams of the best so far, if they are new: the knee of another part size may
+    /// Some fewer and more streams than the likely choice has, if they are new: the knee of another part size may
     /// be elsewhere.
     fn invited(
         &self,
@@ -118,7 +127,7 @@ impl Race {
         if !(1..NEIGHBOURS_UNTIL).contains(&self.block) {
             return Vec::new();
         }
-        let near = blocks.best(&self.alive).map_or_else(Vec::new, neighbours);
+        let near = likely(&self.alive, blocks).map_or_else(Vec::new, neighbours);
         near.into_iter().filter(|settings| !self.began.contains(settings)).collect()
     }
 }
@@ -135,9 +144,18 @@ pub(super) fn likely(alive: &[Settings], blocks: &Blocks) -> Option<Settings> {
 /// `None` as long as nothing is known of the noise, or if they shared no block.
 pub(super) fn bound(blocks: &Blocks, one: Settings, other: Settings) -> Option<f64> {
     let shared = blocks.common(&[one, other]).len();
-    let residual = noise(blocks).filter(|_| shared > 0)?;
+    let residual = noise_of_those_left(blocks, shared).or_else(|| noise(blocks));
+    let residual = residual.filter(|_| shared > 0)?;
     let comparisons = blocks.settings().count().saturating_sub(1);
     Some(residual.bound(shared, ALPHA / f64::from(BLOCKS_MAX), comparisons))
+}
+
+/// The noise of settings that are in at least so many blocks, if they say enough of it: those that were dropped
+/// before vary as they like.
+fn noise_of_those_left(blocks: &Blocks, shared: usize) -> Option<Residual> {
+    let stayed = |settings: &Settings| blocks.outcomes(*settings).count() >= shared;
+    let left = blocks.settings().filter(stayed).collect::<Vec<_>>();
+    noise_among(blocks, &left).filter(|residual| residual.degrees_of_freedom >= FREEDOM_MIN)
 }
 
 /// What is left of the race's logarithms when settings and blocks are taken out, from that complete part

@@ -1,21 +1,24 @@
 //! The search as an ask/tell object.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Config;
 use super::blocks::Blocks;
 use super::candidates::{self, Candidates};
-use super::confirm::{self, Confirmation, Noise};
+use super::confirm::{Confirmation, Noise};
+use super::decide;
 use super::pairs::Pairs;
 use super::race::{self, Race};
-use super::ramp::Ramp;
+use super::schedule::{Lasts, Schedule};
+use super::way::Way;
 use crate::result::{LimitedBy, Phase, Settings};
 
 /// Fewer blocks in a race compare nothing.
 const RACE_BLOCKS_MIN: u32 = 2;
 
-/// Trials that must remain when the way has been found, so that anything can be said at all.
-pub(super) const LEAST_AFTER: u32 = 2 * confirm::BLOCKS_MIN;
+/// How many settings are held for a soak, at most.
+const SOAKS_MAX: usize = 3;
 
 /// A trial to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Next {
     pub phase: Phase,
     /// Which block of trials.
     pub block: Option<u32>,
+    /// How long.
+    pub lasts: Lasts,
 }
 
 /// A trial that was run.
@@ -33,44 +38,95 @@ pub struct Next {
 pub struct Outcome {
     /// Bytes per second: goodput, or effective speed where that is the objective.
     pub goodput: f64,
+    /// Its interval within this one trial, if it was long enough to have one.
+    pub interval_95: Option<[f64; 2]>,
     /// What held it down.
     pub limited_by: LimitedBy,
     /// Whether it was found to be steady; `None` if that was not judged.
     pub steady: Option<bool>,
+    /// Share of the attempts that were told to slow down.
+    pub refused: f64,
+    /// Longest that an answer asked to wait.
+    pub longest_wait: Duration,
+    /// How long it was measured; zero if that is not known.
+    pub measured: Duration,
+    /// Until its objects were gone; zero if that is not known.
+    pub took: Duration,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self {
+            goodput: 0.0,
+            interval_95: None,
+            limited_by: LimitedBy::Unknown,
+            steady: None,
+            refused: 0.0,
+            longest_wait: Duration::ZERO,
+            measured: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+}
+
+impl Outcome {
+    /// One of which no more is known.
+    pub fn of(goodput: f64, limited_by: LimitedBy) -> Self {
+        Self { goodput, limited_by, ..Self::default() }
+    }
 }
 
 /// A search under way: asked for the next trial, told what that brought.
 ///
-/// It is deterministic: the same configuration, the same budgets and the same outcomes lead to the
+/// It is deterministic: the same configuration, the same times left and the same outcomes lead to the
 /// same questions, so that a search that was cut off goes on when its trials are told again.
 #[derive(Debug)]
 pub struct Search {
     config: Config,
     stage: Stage,
-    /// Part sizes of which one stream is tried; chosen when the budget is first known.
-    calibrated: Option<Vec<u64>>,
-    /// One stream of each, and what it brought.
-    single: Vec<(Settings, Outcome)>,
-    ramp: Ramp,
+    schedule: Schedule,
+    way: Way,
+    /// The other part sizes at the knee, and what they brought.
+    sizes: Vec<(Settings, Outcome)>,
     race: Option<Race>,
     raced: Blocks,
     confirmation: Option<Confirmation>,
     confirmed: Blocks,
     duplicate: Blocks,
+    soaked: Vec<(Settings, Outcome)>,
     /// For the concurrency that serves both directions.
     pairs: Pairs,
     /// Everything before the race.
     found_the_way: Vec<(Settings, Outcome)>,
     candidates: Candidates,
+    is_cut_short: bool,
+    /// Time ran out before the knee was found.
+    is_lost: bool,
     random: fastrand::Rng,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    Calibration,
-    Ramp,
+    /// To the knee of one part size.
+    Way,
+    /// The other part sizes there.
+    Sizes,
     Race,
     Confirmation,
+    Soak,
+    Over,
+}
+
+impl Stage {
+    fn after(self) -> Self {
+        match self {
+            Self::Way => Self::Sizes,
+            Self::Sizes => Self::Race,
+            Self::Race => Self::Confirmation,
+            Self::Confirmation => Self::Soak,
+            Self::Soak | Self::Over => Self::Over,
+        }
+    }
 }
 
 impl Search {
@@ -81,66 +137,67 @@ impl Search {
         config.parts_in_flight.sort_unstable();
         config.parts_in_flight.dedup();
         let random = fastrand::Rng::with_seed(config.seed);
+        let schedule = Schedule::new(config.times);
         Self {
             config,
-            stage: Stage::Calibration,
-            calibrated: None,
-            single: Vec::new(),
-            ramp: Ramp::default(),
+            stage: Stage::Way,
+            schedule,
+            way: Way::default(),
+            sizes: Vec::new(),
             race: None,
             raced: Blocks::default(),
             confirmation: None,
             confirmed: Blocks::default(),
             duplicate: Blocks::default(),
+            soaked: Vec::new(),
             pairs: Pairs::default(),
             found_the_way: Vec::new(),
             candidates: Candidates::default(),
+            is_cut_short: false,
+            is_lost: false,
             random,
         }
     }
 
-    /// The next trial, when `affordable` more fit the budget; `None` when the search is over.
-    pub fn ask(&mut self, affordable: u32) -> Option<Next> {
-        if affordable == 0 {
-            return None;
-        }
-        loop {
+    /// The next trial, when so much time is left; `None` when the search is over.
+    pub fn ask(&mut self, left: Duration) -> Option<Next> {
+        while self.stage != Stage::Over {
             let next = match self.stage {
-                Stage::Calibration => self.next_of_calibration(affordable),
-                Stage::Ramp => self.next_of_ramp(affordable),
-                Stage::Race => self.next_of_race(affordable),
-                Stage::Confirmation => return self.next_of_confirmation(affordable),
+                Stage::Way => self.next_of_the_way(left),
+                Stage::Sizes => self.next_of_sizes(left),
+                Stage::Race => self.next_of_race(self.schedule.comparisons(left)),
+                Stage::Confirmation => self.next_of_confirmation(self.schedule.comparisons(left)),
+                Stage::Soak => self.next_of_soak(left),
+                Stage::Over => None,
             };
             if next.is_some() {
                 return next;
             }
-            self.stage = match self.stage {
-                Stage::Calibration => Stage::Ramp,
-                Stage::Ramp => Stage::Race,
-                Stage::Race | Stage::Confirmation => Stage::Confirmation,
-            };
+            self.stage = self.stage.after();
         }
+        None
     }
 
     /// What the trial last asked for brought.
     pub fn tell(&mut self, next: Next, outcome: Outcome) {
-        let Next { settings, phase, block } = next;
+        let Next { settings, phase, block, lasts } = next;
         let block = block.unwrap_or_default();
+        self.schedule.tell(lasts, &outcome);
         match phase {
             Phase::Race => self.raced.insert(settings, block, outcome),
             Phase::Confirmation => self.confirmed.insert(settings, block, outcome),
             Phase::Duplicate => self.duplicate.insert(settings, block, outcome),
+            Phase::Soak => self.soaked.push((settings, outcome)),
             Phase::BothWays => {
                 let before = self.last_block();
                 self.pairs.insert(settings, block.saturating_sub(before), outcome);
             }
             Phase::Calibration => {
-                self.single.push((settings, outcome));
+                self.sizes.push((settings, outcome));
                 self.found_the_way.push((settings, outcome));
             }
             Phase::Ramp | Phase::Run => {
-                let throttled = outcome.limited_by == LimitedBy::Throttled;
-                self.ramp.tell(settings.streams(), outcome.goodput, throttled);
+                self.way.tell(settings.streams(), &outcome);
                 self.found_the_way.push((settings, outcome));
             }
         }
@@ -151,9 +208,32 @@ impl Search {
         }
     }
 
-    /// Whether it would have gone on with a larger budget, now that it is over.
+    /// Whether it would have gone on with more time, now that it is over.
     pub fn is_cut_short(&self) -> bool {
-        self.confirmation.as_ref().is_some_and(|confirmation| confirmation.is_cut_short)
+        self.is_cut_short || self.confirmation.as_ref().is_some_and(|one| one.is_cut_short)
+    }
+
+    /// How many times as much as what is set now the best that was met carries; `None` before two steps.
+    pub fn growth(&self) -> Option<f64> {
+        self.way.growth().filter(|_| self.way.tried() > 1)
+    }
+
+    /// Trials of a block for which so much time leaves room, beside the soak unless that is over.
+    pub fn comparisons(&self, left: Duration) -> u32 {
+        match self.soaked.is_empty() {
+            true => self.schedule.comparisons(left),
+            false => (left.as_secs_f64() / self.takes_comparison().as_secs_f64().max(1e-3)) as u32,
+        }
+    }
+
+    /// What a trial of a block takes.
+    pub(super) fn takes_comparison(&self) -> Duration {
+        self.schedule.takes(self.schedule.comparison())
+    }
+
+    /// How long a trial of a block lasts.
+    pub(super) fn comparison(&self) -> Lasts {
+        self.schedule.comparison()
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -175,6 +255,11 @@ impl Search {
         &self.duplicate
     }
 
+    /// What was held for a soak, in this order.
+    pub(super) fn soaked(&self) -> &[(Settings, Outcome)] {
+        &self.soaked
+    }
+
     /// What was measured for the concurrency that serves both directions.
     pub(super) fn pairs(&self) -> &Pairs {
         &self.pairs
@@ -184,7 +269,7 @@ impl Search {
     pub(super) fn next_of_pair(&self, new: impl FnOnce() -> Option<[Settings; 2]>) -> Option<Next> {
         let (settings, block) = self.pairs.next(new)?;
         let block = Some(self.last_block() + block);
-        Some(Next { settings, phase: Phase::BothWays, block })
+        Some(Next { settings, phase: Phase::BothWays, block, lasts: self.schedule.comparison() })
     }
 
     /// Trials before the race.
@@ -192,9 +277,37 @@ impl Search {
         &self.found_the_way
     }
 
+    /// The way to the knee.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
+    }
+
     /// What was raced, and what was not and why.
     pub(super) fn candidates(&self) -> &Candidates {
         &self.candidates
+    }
+
+    /// Part sizes in order of what they brought at the knee; those not tried come last.
+    pub(super) fn part_sizes(&self) -> Vec<u64> {
+        let first = self.first_part_size();
+        let mut tried: Vec<(u64, f64)> = self
+            .sizes
+            .iter()
+            .map(|(settings, outcome)| (settings.part_size_bytes, outcome.goodput))
+            .collect();
+        let at_the_knee = self.found_the_way.iter().rev().find(|(settings, _)| {
+            settings.part_size_bytes == first && settings.streams() == self.knee()
+        });
+        tried.extend(at_the_knee.map(|(_, outcome)| (first, outcome.goodput)));
+        tried.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let rest = self.config.part_sizes_bytes.iter().rev().copied();
+        let mut seen = BTreeSet::new();
+        tried
+            .into_iter()
+            .map(|(size, _)| size)
+            .chain(rest)
+            .filter(|size| seen.insert(*size))
+            .collect()
     }
 
     /// Of the race and the confirmation; no two blocks of a direction have the same number.
@@ -202,28 +315,44 @@ impl Search {
         self.raced.last().max(self.confirmed.last())
     }
 
-    fn next_of_calibration(&mut self, affordable: u32) -> Option<Next> {
-        let all = &self.config.part_sizes_bytes;
-        let sizes = self.calibrated.get_or_insert_with(|| candidates::calibrated(all, affordable));
-        let part_size = *sizes.get(self.single.len()).filter(|_| affordable > LEAST_AFTER)?;
-        let settings = self.config.with_streams(part_size, 1);
-        Some(Next { settings, phase: Phase::Calibration, block: None })
+    /// The part size of the way: the largest, which has the fewest requests.
+    fn first_part_size(&self) -> u64 {
+        self.config.part_sizes_bytes.last().copied().unwrap_or_default()
     }
 
-    fn next_of_ramp(&mut self, affordable: u32) -> Option<Next> {
-        if self.ramp.is_empty()
-            && let Some((settings, outcome)) = self.best_single()
-        {
-            let throttled = outcome.limited_by == LimitedBy::Throttled;
-            self.ramp.tell(settings.streams(), outcome.goodput, throttled);
-        }
-        let streams = self.ramp.next(self.config.streams_max())?;
-        let settings = self.config.with_streams(self.part_sizes()[0], streams);
+    /// Streams that whole files make up.
+    fn knee(&self) -> u32 {
+        self.config.with_streams(self.first_part_size(), self.way.knee()).streams()
+    }
+
+    fn next_of_the_way(&mut self, left: Duration) -> Option<Next> {
+        let (start, most) = (self.config.current.streams(), self.config.streams_max());
+        let streams = self.way.next(start, most)?;
+        let settings = self.config.with_streams(self.first_part_size(), streams);
         // Whole files in flight may make up no other number than those that were tried.
-        if self.ramp.holds(settings.streams()) {
+        let tried = |(one, _): &(Settings, Outcome)| *one == settings;
+        if self.found_the_way.iter().any(tried) {
             return None;
         }
-        (affordable > LEAST_AFTER).then_some(Next { settings, phase: Phase::Ramp, block: None })
+        let next = Next { settings, phase: Phase::Ramp, block: None, lasts: self.schedule.step() };
+        let next = self.if_it_fits(next, left);
+        self.is_lost = next.is_none();
+        next
+    }
+
+    fn next_of_sizes(&mut self, left: Duration) -> Option<Next> {
+        let others = self.config.part_sizes_bytes.iter().rev().skip(1).copied();
+        let mut at_the_knee =
+            others.map(|part_size| self.config.with_streams(part_size, self.way.knee()));
+        let settings = at_the_knee.find(|one| !self.sizes.iter().any(|(tried, _)| tried == one))?;
+        let (phase, lasts) = (Phase::Calibration, self.schedule.step());
+        self.if_it_fits(Next { settings, phase, block: None, lasts }, left)
+    }
+
+    fn if_it_fits(&mut self, next: Next, left: Duration) -> Option<Next> {
+        let fits = self.schedule.fits_before_the_soak(next.lasts, left);
+        self.is_cut_short |= !fits;
+        fits.then_some(next)
     }
 
     fn next_of_race(&mut self, affordable: u32) -> Option<Next> {
@@ -231,10 +360,11 @@ impl Search {
             self.race = Some(self.begin_race(affordable));
         }
         let race = self.race.as_mut()?;
-        let (config, ramp) = (&self.config, &self.ramp);
-        let neighbours = |settings| candidates::neighbours(config, ramp, settings);
+        let (config, way) = (&self.config, &self.way);
+        let neighbours = |settings| candidates::neighbours(config, way, settings);
         let (settings, block) = race.next(affordable, &self.raced, neighbours, &mut self.random)?;
-        Some(Next { settings, phase: Phase::Race, block: Some(block) })
+        let lasts = self.schedule.comparison();
+        Some(Next { settings, phase: Phase::Race, block: Some(block), lasts })
     }
 
     fn next_of_confirmation(&mut self, affordable: u32) -> Option<Next> {
@@ -243,7 +373,31 @@ impl Search {
         }
         let confirmation = self.confirmation.as_mut()?;
         let (settings, phase, block) = confirmation.next(&mut self.random)?;
-        Some(Next { settings, phase, block: Some(block) })
+        if affordable == 0 {
+            self.is_cut_short = true;
+            return None;
+        }
+        Some(Next { settings, phase, block: Some(block), lasts: self.schedule.comparison() })
+    }
+
+    /// What would be recommended by all that was seen so far, unless it has been held already.
+    fn next_of_soak(&mut self, left: Duration) -> Option<Next> {
+        let settings = decide::to_soak(self).filter(|_| !self.is_lost)?;
+        let lasts = self.soak_in(settings, left);
+        // What is beside it may end later, as of any trial that has begun.
+        let fits = self.soaked.len() < SOAKS_MAX && lasts.all() <= left;
+        self.is_cut_short |= !fits && self.soaked.is_empty();
+        fits.then_some(Next { settings, phase: Phase::Soak, block: None, lasts })
+    }
+
+    /// As long as trials of these settings vary, if there is so much time.
+    fn soak_in(&self, settings: Settings, left: Duration) -> Lasts {
+        let goodputs = self.raced.and(&self.confirmed).goodputs(settings);
+        let sd = crate::stats::log_mean(&goodputs).and_then(|mean| mean.sd);
+        let (wanted, least) = (self.schedule.soak(sd), self.schedule.soak(None));
+        let share = left.as_secs_f64() / self.schedule.takes(wanted).as_secs_f64();
+        let window = wanted.window.mul_f64(share.min(1.0) * 0.98).max(least.window);
+        Lasts { window: window.min(wanted.window), ..wanted }
     }
 
     /// Half of what is left is kept for the confirmation. A race of fewer than two settings in two
@@ -252,7 +406,8 @@ impl Search {
         let reserve = affordable.div_ceil(2);
         let seats = ((affordable - reserve) / RACE_BLOCKS_MIN) as usize;
         let part_sizes = self.part_sizes();
-        let mut candidates = candidates::around(&self.config, &self.ramp, &part_sizes);
+        let mut candidates = candidates::around(&self.config, &self.way, &part_sizes);
+        candidates.include(self.rival_of_now(), 1);
         if seats < 2 {
             candidates.leave_out_from(0);
         } else {
@@ -274,12 +429,35 @@ impl Search {
         if finalists.is_empty() {
             // No race: as many as there is room for, in order of worth.
             let part_sizes = self.part_sizes();
-            finalists = candidates::around(&self.config, &self.ramp, &part_sizes).raced;
+            finalists = candidates::around(&self.config, &self.way, &part_sizes).raced;
         }
-        let current = self.config.current;
+        // What the race has shown to be worse needs no second trial.
+        let current = self
+            .rival_of_now()
+            .filter(|now| alive.contains(now) || self.raced.outcomes(*now).next().is_none());
+        if let [_] = finalists[..]
+            && current.is_none_or(|now| finalists.contains(&now))
+        {
+            // There is nobody left to tell apart.
+            return Confirmation::none(blocks_before);
+        }
         // One is kept back: how many are affordable is an estimate, and a block that lacks one is lost.
-        let planned = affordable.saturating_sub(1).max(affordable.min(LEAST_AFTER));
+        let planned =
+            affordable.saturating_sub(1).max(affordable.min(super::schedule::COMPARISONS_MIN));
         Confirmation::new(&finalists, current, noise, planned, blocks_before)
+    }
+
+    /// What is set now, unless it is out of the question.
+    fn rival_of_now(&self) -> Option<Settings> {
+        Some(self.config.current).filter(|current| !self.is_out_of_reach(*current))
+    }
+
+    /// Whether the way has shown these settings to carry so little that a seat would be wasted on them.
+    fn is_out_of_reach(&self, settings: Settings) -> bool {
+        let mut trials = self.found_the_way.iter().filter(|(one, _)| *one == settings);
+        trials
+            .next()
+            .is_some_and(|(_, outcome)| outcome.goodput * super::ground::FAR < self.way.best())
     }
 
     /// In order of promise: the likely choice, which is the cheapest that came within the margin of the
@@ -299,25 +477,9 @@ impl Search {
             .filter(|settings| seen.insert(*settings))
             .collect()
     }
-
-    /// Part sizes in order of what one stream of them brought; those not tried come last.
-    fn part_sizes(&self) -> Vec<u64> {
-        let mut tried = self.single.clone();
-        tried.sort_by(|one, other| other.1.goodput.total_cmp(&one.1.goodput));
-        let tried = tried.into_iter().map(|(settings, _)| settings.part_size_bytes);
-        // Without a trial the largest goes first: it has the fewest requests.
-        let rest = self.config.part_sizes_bytes.iter().rev().copied();
-        let mut seen = BTreeSet::new();
-        tried.chain(rest).filter(|size| seen.insert(*size)).collect()
-    }
-
-    fn best_single(&self) -> Option<(Settings, Outcome)> {
-        let first = *self.part_sizes().first()?;
-        self.single.iter().copied().find(|(settings, _)| settings.part_size_bytes == first)
-    }
 }
 
 /// With so few left a race is over: three only where each still gets enough blocks of confirmation.
 fn race_enough(affordable: u32) -> usize {
-    if affordable >= 5 * confirm::BLOCKS_WANTED_MIN { 3 } else { 2 }
+    if affordable >= 5 * super::confirm::BLOCKS_WANTED_MIN { 3 } else { 2 }
 }

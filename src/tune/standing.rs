@@ -28,15 +28,31 @@ impl<'a> Standing<'a> {
         Self { search, ground, blocks, levels }
     }
 
-    /// Each number of files against the best, at that part size at which it loses most.
+    /// Each number of files that was tried against the best, at that part size at which it loses most.
     pub(super) fn by_files(&self) -> BTreeMap<u32, Comparison> {
+        let standing = |files| self.in_blocks(files).or_else(|| self.on_the_way(files));
+        self.tried().into_iter().filter_map(|files| Some((files, standing(files)?))).collect()
+    }
+
+    /// One number of files: what was not tried and lies between two that were is taken to bring no less than
+    /// both (a link with one peak).
+    pub(super) fn of_files(&self, files: u32) -> Option<Comparison> {
+        let known = self.by_files();
+        if let Some(found) = known.get(&files) {
+            return Some(*found);
+        }
+        let (_, below) = known.range(..files).next_back()?;
+        let (_, above) = known.range(files..).next()?;
+        let least = if below.ratio < above.ratio { below } else { above };
+        Some(Comparison { interval_95: None, phase: Some(Phase::Ramp), ..*least })
+    }
+
+    fn tried(&self) -> BTreeSet<u32> {
         let trials = self.search.found_the_way().iter().map(|(one, _)| *one);
         let pairs = self.search.pairs().blocks().settings();
         let alike = |one: &Settings| one.parts_in_flight == self.levels.parts_in_flight;
         let others = trials.chain(pairs).filter(alike).map(|one| one.concurrency);
-        let files: BTreeSet<u32> = self.levels.concurrencies().into_iter().chain(others).collect();
-        let standing = |files| self.in_blocks(files).or_else(|| self.on_the_way(files));
-        files.into_iter().filter_map(|files| Some((files, standing(files)?))).collect()
+        self.levels.concurrencies().into_iter().chain(others).collect()
     }
 
     /// Whether the part size is known, or only one was measured.

@@ -2,8 +2,8 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::Objective;
 use super::decide::differ;
+use super::{Ceiling, Objective};
 use crate::result::{Comparison, LimitedBy, Settings, Verdict};
 use crate::units::ByteSize;
 
@@ -21,10 +21,15 @@ pub(super) struct Basis<'a> {
     pub(super) shown_of_confirmed: bool,
     pub(super) against_current: Option<Comparison>,
     pub(super) same_settings_twice: Option<Comparison>,
+    /// Whether the soak carried what the trials promised.
+    pub(super) keeps_its_promise: bool,
     /// Fewest streams at which anything was told to slow down.
     pub(super) throttled_from: Option<u32>,
     /// Most streams of a trial.
     pub(super) streams_tried: u32,
+    /// Most files in flight that were allowed, and by whom.
+    pub(super) most: u32,
+    pub(super) ceiling: Ceiling,
     pub(super) left_out: usize,
     pub(super) excluded: &'a [(Settings, String)],
     pub(super) blocks: usize,
@@ -39,8 +44,14 @@ impl Display for Basis<'_> {
             Verdict::Limited => "; but not the settings held the rate down: ",
             Verdict::Indistinguishable => "; not all of this is shown",
             Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
-            Verdict::Clear => "",
+            Verdict::StillRising | Verdict::Clear => "",
         })?;
+        if self.verdict == Verdict::StillRising {
+            self.still_rising(f)?;
+        }
+        if !self.keeps_its_promise {
+            f.write_str("; held for the soak it carried less than its shorter trials promised")?;
+        }
         f.write_str(self.limited_by.map_or("", limit))?;
         if let Some(streams) = self.throttled_from {
             let most = self.streams_tried;
@@ -90,6 +101,23 @@ impl Basis<'_> {
             (false, false) => {
                 write!(f, "the cheapest settings that came near the highest {what} ({leader})")
             }
+        }
+    }
+
+    fn still_rising(&self, f: &mut Formatter<'_>) -> Result {
+        let most = self.most;
+        write!(f, "; but it is still rising at {most} files in flight, the most ")?;
+        match self.ceiling {
+            Ceiling::Asked => write!(
+                f,
+                "that were allowed: try --max-concurrency {}",
+                most.saturating_mul(4)
+            ),
+            Ceiling::Endpoint => f.write_str("transfers that the endpoint allows a project"),
+            Ceiling::Caps => f.write_str("that --max-bytes has room for at a time: give a larger one"),
+            Ceiling::Machine => f.write_str(
+                "that this machine has memory and open files for: try a larger one, or a higher ulimit -n",
+            ),
         }
     }
 

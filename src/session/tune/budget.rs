@@ -1,21 +1,12 @@
-//! What a search has spent, and how many more trials that leaves.
+//! What a search has spent, and how much time that leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::TuneOptions;
 use super::leg::Leg;
 use crate::prices::Usd;
-use crate::result::{self, Asked, Budget, Direction, Phase, Traffic, Trial};
+use crate::result::{self, Asked, Budget, Direction, Traffic, Trial};
 use crate::transfer::{self, Allowance, Caps};
-
-/// Part of a trial's time that is neither warm-up nor window, until trials have been seen (ASSUMPTION).
-const DRAIN_SHARE: f64 = 0.35;
-
-/// Time of a trial before any was seen.
-pub(super) fn expected_trial(options: &TuneOptions) -> Duration {
-    (options.warm_up + options.window).mul_f64(1.0 + DRAIN_SHARE)
-}
 
 /// What may be spent by the end of one search, with all that was spent before it.
 #[derive(Clone, Debug)]
@@ -43,8 +34,6 @@ pub(super) struct Spent {
     allowance: Arc<Allowance>,
     /// Direction that is searched now.
     direction: Option<Direction>,
-    /// Trials that were announced for it.
-    expected_trials: u32,
     until: Duration,
     /// Preparation, and trials that were stopped.
     beside: Duration,
@@ -56,9 +45,6 @@ pub(super) struct Spent {
 struct Cost {
     direction: Traffic,
     took: Duration,
-    /// After the ramp.
-    is_raced: bool,
-    goodput: f64,
     bytes: u64,
     usd: f64,
 }
@@ -77,7 +63,6 @@ impl Spent {
         let mut spent = Self {
             allowance: Arc::new(Allowance::new(whole.caps, before)),
             direction: None,
-            expected_trials: 0,
             until: whole.time,
             beside: Duration::ZERO,
             trials: Vec::new(),
@@ -91,7 +76,6 @@ impl Spent {
     pub(super) fn turn_to(&mut self, leg: &Leg) {
         self.allowance = Arc::new(Allowance::new(leg.until.caps.clone(), self.allowance.spent()));
         self.direction = Some(leg.direction);
-        self.expected_trials = leg.expected_trials;
         self.until = leg.until.time;
     }
 
@@ -106,8 +90,6 @@ impl Spent {
         self.trials.push(Cost {
             direction: trial.direction,
             took: Duration::from_secs_f64(took_s),
-            is_raced: !matches!(trial.phase, Phase::Calibration | Phase::Ramp),
-            goodput: trial.goodput_bytes_per_second,
             bytes,
             usd: cost_usd,
         });
@@ -145,45 +127,30 @@ impl Spent {
         self.until.saturating_sub(self.time())
     }
 
-    /// Trials that still fit all the budgets.
-    pub(super) fn affordable(&mut self) -> u32 {
-        let (trials, _) = self.least();
-        if trials == 0 {
-            self.ends_the_search();
-        }
-        trials
+    /// The same as the smallest of the budgets has it, at the pace of the dearest trial so far; in whole
+    /// microseconds, as it is saved.
+    pub(super) fn time_left(&self) -> Duration {
+        Duration::from_micros(self.least().0.as_micros() as u64)
     }
 
-    fn least(&self) -> (u32, Budget) {
-        let Some(ahead) = self.ahead() else { return (self.expected_trials, Budget::Time) };
+    fn least(&self) -> (Duration, Budget) {
         let Caps { bytes, cost, .. } = self.allowance.caps();
         let spent = self.allowance.spent();
-        let time = self.left().as_secs_f64() / ahead.took.as_secs_f64().max(1e-3);
-        let bytes = bytes.map_or(f64::INFINITY, |cap| {
-            cap.saturating_sub(spent.bytes()) as f64 / ahead.bytes as f64
-        });
-        let cost = cost.map_or(f64::INFINITY, |cap| (cap.0 - spent.cost.0).max(0.0) / ahead.usd);
-        let all = [(time, Budget::Time), (bytes, Budget::Bytes), (cost, Budget::Cost)];
-        let least =
-            all.into_iter().reduce(|least, next| if next.0 < least.0 { next } else { least });
-        least.map_or((0, Budget::Time), |(trials, budget)| (trials as u32, budget))
-    }
-
-    /// A trial as those to come will be.
-    ///
-    /// Its time is the median of those seen: the ramp's last trials, with far more files in flight than
-    /// will be raced, take several times as long to drain. What it moves is the median of those raced;
-    /// before the race, whose members are around the best of the ramp, what that one moved.
-    fn ahead(&self) -> Option<Cost> {
         let direction = self.direction.map(Traffic::from);
-        let own = || self.trials.iter().filter(|trial| Some(trial.direction) == direction);
-        let took = median(own().map(|trial| trial.took))?;
-        let raced = || own().filter(|trial| trial.is_raced);
-        let best = own().max_by(|one, other| one.goodput.total_cmp(&other.goodput))?;
-        let bytes = median(raced().map(|trial| trial.bytes)).unwrap_or(best.bytes);
-        // Money grows with the bytes.
-        let of_median = raced().find(|trial| trial.bytes == bytes).unwrap_or(best);
-        Some(Cost { took, bytes, ..*of_median })
+        let own = self.trials.iter().filter(|trial| Some(trial.direction) == direction);
+        let pace = own
+            .map(Cost::per_second)
+            .fold((0.0_f64, 0.0_f64), |most, one| (most.0.max(one.0), most.1.max(one.1)));
+        let lasts = |left: f64, pace: f64| {
+            Duration::try_from_secs_f64(left / pace).unwrap_or(Duration::MAX)
+        };
+        let bytes = bytes.map(|cap| lasts(cap.saturating_sub(spent.bytes()) as f64, pace.0));
+        let cost = cost.map(|cap| lasts((cap.0 - spent.cost.0).max(0.0), pace.1));
+        let time = (self.left(), Budget::Time);
+        let others =
+            [bytes.map(|left| (left, Budget::Bytes)), cost.map(|left| (left, Budget::Cost))];
+        let others = others.into_iter().flatten();
+        others.fold(time, |least, next| if next.0 < least.0 { next } else { least })
     }
 
     /// For the document.
@@ -201,11 +168,12 @@ impl Spent {
     }
 }
 
-fn median<T: Ord>(all: impl Iterator<Item = T>) -> Option<T> {
-    let mut all: Vec<T> = all.collect();
-    all.sort_unstable();
-    let middle = all.len() / 2;
-    all.into_iter().nth(middle)
+impl Cost {
+    /// Bytes and money.
+    fn per_second(&self) -> (f64, f64) {
+        let seconds = self.took.as_secs_f64().max(1e-3);
+        (self.bytes as f64 / seconds, self.usd / seconds)
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +190,6 @@ mod tests {
         Spent {
             allowance: Arc::new(Allowance::new(caps, so_far)),
             direction: Some(Direction::Up),
-            expected_trials: 30,
             until: Duration::from_secs(600),
             beside: Duration::ZERO,
             trials: Vec::new(),
@@ -230,39 +197,37 @@ mod tests {
         }
     }
 
-    fn trial(is_raced: bool, goodput: f64, gigabytes: u64) -> Cost {
+    fn trial(gigabytes: u64) -> Cost {
         let usd = 0.007 * gigabytes as f64;
         let (direction, bytes) = (Traffic::Up, gigabytes * GB);
-        Cost { direction, took: Duration::from_secs(15), is_raced, goodput, bytes, usd }
+        Cost { direction, took: Duration::from_secs(10), bytes, usd }
+    }
+
+    fn least(spent: &Spent) -> (u64, Budget) {
+        (spent.least().0.as_secs(), spent.least().1)
     }
 
     #[test]
-    fn before_any_trial_it_is_as_announced() {
-        assert_eq!(spent(1.0).affordable(), 30);
+    fn before_any_trial_there_is_all_of_the_time() {
+        assert_eq!(least(&spent(1.0)), (600, Budget::Time));
     }
 
     #[test]
-    fn the_smallest_budget_decides_by_trials_as_those_to_come() {
+    fn the_smallest_budget_decides_at_the_pace_of_the_dearest_trial() {
         let mut spent = spent(10.0);
-        spent.trials = vec![trial(false, 1.0, 1), trial(false, 8.0, 8), trial(false, 7.0, 20)];
-        assert_eq!(
-            spent.least(),
-            (7, Budget::Bytes),
-            "the race will be around the best of the ramp"
-        );
-        spent.trials.push(trial(true, 8.0, 5));
-        assert_eq!(spent.least(), (12, Budget::Bytes));
-        spent.beside = Duration::from_secs(500);
-        assert_eq!(spent.least(), (2, Budget::Time));
+        spent.trials = vec![trial(1), trial(8)];
+        assert_eq!(least(&spent), (75, Budget::Bytes), "60 GB at 0.8 GB/s");
+        spent.beside = Duration::from_secs(540);
+        assert_eq!(least(&spent), (40, Budget::Time));
     }
 
     #[test]
     fn money_is_a_budget_like_the_others() {
-        let mut spent = spent(0.36);
-        spent.trials.push(trial(true, 8.0, 5));
-        assert_eq!(spent.least(), (2, Budget::Cost));
-        spent.trials = vec![trial(true, 8.0, 12)];
-        assert_eq!((spent.affordable(), spent.total().used_up), (0, Some(Budget::Cost)));
+        let mut spent = spent(0.38);
+        spent.trials.push(trial(5));
+        assert_eq!(least(&spent), (28, Budget::Cost), "0.10 USD at 0.0035 USD a second");
+        spent.ends_the_search();
+        assert_eq!(spent.total().used_up, Some(Budget::Cost));
     }
 
     #[test]
@@ -275,10 +240,10 @@ mod tests {
         assert_eq!(of(&second), (600, Some(100 * GB), Some(Usd(1.0))));
         // The first search has spent 40 GB: the second has its own 50 GB, and the 10 GB that are left.
         let mut spent = spent(10.0);
-        spent.trials.push(trial(true, 8.0, 20));
+        spent.trials.push(trial(20));
         spent.direction = Some(Direction::Down);
-        assert_eq!(spent.least(), (30, Budget::Time), "trials up say nothing of those down");
-        spent.trials.push(Cost { direction: Traffic::Down, ..trial(true, 8.0, 5) });
-        assert_eq!(spent.least(), (12, Budget::Bytes));
+        assert_eq!(least(&spent), (590, Budget::Time), "trials up say nothing of those down");
+        spent.trials.push(Cost { direction: Traffic::Down, ..trial(5) });
+        assert_eq!(least(&spent), (120, Budget::Bytes));
     }
 }

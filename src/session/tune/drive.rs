@@ -1,6 +1,7 @@
 //! A search driven over a store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::TuneOptions;
 use super::budget::Spent;
@@ -17,7 +18,7 @@ use crate::session::progress::Progress;
 use crate::session::record::Record;
 use crate::session::run::{describe, prepare};
 use crate::store::Place;
-use crate::transfer::{Allowance, Arrivals, Job, Order, RetryPolicy, Sink};
+use crate::transfer::{Allowance, Arrivals, Job, Order, RetryPolicy, Sink, Start};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, ForBoth, Next, Outcome, Search};
 
@@ -46,7 +47,13 @@ enum Measured {
 
 impl Tuning<'_> {
     /// All directions, one after the other; then what serves both.
-    pub(super) async fn search(&mut self, mut legs: Vec<Leg>, mut spent: Spent) -> Result<()> {
+    ///
+    /// How many times as much as what is set now was met in the first.
+    pub(super) async fn search(
+        &mut self,
+        mut legs: Vec<Leg>,
+        mut spent: Spent,
+    ) -> Result<Option<f64>> {
         if let Some((first, rest)) = legs.split_first_mut() {
             self.go(first, None, &mut spent).await?;
             if let [second] = rest {
@@ -55,7 +62,7 @@ impl Tuning<'_> {
             }
         }
         self.recommend(&legs);
-        Ok(())
+        Ok(legs.first().and_then(|leg| leg.search.growth()))
     }
 
     /// Sees to it that trials of this leg draw on its budget and have what they download.
@@ -78,16 +85,16 @@ impl Tuning<'_> {
         spent.turn_to(leg);
         self.make_ready(leg, spent).await?;
         loop {
-            let left = spent.affordable();
-            let affordable_trials = first
+            let left = spent.time_left();
+            let left = first
                 .map_or(left, |first| ForBoth::leaves(first, &leg.search, &self.options.gcs, left));
-            let Some(next) = leg.search.ask(affordable_trials) else {
+            let Some(next) = leg.search.ask(left) else {
                 if leg.search.is_cut_short() {
                     spent.ends_the_search();
                 }
                 break;
             };
-            if self.measure(next, affordable_trials, leg, spent).await? == Measured::Stopped {
+            if self.measure(next, left, leg, spent).await? == Measured::Stopped {
                 break;
             }
         }
@@ -102,13 +109,13 @@ impl Tuning<'_> {
         while let Some(open) = ForBoth::next(&up.search, &down.search, &self.options.gcs) {
             let leg = if open.direction == up.direction { &mut *up } else { &mut *down };
             spent.turn_to(leg);
-            let affordable_trials = spent.affordable();
-            if affordable_trials < open.trials_needed {
+            let left = spent.time_left();
+            if leg.search.comparisons(left) < open.trials_needed {
                 spent.ends_the_search();
                 break;
             }
             self.make_ready(leg, spent).await?;
-            if self.measure(open.next, affordable_trials, leg, spent).await? == Measured::Stopped {
+            if self.measure(open.next, left, leg, spent).await? == Measured::Stopped {
                 break;
             }
         }
@@ -120,12 +127,13 @@ impl Tuning<'_> {
     async fn measure(
         &mut self,
         next: Next,
-        affordable_trials: u32,
+        time_left: Duration,
         leg: &mut Leg,
         spent: &mut Spent,
     ) -> Result<Measured> {
         let (began, before) = (clock::now(), self.allowance.spent());
-        let left = Left { trials: affordable_trials, time: spent.left() };
+        let affordable_trials = leg.search.comparisons(time_left);
+        let left = Left { trials: affordable_trials, time: time_left };
         let finished = self.trial(next, leg.direction, left).await?;
         let trial::Finished { mut trial, records, stopped, .. } = finished;
         let (took, after) = (began.elapsed(), self.allowance.spent());
@@ -141,6 +149,7 @@ impl Tuning<'_> {
         }
         trial.asked = Some(Asked {
             affordable_trials,
+            left_us: time_left.as_micros() as u64,
             took_s: took.as_secs_f64(),
             bytes: after.bytes() - before.bytes(),
             cost_usd: after.cost.0 - before.cost.0,
@@ -179,8 +188,11 @@ impl Tuning<'_> {
             Direction::Down if options.objects => String::new(),
             Direction::Down => String::from("objects/"),
         };
-        let job = self.job(next.settings, direction, &below);
-        let load = Load::Timed { warm_up: options.warm_up, stop: Stop::after(options.window) };
+        // Each trial draws anew: the same draw in all would be a bias of its own.
+        let seed = self.options.seed.wrapping_add(u64::from(id) << 16);
+        let job = Job { seed, ..self.job(next.settings, direction, &below) };
+        let tune::Lasts { warm_up, window } = next.lasts;
+        let load = Load::Timed { warm_up, stop: Stop::at_once_after(window) };
         let label = Label { id, phase: next.phase, block: next.block };
         let why = why(next.phase, next.block);
         let what = format!("{} (trial {}, {why})", describe(next.settings), id + 1);
@@ -210,6 +222,7 @@ impl Tuning<'_> {
         };
         let job = Job {
             order: Order::Once,
+            start: Start::Fresh,
             verify: false,
             keep_attempts: false,
             ..self.job(settings, Direction::Up, "objects/")
@@ -228,11 +241,12 @@ impl Tuning<'_> {
             get: self.options.get,
             verify: self.options.reads_back(direction),
             etag_part_size_bytes: None,
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::of(self.options.target.retry),
             order: Order::ForEver,
             arrivals: Arrivals::Closed,
             paces: self.options.target.paces.clone(),
-            spread: self.options.warm_up.mul_f64(0.5),
+            spread: self.options.times.warm_up.mul_f64(0.5),
+            start: Start::Midway,
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
             allowance: Some(Arc::clone(&self.allowance)),

@@ -1,21 +1,19 @@
 //! The search in one direction: what is searched, and until when.
 
 use super::budget::Until;
-use super::estimate::{Estimate, SearchEstimate};
+use super::estimate::Estimate;
 use super::{TuneOptions, resume};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::result::{Budget, Direction, Phase, Recommendation, Settings, Traffic, Trial};
+use crate::result::{Direction, Phase, Recommendation, Settings, Traffic, Trial};
 use crate::transfer::GetMode;
-use crate::tune::{self, Forecast, Ground, Objective, Search, Way};
+use crate::tune::{self, Objective, Search, Way};
 
 /// One direction of a session.
 pub(super) struct Leg {
     pub(super) direction: Direction,
     pub(super) config: tune::Config,
     pub(super) search: Search,
-    /// Trials that fit, before any was seen.
-    pub(super) expected_trials: u32,
     pub(super) until: Until,
     /// What comes after it had begun when the run was cut off.
     pub(super) over: bool,
@@ -36,24 +34,17 @@ impl Leg {
         let caps = estimate.caps(options);
         let has_trials = |direction: Direction| of(trials, direction).next().is_some();
         let serves_both = trials.iter().any(|trial| trial.phase == Phase::BothWays);
-        let leg = |((number, (direction, config)), expected)| {
+        let leg = |(number, (direction, config)): (u32, (Direction, tune::Config))| {
             let later = &options.directions[number as usize..];
-            let expected: &SearchEstimate = expected;
             Ok(Self {
                 direction,
                 search: resume::search(&config, of(trials, direction))?,
                 config,
-                expected_trials: match expected.bound_by {
-                    Budget::Time => expected.trials,
-                    // Announced is what trials at the full rate move. One stream moves less: it is tried,
-                    // and then more is known.
-                    Budget::Bytes | Budget::Cost => expected.trials.max(Forecast::TRIALS_MIN + 1),
-                },
                 until: Until::share(options.budget, &caps, number, count),
                 over: serves_both || later.iter().copied().any(has_trials),
             })
         };
-        (1..).zip(configs).zip(&estimate.searches).map(leg).collect()
+        (1..).zip(configs).map(leg).collect()
     }
 
     /// What its trials say.
@@ -66,12 +57,13 @@ impl Leg {
         let mut found = tune::recommend(&self.search, self.direction)?;
         if self.config.objective == Objective::EffectiveSpeed {
             found.effective_speed_bytes_per_second = Some(found.goodput_bytes_per_second);
-            found.effective_speed_interval_95 = Some(found.interval_95);
-            let ground = Ground::of_goodput(of(trials, self.direction));
-            let goodput = ground.goodput(found.settings);
-            // A window in which all movers read back sent nothing: its logarithm has no mean.
-            found.goodput_bytes_per_second = goodput.map_or(0.0, |goodput| goodput.mean);
-            found.interval_95 = goodput.and_then(|goodput| goodput.interval_95).unwrap_or_default();
+            let held = of(trials, self.direction)
+                .filter(|trial| trial.phase == Phase::Soak && trial.settings == found.settings);
+            if let Some(soak) = held.last() {
+                let goodput = soak.goodput_bytes_per_second;
+                found.goodput_bytes_per_second = goodput;
+                found.interval_95 = soak.goodput_interval_95.unwrap_or([goodput; 2]);
+            }
         }
         let concurrency = tune::gcs_concurrency(&self.search, found.settings, gcs);
         let way = match self.direction {
@@ -99,14 +91,22 @@ pub(super) fn config(
     let mut part_sizes_bytes = options.part_sizes.clone().unwrap_or_else(offered);
     // Of what the connector sends nothing is known to the GCS command unless it is tried.
     part_sizes_bytes.extend(options.gcs.connector_part_size_bytes);
+    // Parts above the largest file are one and the same: it goes in one piece.
+    let whole =
+        part_sizes_bytes.iter().copied().filter(|size| *size >= dataset.largest_bytes()).min();
+    part_sizes_bytes.retain(|size| whole.is_none_or(|whole| *size <= whole));
     let largest = part_sizes_bytes.iter().max().copied().unwrap_or_default();
     if direction == Direction::Down && options.get == GetMode::Whole {
         // Downloads of whole objects have no parts: one size stands for all.
         part_sizes_bytes = vec![largest];
     }
+    let (concurrency_max, ceiling) = options.most.resolve(options, largest, dataset);
     tune::Config {
         part_sizes_bytes,
-        concurrency_max: options.concurrency_max,
+        concurrency_max,
+        ceiling,
+        max_refused: options.max_refused,
+        times: options.times,
         parts_in_flight: options.parts_in_flight.clone(),
         current: Settings {
             concurrency: options.current_concurrency,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::estimate::{Estimate, RateFrom, SearchEstimate};
-pub use self::options::TuneOptions;
+pub use self::options::{FILES_MAX, Most, TuneOptions};
 
 use self::budget::{Spent, Until};
 use self::drive::Tuning;
@@ -29,7 +29,7 @@ use super::{Finished, limits};
 use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::result::{Direction, Saved, Settings};
+use crate::result::{Budget, Direction, Saved, Settings, Trial};
 use crate::tune;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
@@ -77,7 +77,12 @@ pub async fn tune(
             target: open.result.clone(),
             scenario,
             assumptions: [
-                assumptions(options.flow(), options.get, options.connector.as_ref()),
+                assumptions(
+                    options.flow(),
+                    options.get,
+                    options.connector.as_ref(),
+                    options.target.retry,
+                ),
                 of_the_model,
                 told::existing(options),
                 unknown.into_iter().collect(),
@@ -108,6 +113,10 @@ pub async fn tune(
         has_objects: false,
     };
     let searched = claim.while_alive(tuning.search(legs, spent)).await;
+    let (growth, searched) = match searched {
+        Ok(growth) => (growth, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     let mut record = tuning.record;
     record.document.simulation = open.simulation_cost(progress);
     if searched.is_err() {
@@ -119,17 +128,39 @@ pub async fn tune(
     both(searched, claim.release().await)?;
     if record.document.recommendation.is_none() {
         record.save()?;
-        return Err(nothing_to_recommend(&record));
+        return Err(nothing_to_recommend(&record, growth, options));
     }
     record.finish()
 }
 
-fn nothing_to_recommend(record: &Record) -> Error {
-    let used_up = record.document.spent.as_ref().and_then(|spent| spent.used_up);
-    let more = used_up.map(|budget| format!(" and give a larger {}", budget.option()));
-    let (directory, more) = (record.directory().display(), more.unwrap_or_default());
-    Error::answer_is_no("no settings could be recommended: no two blocks of trials were finished")
-        .hint(format!("look at {directory}{more}"))
+/// What is known all the same, and what an answer would take.
+fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOptions) -> Error {
+    let document = &record.document;
+    let used_up = document.spent.as_ref().and_then(|spent| spent.used_up);
+    let known = growth.filter(|growth| *growth > 1.0).map_or(String::new(), |growth| {
+        let now = options.current_concurrency;
+        format!("; more files in flight carry at least {growth:.1} times what {now} carry")
+    });
+    let is_refused = |trial: &Trial| trial.refused_in_window > Some(options.max_refused);
+    let refused = document.trials.iter().any(is_refused);
+    let why = match used_up {
+        Some(_) => "the budget ended before the knee was found and held for a soak",
+        None if refused => "more was refused than --max-refused allows, whatever was tried",
+        None => "nothing that was tried moved anything steadily",
+    };
+    let directory = record.directory().display();
+    let more = match used_up {
+        Some(Budget::Time) => format!("give --budget {} or more", minutes(2 * options.budget)),
+        Some(budget) => format!("give a larger {}", budget.option()),
+        None => "look at its trials".to_owned(),
+    };
+    Error::answer_is_no(format!("no settings could be recommended: {why}{known}"))
+        .hint(format!("{more}; what was measured is in {directory}"))
+}
+
+/// In whole minutes.
+fn minutes(time: Duration) -> String {
+    format!("{}m", time.as_secs().div_ceil(60))
 }
 
 /// What a search would spend and could show: nothing is written anywhere.

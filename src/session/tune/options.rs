@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::dataset::Dataset;
 use crate::observe::Followed;
-use crate::result::Direction;
+use crate::result::{Direction, Settings};
+use crate::session::limits;
 use crate::session::run::Upwards;
 use crate::session::target::TargetOptions;
 use crate::transfer::{Caps, Flow, GetMode, Mix};
-use crate::tune::{GcsOptions, Limits};
+use crate::tune::{Ceiling, GcsOptions, Limits, Times};
 use crate::units::Rate;
 
 /// What `tune` was asked to do.
@@ -25,7 +27,9 @@ pub struct TuneOptions {
     /// Whether the endpoint cuts objects into Storj's segments.
     pub has_segments: bool,
     /// Highest concurrency to try.
-    pub concurrency_max: u32,
+    pub most: Most,
+    /// Share of the attempts that may be told to slow down.
+    pub max_refused: f64,
     /// Parts of one file in flight to try.
     pub parts_in_flight: Vec<u32>,
     /// What no candidate may exceed.
@@ -50,10 +54,8 @@ pub struct TuneOptions {
     pub expected_rate: Option<Rate>,
     /// Whether more than 1 TB or 10 USD may be spent at an endpoint.
     pub yes: bool,
-    /// Least warm-up of a trial.
-    pub warm_up: Duration,
-    /// Window of a trial.
-    pub window: Duration,
+    /// How long things are measured.
+    pub times: Times,
     /// What the GCS command depends on.
     pub gcs: GcsOptions,
     /// Seed of the order of trials.
@@ -64,7 +66,66 @@ pub struct TuneOptions {
     pub results: PathBuf,
 }
 
+/// How many files in flight may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Most {
+    /// As the user says.
+    Files(u32),
+    /// As many as the endpoint, this machine and the caps allow.
+    Possible {
+        /// Transfers at a time that the endpoint is known to allow.
+        endpoint: Option<u32>,
+    },
+}
+
+/// Files in flight to try at most where nobody says what the endpoint allows: what Storj allows a project
+/// (storj/edge pkg/server/config.go, ConcurrentRequests; of other endpoints an ASSUMPTION).
+pub const FILES_MAX: u32 = 500;
+
+impl Most {
+    /// The number, and who says that there may be no more.
+    pub(super) fn resolve(
+        self,
+        options: &TuneOptions,
+        part_size_bytes: u64,
+        dataset: &Dataset,
+    ) -> (u32, Ceiling) {
+        let endpoint = match self {
+            Self::Files(files) => return (files, Ceiling::Asked),
+            Self::Possible { endpoint } => endpoint,
+        };
+        let parts_in_flight = options.parts_in_flight.iter().max().copied().unwrap_or(1);
+        let most = endpoint.unwrap_or(FILES_MAX) / parts_in_flight;
+        let capped = options.room_for(part_size_bytes, dataset) / parts_in_flight;
+        let settings = |concurrency| Settings { part_size_bytes, concurrency, parts_in_flight };
+        let fits = |files: &u32| {
+            options.target.simulation.is_some() || limits::check(settings(*files), dataset).is_ok()
+        };
+        let fewer =
+            std::iter::successors(Some(most.min(capped).max(1)), |files| Some(files * 3 / 4));
+        let possible = fewer.take_while(|files| *files > 0).find(fits).unwrap_or(1);
+        let possible = possible.max(options.current_concurrency);
+        match endpoint {
+            _ if possible < most.min(capped) => (possible, Ceiling::Machine),
+            _ if capped < most => (possible, Ceiling::Caps),
+            Some(_) => (possible, Ceiling::Endpoint),
+            None => (possible, Ceiling::Asked),
+        }
+    }
+}
+
 impl TuneOptions {
+    /// Requests in flight that fit the cap on bytes together: each takes all of its own before it begins.
+    fn room_for(&self, part_size_bytes: u64, dataset: &Dataset) -> u32 {
+        let is_whole =
+            self.verify || self.directions.contains(&Direction::Down) && self.get == GetMode::Whole;
+        let largest = dataset.largest_bytes();
+        let request = if is_whole { largest } else { part_size_bytes.min(largest) };
+        let share = self.caps.bytes.map(|bytes| bytes / self.directions.len() as u64);
+        let fit = share.map(|bytes| bytes / request.max(1));
+        fit.map_or(u32::MAX, |fit| u32::try_from(fit).unwrap_or(u32::MAX))
+    }
+
     /// Which way, in the words of a job.
     pub(super) fn flow(&self) -> Flow {
         match self.directions[..] {

@@ -4,6 +4,7 @@
 //! Everything that it rests on must be as it was then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::measure;
 use crate::result::{Document, Saved, Target, Trial};
 use crate::session::record::Record;
-use crate::tune::{self, Next, Outcome, Search};
+use crate::tune::{self, Outcome, Question, Search};
 
 /// The search as it was after these trials; without any, one that begins.
 pub(super) fn search<'a>(
@@ -19,8 +20,8 @@ pub(super) fn search<'a>(
     trials: impl Iterator<Item = &'a Trial>,
 ) -> Result<Search> {
     let told = |trial: &Trial| {
-        let affordable = trial.asked?.affordable_trials;
-        Some((affordable, Next::from(trial), Outcome::from(trial)))
+        let left = Duration::from_micros(trial.asked?.left_us);
+        Some((left, Question::from(trial), Outcome::from(trial)))
     };
     let told = trials.map(told).collect::<Option<Vec<_>>>();
     told.and_then(|told| Search::resumed(config.clone(), told)).ok_or_else(|| {

@@ -6,7 +6,7 @@ use crate::result::{Phase, Trial};
 use crate::session::progress::duration;
 use crate::units::{ByteSize, Rate};
 
-/// What the budget still affords when a trial begins, that trial included.
+/// What the budget still affords when a trial begins, beside the soak.
 #[derive(Clone, Copy)]
 pub(super) struct Left {
     pub(super) trials: u32,
@@ -17,9 +17,8 @@ impl Left {
     pub(super) fn after(self, elapsed: Duration) -> String {
         let left = duration(self.time.saturating_sub(elapsed));
         match self.trials {
-            // A trial that takes longer than others was the last that was thought to fit.
-            0 | 1 => format!("this trial, {left}"),
-            trials => format!("{trials} trials at most with this one, {left}"),
+            0 | 1 => left,
+            trials => format!("{trials} trials and a soak at most, {left}"),
         }
     }
 }
@@ -27,11 +26,12 @@ impl Left {
 /// What a trial is for, in a word.
 pub(super) fn why(phase: Phase, block: Option<u32>) -> String {
     let word = match phase {
-        Phase::Calibration => "one stream",
-        Phase::Ramp => "ramp",
+        Phase::Calibration => "part size",
+        Phase::Ramp => "the way",
         Phase::Race => "race",
         Phase::Confirmation => "confirm",
         Phase::Duplicate => "twice",
+        Phase::Soak => "soak",
         Phase::BothWays => "both ways",
         Phase::Run => "run",
     };

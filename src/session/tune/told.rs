@@ -54,9 +54,10 @@ pub(super) fn scenario(
     // Downloads of whole objects stand for all sizes.
     let part_sizes =
         legs.iter().map(|leg| &leg.config.part_sizes_bytes).max_by_key(|all| all.len());
+    let concurrency_max = legs.iter().map(|leg| leg.config.concurrency_max).max();
     let mut scenario = BTreeMap::from([
         ("budget_s".into(), json!(options.budget.as_secs_f64())),
-        ("concurrency_max".into(), json!(options.concurrency_max)),
+        ("concurrency_max".into(), json!(concurrency_max)),
         ("connector_part_size_bytes".into(), json!(options.gcs.connector_part_size_bytes)),
         ("current_concurrency".into(), json!(options.current_concurrency)),
         ("dataset".into(), dataset),
@@ -69,14 +70,17 @@ pub(super) fn scenario(
         ("requests_per_second_max".into(), json!(options.limits.requests_per_second_max)),
         ("seed".into(), json!(options.seed)),
         ("verify".into(), json!(options.verify)),
-        ("warm_up_s".into(), json!(options.warm_up.as_secs_f64())),
-        ("window_s".into(), json!(options.window.as_secs_f64())),
+        ("max_refused".into(), json!(options.max_refused)),
+        ("soak_s".into(), json!(options.times.soak.as_secs_f64())),
+        ("warm_up_s".into(), json!(options.times.warm_up.as_secs_f64())),
+        ("window_s".into(), json!(options.times.window.as_secs_f64())),
     ]);
     scenario.extend([
         (SHAPE.into(), json!(shape)),
         ("max_bytes".into(), json!(options.caps.bytes)),
         ("max_cost_usd".into(), json!(options.caps.cost)),
         ("prices".into(), json!(options.caps.prices)),
+        ("retry".into(), json!(options.target.retry)),
     ]);
     for leg in legs.iter().filter(|leg| options.prepares(leg.direction)) {
         let stored = stored_part_size(options, &leg.config);

@@ -1,8 +1,8 @@
-//! What the budgets of one search afford, and what its trials spend.
+//! How long the budgets of one search last, and what its trials spend.
 
 use std::time::Duration;
 
-use super::super::budget::{Until, expected_trial};
+use super::super::budget::Until;
 use super::TuneOptions;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -20,10 +20,8 @@ pub(super) struct Budgets<'a> {
     /// Objects that are downloaded are uploaded before.
     prepared: Spent,
     pub(super) preparing: Duration,
-    /// Time of a trial.
-    pub(super) trial: Duration,
     /// At the expected rate, if there is one.
-    per_trial: Option<Spent>,
+    per_second: Option<Spent>,
 }
 
 impl<'a> Budgets<'a> {
@@ -34,7 +32,6 @@ impl<'a> Budgets<'a> {
         dataset: &Dataset,
         rate: Option<Rate>,
     ) -> Self {
-        let trial = expected_trial(options);
         let smallest = config.part_sizes_bytes.iter().copied().min().unwrap_or(u64::MAX);
         let files = Files { options, mean_bytes: dataset.bytes() / dataset.files().max(1) };
         let prepares = options.prepares(direction);
@@ -43,56 +40,49 @@ impl<'a> Budgets<'a> {
             true => files.up(dataset.bytes() as f64, stored),
             false => Spent::default(),
         };
-        let per_trial = rate.map(|Rate(rate)| {
-            let bytes = rate * trial.as_secs_f64();
-            match direction {
-                Direction::Up if options.verify => {
-                    files.up(bytes, smallest) + files.read_back(bytes)
-                }
-                Direction::Up => files.up(bytes, smallest),
-                Direction::Down => files.down(bytes, smallest),
-            }
+        let per_second = rate.map(|Rate(bytes)| match direction {
+            Direction::Up if options.verify => files.up(bytes, smallest) + files.read_back(bytes),
+            Direction::Up => files.up(bytes, smallest),
+            Direction::Down => files.down(bytes, smallest),
         });
         let preparing = rate.map_or(Duration::ZERO, |Rate(rate)| {
             Duration::from_secs_f64(prepared.bytes() as f64 / rate)
         });
         let share = share(options, &options.caps);
-        Self { options, share, prepared, preparing, trial, per_trial }
+        Self { options, share, prepared, preparing, per_second }
     }
 
-    /// How many trials fit all budgets, and the one that allows no more.
-    pub(super) fn trials(&self) -> (u32, Budget) {
+    /// How long the smallest of the budgets lasts, and which that is.
+    pub(super) fn lasts(&self) -> (Duration, Budget) {
         let Caps { bytes, cost, .. } = &self.share.caps;
-        let left = self.share.time.saturating_sub(self.preparing);
-        let by_time = left.as_secs_f64() / self.trial.as_secs_f64();
-        let by_bytes = bytes.zip(self.per_trial).map(|(cap, each)| {
-            cap.saturating_sub(self.prepared.bytes()) as f64 / each.bytes() as f64
+        let time = self.share.time.saturating_sub(self.preparing);
+        let lasts = |left: f64, pace: f64| {
+            Duration::try_from_secs_f64(left / pace).unwrap_or(Duration::MAX)
+        };
+        let by_bytes = bytes.zip(self.per_second).map(|(cap, each)| {
+            lasts(cap.saturating_sub(self.prepared.bytes()) as f64, each.bytes() as f64)
         });
         let by_cost = cost
-            .zip(self.per_trial)
-            .map(|(cap, each)| (cap.0 - self.prepared.cost.0).max(0.0) / each.cost.0);
-        let all =
-            [(Some(by_time), Budget::Time), (by_bytes, Budget::Bytes), (by_cost, Budget::Cost)];
-        let known = all.into_iter().filter_map(|(trials, budget)| Some((trials?, budget)));
-        let least = known.min_by(|one, other| one.0.total_cmp(&other.0));
-        least.map_or((0, Budget::Time), |(trials, budget)| (trials as u32, budget))
+            .zip(self.per_second)
+            .map(|(cap, each)| lasts((cap.0 - self.prepared.cost.0).max(0.0), each.cost.0));
+        let all = [(Some(time), Budget::Time), (by_bytes, Budget::Bytes), (by_cost, Budget::Cost)];
+        let known = all.into_iter().filter_map(|(lasts, budget)| Some((lasts?, budget)));
+        known.min_by_key(|(lasts, _)| *lasts).unwrap_or((time, Budget::Time))
     }
 
     /// Too small a budget is refused, with one that is enough.
-    pub(super) fn check(&self, forecast: &Forecast, bound_by: Budget) -> Result<()> {
+    pub(super) fn check(&self, forecast: &Forecast, lasts: Duration, by: Budget) -> Result<()> {
         // Preparing alone may be too much even if nothing is known of the trials.
         self.check_prepared()?;
-        let least = Forecast::TRIALS_MIN;
-        if forecast.trials >= least {
+        if lasts >= forecast.least {
             return Ok(());
         }
         let (part, searches) = (part_of(self.options), self.options.directions.len() as u32);
-        let enough = self.total(least).unwrap_or(self.prepared);
-        let (budget, needed) = match bound_by {
+        let enough = self.total(forecast.least).unwrap_or(self.prepared);
+        let (budget, needed) = match by {
             Budget::Time => {
-                let needed = (self.preparing + self.trial * least) * searches;
-                let seconds = Duration::from_secs(needed.as_secs_f64().ceil() as u64);
-                ("the budget", format!("--budget {}", humantime::format_duration(seconds)))
+                let needed = (self.preparing + forecast.least) * searches;
+                ("the budget", format!("--budget {}", seconds(needed)))
             }
             Budget::Bytes => {
                 let needed = enough.bytes().saturating_mul(searches.into());
@@ -103,9 +93,12 @@ impl<'a> Budgets<'a> {
                 ("--max-cost", format!("--max-cost {:.2}USD", needed + 0.005))
             }
         };
-        let affords = forecast.trials;
-        let message = format!("{part}{budget} affords {affords} trials and {least} are the least");
-        Err(Error::environment(message).hint(format!("give {needed} or more")))
+        let (affords, least) = (seconds(lasts), seconds(forecast.least));
+        let soak = seconds(forecast.soak);
+        let message = format!(
+            "{part}{budget} lasts for {affords}, and an answer takes {least} at least: the way to the knee, and a soak of {soak}"
+        );
+        Err(Error::environment(message).hint(format!("give {needed} or more, or a shorter --soak")))
     }
 
     fn check_prepared(&self) -> Result<()> {
@@ -123,16 +116,23 @@ impl<'a> Budgets<'a> {
             .hint(format!("give a larger {option}, or fewer bytes with --size")))
     }
 
-    /// Preparation and so many trials; `None` if nothing is known of them.
-    pub(super) fn total(&self, trials: u32) -> Option<Spent> {
-        let (before, each, trials) = (self.prepared, self.per_trial?, u64::from(trials));
+    /// Preparation and trials for so long; `None` if nothing is known of them.
+    pub(super) fn total(&self, time: Duration) -> Option<Spent> {
+        let (before, each, seconds) = (self.prepared, self.per_second?, time.as_secs_f64());
+        let times = |each: u64| (each as f64 * seconds) as u64;
         Some(Spent {
-            bytes_up: before.bytes_up + each.bytes_up * trials,
-            bytes_down: before.bytes_down + each.bytes_down * trials,
-            requests: before.requests + each.requests * trials,
-            cost: Usd(before.cost.0 + each.cost.0 * trials as f64),
+            bytes_up: before.bytes_up + times(each.bytes_up),
+            bytes_down: before.bytes_down + times(each.bytes_down),
+            requests: before.requests + times(each.requests),
+            cost: Usd(before.cost.0 + each.cost.0 * seconds),
         })
     }
+}
+
+/// In whole seconds, for a person and for an option.
+fn seconds(time: Duration) -> String {
+    let seconds = Duration::from_secs(time.as_secs_f64().ceil() as u64);
+    humantime::format_duration(seconds).to_string().replace(' ', "")
 }
 
 /// Files as they are on average.

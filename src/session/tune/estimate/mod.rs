@@ -50,6 +50,10 @@ pub struct Estimate {
     pub requests: Option<u64>,
     /// At these prices.
     pub cost_usd: Option<Usd>,
+    /// Payload that it likely moves, both ways together.
+    pub likely_bytes: Option<u64>,
+    /// What that costs.
+    pub likely_cost_usd: Option<Usd>,
     /// What things cost.
     pub prices: Prices,
     /// With the largest settings; `None` in a simulation.
@@ -76,8 +80,12 @@ pub struct SearchEstimate {
     /// Smallest ratio minus one that these blocks show if trials vary by `sd_assumed`; `None` with fewer
     /// than two.
     pub smallest_difference: Option<f64>,
-    /// Time for its trials and the preparation.
+    /// Time for its trials and the preparation, at most.
     pub duration_s: f64,
+    /// Of it, how long the choice is held for at least.
+    pub soak_s: f64,
+    /// Time that it likely takes: where trials hardly vary it ends when there is an answer.
+    pub likely_duration_s: f64,
     /// All streams together; `None` if nothing is known before the first trial.
     pub rate_bytes_per_second: Option<f64>,
     /// How that is known.
@@ -85,6 +93,9 @@ pub struct SearchEstimate {
     /// What it spends at that rate.
     #[serde(skip)]
     total: Option<Spent>,
+    /// What it likely spends.
+    #[serde(skip)]
+    likely: Option<Spent>,
 }
 
 /// How a rate is known before it is measured.
@@ -108,20 +119,25 @@ impl SearchEstimate {
     ) -> Result<Self> {
         let (rate, rate_from) = expected_rate(options, direction, config)?;
         let budgets = Budgets::new(options, direction, config, dataset, rate);
-        let (trials, bound_by) = budgets.trials();
-        let forecast = Forecast::new(config, trials);
-        budgets.check(&forecast, bound_by)?;
+        let (lasts, bound_by) = budgets.lasts();
+        let forecast = Forecast::new(config, lasts);
+        budgets.check(&forecast, lasts, bound_by)?;
+        let takes = forecast.takes.min(lasts);
+        let likely = forecast.likely.min(takes);
         Ok(Self {
             direction,
-            trials,
+            trials: forecast.trials,
             bound_by,
             trials_to_the_knee: forecast.to_the_knee,
             blocks: forecast.blocks,
             smallest_difference: forecast.smallest_difference.map(f64::exp_m1),
-            duration_s: (budgets.preparing + budgets.trial * trials).as_secs_f64(),
+            duration_s: (budgets.preparing + takes).as_secs_f64(),
+            soak_s: forecast.soak.as_secs_f64(),
+            likely_duration_s: (budgets.preparing + likely).as_secs_f64(),
             rate_bytes_per_second: rate.map(|rate| rate.0),
             rate_from,
-            total: budgets.total(trials),
+            total: budgets.total(takes),
+            likely: budgets.total(likely),
         })
     }
 }
@@ -139,8 +155,10 @@ impl Estimate {
         let search =
             |(way, config): &(Direction, _)| SearchEstimate::new(options, *way, config, dataset);
         let searches = configs.iter().map(search).collect::<Result<Vec<_>>>()?;
-        let mut totals = searches.iter().map(|search| search.total);
-        let total = totals.try_fold(Spent::default(), |all, one| Some(all + one?));
+        let sum = |of: fn(&SearchEstimate) -> Option<Spent>| {
+            searches.iter().map(of).try_fold(Spent::default(), |all, one| Some(all + one?))
+        };
+        let (total, likely) = (sum(|search| search.total), sum(|search| search.likely));
         let is_real = options.target.simulation.is_none();
         let memory = |(_, config): &(_, tune::Config)| {
             limits::memory_needed(largest(options, config), dataset)
@@ -155,6 +173,8 @@ impl Estimate {
             bytes_down: total.map(|total| total.bytes_down),
             requests: total.map(|total| total.requests),
             cost_usd: total.map(|total| total.cost),
+            likely_bytes: likely.map(|likely| likely.bytes()),
+            likely_cost_usd: likely.map(|likely| likely.cost),
             prices: options.caps.prices.clone(),
             memory_bytes: configs.iter().map(memory).max().filter(|_| is_real),
             max_bytes: options.caps.bytes,
@@ -249,7 +269,7 @@ fn expected_rate(
 pub(super) fn largest(options: &TuneOptions, config: &tune::Config) -> Settings {
     Settings {
         part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
-        concurrency: options.concurrency_max.max(config.current.concurrency),
+        concurrency: config.concurrency_max.max(config.current.concurrency),
         parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
     }
 }

@@ -6,6 +6,10 @@ use super::{Estimate, RateFrom, SearchEstimate};
 use crate::result::Traffic;
 use crate::units::{ByteSize, Rate};
 
+fn time(seconds: f64) -> String {
+    humantime::format_duration(Duration::from_secs(seconds.round() as u64)).to_string()
+}
+
 impl SearchEstimate {
     fn text(&self, sd_assumed: f64) -> String {
         let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
@@ -15,12 +19,14 @@ impl SearchEstimate {
             )
         });
         format!(
-            "about {} trials in {}, for {} allows no more: {} to find the knee, then a race and {} blocks of confirmation, which show {shows}",
+            "{} likely, at most {} trials in {}, for {} allows no more: {} to find the knee, a race and {} blocks of confirmation, which show {shows}, and a soak of {}",
+            time(self.likely_duration_s),
             self.trials,
-            humantime::format_duration(Duration::from_secs(self.duration_s.round() as u64)),
+            time(self.duration_s),
             self.bound_by.option(),
             self.trials_to_the_knee,
             self.blocks,
+            time(self.soak_s),
         )
     }
 }
@@ -57,7 +63,9 @@ impl Estimate {
             );
         };
         format!(
-            "at most {} up and {} down in {} requests, {cost} at {tier} prices, at {}; {stops}",
+            "likely {} and {}; at most {} up and {} down in {} requests, {cost} at {tier} prices, at {}; {stops}",
+            ByteSize(self.likely_bytes.unwrap_or_default()),
+            self.likely_cost_usd.unwrap_or_default(),
             ByteSize(self.bytes_up.unwrap_or_default()),
             ByteSize(self.bytes_down.unwrap_or_default()),
             self.requests.unwrap_or_default(),
