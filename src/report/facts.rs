@@ -72,12 +72,15 @@ pub fn answer(digest: &Digest) -> Facts {
 
 /// `790 MB/s (95 % interval 780 MB/s to 800 MB/s)`, and the effective speed beside it where that decided.
 pub fn goodput(found: &Recommendation) -> String {
-    let said = |rate: f64, interval: [f64; 2]| {
-        format!("{} (95 % interval {})", wording::rate(rate), wording::rate_interval(interval))
+    let said = |rate: f64, interval: Option<[f64; 2]>| match interval {
+        Some(ends) => {
+            format!("{} (95 % interval {})", wording::rate(rate), wording::rate_interval(ends))
+        }
+        None => wording::rate(rate),
     };
-    let goodput = said(found.goodput_bytes_per_second, found.interval_95);
-    let effective = found.effective_speed_bytes_per_second.zip(found.effective_speed_interval_95);
-    effective.map_or(goodput.clone(), |(speed, interval)| {
+    let goodput = said(found.goodput_bytes_per_second, Some(found.interval_95));
+    let interval = found.effective_speed_interval_95;
+    found.effective_speed_bytes_per_second.map_or(goodput.clone(), |speed| {
         format!("{goodput}; effective speed with verification {}", said(speed, interval))
     })
 }
@@ -228,6 +231,22 @@ pub fn comparisons(digest: &Digest) -> Option<Table> {
         wording::settings(found.settings)
     );
     let table = Table::new(caption, ["the other", "ratio (95 % interval)"], rows);
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// What other settings bring and have refused, beside those that are recommended.
+pub fn trade(digest: &Digest) -> Option<Table> {
+    let Answer::Settings(found) = &digest.answer else { return None };
+    let rows = found.trade.iter().map(|one| {
+        [
+            wording::settings(one.settings),
+            wording::rate(one.goodput_bytes_per_second),
+            format!("{:.1} %", 100.0 * one.refused_share),
+            one.trials.to_string(),
+        ]
+    });
+    let caption = "What was tried, what it carried, and how much of it was told to slow down";
+    let table = Table::new(caption, ["settings", "goodput", "refused", "trials"], rows);
     (!table.rows.is_empty()).then_some(table)
 }
 

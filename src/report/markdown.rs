@@ -70,6 +70,9 @@ impl Page {
             self.heading(level, "Comparison");
             self.table(&comparisons);
         }
+        if let Some(trade) = facts::trade(digest) {
+            self.table(&trade);
+        }
         if let Some(shown) = digest.shown {
             self.heading(level, "Requests");
             self.table(&facts::requests(shown));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::wording;
 use crate::error::Result;
-use crate::result::{Bin, Recommendation, Saved, Settings, Trial};
+use crate::result::{Bin, Phase, Recommendation, Saved, Settings, Trial};
 use crate::stats::{self, LogMean};
 use crate::tune::Ground;
 
@@ -79,16 +79,31 @@ impl Recomputed {
         let (ground, goodput) = (Ground::of(trials.clone()), Ground::of_goodput(trials));
         // Older results say nothing of phases: theirs is the mean of all blocks.
         let has_phases = found.compared_with.iter().any(|other| other.phase.is_some());
+        let soaked = held(run, found);
         let mean = match has_phases {
             true => goodput.goodput(found.settings),
             false => stats::log_mean(&goodputs),
         };
         let stated = figure(found.goodput_bytes_per_second, Some(found.interval_95));
-        self.check("goodput of the recommended settings".into(), stated, again(mean));
+        let mean = match soaked {
+            Some(soak) if soak.verification.is_some() => {
+                figure(soak.goodput_bytes_per_second, soak.goodput_interval_95)
+            }
+            Some(_) => goodput
+                .told(found.settings)
+                .map_or_else(Vec::new, |(told, interval)| figure(told, Some(interval))),
+            None => again(mean),
+        };
+        self.check("goodput of the recommended settings".into(), stated, mean);
         if let Some(speed) = found.effective_speed_bytes_per_second {
             let stated = figure(speed, found.effective_speed_interval_95);
-            let mean = ground.goodput(found.settings);
-            self.check("effective speed of the recommended settings".into(), stated, again(mean));
+            let mean = match soaked {
+                Some(_) => ground
+                    .told(found.settings)
+                    .map_or_else(Vec::new, |(told, _)| figure(told, None)),
+                None => again(ground.goodput(found.settings)),
+            };
+            self.check("effective speed of the recommended settings".into(), stated, mean);
         }
         for other in &found.compared_with {
             let pairs = of(&found.settings).into_iter().flatten();
@@ -124,6 +139,16 @@ impl Recomputed {
         self.check(what, stated, figure(mean, stats::mean_interval_95(&rates)));
         Ok(())
     }
+}
+
+/// The trial in which the recommended settings were held; older results have none.
+fn held<'a>(run: &'a Saved, found: &Recommendation) -> Option<&'a Trial> {
+    let direction = found.direction.into();
+    run.document.trials.iter().rev().find(|trial| {
+        trial.phase == Phase::Soak
+            && trial.settings == found.settings
+            && trial.direction == direction
+    })
 }
 
 fn figure(mean: f64, interval: Option<[f64; 2]>) -> Vec<f64> {

@@ -107,8 +107,13 @@ pub fn complete() -> Document {
         wire_bytes_per_second: 1.1e8,
     };
     let mut trial = run_with_failures().trials.remove(0);
-    trial.asked =
-        Some(Asked { affordable_trials: 20, took_s: 31.5, bytes: 12 * MIB, cost_usd: 0.25 });
+    trial.asked = Some(Asked {
+        affordable_trials: 20,
+        left_us: 300_000_000,
+        took_s: 31.5,
+        bytes: 12 * MIB,
+        cost_usd: 0.25,
+    });
     trial.direction = Traffic::Mixed;
     trial.read_back_bytes = 12 * MIB;
     trial.verification = Some(Verification {
@@ -302,6 +307,9 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         errors: ErrorCounts { throttled: 2, ..ErrorCounts::default() },
         corrupt: Default::default(),
         cut: 3,
+        under_way: 0,
+        retry_after_max_s: None,
+        refused_in_window: None,
         client: ClientUse {
             cpu_seconds: Some(4.2),
             cpu_seconds_per_gb: Some(0.21),
@@ -394,6 +402,8 @@ fn recommendation(best: Settings) -> Recommendation {
         why: "Within 5 % of the fastest candidate, faster than the current default, and cheaper \
               than both neighbours."
             .into(),
+        refused_share: None,
+        trade: Vec::new(),
         compared_with: others.map(against).to_vec(),
         limited_by: None,
         same_settings_twice: None,

@@ -69,6 +69,7 @@ fn no_word_for_a_state_is_changed() {
                 Phase::Race,
                 Phase::Confirmation,
                 Phase::Duplicate,
+                Phase::Soak,
                 Phase::BothWays,
                 Phase::Run,
             ],

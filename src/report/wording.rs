@@ -96,6 +96,7 @@ pub fn phase(phase: Phase) -> &'static str {
         Phase::Race => "race",
         Phase::Confirmation => "confirmation",
         Phase::Duplicate => "duplicate",
+        Phase::Soak => "soak",
         Phase::BothWays => "both_ways",
         Phase::Run => "run",
     }
@@ -223,6 +224,7 @@ pub fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Indistinguishable => "indistinguishable",
         Verdict::NotSteady => "not steady",
         Verdict::Limited => "limited",
+        Verdict::StillRising => "still rising at the most that was allowed",
     }
 }
 

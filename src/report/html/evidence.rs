@@ -5,11 +5,14 @@ use super::super::{facts, wording};
 use super::answer::command;
 use super::markup::{Markup, definitions, element, list, table};
 
-/// The recommended settings against the others.
+/// The recommended settings against the others, and what all that was tried brings.
 pub fn comparison(digest: &Digest) -> Markup {
-    facts::comparisons(digest).map_or_else(Markup::default, |comparisons| {
-        [element("h2", "Comparison"), table(&comparisons)].into()
-    })
+    let tables = [facts::comparisons(digest), facts::trade(digest)];
+    let tables: Vec<Markup> = tables.iter().flatten().map(table).collect();
+    match tables.is_empty() {
+        true => Markup::default(),
+        false => [element("h2", "Comparison")].into_iter().chain(tables).collect(),
+    }
 }
 
 /// The requests of the trial that is shown.
