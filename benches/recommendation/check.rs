@@ -14,10 +14,13 @@ use crate::program::Gateway;
 const PART_SIZES_MIB: [u64; 2] = [5, 16];
 
 /// What a GCS administrator can set up to the highest that is searched, those between the doublings too.
-const CONCURRENCIES: [u32; 9] = [1, 2, 4, 6, 8, 12, 16, 24, 32];
+const CONCURRENCIES: [u32; 10] = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64];
 
 /// How long it searches.
-const BUDGET: &str = "100s";
+const BUDGET: &str = "120s";
+
+/// Least time for which it holds its choice.
+const SOAK: &str = "10s";
 
 /// Of each trial.
 const WARM_UP: &str = "500ms";
@@ -58,6 +61,7 @@ pub fn check(link: Link, plan: Plan) -> Result<Checked> {
         ["--budget", BUDGET],
         ["--warm-up", WARM_UP],
         ["--window", WINDOW],
+        ["--soak", SOAK],
     ];
     let tuned = gateway.tune(&search.concat())?;
     let recommended = tuned.recommendation.clone().ok_or("it recommends nothing")?;

@@ -23,12 +23,17 @@ pub enum Limit {
 }
 
 /// All of them.
-const LINKS: [Link; 6] = [
+const LINKS: [Link; 11] = [
     Link { name: "linear", limit: Limit::Nothing },
     Link { name: "saturating", limit: Limit::Nothing },
     Link { name: "retrograde", limit: Limit::Nothing },
     Link { name: "throttled", limit: Limit::Throttled { beyond: 12 } },
     Link { name: "noisy", limit: Limit::Nothing },
+    Link { name: "slow", limit: Limit::Nothing },
+    Link { name: "far", limit: Limit::Nothing },
+    Link { name: "soft", limit: Limit::Nothing },
+    Link { name: "weather", limit: Limit::Nothing },
+    Link { name: "calls", limit: Limit::Nothing },
     Link { name: "unlimited", limit: Limit::Client },
 ];
 

@@ -1,7 +1,7 @@
 //! What the tuner's recommendation loses over real HTTP.
 //!
-//! `cargo bench --bench recommendation` takes half an hour and wants this machine for itself. It starts
-//! `tidegate serve` with five modelled links in turn (`scenarios/tuner`), searches each with
+//! `cargo bench --bench recommendation` takes an hour and wants this machine for itself. It starts
+//! `tidegate serve` with eleven modelled links in turn (`scenarios/tuner`), searches each with
 //! `tidegate tune`, measures all of a grid with `tidegate run`, and then the grid's best cell and the
 //! recommendation in pairs, in random order within each. The claim: the lower end of the 95 % interval of
 //! recommended / best is at least 0.95, and what else limited a trial is named. `-- --save` also writes

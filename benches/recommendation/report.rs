@@ -13,8 +13,8 @@ use crate::link::Limit;
 const INTRODUCTION: &str = "\
 `cargo bench --bench recommendation -- --save` wrote this page. Each link is a model (`scenarios/tuner`) in \
 `tidegate serve`, met over HTTP on loopback by the release binary. `tidegate tune` searches parts of 5 and 16 \
-MiB and 1 to 32 files in flight for 100 s; then every cell of a grid of these parts and 1, 2, 4, 6, 8, 12, 16, \
-24 and 32 files is measured once, in random order, and the one with the highest goodput is measured against \
+MiB and 1 to 64 files in flight for 120 s at most; then every cell of a grid of these parts and 1, 2, 4, 8, 12, 16, \
+24, 32, 48 and 64 files is measured once, in random order, and the one with the highest goodput is measured against \
 the recommendation in pairs, in random order within each. The ratio is the geometric mean of recommended / \
 best over the pairs, with Student's two-sided 95 % interval of their logarithms: that its lower end is 0.95 \
 or more is the claim. Best and recommendation may be the same settings; then this is the noise.";
