@@ -20,7 +20,7 @@ reference grid may spend a fifth of its trials and bytes.";
 const CLAIMS: &str = "\
 ## Claims
 
-72 trials a search. An interval holds if the true ratio is in it; its width is over that of an interval with \
+72 trials a search, six of them the soak. An interval holds if the true ratio is in it; its width is over that of an interval with \
 known variance (outliers counted in), at the median. \"Race\" are the intervals of settings that were only \
 raced: they hold for all comparisons of a race together. Width has a floor: with n blocks Student's interval \
 is at the median 1.82 (n = 3), 1.30 (n = 5), 1.22 (n = 6), 1.11 (n = 10) times as wide.";
@@ -28,14 +28,15 @@ is at the median 1.82 (n = 3), 1.30 (n = 5), 1.22 (n = 6), 1.11 (n = 10) times a
 pub fn tables(study: &Study) -> String {
     let mut text =
         format!("# The tuner on {} surfaces\n\n{INTRODUCTION}\n\n{LOSSES}\n\n", study.surfaces);
-    text += "| strategy | surfaces | excess regret: median | mean | 95th percentile | bytes of the grid: mean | most |\n|---|---|---|---|---|---|---|\n";
+    text += "| strategy | answers | none | excess regret: median | mean | 95th percentile | bytes of the grid: mean | most |\n|---|---|---|---|---|---|---|---|\n";
     for (strategy, losses) in &study.losses {
         let regret = &losses.excess_regret;
         let _ = writeln!(
             text,
-            "| {} | {} | {:.2} % | {:.2} % | {:.2} % | {:.1} % | {:.1} % |",
+            "| {} | {} | {} | {:.2} % | {:.2} % | {:.2} % | {:.1} % | {:.1} % |",
             strategy.name(),
             regret.len(),
+            losses.unanswered,
             100.0 * percentile(regret, 0.5),
             100.0 * mean(regret),
             100.0 * percentile(regret, 0.95),

@@ -1,9 +1,10 @@
 //! The tuner and what it is compared with, each with the same budget.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tidegate::result::{Direction, Phase, Recommendation, Settings};
-use tidegate::tune::{Config, Limits, Next, Objective, Search, recommend};
+use tidegate::tune::{Ceiling, Config, Limits, Next, Objective, Outcome, Search, Times, recommend};
 use tidegate::units::MIB;
 
 use super::surface::{
@@ -69,6 +70,10 @@ impl Strategy {
     }
 }
 
+/// A trial takes a second, and the choice is held for six of them.
+const TIMES: Times =
+    Times { warm_up: Duration::ZERO, window: Duration::from_secs(1), soak: Duration::from_secs(6) };
+
 /// A search and all that it measured.
 pub struct Tuned {
     pub recommendation: Recommendation,
@@ -81,13 +86,21 @@ pub fn tuned(world: &mut World, budget: Budget, seed: u64) -> Option<Tuned> {
         concurrency_max: CONCURRENCIES[CONCURRENCIES.len() - 1],
         parts_in_flight: PARTS_IN_FLIGHT.to_vec(),
         current: at(2),
+        ceiling: Ceiling::Asked,
+        max_refused: 0.05,
+        times: TIMES,
         limits: Limits::default(),
         objective: Objective::default(),
         seed,
     });
     let mut trials = Vec::new();
-    while let Some(next) = search.ask(world.affordable(budget)) {
-        search.tell(next, world.measure(next.settings));
+    while let Some(next) = search.ask(Duration::from_secs(world.affordable(budget).into())) {
+        let goodput = match next.phase {
+            Phase::Soak => world.held(next.settings, TIMES.soak.as_secs() as u32),
+            _ => world.measure(next.settings).goodput,
+        };
+        let outcome = Outcome { goodput, took: next.lasts.all(), ..world.measured(next.settings) };
+        search.tell(next, outcome);
         trials.push(next);
     }
     Some(Tuned { recommendation: recommend(&search, Direction::Up)?, trials })

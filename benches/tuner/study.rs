@@ -17,8 +17,10 @@ pub const NOISE_JUDGED_MAX: f64 = 0.05;
 /// Losses of one strategy, one for each surface.
 #[derive(Default)]
 pub struct Losses {
-    /// max(0, 0.95 x best - chosen) / best.
+    /// max(0, 0.95 x best - chosen) / best, where something was chosen.
     pub excess_regret: Vec<f64>,
+    /// How often the budget was too small for an answer.
+    pub unanswered: u32,
     /// Bytes over those of the reference grid.
     pub bytes_share: Vec<f64>,
 }
@@ -74,9 +76,10 @@ impl Study {
         for strategy in Strategy::ALL {
             let mut world = World::new(surface, seed);
             let chosen = strategy.choose(&mut world, budget, seed);
-            let goodput = chosen.map_or(0.0, |settings| surface.goodput(settings));
             let losses = self.losses.entry(strategy).or_default();
-            losses.excess_regret.push((1.0 - MARGIN - goodput / surface.best()).max(0.0));
+            let regret = |settings| 1.0 - MARGIN - surface.goodput(settings) / surface.best();
+            losses.excess_regret.extend(chosen.map(|settings| regret(settings).max(0.0)));
+            losses.unanswered += u32::from(chosen.is_none());
             losses.bytes_share.push(world.bytes / surface.grid_bytes());
         }
     }

@@ -205,9 +205,21 @@ impl<'a> World<'a> {
         self.trials += 1;
         self.bytes += goodput;
         self.highest = self.highest.max(goodput);
-        let throttled = surface.is_throttled(settings);
-        let limited_by = if throttled { LimitedBy::Throttled } else { LimitedBy::GatewayOrNetwork };
-        Outcome { goodput, limited_by, steady: None }
+        Outcome { goodput, ..self.measured(settings) }
+    }
+
+    /// What a trial shows beside its goodput.
+    pub fn measured(&self, settings: Settings) -> Outcome {
+        match self.surface.is_throttled(settings) {
+            true => Outcome { refused: 0.3, ..Outcome::of(0.0, LimitedBy::Throttled) },
+            false => Outcome::of(0.0, LimitedBy::GatewayOrNetwork),
+        }
+    }
+
+    /// The mean of so many trials in a row.
+    pub fn held(&mut self, settings: Settings, trials: u32) -> f64 {
+        let sum: f64 = (0..trials).map(|_| self.measure(settings).goodput).sum();
+        sum / f64::from(trials)
     }
 
     /// Trials that are sure to fit a budget, at the highest goodput so far.
