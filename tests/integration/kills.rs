@@ -289,7 +289,8 @@ fn start(program: &Tidegate, doing: Doing, left: Option<&str>) -> Child {
         }
         Doing::Tune => {
             let search = ["--part-sizes", "5MiB,6MiB", "--max-concurrency", "4"];
-            let times = ["--warm-up", "200ms", "--window", "700ms", "--budget", "30s"];
+            let times =
+                ["--warm-up", "200ms", "--window", "700ms", "--budget", "5m", "--soak", "5s"];
             program.start("tune", &[&[TARGET][..], &large[..4], &search, &times].concat())
         }
         Doing::Clean => {

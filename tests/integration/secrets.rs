@@ -117,7 +117,7 @@ fn no_verb_tells_a_secret_whether_it_succeeds_or_fails() {
     let serve = Talkative::start();
     let tidegate = singing(Some(&serve.endpoint));
     let small = ["--size", "12MB", "--files", "2", "--attempts"];
-    let budget = ["--budget", "8s", "--warm-up", "100ms", "--window", "500ms"];
+    let budget = ["--budget", "10m", "--soak", "5s", "--warm-up", "100ms", "--window", "500ms"];
     let few = ["--max-concurrency", "2", "--part-sizes", "5MiB", "--results"];
     let results = tempfile::tempdir().unwrap();
     let results = results.path();

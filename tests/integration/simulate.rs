@@ -65,9 +65,9 @@ fn a_search_in_simulated_time_takes_its_budget_there_and_repeats() {
     assert!(throttled["recommendation"]["why"].as_str().unwrap().contains("throttling"));
     assert_eq!(throttled, search());
     assert!(first["recommendation"]["settings"]["concurrency"].as_u64().unwrap() >= 2);
-    // The budget of ten minutes was spent, all of it simulated.
+    // At most the budget of ten minutes was spent, all of it simulated; the soak alone is one.
     let simulated_s = first["simulation"]["simulated_s"].as_f64().unwrap();
-    assert!((300.0..900.0).contains(&simulated_s), "{simulated_s}");
+    assert!((60.0..640.0).contains(&simulated_s), "{simulated_s}");
 }
 
 #[test]

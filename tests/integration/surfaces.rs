@@ -21,6 +21,8 @@ fn the_tuner_loses_little_and_claims_no_more_than_is_true() {
     let tidegate = losses(Strategy::Tidegate);
     assert_eq!(percentile(&tidegate.excess_regret, 0.5), 0.0);
     assert!(p95(tidegate) <= 0.03, "{}", p95(tidegate));
+    let answers = tidegate.excess_regret.len() as u32;
+    assert!(20 * tidegate.unanswered <= answers, "no answer on {}", tidegate.unanswered);
     assert!(percentile(&tidegate.bytes_share, 1.0) <= 0.2);
     for strategy in Strategy::ALL {
         if ![Strategy::Tidegate, Strategy::Grid].contains(&strategy) {

@@ -14,7 +14,7 @@ use tidegate::measure::{Operation, Outcome, Recorder};
 use tidegate::result::{Direction, FileFailure, Percentiles, Settings};
 use tidegate::store::s3::S3Store;
 use tidegate::transfer::{
-    Arrivals, Control, GetMode, Job, Order, RetryPolicy, Sink, Stage, Worker,
+    Arrivals, Control, GetMode, Job, Order, RetryPolicy, Sink, Stage, Start, Worker,
 };
 use tidegate::units::ByteSize;
 
@@ -299,6 +299,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         arrivals: Arrivals::Closed,
         paces: Default::default(),
         spread: Duration::ZERO,
+        start: Start::Fresh,
         seed: 1,
         keep_attempts: true,
         allowance: None,

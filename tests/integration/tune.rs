@@ -8,7 +8,8 @@ use crate::support::tidegate::{Tidegate, entries};
 #[test]
 fn without_a_target_tune_is_a_demonstration_with_a_report() {
     let tidegate = Tidegate::embedded();
-    let short = ["--budget", "30s", "--warm-up", "300ms", "--window", "700ms"];
+    // It ends by itself, however slow this machine is.
+    let short = ["--budget", "10m", "--warm-up", "300ms", "--window", "700ms", "--soak", "5s"];
     let finished = tidegate.run("tune", &short);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
     for said in ["demonstration", "mib parts", "concurrency", "--max-concurrency"] {
@@ -116,6 +117,7 @@ impl Known {
             ["--warm-up", &warm_up],
             ["--window", &window],
             ["--budget", &budget],
+            ["--soak", "5s"],
         ];
         let document = tidegate.json("tune", &[&["s3://bucket/p"], &search.concat()[..]].concat());
         let recommended = &document["recommendation"];
