@@ -199,10 +199,21 @@ impl Bucket {
     pub(super) async fn abort(&self, uploads: &BTreeSet<Upload>) -> Result<()> {
         let abort = async |upload| {
             let abort = async |probe: &_| self.store.abort_upload(upload, probe).await;
-            self.call(abort).await.map_err(|error| self.explain("abort an upload in", &error))
+            (upload, self.call(abort).await)
         };
-        let aborted = stream::iter(uploads).map(abort).buffer_unordered(ABORTS_IN_FLIGHT);
-        aborted.fold(Ok(()), async |outcome, aborted| outcome.and(aborted)).await
+        let mut aborted = stream::iter(uploads).map(abort).buffer_unordered(ABORTS_IN_FLIGHT);
+        let (mut refused, mut outcome) = (Vec::new(), Ok(()));
+        while let Some((upload, aborted)) = aborted.next().await {
+            match aborted {
+                Err(error) if error.class == FailureClass::Throttled => refused.push(upload),
+                aborted => outcome = outcome.and(aborted),
+            }
+        }
+        // One at a time, so that they do not take the calls that the endpoint allows from each other.
+        for upload in refused {
+            outcome = outcome.and(abort(upload).await.1);
+        }
+        outcome.map_err(|error| self.explain("abort an upload in", &error))
     }
 
     /// Deletes objects: all that can be. The first error.

@@ -158,3 +158,30 @@ fn with_verification_the_effective_speed_is_looked_for_and_shown_beside_the_good
         down.stderr
     );
 }
+
+#[test]
+fn what_a_trial_leaves_is_aborted_however_few_calls_are_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("link.toml");
+    let few_calls = r#"
+        round_trip = "210ms"
+        connection_rate = "775MB/s"
+        shared_rate = "12.5GB/s"
+        part_overhead = "200ms"
+        [limits]
+        transfers = "none"
+        calls_per_second = 10
+        calls_burst = 10
+        key_writes_per_second = "none"
+        retry_after = "1s"
+    "#;
+    std::fs::write(&link, few_calls).unwrap();
+    let (tidegate, link) = (Tidegate::embedded(), link.to_str().unwrap());
+    for seed in ["1", "2", "3", "4", "5"] {
+        // The JSON comes with success only: everything was removed.
+        let load = ["--part-size", "16MiB", "--concurrency", "100", "--for", "90s"];
+        let document =
+            tidegate.json("run", &[&["--simulate", link, "--seed", seed], &load[..]].concat());
+        assert!(document["trials"][0]["errors"]["throttled"].as_u64() > Some(0));
+    }
+}
