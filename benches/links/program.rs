@@ -86,7 +86,8 @@ impl<'a> Bench<'a> {
             ["--for", &format!("{window_s:.0}s")],
             ["--seed", &seed.to_string()],
         ];
-        let mut command = self.command(self.reference, "run", model);
+        let results = self.directory.path().join("results");
+        let mut command = self.command(self.reference, "run", model, &results);
         let output = command.args(options.concat()).output()?;
         let document = serde_json::from_slice::<Document>(&output.stdout);
         match document.ok().and_then(|mut document| document.trials.pop()) {
@@ -97,22 +98,29 @@ impl<'a> Bench<'a> {
 
     /// Searches.
     pub fn tune(&self, budget: &[&str], seed: u64) -> Result<Tuned> {
-        let mut command = self.command(self.program, "tune", &self.link());
+        let results = tempfile::tempdir_in(&self.directory)?;
+        let mut command = self.command(self.program, "tune", &self.link(), results.path());
         let output = command.args(["--yes", "--seed", &seed.to_string()]).args(budget).output()?;
+        let printed = serde_json::from_slice(&output.stdout).ok();
         Ok(Tuned {
             code: output.status.code(),
-            document: serde_json::from_slice(&output.stdout).ok(),
+            document: printed.or_else(|| saved(results.path())),
             said: last_line(&output.stderr),
         })
     }
 
-    fn command(&self, program: &Path, verb: &str, model: &Path) -> Command {
+    fn command(&self, program: &Path, verb: &str, model: &Path, results: &Path) -> Command {
         let mut command = Command::new(program);
-        command.args([verb, "--json", "--simulate"]).arg(model);
-        command.arg("--results").arg(self.directory.path().join("results"));
+        command.args([verb, "--json", "--simulate"]).arg(model).arg("--results").arg(results);
         command.stdin(Stdio::null());
         command
     }
+}
+
+/// The document of the only run: without an answer none is printed, but it tells what was spent.
+fn saved(results: &Path) -> Option<Document> {
+    let run = std::fs::read_dir(results).ok()?.next()?.ok()?;
+    serde_json::from_slice(&std::fs::read(run.path().join("result.json")).ok()?).ok()
 }
 
 impl From<&Trial> for Measured {
