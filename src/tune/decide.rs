@@ -157,7 +157,23 @@ impl<'a> Evidence<'a> {
             may_be_better && soaked.iter().all(|(done, _)| done != one)
         });
         let others: Vec<Settings> = others.collect();
-        self.all.best(&others)
+        self.all.best(&others).or_else(|| self.halfway_down(*last).filter(|_| is_refused))
+    }
+
+    /// Where all that were raced are refused too much and nothing else was held: halfway from what was held last to
+    /// the most streams below that were let in.
+    fn halfway_down(&self, last: Settings) -> Option<Settings> {
+        if self.held().is_some() {
+            return None;
+        }
+        let is_let_in = |outcome: &Outcome| {
+            outcome.goodput > 0.0 && outcome.refused <= self.search.config().max_refused
+        };
+        let way = self.search.found_the_way().iter();
+        let let_in = way.filter(|(_, outcome)| is_let_in(outcome)).map(|(one, _)| one.streams());
+        let most = let_in.filter(|streams| *streams < last.streams()).max()?;
+        let streams = most.midpoint(last.streams());
+        Some(self.search.config().with_shape(last.part_size_bytes, streams, last.parts_in_flight))
     }
 
     /// The most streams that were told to slow down and carried a good part of this: short trials do not show what
