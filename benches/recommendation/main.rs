@@ -20,7 +20,8 @@ use clap::Parser;
 use check::{Checked, Plan};
 use link::Link;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
 
 /// Where `--save` writes.
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results/tuner-over-http");
@@ -49,11 +50,14 @@ fn main() -> Result<ExitCode> {
     let links = Link::named(&args.links)?;
     let plan = Plan { pairs: args.pairs };
     let load_before = report::load_average()?;
-    let mut checked: Vec<Checked> = Vec::new();
+    let (mut checked, mut faults) = (Vec::<Checked>::new(), Vec::new());
     for link in links {
-        checked.push(check::check(link, plan)?);
+        match check::check(link, plan) {
+            Ok(one) => checked.push(one),
+            Err(error) => faults.push((link, error)),
+        }
     }
-    let report = report::report(&checked, &load_before)?;
+    let report = report::report(&checked, &faults, &load_before)?;
     println!("{report}");
     if args.save {
         let directory = Path::new(RESULTS);
@@ -62,6 +66,6 @@ fn main() -> Result<ExitCode> {
         std::fs::write(directory.join("cells.csv"), report::cells_csv(&checked))?;
         std::fs::write(directory.join("pairs.csv"), report::pairs_csv(&checked))?;
     }
-    let holds = checked.iter().all(|one| one.verdict().holds());
+    let holds = faults.is_empty() && checked.iter().all(|one| one.verdict().holds());
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

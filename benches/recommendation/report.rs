@@ -6,9 +6,9 @@ use tidegate::measure;
 use tidegate::result::{LimitedBy, Settings};
 use tidegate::units::{ByteSize, Rate};
 
-use crate::Result;
 use crate::check::Checked;
-use crate::link::Limit;
+use crate::link::{Limit, Link};
+use crate::{Error, Result};
 
 const INTRODUCTION: &str = "\
 `cargo bench --bench recommendation -- --save` wrote this page. Each link is a model (`scenarios/tuner`) in \
@@ -26,7 +26,7 @@ A limit is named if the trial says it (`limited_by`). On `throttled` all trials 
 say \"throttled\", and no other; on `unlimited` nothing is modelled and the files have 16 kB, so that the client's \
 processor is the limit, and the recommendation must say so.";
 
-pub fn report(checked: &[Checked], load_before: &str) -> Result<String> {
+pub fn report(checked: &[Checked], faults: &[(Link, Error)], load_before: &str) -> Result<String> {
     let host = measure::host();
     let mut text = format!(
         "# The recommendation over HTTP\n\n{INTRODUCTION}\n\n- {} cores, {}\n- load average before: {load_before}; after: {}\n\n",
@@ -46,6 +46,12 @@ pub fn report(checked: &[Checked], load_before: &str) -> Result<String> {
     let _ = writeln!(text, "\n## Why\n");
     for one in checked {
         let _ = writeln!(text, "- **{}**: {}", one.link.name, one.recommended.why);
+    }
+    for (link, error) in faults {
+        // The last lines say why; those before are the trials.
+        let said = error.to_string();
+        let why = said.find("tidegate: ").map_or(said.as_str(), |at| &said[at..]);
+        let _ = writeln!(text, "- **{}** has no row, no claim holds: {}", link.name, why.trim());
     }
     Ok(text)
 }
