@@ -166,11 +166,9 @@ impl<'a> Evidence<'a> {
         if self.held().is_some() {
             return None;
         }
-        let is_let_in = |outcome: &Outcome| {
-            outcome.goodput > 0.0 && outcome.refused <= self.search.config().max_refused
-        };
         let way = self.search.found_the_way().iter();
-        let let_in = way.filter(|(_, outcome)| is_let_in(outcome)).map(|(one, _)| one.streams());
+        let let_in =
+            way.filter(|(_, outcome)| self.is_let_in(outcome)).map(|(one, _)| one.streams());
         let most = let_in.filter(|streams| *streams < last.streams()).max()?;
         let streams = most.midpoint(last.streams());
         Some(self.search.config().with_shape(last.part_size_bytes, streams, last.parts_in_flight))
@@ -199,8 +197,12 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    fn is_refused(&self, soak: &Outcome) -> bool {
-        soak.refused > self.search.config().max_refused
+    fn is_refused(&self, outcome: &Outcome) -> bool {
+        outcome.refused > self.search.config().max_refused
+    }
+
+    fn is_let_in(&self, outcome: &Outcome) -> bool {
+        outcome.goodput > 0.0 && !self.is_refused(outcome)
     }
 
     fn keeps_its_promise(&self, settings: Settings, soak: &Outcome) -> bool {
@@ -214,10 +216,7 @@ impl<'a> Evidence<'a> {
         let soaked = self.search.soaked();
         let is_throttled = soaked.iter().any(|(_, soak)| soak.limited_by == LimitedBy::Throttled);
         let margin = if is_throttled { MARGIN } else { DRIFT_BETWEEN_SOAKS };
-        let held: Vec<_> = soaked
-            .iter()
-            .filter(|(_, soak)| soak.goodput > 0.0 && !self.is_refused(soak))
-            .collect();
+        let held: Vec<_> = soaked.iter().filter(|(_, soak)| self.is_let_in(soak)).collect();
         let best = held.iter().map(|(_, soak)| soak.goodput).fold(0.0, f64::max);
         let mut near = held.into_iter().filter(|(_, soak)| soak.goodput >= (1.0 - margin) * best);
         match is_throttled {
