@@ -29,7 +29,7 @@ use super::{Finished, limits};
 use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::result::{Budget, Direction, Saved, Settings, Trial};
+use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
 use crate::tune;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
@@ -143,7 +143,11 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     });
     let is_refused = |trial: &Trial| trial.refused_in_window > Some(options.max_refused);
     let refused = document.trials.iter().any(is_refused);
+    let mut soaks = document.trials.iter().filter(|trial| trial.phase == Phase::Soak);
     let why = match used_up {
+        _ if soaks.any(is_refused) => {
+            "what was held for a soak had more refused than --max-refused allows"
+        }
         Some(_) => "the budget ended before the knee was found and held for a soak",
         None if refused => "more was refused than --max-refused allows, whatever was tried",
         None => "nothing that was tried moved anything steadily",
@@ -152,6 +156,7 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     let more = match used_up {
         Some(Budget::Time) => format!("give --budget {} or more", minutes(2 * options.budget)),
         Some(budget) => format!("give a larger {}", budget.option()),
+        None if refused => "give a larger --max-refused, or a lower --max-concurrency".to_owned(),
         None => "look at its trials".to_owned(),
     };
     Error::answer_is_no(format!("no settings could be recommended: {why}{known}"))
