@@ -246,6 +246,33 @@ fn what_is_refused_only_in_a_long_run_is_not_recommended() {
     assert!(off.abs() < 0.01, "what it carried in its soak: {off}");
 }
 
+/// A link that lets in twelve at a time: short trials of more are refused little, long ones much.
+#[test]
+fn where_all_that_were_raced_are_refused_fewer_streams_are_held() {
+    let measure = |next: Next| {
+        let streams = next.settings.streams();
+        let goodput = 1.0 + f64::from(streams.min(16));
+        let refused = match (next.phase, streams) {
+            (_, ..=12) => 0.0,
+            (Phase::Soak, _) => 0.2,
+            _ => 0.1,
+        };
+        let limited_by = match refused > 0.0 {
+            true => LimitedBy::Throttled,
+            false => LimitedBy::GatewayOrNetwork,
+        };
+        Outcome { refused, ..outcome(goodput, limited_by) }
+    };
+    let one_part_size = Config { part_sizes_bytes: vec![64 * MIB], ..config(3) };
+    let (search, record) = drive(one_part_size, 90, measure);
+    let soaks = record.iter().filter(|(next, _)| next.phase == Phase::Soak);
+    let soaked: Vec<u32> = soaks.map(|(next, _)| next.settings.streams()).collect();
+    assert!(soaked[0] > 12, "{soaked:?}");
+    let found = recommend(&search, Direction::Up).unwrap();
+    assert!((8..=12).contains(&found.settings.streams()), "{:?}, {soaked:?}", found.settings);
+    assert_eq!(found.refused_share, Some(0.0));
+}
+
 #[test]
 fn still_rising_at_the_most_that_is_allowed_is_a_verdict_of_its_own() {
     let measure = |next: Next| {
