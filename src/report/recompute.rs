@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::wording;
 use crate::error::Result;
-use crate::result::{Bin, Phase, Recommendation, Saved, Settings, Trial};
+use crate::result::{Bin, Recommendation, Saved, Settings, Trial};
 use crate::stats::{self, LogMean};
 use crate::tune::Ground;
 
@@ -79,7 +79,7 @@ impl Recomputed {
         let (ground, goodput) = (Ground::of(trials.clone()), Ground::of_goodput(trials));
         // Older results say nothing of phases: theirs is the mean of all blocks.
         let has_phases = found.compared_with.iter().any(|other| other.phase.is_some());
-        let soaked = held(run, found);
+        let soaked = found.soak(&run.document.trials);
         let mean = match has_phases {
             true => goodput.goodput(found.settings),
             false => stats::log_mean(&goodputs),
@@ -139,16 +139,6 @@ impl Recomputed {
         self.check(what, stated, figure(mean, stats::mean_interval_95(&rates)));
         Ok(())
     }
-}
-
-/// The trial in which the recommended settings were held; older results have none.
-fn held<'a>(run: &'a Saved, found: &Recommendation) -> Option<&'a Trial> {
-    let direction = found.direction.into();
-    run.document.trials.iter().rev().find(|trial| {
-        trial.phase == Phase::Soak
-            && trial.settings == found.settings
-            && trial.direction == direction
-    })
 }
 
 fn figure(mean: f64, interval: Option<[f64; 2]>) -> Vec<f64> {

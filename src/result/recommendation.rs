@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, LimitedBy, Phase, Settings};
+use super::{Direction, LimitedBy, Phase, Settings, Trial};
 
 /// What `tune` recommends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,9 +11,11 @@ pub struct Recommendation {
     pub settings: Settings,
     /// For which direction.
     pub direction: Direction,
-    /// What the soak carried; in older documents the geometric mean over the blocks of trials.
+    /// What the soak and, where nothing was refused, the blocks of trials before it carried, by time; in older
+    /// documents the geometric mean over the blocks.
     pub goodput_bytes_per_second: f64,
-    /// 95 % interval from batch means of the soak; in older documents over the blocks of trials.
+    /// 95 % interval from batch means of the soak, wide enough for those blocks; in older documents over the
+    /// blocks of trials.
     pub interval_95: [f64; 2],
     /// How sure.
     pub verdict: Verdict,
@@ -42,16 +44,28 @@ pub struct Recommendation {
     /// vary more than the intervals know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_settings_twice: Option<Comparison>,
-    /// Where uploads were read back: geometric mean of the effective speeds over the blocks of trials. Then
-    /// the settings were chosen by it, and the ratios are its.
+    /// Where uploads were read back: the same of the effective speeds. Then the settings were chosen by it, and
+    /// the ratios are its.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_speed_bytes_per_second: Option<f64>,
-    /// Its 95 % interval over the blocks of trials.
+    /// Its 95 % interval over the blocks of trials; only in older documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_speed_interval_95: Option<[f64; 2]>,
     /// How goodput scales with streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+}
+
+impl Recommendation {
+    /// The trial in which the settings were held for a soak; older documents have none.
+    pub fn soak<'a>(&self, trials: &'a [Trial]) -> Option<&'a Trial> {
+        let direction = self.direction.into();
+        trials.iter().rev().find(|trial| {
+            trial.phase == Phase::Soak
+                && trial.settings == self.settings
+                && trial.direction == direction
+        })
+    }
 }
 
 /// One concurrency for uploads and downloads: GCS has a single one.

@@ -233,9 +233,7 @@ impl Measured<'_> {
     }
 
     fn paced_share(&self) -> f64 {
-        let settings = self.job.settings;
-        let streams = f64::from(settings.concurrency) * f64::from(settings.parts_in_flight);
-        let time_s = self.watched.closed.as_secs_f64() * streams;
+        let time_s = self.watched.closed.as_secs_f64() * f64::from(self.job.settings.streams());
         if time_s > 0.0 { self.control.waited_for_pace().as_secs_f64() / time_s } else { 0.0 }
     }
 

@@ -57,9 +57,7 @@ impl Leg {
         let mut found = tune::recommend(&self.search, self.direction)?;
         if self.config.objective == Objective::EffectiveSpeed {
             found.effective_speed_bytes_per_second = Some(found.goodput_bytes_per_second);
-            let held = of(trials, self.direction)
-                .filter(|trial| trial.phase == Phase::Soak && trial.settings == found.settings);
-            if let Some(soak) = held.last() {
+            if let Some(soak) = found.soak(trials) {
                 let goodput = soak.goodput_bytes_per_second;
                 found.goodput_bytes_per_second = goodput;
                 found.interval_95 = soak.goodput_interval_95.unwrap_or([goodput; 2]);
