@@ -13,7 +13,8 @@ const CANDIDATES_MAX: usize = 12;
 /// How many more streams than the knee's are raced beside it.
 const BESIDE: f64 = 1.5;
 
-/// How many fewer are, and how many more and fewer beside the likely choice of a race: a peak between two that were tried is then no more than a tenth off.
+/// How many fewer are, and how many more and fewer beside the likely choice of a race: a peak between two that
+/// were tried is then no more than a tenth off.
 const CLOSE: f64 = 1.2;
 
 /// What is raced, and what is not.

@@ -50,8 +50,7 @@ pub(super) struct Confirmation {
 
 impl Confirmation {
     /// `finalists` in order of promise, then what is set now unless that is out of the question, as far as so
-    /// many trials go. The first
-    /// finalist is duplicated if the blocks stay enough for it.
+    /// many trials go. The first finalist is duplicated if the blocks stay enough for it.
     pub(super) fn new(
         finalists: &[Settings],
         current: Option<Settings>,

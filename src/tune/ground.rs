@@ -75,7 +75,8 @@ impl Ground {
     }
 
     /// What settings that were held for a soak carry: in the soak and, if nothing was refused, in their trials of
-    /// blocks before it, all that was measured counting by its time. A link drifts: a session sees more of that than its last minute.
+    /// blocks before it, all that was measured counting by its time. A link drifts: a session sees more of that
+    /// than its last minute.
     ///
     /// The interval is that of the soak, and holds what the trials say as well.
     pub fn told(&self, settings: Settings) -> Option<(f64, [f64; 2])> {

@@ -119,8 +119,12 @@ impl Schedule {
     pub(super) fn comparisons(&self, left: Duration) -> u32 {
         // Where calls are refused the first choice may not hold, and another must be tried.
         let soaks = if self.longest_wait.is_zero() { 1 } else { 2 };
-        let left = left.saturating_sub(self.takes_soak() * soaks).as_secs_f64();
-        (left / self.takes(self.comparison()).as_secs_f64().max(1e-3)) as u32
+        self.comparisons_in(left.saturating_sub(self.takes_soak() * soaks))
+    }
+
+    /// Trials of blocks that fit.
+    pub(super) fn comparisons_in(&self, left: Duration) -> u32 {
+        (left.as_secs_f64() / self.takes(self.comparison()).as_secs_f64().max(1e-3)) as u32
     }
 
     /// Time in which the way can be found and the choice be held for a soak.

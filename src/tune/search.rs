@@ -86,8 +86,6 @@ pub struct Search {
     stage: Stage,
     schedule: Schedule,
     way: Way,
-    /// The other part sizes at the knee, and what they brought.
-    sizes: Vec<(Settings, Outcome)>,
     race: Option<Race>,
     raced: Blocks,
     confirmation: Option<Confirmation>,
@@ -143,7 +141,6 @@ impl Search {
             stage: Stage::Way,
             schedule,
             way: Way::default(),
-            sizes: Vec::new(),
             race: None,
             raced: Blocks::default(),
             confirmation: None,
@@ -192,10 +189,7 @@ impl Search {
                 let before = self.last_block();
                 self.pairs.insert(settings, block.saturating_sub(before), outcome);
             }
-            Phase::Calibration => {
-                self.sizes.push((settings, outcome));
-                self.found_the_way.push((settings, outcome));
-            }
+            Phase::Calibration => self.found_the_way.push((settings, outcome)),
             Phase::Ramp | Phase::Run => {
                 self.way.tell(settings.streams(), &outcome);
                 self.found_the_way.push((settings, outcome));
@@ -222,7 +216,7 @@ impl Search {
     pub fn comparisons(&self, left: Duration) -> u32 {
         match self.soaked.is_empty() {
             true => self.schedule.comparisons(left),
-            false => (left.as_secs_f64() / self.takes_comparison().as_secs_f64().max(1e-3)) as u32,
+            false => self.schedule.comparisons_in(left),
         }
     }
 
@@ -290,15 +284,12 @@ impl Search {
     /// Part sizes in order of what they brought at the knee; those not tried come last.
     pub(super) fn part_sizes(&self) -> Vec<u64> {
         let first = self.first_part_size();
-        let mut tried: Vec<(u64, f64)> = self
-            .sizes
-            .iter()
-            .map(|(settings, outcome)| (settings.part_size_bytes, outcome.goodput))
-            .collect();
-        let at_the_knee = self.found_the_way.iter().rev().find(|(settings, _)| {
-            settings.part_size_bytes == first && settings.streams() == self.knee()
-        });
-        tried.extend(at_the_knee.map(|(_, outcome)| (first, outcome.goodput)));
+        let all = || self.found_the_way.iter();
+        let others = all().filter(|(one, _)| one.part_size_bytes != first);
+        let at_the_knee =
+            all().filter(|(one, _)| one.part_size_bytes == first && one.streams() == self.knee());
+        let goodput = |(one, outcome): &(Settings, Outcome)| (one.part_size_bytes, outcome.goodput);
+        let mut tried: Vec<(u64, f64)> = others.chain(at_the_knee).map(goodput).collect();
         tried.sort_by(|one, other| other.1.total_cmp(&one.1));
         let rest = self.config.part_sizes_bytes.iter().rev().copied();
         let mut seen = BTreeSet::new();
@@ -330,8 +321,7 @@ impl Search {
         let streams = self.way.next(start, most)?;
         let settings = self.config.with_streams(self.first_part_size(), streams);
         // Whole files in flight may make up no other number than those that were tried.
-        let tried = |(one, _): &(Settings, Outcome)| *one == settings;
-        if self.found_the_way.iter().any(tried) {
+        if self.has_found(settings) {
             return None;
         }
         let next = Next { settings, phase: Phase::Ramp, block: None, lasts: self.schedule.step() };
@@ -344,9 +334,14 @@ impl Search {
         let others = self.config.part_sizes_bytes.iter().rev().skip(1).copied();
         let mut at_the_knee =
             others.map(|part_size| self.config.with_streams(part_size, self.way.knee()));
-        let settings = at_the_knee.find(|one| !self.sizes.iter().any(|(tried, _)| tried == one))?;
+        let settings = at_the_knee.find(|one| !self.has_found(*one))?;
         let (phase, lasts) = (Phase::Calibration, self.schedule.step());
         self.if_it_fits(Next { settings, phase, block: None, lasts }, left)
+    }
+
+    /// Whether these settings were tried before the race.
+    fn has_found(&self, settings: Settings) -> bool {
+        self.found_the_way.iter().any(|(one, _)| *one == settings)
     }
 
     fn if_it_fits(&mut self, next: Next, left: Duration) -> Option<Next> {
@@ -408,11 +403,7 @@ impl Search {
         let part_sizes = self.part_sizes();
         let mut candidates = candidates::around(&self.config, &self.way, &part_sizes);
         candidates.include(self.rival_of_now(), 1);
-        if seats < 2 {
-            candidates.leave_out_from(0);
-        } else {
-            candidates.leave_out_from(seats);
-        }
+        candidates.leave_out_from(if seats < 2 { 0 } else { seats });
         let racers = candidates.raced.clone();
         self.candidates = candidates;
         Race::new(racers, reserve, race_enough(affordable))

@@ -26,11 +26,11 @@ const NEAR: f64 = 1.3;
 /// Above the best, where a fall was seen beyond it.
 const NEAR_A_PEAK: f64 = 1.6;
 
-/// Each stream carries as much as with fewer, but for noise.
-const PROPORTIONAL: f64 = 0.9;
-
 /// The same where none was: two numbers that carry the same may have a peak between them.
 const NEAR_A_PLATEAU: f64 = 3.0;
+
+/// Each stream carries as much as with fewer, but for noise.
+const PROPORTIONAL: f64 = 0.9;
 
 /// A prediction is on the safe side by this factor.
 const MORE: f64 = 1.03;

@@ -1,7 +1,8 @@
 //! One way of the link in simulated time: flows wait until their bytes have passed.
 //!
-//! Only the flow that ends next has a timer, until then or until the weather changes. When another is to end before it, when it ends, or when it
-//! is broken off, it wakes its successor. So a flow costs two events or so, however many there are.
+//! Only the flow that ends next has a timer, until then or until the weather changes. When another is to end
+//! before it, when it ends, or when it is broken off, it wakes its successor. So a flow costs two events or so,
+//! however many there are.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
