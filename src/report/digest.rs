@@ -70,7 +70,9 @@ impl<'a> Digest<'a> {
         };
         let candidates = direction.map_or_else(Vec::new, |way| candidates(&document.trials, way));
         let shown = match &answer {
-            Answer::Settings(recommendation) => recommended(&candidates, recommendation.settings),
+            Answer::Settings(found) => {
+                held(found, &document.trials).or_else(|| recommended(&candidates, found.settings))
+            }
             Answer::Task(trial, _) => Some(Shown { trial, of: 1, recommended: false }),
             Answer::Trials => None,
         };
@@ -142,6 +144,11 @@ fn decisive<'a>(trials: &[&'a Trial]) -> Vec<&'a Trial> {
     phases.into_iter().find(|found| !found.is_empty()).unwrap_or_else(|| trials.to_vec())
 }
 
+/// What was recommended is shown as it was held: its other trials are short.
+fn held<'a>(found: &Recommendation, trials: &'a [Trial]) -> Option<Shown<'a>> {
+    found.soak(trials).map(|trial| Shown { trial, of: 1, recommended: true })
+}
+
 fn recommended<'a>(candidates: &[Candidate<'a>], settings: Settings) -> Option<Shown<'a>> {
     let candidate = candidates.iter().find(|candidate| candidate.settings == settings)?;
     median(decisive(&candidate.trials), true)
@@ -187,6 +194,17 @@ mod tests {
             });
         assert_eq!((shown.trial.settings, shown.of), (settings, 4));
         assert_eq!(slower.count(), 1);
+    }
+
+    #[test]
+    fn recommended_settings_that_were_held_are_shown_by_their_soak() {
+        let mut document = samples::tune();
+        let settings = document.recommendation.as_ref().expect("tune recommends").settings;
+        let mut others = document.trials.iter().filter(|trial| trial.settings == settings);
+        let mut soak = others.next().expect("they were tried").clone();
+        (soak.id, soak.phase) = (1000, Phase::Soak);
+        document.trials.push(soak);
+        assert_eq!(Digest::of(&document).shown.expect("there are trials").trial.id, 1000);
     }
 
     #[test]

@@ -33,6 +33,16 @@ pub const NOTHING_FINISHED: &str = "There is nothing to show: no trial was finis
 pub const NOTHING_MOVED: &str =
     "There is nothing to show: no request that moves data was timed in a trial.";
 
+/// What times of requests lack where these were let go at the end of a window.
+pub fn let_go<'a>(mut trials: impl Iterator<Item = &'a Trial>) -> &'static str {
+    match trials.any(|trial| trial.under_way > 0) {
+        true => {
+            " Requests that were let go when a window closed are not counted: times near its length look short."
+        }
+        false => "",
+    }
+}
+
 /// How the objects of a whole dataset were verified.
 pub fn verified(task: &TaskSummary, direction: Traffic) -> String {
     match (task.verified_by_etag_files, task.unverifiable_files, direction) {

@@ -40,11 +40,12 @@ pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
         Some(false) => "; it was not steady",
         None => "",
     };
+    let after = if trial.under_way > 0 { "what was under way was let go" } else { "the drain" };
     Ok(Chart {
         title,
         caption: format!(
             "What passed the sockets in {which}. The shaded window is what was measured, from {:.1} s to \
-             {:.1} s{steady}; before it is the warm-up, after it the drain.",
+             {:.1} s{steady}; before it is the warm-up, after it {after}.",
             trial.window.start_s, trial.window.end_s
         ),
         x: axis::from_zero("seconds since the trial began".into(), end),

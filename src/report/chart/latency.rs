@@ -5,7 +5,7 @@ use super::super::wording;
 use super::axis::{self, Axis, Tick};
 use super::{Chart, Point, Series, dodge};
 use crate::csv;
-use crate::result::{OperationSummary, Percentiles};
+use crate::result::{OperationSummary, Percentiles, Phase};
 
 /// Operations that move data or open and close uploads, in the order of an upload.
 const OPERATIONS: [&str; 5] = ["create", "part", "complete", "put", "get"];
@@ -118,7 +118,8 @@ fn caption(shown: Option<Shown>, empty: bool) -> String {
 /// `trial 17 (64 MiB parts, concurrency 16), of median goodput among the 4 of the recommended settings`.
 pub(super) fn which(shown: Shown) -> String {
     let trial = shown.trial;
-    let name = format!("trial {} ({})", trial.id, wording::settings(trial.settings));
+    let soak = if trial.phase == Phase::Soak { "the soak, " } else { "" };
+    let name = format!("{soak}trial {} ({})", trial.id, wording::settings(trial.settings));
     match shown {
         Shown { of: 1, .. } => name,
         Shown { of, recommended: true, .. } => {

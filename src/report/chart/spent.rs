@@ -29,7 +29,8 @@ pub fn chart(digest: &Digest) -> Chart {
         caption: format!(
             "Mean time of a `{operation}` with {size} parts, by what it was spent on, in the trial of \
              median goodput of each number of streams. Sending includes reading the source; waiting is \
-             from the last byte sent to the first of the answer."
+             from the last byte sent to the first of the answer.{}",
+            wording::let_go(bars.iter().flat_map(|(candidate, ..)| candidate.decisive()))
         ),
         x: axis::categories(
             "streams (concurrency × parts in flight)",

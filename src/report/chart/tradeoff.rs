@@ -32,7 +32,7 @@ pub fn chart(digest: &Digest) -> Chart {
     let title = format!("{PERCENTILE} of service time in ms (logarithmic)");
     Chart {
         title: "Service time against goodput".into(),
-        caption: caption(measured.is_empty()),
+        caption: caption(&measured),
         x: axis::from_zero(format!("goodput in {}", unit.name), top / unit.size),
         y: match times().reduce(f64::min) {
             Some(low) => axis::log10(title, low, times().fold(low, f64::max)),
@@ -61,12 +61,13 @@ fn measured<'c, 'd>(candidate: &'c Candidate<'d>) -> Option<Measured<'c, 'd>> {
     (times.samples > 0).then(|| (candidate, trial, times.p90.max(1) as f64 / 1000.0))
 }
 
-fn caption(is_empty: bool) -> String {
-    match is_empty {
+fn caption(measured: &[Measured]) -> String {
+    match measured.is_empty() {
         true => wording::NOTHING_MOVED.into(),
         false => format!(
             "{PERCENTILE} of the requests that move data, in the trial of median goodput of each \
-             settings. Labels are streams: to the right of the knee more of them only take longer."
+             settings. Labels are streams: to the right of the knee more of them only take longer.{}",
+            wording::let_go(measured.iter().map(|(_, trial, _)| *trial))
         ),
     }
 }
