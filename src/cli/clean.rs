@@ -1,5 +1,6 @@
 //! `tidegate clean`: what runs that were killed left behind.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::{Target, print_data};
@@ -22,6 +23,9 @@ pub(super) struct Args {
     /// Remove this run, and only this, even if it gave a sign of life just now
     #[arg(long, value_name = "ID", conflicts_with = "older_than")]
     run: Option<String>,
+    /// Directory of results: what a run noted there of uploads at a place of yours is aborted with --run ID
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
@@ -36,6 +40,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         target: args.target.resolve(),
         which: args.run.map_or(Which::Silent(args.older_than), Which::Run),
         dry_run: args.dry_run,
+        results: args.results,
     };
     let runtime = super::options::runtime()?;
     let leftovers = runtime.block_on(async {
@@ -63,11 +68,12 @@ fn describe(leftover: &Leftover) -> String {
     };
     let stays = match (leftover.keeps, leftover.fate) {
         (false, _) => "",
-        (true, Fate::LeftAlone) => " (it was to keep them: --run ID aborts the uploads there)",
-        (true, Fate::Removed | Fate::WouldBeRemoved) => " (the objects stay, but for its marker)",
+        (true, Fate::LeftAlone) => " (it was to keep its objects: --run ID aborts its uploads)",
+        (true, Fate::Removed | Fate::WouldBeRemoved) => " (the objects it was to keep stay)",
     };
+    let left = leftover.left.as_ref().map(|left| format!("\n  {}", left.escape_debug()));
     format!(
-        "{fate}: run {} of {}, silent for {}: {} objects, {}, {} open uploads{stays}",
+        "{fate}: run {} of {}, silent for {}: {} objects, {}, {} open uploads{stays}{}",
         // Anybody may have written them: nothing of it is for the terminal.
         leftover.run.escape_debug(),
         leftover.owner.escape_debug(),
@@ -75,5 +81,6 @@ fn describe(leftover: &Leftover) -> String {
         leftover.objects,
         ByteSize(leftover.bytes),
         leftover.uploads,
+        left.unwrap_or_default(),
     )
 }

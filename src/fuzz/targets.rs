@@ -72,8 +72,12 @@ pub(super) fn page(input: &[u8]) {
 
 /// The marker of a run.
 pub(super) fn marker(input: &[u8]) {
-    if let Some(marker) = Marker::read(&text(input)) {
+    let text = text(input);
+    let named: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let run = named.as_ref().and_then(|named| named["run"].as_str()).unwrap_or_default();
+    if let Some(marker) = Marker::read(&text, run) {
         let _ = marker.silent_for(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let _ = marker.lived();
     }
 }
 

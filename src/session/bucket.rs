@@ -14,7 +14,8 @@ use crate::measure::{FailureClass, Live, Probe};
 use crate::pace::Paces;
 use crate::store::s3::Written;
 use crate::store::{
-    AnyStore, OpenUpload, Part, PartInfo, Place, Store, StoreError, Upload, Versioning,
+    AnyStore, ObjectInfo, OpenUpload, Page, Part, PartInfo, Place, Store, StoreError, Upload,
+    Versioning,
 };
 use crate::transfer::RetryPolicy;
 
@@ -94,30 +95,51 @@ impl Bucket {
         }
     }
 
-    /// The first page of a listing: how many objects, and whether there are more.
-    pub(super) async fn glance(&self, prefix: &str) -> Result<(usize, bool)> {
-        let list = async |probe: &_| self.store.list_objects(prefix, None, probe).await;
-        let page = self.call(list).await.map_err(|error| self.explain("list", &error))?;
-        Ok((page.objects.len(), page.next.is_some()))
+    /// The first page of a listing, and whether there are more.
+    pub(super) async fn glance(&self, prefix: &str) -> Result<(Vec<ObjectInfo>, bool)> {
+        let page = self.page(prefix, None).await?;
+        Ok((page.objects, page.next.is_some()))
     }
 
     /// All objects below a prefix, with paths relative to it.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<FileSpec>> {
         let mut files = Vec::new();
-        let mut after = None;
-        loop {
-            let list =
-                async |probe: &_| self.store.list_objects(prefix, after.as_deref(), probe).await;
-            let page = self.call(list).await.map_err(|error| self.explain("list", &error))?;
-            files.extend(page.objects.into_iter().filter_map(|object| {
+        let page = async |objects: Vec<ObjectInfo>| {
+            files.extend(objects.into_iter().filter_map(|object| {
                 let path = object.key.strip_prefix(prefix)?.to_owned();
                 Some(FileSpec { path, size_bytes: object.size_bytes })
             }));
+        };
+        self.each_page(prefix, page).await?;
+        Ok(files)
+    }
+
+    /// The objects below a prefix, page by page: there may be more than memory holds.
+    pub(super) async fn each_page(
+        &self,
+        prefix: &str,
+        mut see: impl AsyncFnMut(Vec<ObjectInfo>),
+    ) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.page(prefix, after.as_deref()).await?;
+            see(page.objects).await;
             after = page.next;
             if after.is_none() {
-                return Ok(files);
+                return Ok(());
             }
         }
+    }
+
+    async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
+        let list = async |probe: &_| self.store.list_objects(prefix, after, probe).await;
+        self.call(list).await.map_err(|error| self.explain("list", &error))
+    }
+
+    /// HeadObject; `None` if there is no such object.
+    pub(super) async fn look(&self, key: &str) -> Result<Option<ObjectInfo>> {
+        let head = async |probe: &_| self.store.head_object(key, probe).await;
+        self.call(head).await.map_err(|error| self.explain("look at an object in", &error))
     }
 
     /// All multipart uploads below a prefix.
@@ -158,15 +180,15 @@ impl Bucket {
         self.call(send).await.map_err(|error| self.explain("send a part to", &error))
     }
 
-    /// Writes a small object.
-    pub(super) async fn put(&self, key: &str, content: &str) -> Result<()> {
+    /// Writes a small object. Its ETag.
+    pub(super) async fn put(&self, key: &str, content: &str) -> Result<String> {
         let content = Bytes::copy_from_slice(content.as_bytes());
         let put = async |probe: &_| {
             self.store.put_object(key, Payload::from(vec![content.clone()]), probe).await
         };
         // A sign of life must not be late: it does not wait for its turn among the movers' requests.
         let put = self.call_at(&Paces::default(), put).await;
-        put.map(|_| ()).map_err(|error| self.explain("write to", &error))
+        put.map_err(|error| self.explain("write to", &error))
     }
 
     /// The text of a small object; `None` if there is none, or if it is no small text.

@@ -1,267 +1,243 @@
 //! The part of the bucket that belongs to one run: claimed before the first byte, given back at the end.
 //!
-//! Everything a run writes is below its prefix, whose marker object is written first and says whose
-//! it is and when it last gave a sign of life. Nothing outside is ever written or deleted.
+//! A run has a prefix of its own, whose marker object is written first and says whose it is and when it last
+//! gave a sign of life. Objects are below it too, unless the user keeps them: then they are directly at the
+//! target. Whatever else is there is never written or deleted: only what the run's ledger holds is.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::bucket::Bucket;
-use super::marker::{Marker, marker_key, run_prefix, run_prefixes};
-use crate::clock;
-use crate::dataset::{Dataset, FileSpec};
-use crate::error::{Error, Result};
-use crate::store::{OpenUpload, Upload};
+use futures::FutureExt;
 use futures::future::{Either, select};
 
+use super::bucket::Bucket;
+use super::marker::{Identity, Marker, marker_key, run_prefix};
+use super::sweep::{Left, Owner, Sweep, Whose};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::store::{ObjectInfo, OpenUpload, Upload};
+use crate::transfer::{Ground, Journal, Ledger};
+
 /// How often the marker is written anew.
-const HEARTBEAT: Duration = Duration::from_secs(60);
-
-/// How long after the last sign of life that arrived a run may still have begun something: the next one
-/// was due by then, and the one after.
-const LAST_WORDS: Duration = Duration::from_secs(120);
-
-/// Looks at what is left before giving up.
-const LOOKS_MAX: u32 = 8;
-
-/// Time between two looks: a request that was cut off may still land (ASSUMPTION: within a second).
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// What a run may write to, and delete.
 pub(super) struct Claim<'a> {
     bucket: &'a Bucket,
+    /// What every key of the run's objects begins with.
     prefix: String,
-    id: String,
-    extent: Extent,
-    /// Uploads that trials could not end themselves.
-    open_uploads: RefCell<BTreeSet<Upload>>,
+    /// `None` if nothing is written.
+    marked: Option<Marked>,
+    ledger: Arc<Ledger>,
 }
 
-/// What below the prefix is ours.
-enum Extent {
-    /// All: the prefix carries the run's unique name.
-    Everything,
-    /// The keys of this dataset, in a place that was empty: the user keeps them.
-    Keys(HashSet<String>),
-    /// What is not below the prefix of another run; of uploads those that the run can have begun, which was
-    /// heard of last at this time of the endpoint's clock.
-    BesideRuns { heard_at: Option<SystemTime> },
-    /// Nothing: what lies there is only read.
-    Nothing,
-}
-
-/// What a look found and removed.
-enum Removed {
-    Nothing,
-    Something,
+/// Who wrote the marker, and where.
+struct Marked {
+    identity: Identity,
+    key: String,
+    keeps: bool,
 }
 
 impl<'a> Claim<'a> {
     /// A prefix of the run's own below the target's.
-    pub(super) async fn unique(bucket: &'a Bucket, target_prefix: &str, id: &str) -> Result<Self> {
-        let claim = Self::inherited(bucket, run_prefix(target_prefix, id), id);
+    pub(super) async fn unique(
+        bucket: &'a Bucket,
+        target_prefix: &str,
+        identity: &Identity,
+    ) -> Result<Self> {
+        let prefix = run_prefix(target_prefix, identity.name());
+        let key = marker_key(&prefix);
+        let marked = Marked { identity: identity.clone(), key, keeps: false };
+        let claim = Self { bucket, prefix, marked: Some(marked), ledger: Arc::default() };
         claim.beat().await?;
         Ok(claim)
     }
 
-    /// The prefix of a run that cannot give it back itself any more, and all below.
-    pub(super) fn inherited(bucket: &'a Bucket, prefix: String, id: &str) -> Self {
-        Self::of(bucket, prefix, id, Extent::Everything)
-    }
-
-    /// The place of a run that was to keep its objects and cannot give it back itself any more. It was
-    /// empty when the run began.
-    pub(super) fn inherited_to_keep(
-        bucket: &'a Bucket,
-        prefix: String,
-        id: &str,
-        heard_at: Option<SystemTime>,
-    ) -> Self {
-        Self::of(bucket, prefix, id, Extent::BesideRuns { heard_at })
-    }
-
-    /// The target's prefix itself, for objects that stay. It must be empty: nothing is overwritten.
+    /// The target's prefix itself, for objects that stay. It must be empty: nothing is overwritten. The
+    /// marker is below a prefix of the run's own as always, so that of two runs that begin at once each sees the other's.
     pub(super) async fn to_keep(
         bucket: &'a Bucket,
         target_prefix: &str,
-        id: &str,
-        dataset: &Dataset,
+        identity: &Identity,
+        journal: Option<Box<dyn Journal>>,
     ) -> Result<Self> {
-        let objects = bucket.list(target_prefix).await?.len();
-        let uploads = bucket.uploads(target_prefix).await?.len();
-        if objects + uploads > 0 {
-            let message = format!(
-                "`{target_prefix}` is not empty: it has {objects} objects and {uploads} open uploads"
-            );
-            return Err(Error::environment(message).hint(
-                "with --keep choose a prefix that holds nothing, so that nothing is overwritten",
-            ));
-        }
-        let key = |file: FileSpec| format!("{target_prefix}{}", file.path);
-        let keys = (0..dataset.files()).map(|index| key(dataset.file(index))).collect();
-        let claim = Self::of(bucket, target_prefix.to_owned(), id, Extent::Keys(keys));
+        let key = marker_key(&run_prefix(target_prefix, identity.name()));
+        let claim = Self {
+            bucket,
+            prefix: target_prefix.to_owned(),
+            marked: Some(Marked { identity: identity.clone(), key, keeps: true }),
+            ledger: Arc::new(Ledger::shared(journal)),
+        };
+        claim.sees_no_other().await?;
         claim.beat().await?;
-        Ok(claim)
+        match claim.sees_no_other().await {
+            Ok(()) => Ok(claim),
+            Err(error) => match claim.take_marker_away().await {
+                Ok(()) => Err(error),
+                Err(other) => Err(error.followed_by(other)),
+            },
+        }
     }
 
     /// Objects of others, which are read with keys that may do no more: nothing is written or deleted.
     pub(super) fn to_read(bucket: &'a Bucket, prefix: &str) -> Self {
-        Self::of(bucket, prefix.to_owned(), "", Extent::Nothing)
+        Self { bucket, prefix: prefix.to_owned(), marked: None, ledger: Arc::default() }
     }
 
-    fn of(bucket: &'a Bucket, prefix: String, id: &str, extent: Extent) -> Self {
-        Self { bucket, prefix, id: id.to_owned(), extent, open_uploads: RefCell::default() }
-    }
-
-    /// What every key of this run begins with.
+    /// What every key of this run's objects begins with.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
 
+    /// Where movers note what they make.
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
     /// Does the work and gives a sign of life now and then. A beat under way is never cut off: it
-    /// could land after the marker was taken away.
-    pub(super) async fn while_alive<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        loop {
+    /// could land after the marker was taken away. Work that panics is an error, for there is a clean-up to do.
+    pub(super) async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
+        let done = loop {
             let pause = pin!(clock::sleep(HEARTBEAT));
             if let Either::Left((done, _)) = select(work.as_mut(), pause).await {
-                return done;
+                break done;
             }
             match select(work.as_mut(), pin!(self.beat())).await {
                 Either::Left((done, beat)) => {
                     // The run ends well or badly for other reasons.
                     let _ = beat.await;
-                    return done;
+                    break done;
                 }
                 // A beat that fails harms nobody yet, and the transfer's own requests will tell.
                 Either::Right(_) => {}
             }
-        }
-    }
-
-    /// Notes uploads that a trial left open, so that they are aborted even if no listing shows them.
-    pub(super) fn leaves_open(&self, uploads: BTreeSet<Upload>) {
-        self.open_uploads.borrow_mut().extend(uploads);
+        };
+        // The panic itself is on standard error already.
+        done.unwrap_or_else(|_| Err(Error::environment("the program panicked: this is a bug")))
     }
 
     /// Leaves the objects to the user, takes the marker away.
     pub(super) async fn keep(self) -> Result<()> {
-        let listed = self.our_uploads("").await;
-        let aborted = self.bucket.abort(&self.open_beside(&listed)).await;
-        listed.and(aborted)?;
-        self.bucket.delete(&[self.marker_key()]).await
+        let open = self.ledger.open_uploads();
+        let aborted = self.bucket.abort(&open).await;
+        if aborted.is_ok() {
+            open.iter().for_each(|upload| self.ledger.upload_ended(upload));
+        }
+        aborted?;
+        self.take_marker_away().await
     }
 
     /// Aborts and deletes what is ours below the prefix, the marker last. What was cut off may land
     /// after a look, so two looks in a row must find nothing.
+    ///
+    /// # Errors
+    /// If something cannot be removed, or is there that may be another's.
     pub(super) async fn release(self) -> Result<()> {
-        if matches!(self.extent, Extent::Nothing) {
+        if self.marked.is_none() {
             return Ok(());
         }
-        self.sweep("", 2).await?;
-        self.bucket.delete(&[self.marker_key()]).await
+        let left = self.sweep("", 2).await?;
+        self.take_marker_away().await?;
+        match left.sentence() {
+            None => Ok(()),
+            Some(sentence) => Err(Error::environment(sentence)
+                .hint("see whose they are; delete what nobody needs by hand")),
+        }
     }
 
     /// Aborts and deletes what is ours below `below` within the prefix, but for the marker.
     pub(super) async fn clear(&self, below: &str) -> Result<()> {
-        self.sweep(below, 1).await
+        // What is left is said in the end.
+        self.sweep(below, 1).await.map(drop)
     }
 
-    /// Removes what is found until so many looks in a row find nothing. One thing that cannot be
-    /// removed stops nothing else.
-    async fn sweep(&self, below: &str, clean_looks: u32) -> Result<()> {
-        let mut clean = 0;
-        let mut trouble = None;
-        for look in 0..LOOKS_MAX {
-            if look > 1 || clean > 0 {
-                clock::sleep(LOOK_AGAIN_AFTER).await;
-            }
-            match self.remove(below).await {
-                Ok(Removed::Nothing) => clean += 1,
-                Ok(Removed::Something) => clean = 0,
-                Err(error) => trouble = Some(error),
-            }
-            if clean == clean_looks {
-                return Ok(());
-            }
+    async fn sweep(&self, below: &str, clean_looks: u32) -> Result<Left> {
+        let Some(Marked { key: marker, .. }) = &self.marked else { return Ok(Left::default()) };
+        let prefix = &format!("{}{below}", self.prefix);
+        let sweep = Sweep { bucket: self.bucket, prefix, marker, owner: &*self.ledger };
+        sweep.until_clean(clean_looks).await
+    }
+
+    /// Sees that nothing is at the target but the marker.
+    async fn sees_no_other(&self) -> Result<()> {
+        let (objects, more) = self.bucket.glance(&self.prefix).await?;
+        let marker = self.marked.as_ref().map(|marked| &marked.key);
+        let others = objects.iter().filter(|object| Some(&object.key) != marker).count();
+        let uploads = self.bucket.uploads(&self.prefix).await?.len();
+        if others + uploads == 0 && !more {
+            return Ok(());
         }
-        let something_new = || {
-            Error::environment(format!("there is always more below {}{below}", self.prefix))
-                .hint("see whether something else writes there, and delete the rest by hand")
-        };
-        Err(trouble.unwrap_or_else(something_new))
+        let (prefix, more) = (&self.prefix, if more { " or more" } else { "" });
+        Err(Error::environment(format!(
+            "`{prefix}` is not empty: it has {others} objects{more} and {uploads} open uploads"
+        ))
+        .hint("with --keep choose a prefix that holds nothing, so that nothing is overwritten"))
     }
 
-    /// One look, and everything is removed that it finds. The first error, after all was tried.
-    async fn remove(&self, below: &str) -> Result<Removed> {
-        let (uploads, keys) = (self.our_uploads(below).await, self.our_keys(below).await);
-        let open = self.open_beside(&uploads);
-        let removed = match (open.is_empty(), keys.as_deref()) {
-            (true, Ok([])) => Removed::Nothing,
-            _ => Removed::Something,
-        };
-        let aborted = self.bucket.abort(&open).await;
-        if aborted.is_err() {
-            self.leaves_open(open);
+    /// Deletes the marker, if it is this run's.
+    async fn take_marker_away(&self) -> Result<()> {
+        let Some(Marked { identity, key, .. }) = &self.marked else { return Ok(()) };
+        let Some(found) = self.bucket.look(key).await? else { return Ok(()) };
+        // A beat without an answer may have landed after the last.
+        let is_ours =
+            self.ledger.made(&found) || read(self.bucket, key, identity.name()).await?.is_some();
+        if is_ours {
+            return self.bucket.delete(&[found.key]).await;
         }
-        let deleted = match &keys {
-            Ok(keys) => self.bucket.delete(keys).await,
-            Err(_) => Ok(()),
-        };
-        uploads.and(keys).and(aborted).and(deleted).map(|()| removed)
-    }
-
-    /// The uploads of a listing, as far as there is one, and those that a trial left open.
-    fn open_beside(&self, listed: &Result<BTreeSet<Upload>>) -> BTreeSet<Upload> {
-        let mut open = self.open_uploads.take();
-        open.extend(listed.as_ref().into_iter().flatten().cloned());
-        open
-    }
-
-    async fn our_uploads(&self, below: &str) -> Result<BTreeSet<Upload>> {
-        let uploads = self.bucket.uploads(&format!("{}{below}", self.prefix)).await?;
-        let ours = |open: &OpenUpload| {
-            self.is_ours(&open.upload.key) && self.may_have_begun(open.initiated)
-        };
-        Ok(uploads.into_iter().filter(ours).map(|open| open.upload).collect())
-    }
-
-    async fn our_keys(&self, below: &str) -> Result<Vec<String>> {
-        let prefix = format!("{}{below}", self.prefix);
-        let objects = self.bucket.list(&prefix).await?;
-        let keys = objects.into_iter().map(|object| format!("{prefix}{}", object.path));
-        Ok(keys.filter(|key| self.is_ours(key)).collect())
-    }
-
-    fn is_ours(&self, key: &str) -> bool {
-        key != self.marker_key()
-            && match &self.extent {
-                Extent::Everything => key.starts_with(&self.prefix),
-                Extent::Keys(keys) => keys.contains(key),
-                Extent::BesideRuns { .. } => !key.starts_with(&run_prefixes(&self.prefix)),
-                Extent::Nothing => false,
-            }
-    }
-
-    fn may_have_begun(&self, initiated: Option<SystemTime>) -> bool {
-        let Extent::BesideRuns { heard_at } = self.extent else { return true };
-        // Where the endpoint does not say when, the place itself decides: it was empty.
-        initiated.zip(heard_at).is_none_or(|(initiated, heard)| initiated <= heard + LAST_WORDS)
-    }
-
-    fn marker_key(&self) -> String {
-        marker_key(&self.prefix)
+        Err(Error::environment(format!("somebody else has replaced {key}, and it was left"))
+            .hint("see who writes there"))
     }
 
     async fn beat(&self) -> Result<()> {
-        if matches!(self.extent, Extent::Nothing) {
-            return Ok(());
-        }
-        let marker = Marker::alive(&self.id);
+        let Some(Marked { identity, key, keeps }) = &self.marked else { return Ok(()) };
+        let marker = Marker::alive(identity, *keeps);
         let text = serde_json::to_string(&marker).expect("strings serialise");
-        self.bucket.put(&self.marker_key(), &text).await
+        self.ledger.asks_for_object(key, None);
+        let etag = self.bucket.put(key, &text).await;
+        self.ledger.object_answered(key, etag.as_deref().ok(), etag.is_err());
+        etag.map(drop)
+    }
+}
+
+/// The marker of the run of this name, if nobody else wrote it.
+pub(super) async fn read(bucket: &Bucket, key: &str, run: &str) -> Result<Option<Marker>> {
+    let text = bucket.read(key).await?;
+    Ok(text.as_deref().and_then(|text| Marker::read(text, run)))
+}
+
+impl Owner for Ledger {
+    fn object(&self, object: &ObjectInfo) -> Whose {
+        match (self.made(object), self.ground()) {
+            (true, _) => Whose::Ours,
+            (false, Ground::Own) => Whose::Unclear,
+            (false, Ground::Shared) if self.may_have_made(&object.key) => Whose::Unclear,
+            (false, Ground::Shared) => Whose::Theirs,
+        }
+    }
+
+    fn upload(&self, open: &OpenUpload) -> Whose {
+        match (self.began(&open.upload), self.ground()) {
+            (true, _) => Whose::Ours,
+            (false, Ground::Own) => Whose::Unclear,
+            (false, Ground::Shared) if self.may_have_begun(&open.upload.key) => Whose::Unclear,
+            (false, Ground::Shared) => Whose::Theirs,
+        }
+    }
+
+    fn open_uploads(&self) -> BTreeSet<Upload> {
+        self.open_uploads()
+    }
+
+    fn deleted(&self, keys: &[String]) {
+        self.deleted(keys);
+    }
+
+    fn aborted(&self, upload: &Upload) {
+        self.upload_ended(upload);
     }
 }

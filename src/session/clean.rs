@@ -1,27 +1,36 @@
 //! `tidegate clean`: removes what runs that were killed left in a bucket, and nothing else.
 //!
 //! A run is known by its marker: an object at `tidegate-<run>/.tidegate-run.json` directly below the
-//! target's prefix, written by tidegate, that names the same run. Only what lies below such a prefix
-//! is removed, the marker last, so that a cleaning that is cut off can be done again. A key that merely
-//! looks similar has no such marker.
+//! target's prefix, whose token proves that name ([`super::marker`]). What lies below such a prefix and was
+//! written while the run lived is removed, the marker last, so that a cleaning that is cut off can be done
+//! again. A key that merely looks similar has no such marker.
 //!
-//! A run that was to keep its objects has its marker at the target's prefix itself, where others may
-//! have written since. It is cleaned only when it is named, and then its objects stay: the uploads that
-//! are open there are aborted, but for those of runs below it and those begun after its last sign of life,
-//! and the marker goes, so that the place can be used again.
+//! A run that was to keep its objects has them directly at the target, where others write too. It is
+//! cleaned only when it is named, and then its objects stay: the uploads that its journal on this machine
+//! names are aborted ([`super::journal`]), others that may be its own are named, and the marker goes.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::bucket::Bucket;
-use super::claim::Claim;
-use super::marker::{Marker, marker_key, run_prefix, run_prefixes};
+use super::claim::{HEARTBEAT, read as read_marker};
+use super::journal;
+use super::marker::{Identity, Marker, has_form, marker_key, run_prefix, run_prefixes};
+use super::sweep::{Left, Owner, Sweep, Whose};
 use super::target::TargetOptions;
-use crate::dataset::FileSpec;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::store::s3::Written;
+use crate::store::{ObjectInfo, OpenUpload};
 
 /// A run gives a sign of life every minute; one that was silent for so long is dead (ASSUMPTION).
 pub const SILENCE_MIN: Duration = Duration::from_secs(600);
+
+/// How long after the last sign of life that arrived a run may still have begun something: the next one
+/// was due by then, and the one after. Also what two clocks, one request and whole seconds may make of a moment.
+const LAST_WORDS: Duration = Duration::from_secs(2 * HEARTBEAT.as_secs());
 
 /// What `clean` was asked to do.
 #[derive(Clone, Debug)]
@@ -32,6 +41,8 @@ pub struct CleanOptions {
     pub which: Which,
     /// Only say what would be removed.
     pub dry_run: bool,
+    /// Directory of results: what a run on this machine noted of its uploads.
+    pub results: PathBuf,
 }
 
 /// Which runs are removed.
@@ -54,14 +65,16 @@ pub struct Leftover {
     pub silent_for: Duration,
     /// Whether it was to keep its objects.
     pub keeps: bool,
-    /// Objects below its prefix, the marker included.
+    /// Objects below its own prefix, the marker included.
     pub objects: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Multipart uploads open below its prefix.
+    /// Multipart uploads open where it wrote.
     pub uploads: usize,
     /// What became of it.
     pub fate: Fate,
+    /// What was left because it may be another's, in a sentence.
+    pub left: Option<String>,
 }
 
 /// What became of a run that was found.
@@ -75,11 +88,19 @@ pub enum Fate {
     WouldBeRemoved,
 }
 
-/// A marker, and the prefix that it claims.
+/// A marker that proves its run.
 struct Found {
-    marker: Marker,
+    run: String,
+    /// Ends in the run's name.
     prefix: String,
-    keeps: bool,
+    marker: Marker,
+}
+
+/// When a run lived, by the endpoint's clock. What was written before or long after is not its own.
+struct Lifetime<'a> {
+    prefix: &'a str,
+    /// `None` if the endpoint does not tell: then the place alone decides, for its name is the run's.
+    span: Option<RangeInclusive<SystemTime>>,
 }
 
 /// Removes what silent runs left.
@@ -95,7 +116,7 @@ async fn find_and_remove(options: &CleanOptions) -> Result<Vec<Leftover>> {
     let (open, bucket) = options.target.open_bucket().await?;
     let mut leftovers = Vec::new();
     for found in find(&bucket, &open.prefix).await? {
-        leftovers.push(clean_run(options, &bucket, found).await?);
+        leftovers.push(clean_run(options, &bucket, &open.prefix, found).await?);
     }
     match &options.which {
         Which::Run(run) if !leftovers.iter().any(|leftover| leftover.run == *run) => {
@@ -106,76 +127,191 @@ async fn find_and_remove(options: &CleanOptions) -> Result<Vec<Leftover>> {
     }
 }
 
-async fn clean_run(options: &CleanOptions, bucket: &Bucket, found: Found) -> Result<Leftover> {
-    let Found { marker, prefix, keeps } = found;
-    let objects = bucket.list(&prefix).await?;
-    let uploads = bucket.uploads(&prefix).await?.len();
-    let heard = bucket.written(&marker_key(&prefix)).await?;
-    // By two clocks, which may differ, only where the endpoint's alone does not tell.
-    let silent_for =
-        heard.and_then(|heard| heard.ago).unwrap_or_else(|| marker.silent_for(SystemTime::now()));
+async fn clean_run(
+    options: &CleanOptions,
+    bucket: &Bucket,
+    target_prefix: &str,
+    found: Found,
+) -> Result<Leftover> {
+    let written = bucket.written(&marker_key(&found.prefix)).await?;
+    let silent_for = silent_for(&found.marker, written);
+    let (mut objects, mut bytes) = (0, 0);
+    let count = async |page: Vec<ObjectInfo>| {
+        objects += page.len();
+        bytes += page.iter().map(|object| object.size_bytes).sum::<u64>();
+    };
+    bucket.each_page(&found.prefix, count).await?;
+    let keeps = found.marker.keeps;
+    let uploads_at = if keeps { target_prefix } else { &found.prefix };
+    let uploads = bucket.uploads(uploads_at).await?;
     let is_meant = match &options.which {
         Which::Silent(least) => !keeps && silent_for >= *least,
-        Which::Run(run) => marker.run == *run,
+        Which::Run(run) => found.run == *run,
     };
-    let fate = match (is_meant, options.dry_run) {
-        (false, _) => Fate::LeftAlone,
-        (true, true) => Fate::WouldBeRemoved,
-        (true, false) => {
-            if keeps {
-                let heard_at = heard.map(|heard| heard.at);
-                Claim::inherited_to_keep(bucket, prefix, &marker.run, heard_at).keep().await?;
-            } else {
-                Claim::inherited(bucket, prefix, &marker.run).release().await?;
-            }
-            Fate::Removed
+    let (fate, left) = match (is_meant, options.dry_run) {
+        (false, _) => (Fate::LeftAlone, None),
+        (true, true) => (Fate::WouldBeRemoved, None),
+        (true, false) if keeps => {
+            let journal = options.results.join(&found.run);
+            (Fate::Removed, give_back(bucket, target_prefix, &found, written, &journal).await?)
         }
+        (true, false) => (Fate::Removed, remove(bucket, &found, written).await?),
     };
-    Ok(Leftover {
-        run: marker.run,
-        owner: marker.owner,
-        silent_for,
-        keeps,
-        objects: objects.len(),
-        bytes: objects.iter().map(|object| object.size_bytes).sum(),
-        uploads,
-        fate,
-    })
+    let Found { run, marker: Marker { owner, .. }, .. } = found;
+    let uploads = uploads.len();
+    Ok(Leftover { run, owner, silent_for, keeps, objects, bytes, uploads, fate, left })
 }
 
-/// Removes what a run that was killed left, if its marker is there.
+/// By both clocks: one that is wrong must not make a live run look dead.
+fn silent_for(marker: &Marker, written: Option<Written>) -> Duration {
+    let by_ours = marker.silent_for(SystemTime::now());
+    written.and_then(|written| written.ago).map_or(by_ours, |by_theirs| by_ours.min(by_theirs))
+}
+
+/// All that is the run's own, the marker last. What may be another's is said.
+async fn remove(
+    bucket: &Bucket,
+    found: &Found,
+    written: Option<Written>,
+) -> Result<Option<String>> {
+    let marker = marker_key(&found.prefix);
+    let owner = &Lifetime { prefix: &found.prefix, span: span(&found.marker, written) };
+    let sweep = Sweep { bucket, prefix: &found.prefix, marker: &marker, owner };
+    let left = sweep.until_clean(2).await?;
+    bucket.delete(&[marker]).await?;
+    Ok(left.sentence())
+}
+
+/// Of a run that keeps its objects: its uploads, as far as this machine knows them, and the marker.
+async fn give_back(
+    bucket: &Bucket,
+    target_prefix: &str,
+    found: &Found,
+    written: Option<Written>,
+    directory: &Path,
+) -> Result<Option<String>> {
+    let known = match directory.is_dir() {
+        true => journal::open_uploads(directory)?,
+        false => BTreeSet::new(),
+    };
+    let known = known.into_iter().filter(|upload| upload.key.starts_with(target_prefix)).collect();
+    bucket.abort(&known).await?;
+    let lifetime = Lifetime { prefix: target_prefix, span: span(&found.marker, written) };
+    let runs = run_prefixes(target_prefix);
+    let mut left = Left::default();
+    for open in bucket.uploads(target_prefix).await? {
+        let is_below_a_run = open.upload.key.starts_with(&runs);
+        if !is_below_a_run && lifetime.upload(&open) == Whose::Ours {
+            left.upload(&open.upload);
+        }
+    }
+    bucket.delete(&[marker_key(&found.prefix)]).await?;
+    Ok(left.sentence())
+}
+
+/// From the beginning of a run to its last words. Its own clock tells how long it lived, the endpoint's when
+/// its marker was written last.
+fn span(marker: &Marker, written: Option<Written>) -> Option<RangeInclusive<SystemTime>> {
+    let (heard, lived) = (written?.at, marker.lived()?);
+    let since = heard.checked_sub(lived)?.checked_sub(LAST_WORDS)?;
+    Some(since..=heard.checked_add(LAST_WORDS)?)
+}
+
+impl Lifetime<'_> {
+    fn whose(&self, key: &str, at: Option<SystemTime>) -> Whose {
+        let in_time = match (&self.span, at) {
+            (Some(span), Some(at)) => span.contains(&at),
+            (None, _) | (_, None) => true,
+        };
+        if key.starts_with(self.prefix) && in_time { Whose::Ours } else { Whose::Unclear }
+    }
+}
+
+impl Owner for Lifetime<'_> {
+    fn object(&self, object: &ObjectInfo) -> Whose {
+        self.whose(&object.key, object.modified)
+    }
+
+    fn upload(&self, open: &OpenUpload) -> Whose {
+        self.whose(&open.upload.key, open.initiated)
+    }
+}
+
+/// Removes what the same run left when it was killed, if its marker is there.
 ///
 /// # Errors
-/// If the bucket cannot be used, or something cannot be removed.
-pub(super) async fn remove_leftover(bucket: &Bucket, target_prefix: &str, run: &str) -> Result<()> {
-    let prefix = run_prefix(target_prefix, run);
-    match read(bucket, &prefix).await? {
-        Some(marker) if marker.run == run => Claim::inherited(bucket, prefix, run).release().await,
-        _ => Ok(()),
+/// If the bucket cannot be used, or something cannot be removed, or may be another's.
+pub(super) async fn remove_leftover(
+    bucket: &Bucket,
+    target_prefix: &str,
+    identity: &Identity,
+) -> Result<()> {
+    let run = identity.name();
+    let Some(found) = found(bucket, target_prefix, run).await? else { return Ok(()) };
+    let written = bucket.written(&marker_key(&found.prefix)).await?;
+    match remove(bucket, &found, written).await? {
+        None => Ok(()),
+        Some(sentence) => Err(Error::environment(sentence)
+            .hint("see whose they are, delete what nobody needs, and resume the run again")),
     }
 }
 
-/// The markers of runs directly below a target's prefix, and of one that keeps its objects there.
+/// The runs directly below a target's prefix that their markers prove.
 async fn find(bucket: &Bucket, target_prefix: &str) -> Result<Vec<Found>> {
     let below = run_prefixes(target_prefix);
-    let mut all = Vec::new();
-    for FileSpec { path, .. } in bucket.list(&below).await? {
-        let Some((run, _)) = path.split_once('/') else { continue };
-        let prefix = run_prefix(target_prefix, run);
-        if format!("{below}{path}") != marker_key(&prefix) {
-            continue;
+    let mut names = BTreeSet::new();
+    let collect = async |page: Vec<ObjectInfo>| {
+        for ObjectInfo { key, .. } in page {
+            let run = key.strip_prefix(&below).and_then(|path| Some(path.split_once('/')?.0));
+            let is_marker = |run: &&str| key == marker_key(&run_prefix(target_prefix, run));
+            names.extend(run.filter(|run| has_form(run)).filter(is_marker).map(str::to_owned));
         }
-        // Somebody else's object may have this name: what it says decides.
-        let marker = read(bucket, &prefix).await?.filter(|marker| marker.run == run);
-        all.extend(marker.map(|marker| Found { marker, prefix, keeps: false }));
+    };
+    bucket.each_page(&below, collect).await?;
+    let mut all = Vec::new();
+    for run in names {
+        all.extend(found(bucket, target_prefix, &run).await?);
     }
-    let marker = read(bucket, target_prefix).await?;
-    let prefix = target_prefix.to_owned();
-    all.extend(marker.map(|marker| Found { marker, prefix, keeps: true }));
     Ok(all)
 }
 
-async fn read(bucket: &Bucket, prefix: &str) -> Result<Option<Marker>> {
-    let text = bucket.read(&marker_key(prefix)).await?;
-    Ok(text.as_deref().and_then(Marker::read))
+/// The run of this name, if it is there.
+async fn found(bucket: &Bucket, target_prefix: &str, run: &str) -> Result<Option<Found>> {
+    let prefix = run_prefix(target_prefix, run);
+    let marker = read_marker(bucket, &marker_key(&prefix), run).await?;
+    Ok(marker.map(|marker| Found { run: run.to_owned(), prefix, marker }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_dead_only_if_both_clocks_say_so() {
+        let identity = Identity::new().unwrap();
+        let alive = Marker::alive(&identity, false);
+        let written = |ago| Some(Written { at: SystemTime::now(), ago });
+        let year = Some(Duration::from_secs(365 * 24 * 3600));
+        let minute = Duration::from_secs(60);
+        assert!(silent_for(&alive, written(year)) < minute, "its own clock says that it lives");
+        assert!(silent_for(&alive, None) < minute);
+        let text = serde_json::to_string(&alive).unwrap();
+        let (head, _) = text.split_once("\"heartbeat\"").unwrap();
+        let text = format!("{head}\"heartbeat\":\"2026-01-01T00:00:00Z\",\"keeps\":false}}");
+        let old = Marker::read(&text, identity.name()).unwrap();
+        assert_eq!(silent_for(&old, written(Some(minute))), minute, "the endpoint heard of it");
+        assert!(silent_for(&old, written(year)) > minute);
+    }
+
+    #[test]
+    fn what_was_written_outside_of_a_runs_life_is_unclear() {
+        let heard = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let lifetime = Lifetime { prefix: "p/r/", span: Some(heard - LAST_WORDS..=heard) };
+        let at = |key: &str, time| lifetime.whose(key, time);
+        assert_eq!(at("p/r/a", Some(heard)), Whose::Ours);
+        assert_eq!(at("p/r/a", None), Whose::Ours, "the place is the run's");
+        assert_eq!(at("p/r/a", Some(heard + LAST_WORDS)), Whose::Unclear);
+        assert_eq!(at("p/r/a", Some(SystemTime::UNIX_EPOCH)), Whose::Unclear);
+        assert_eq!(at("p/other", Some(heard)), Whose::Unclear);
+    }
 }

@@ -1,10 +1,17 @@
 //! The marker object: the first that a run writes below its prefix, the last that it takes away.
+//!
+//! It proves itself. A run's name ends in the first half of the SHA-256 of a random token that only its marker
+//! holds. Whoever may write to the bucket can put a text that looks like a marker anywhere, but not one whose
+//! token fits the name of a place that is there already.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use super::record::now_rfc3339;
+use super::record::{compact_now, now_rfc3339};
+use crate::error::{Error, Result};
 use crate::measure;
 
 /// Name of the marker below a run's prefix.
@@ -16,31 +23,84 @@ const RUN: &str = "tidegate-";
 /// The value of [`Marker::tool`].
 const TOOL: &str = "tidegate";
 
+/// Bytes of a token: nobody guesses one.
+const TOKEN_BYTES: usize = 16;
+
+/// Bytes of its hash in a name: to find a token for a given name takes 2^64 trials.
+const PROOF_BYTES: usize = 8;
+
+/// Length of `20260101T000000Z`.
+const START_LENGTH: usize = 16;
+
+/// The name of a run and the token that proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    name: String,
+    token: String,
+}
+
 /// Whose a prefix is, and since when nothing was heard of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marker {
     tool: String,
-    pub(super) run: String,
+    run: String,
+    token: String,
     pub(super) owner: String,
     /// RFC 3339, by the owner's clock.
     heartbeat: String,
+    /// Whether the objects are directly at the target, to stay.
+    pub(super) keeps: bool,
+}
+
+impl Identity {
+    /// Of a run that begins now.
+    ///
+    /// # Errors
+    /// If the system has no random bytes.
+    pub(crate) fn new() -> Result<Self> {
+        let mut token = [0; TOKEN_BYTES];
+        rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty()).map_err(
+            |error| Error::environment(format!("the system has no random bytes: {error}")),
+        )?;
+        let token = hexadecimal(&token);
+        Ok(Self { name: format!("{}-{}", compact_now(), proof(&token)), token })
+    }
+
+    /// Of a run that goes on; `None` if the token is not its own.
+    pub(super) fn again(name: &str, token: &str) -> Option<Self> {
+        let is_its_own = has_form(name) && name.ends_with(&proof(token));
+        is_its_own.then(|| Self { name: name.to_owned(), token: token.to_owned() })
+    }
+
+    /// `20260101T000000Z-0123456789abcdef`.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the marker holds.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
 }
 
 impl Marker {
     /// Of this run, alive now.
-    pub(super) fn alive(run: &str) -> Self {
+    pub(super) fn alive(identity: &Identity, keeps: bool) -> Self {
         Self {
             tool: TOOL.into(),
-            run: run.into(),
+            run: identity.name.clone(),
+            token: identity.token.clone(),
             owner: measure::host().name,
             heartbeat: now_rfc3339(),
+            keeps,
         }
     }
 
-    /// What a marker object holds; `None` if that was not written by tidegate.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    /// What the marker object of the run of this name holds; `None` if nothing proves that the run wrote it.
+    pub(crate) fn read(text: &str, run: &str) -> Option<Self> {
         let marker: Self = serde_json::from_str(text).ok()?;
-        (marker.tool == TOOL && marker.heartbeat_at().is_some()).then_some(marker)
+        let is_whole = marker.tool == TOOL && marker.run == run && marker.heartbeat_at().is_some();
+        (is_whole && Identity::again(run, &marker.token).is_some()).then_some(marker)
     }
 
     /// Time since its last sign of life. One of the future (the clocks of two machines differ) is
@@ -50,9 +110,52 @@ impl Marker {
         now.duration_since(heartbeat).unwrap_or_default()
     }
 
+    /// From the beginning of the run to its last sign of life, by the owner's clock.
+    pub(crate) fn lived(&self) -> Option<Duration> {
+        self.heartbeat_at()?.duration_since(began(&self.run)?).ok()
+    }
+
     fn heartbeat_at(&self) -> Option<SystemTime> {
         humantime::parse_rfc3339(&self.heartbeat).ok()
     }
+}
+
+/// Whether a name is of the form that runs have.
+pub(super) fn has_form(name: &str) -> bool {
+    let is_lower_hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    match name.split_once('-') {
+        Some((_, proof)) => {
+            began(name).is_some()
+                && proof.len() == 2 * PROOF_BYTES
+                && proof.bytes().all(is_lower_hexadecimal)
+        }
+        None => false,
+    }
+}
+
+/// When the run of this name began, by its own clock.
+fn began(name: &str) -> Option<SystemTime> {
+    let start = name.split_once('-')?.0;
+    if start.len() != START_LENGTH || !start.is_ascii() {
+        return None;
+    }
+    let (year, month, day) = (&start[..4], &start[4..6], &start[6..8]);
+    let (hour, minute, second) = (&start[9..11], &start[11..13], &start[13..15]);
+    let time = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+    let is_written_so = start.as_bytes()[8] == b'T' && start.ends_with('Z');
+    humantime::parse_rfc3339(&time).ok().filter(|_| is_written_so)
+}
+
+fn proof(token: &str) -> String {
+    hexadecimal(&Sha256::digest(token)[..PROOF_BYTES])
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A String takes all that is written to it.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What all prefixes of runs below a target's begin with.
@@ -75,44 +178,75 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn written(identity: &Identity) -> String {
+        serde_json::to_string(&Marker::alive(identity, false)).unwrap()
+    }
+
     #[test]
     fn a_marker_is_read_as_it_was_written() {
-        let marker = Marker::alive("20260101T000000Z-abcd");
+        let identity = Identity::new().unwrap();
+        let marker = Marker::alive(&identity, true);
         let text = serde_json::to_string(&marker).unwrap();
-        assert_eq!(Marker::read(&text), Some(marker));
+        assert_eq!(Marker::read(&text, identity.name()), Some(marker));
+        assert_eq!(Identity::again(identity.name(), identity.token()), Some(identity));
     }
 
     #[test]
     fn what_only_looks_like_a_marker_is_none() {
-        let heartbeat = "2026-01-01T00:00:00Z";
-        let text = |tool: &str, heartbeat: &str| {
-            format!(r#"{{"tool":"{tool}","run":"r","owner":"o","heartbeat":"{heartbeat}"}}"#)
-        };
-        assert!(Marker::read(&text("tidegate", heartbeat)).is_some());
-        for other in [
-            text("another", heartbeat),
-            text("tidegate", "yesterday"),
-            r#"{"tool":"tidegate"}"#.into(),
-            String::new(),
+        let identity = Identity::new().unwrap();
+        let (run, text) = (identity.name(), written(&identity));
+        assert!(Marker::read(&text, run).is_some());
+        let other = Identity::new().unwrap();
+        for (text, run) in [
+            (text.replace("\"tool\":\"tidegate\"", "\"tool\":\"another\""), run),
+            (text.replace("\"heartbeat\":\"2", "\"heartbeat\":\"yesterday 2"), run),
+            (text.replace(identity.token(), other.token()), run),
+            (text.replace(run, other.name()), other.name()),
+            (text.clone(), other.name()),
+            (r#"{"tool":"tidegate"}"#.into(), run),
+            (String::new(), run),
         ] {
-            assert_eq!(Marker::read(&other), None, "{other}");
+            assert_eq!(Marker::read(&text, run), None, "{text}");
         }
     }
 
     #[test]
+    fn a_name_that_no_run_gets_is_not_proven_by_any_token() {
+        let proof = proof("token");
+        for name in [
+            "notes".to_owned(),
+            String::new(),
+            "../data".into(),
+            proof.clone(),
+            format!("notes-{proof}"),
+            format!("20260101T000000Z-{}", &proof[..4]),
+            format!("20260101T000000Z/{proof}"),
+            format!("20269901T000000Z-{proof}"),
+            format!("2026é101T00000Z-{proof}"),
+            format!("20260101T000000Z-{proof}/"),
+        ] {
+            assert!(!has_form(&name), "{name}");
+            assert_eq!(Identity::again(&name, "token"), None, "{name}");
+        }
+        assert!(Identity::again(&format!("20260101T000000Z-{proof}"), "token").is_some());
+    }
+
+    #[test]
     fn silence_is_counted_from_the_heartbeat_and_never_negative() {
-        let text =
-            r#"{"tool":"tidegate","run":"r","owner":"o","heartbeat":"2026-01-01T00:10:00Z"}"#;
-        let marker = Marker::read(text).unwrap();
+        let identity = Identity::again(&format!("20260101T000000Z-{}", proof("t")), "t").unwrap();
+        let heartbeat = "2026-01-01T00:10:00Z".to_owned();
+        let marker = Marker { heartbeat, ..Marker::alive(&identity, false) };
         let at = |text| humantime::parse_rfc3339(text).unwrap();
         assert_eq!(marker.silent_for(at("2026-01-01T00:25:00Z")), Duration::from_secs(900));
         assert_eq!(marker.silent_for(at("2026-01-01T00:00:00Z")), Duration::ZERO);
+        assert_eq!(marker.lived(), Some(Duration::from_secs(600)));
     }
 
     proptest! {
         #[test]
-        fn no_text_makes_reading_panic(text in ".*") {
-            let _ = Marker::read(&text);
+        fn no_text_makes_reading_panic(text in ".*", run in ".*") {
+            let _ = Marker::read(&text, &run);
+            has_form(&run);
         }
     }
 }

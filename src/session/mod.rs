@@ -8,6 +8,7 @@ mod clean;
 mod embedded;
 #[cfg(test)]
 mod faults;
+mod journal;
 mod limits;
 mod marker;
 mod observe;
@@ -18,6 +19,7 @@ mod progress;
 mod record;
 mod run;
 mod simulated;
+mod sweep;
 mod target;
 mod tune;
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::claim::Claim;
 use super::progress::Progress;
-use super::record::{Beginning, Record, new_id};
+use super::record::{Beginning, Record};
 use super::run::{PATTERN_SEED, assumptions, both, may_write, prepare};
 use super::target::{Open, TargetOptions};
 use super::{Finished, limits};
@@ -100,7 +100,7 @@ pub async fn measure(
     let unknown = may_write(&bucket, interrupt, progress).await?;
     let mut record = begin(options, &open, progress)?;
     record.document.assumptions.extend(unknown);
-    let claim = Claim::unique(&bucket, &open.prefix, &record.document.id).await?;
+    let claim = Claim::unique(&bucket, &open.prefix, &record.identity).await?;
     let mut measuring =
         Measuring { options, place: &open.place, claim: &claim, interrupt, progress, record };
     let measured = claim.while_alive(measuring.all()).await;
@@ -113,7 +113,6 @@ pub async fn measure(
 fn begin(options: &MeasureOptions, open: &Open, progress: &Progress) -> Result<Record> {
     let direction = options.directions.first().copied().unwrap_or(Direction::Up);
     Record::begin(Beginning {
-        id: new_id(),
         results: options.results.clone(),
         target: open.result.clone(),
         scenario: BTreeMap::from([
@@ -202,7 +201,7 @@ impl Measuring<'_> {
         let below = format!("t{id}/");
         if direction == Direction::Down {
             let job = self.job(&dataset, Direction::Up, &below);
-            prepare(job, self.place, self.claim, self.interrupt, self.progress).await?;
+            prepare(job, self.place, self.interrupt, self.progress).await?;
         }
         let what =
             format!("task {}: {} in {} files", id + 1, ByteSize(dataset.bytes()), dataset.files());
@@ -216,7 +215,6 @@ impl Measuring<'_> {
         let mut show = |snapshot: &Snapshot| progress.show(&what, snapshot, "");
         let finished =
             trial::run(job, Load::WholeTask, label, self.place, self.interrupt, &mut show).await?;
-        self.claim.leaves_open(finished.open_uploads);
         if finished.interrupted {
             return Err(Error::interrupted());
         }
@@ -253,6 +251,7 @@ impl Measuring<'_> {
             seed: self.options.seed,
             keep_attempts: false,
             allowance: None,
+            ledger: self.claim.ledger(),
             paces: self.options.target.paces.clone(),
         }
     }

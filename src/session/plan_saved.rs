@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::record::{command, new_id, now_rfc3339};
+use super::record::{command, compact_now, now_rfc3339};
 use crate::error::{Error, Result};
 use crate::plan::{Plan, SCHEMA};
 use crate::result::RESULT;
@@ -16,7 +16,7 @@ const PLAN: &str = "plan.json";
 /// If a file cannot be written or a chart cannot be drawn.
 pub fn save_plan(plan: Plan, results: &Path) -> Result<(Plan, PathBuf)> {
     let plan = Plan { made: now_rfc3339(), command: command(), ..plan };
-    let directory = results.join(format!("plan-{}", new_id()));
+    let directory = results.join(format!("plan-{}-{:04x}", compact_now(), fastrand::u16(..)));
     let cannot = |error: &dyn std::fmt::Display| {
         Error::environment(format!("cannot write the plan to {}: {error}", directory.display()))
             .hint("choose another directory with --results DIR")

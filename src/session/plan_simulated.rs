@@ -217,6 +217,7 @@ impl World {
             // As the plan that it is compared with.
             retry: RetryPolicy::of(RetryMode::Standard),
             order: Order::Once,
+            ledger: Arc::default(),
             arrivals: Arrivals::Closed,
             spread: Duration::ZERO,
             start: Start::Fresh,

@@ -12,6 +12,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+use super::journal;
+use super::marker::Identity;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::measure;
@@ -22,6 +24,8 @@ use crate::trial::Records;
 /// The document of a run while it grows.
 pub(super) struct Record {
     pub(super) document: Document,
+    /// What proves the run's marker.
+    pub(super) identity: Identity,
     directory: PathBuf,
     /// Held as long as this process writes there, however it ends.
     _lock: File,
@@ -29,7 +33,6 @@ pub(super) struct Record {
 
 /// What a run starts from.
 pub(super) struct Beginning {
-    pub(super) id: String,
     pub(super) results: PathBuf,
     pub(super) target: Target,
     pub(super) scenario: BTreeMap<String, Value>,
@@ -39,14 +42,15 @@ pub(super) struct Beginning {
 impl Record {
     /// Makes `results/<run>`.
     pub(super) fn begin(beginning: Beginning) -> Result<Self> {
-        let directory = beginning.results.join(&beginning.id);
+        let identity = Identity::new()?;
+        let directory = beginning.results.join(identity.name());
         std::fs::create_dir_all(&directory).map_err(|error| {
             Error::environment(format!("cannot make {}: {error}", directory.display()))
                 .hint("choose another directory with --results DIR")
         })?;
         let document = Document {
             schema: SCHEMA.into(),
-            id: beginning.id,
+            id: identity.name().to_owned(),
             started: now_rfc3339(),
             command: command(),
             tool: Tool { name: "tidegate".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -62,7 +66,8 @@ impl Record {
             spent: None,
         };
         let lock = lock(&directory)?;
-        Ok(Self { document, directory, _lock: lock })
+        journal::begin(&directory, &identity)?;
+        Ok(Self { document, identity, directory, _lock: lock })
     }
 
     /// Goes on with a run that was cut off.
@@ -73,7 +78,8 @@ impl Record {
         let Saved { document, directory } = saved;
         let lock = lock(&directory)?;
         remove_unfinished(&directory).map_err(|error| cannot("tidy", &directory, &error))?;
-        Ok(Self { document, directory, _lock: lock })
+        let identity = journal::identity(&directory, &document.id)?;
+        Ok(Self { document, identity, directory, _lock: lock })
     }
 
     /// Notes the sizes of the files that trials move: a plan is made from times and sizes.
@@ -135,7 +141,7 @@ impl Record {
     /// Saves, writes the report beside it, and ends.
     pub(super) fn finish(self) -> Result<super::Finished> {
         self.save()?;
-        let Self { document, directory, _lock } = self;
+        let Self { document, directory, .. } = self;
         let run = Saved { document, directory };
         crate::report::write_all(&run)?;
         Ok(super::Finished { document: run.document, directory: run.directory })
@@ -176,11 +182,10 @@ pub(super) fn command() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
-/// A unique name for a run: its start and four random hexadecimal digits.
-pub(super) fn new_id() -> String {
+/// The present, `20260101T000000Z`.
+pub(super) fn compact_now() -> String {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    let time = OffsetDateTime::now_utc().format(format).expect("a date has all these components");
-    format!("{time}-{:04x}", fastrand::u16(..))
+    OffsetDateTime::now_utc().format(format).expect("a date has all these components")
 }
 
 /// The present, RFC 3339.

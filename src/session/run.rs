@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::claim::Claim;
-use super::marker::marker_key;
 use super::progress::{Progress, duration};
-use super::record::{Beginning, Record, new_id};
+use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions, needs_target};
-use super::{Finished, limits};
+use super::{Finished, journal, limits};
 use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -22,7 +21,7 @@ use crate::pace::Paces;
 use crate::result::{Direction, FileFailure, Phase, Settings};
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, GetMode, Job, MIXED_DOWN, Order, RetryMode, RetryPolicy, Sink, Start,
+    Arrivals, Flow, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryMode, RetryPolicy, Sink, Start,
     check_destination,
 };
 use crate::trial::{self, Label, Load};
@@ -109,7 +108,7 @@ pub async fn run(
         None => None,
     };
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
-    let mut record = session.begin(new_id(), progress)?;
+    let mut record = session.begin(progress)?;
     record.document.assumptions.extend(unknown);
     if let Some(dataset) = &local {
         record.note_shape(dataset)?;
@@ -142,13 +141,6 @@ pub(super) fn local_dataset(dataset: Option<&Upwards>) -> Result<(Option<Dataset
         }
         Some(Upwards::Directory(root)) => {
             let scan = scan(root)?;
-            // It would take the marker's place, and be taken away with it.
-            let marker = marker_key("");
-            if scan.files.iter().any(|file| file.path == marker) {
-                let name = root.join(marker);
-                let message = format!("`{}` has the name of a run's marker object", name.display());
-                return Err(Error::environment(message).hint("move it out of the directory first"));
-            }
             let dataset = Dataset::Directory { root: root.clone(), files: scan.files };
             Ok((Some(dataset), scan.skipped))
         }
@@ -178,7 +170,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn begin(&self, id: String, progress: &Progress) -> Result<Record> {
+    fn begin(&self, progress: &Progress) -> Result<Record> {
         let options = self.options;
         // Of two ways the one that takes more calls.
         let direction = match options.direction {
@@ -186,7 +178,6 @@ impl Session<'_> {
             Flow::Down => Direction::Down,
         };
         Record::begin(Beginning {
-            id,
             results: self.options.results.clone(),
             target: self.open.result.clone(),
             scenario: self.scenario(),
@@ -240,14 +231,16 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<()> {
-        let (prefix, id) = (&self.open.prefix, record.document.id.clone());
+        let (prefix, identity) = (&self.open.prefix, &record.identity);
         let claim = match self.options.keep {
-            true => Claim::to_keep(self.bucket, prefix, &id, &dataset).await?,
-            false => Claim::unique(self.bucket, prefix, &id).await?,
+            true => {
+                let journal = journal::open(record.directory())?;
+                Claim::to_keep(self.bucket, prefix, identity, Some(journal)).await?
+            }
+            false => Claim::unique(self.bucket, prefix, identity).await?,
         };
-        let job = self.job(dataset, Flow::Up, claim.prefix());
+        let job = self.job(dataset, Flow::Up, claim.prefix(), claim.ledger());
         let moved = claim.while_alive(self.measure(job, progress)).await;
-        let moved = moved.inspect(|finished| claim.leaves_open(finished.open_uploads.clone()));
         // Objects that arrived stay, whatever becomes of the result on this machine's disk.
         let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
         let ended = match self.options.keep && arrived {
@@ -265,8 +258,7 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<()> {
-        let id = record.document.id.clone();
-        let claim = Claim::unique(self.bucket, &self.open.prefix, &id).await?;
+        let claim = Claim::unique(self.bucket, &self.open.prefix, &record.identity).await?;
         let flow = self.options.direction;
         let prepared = match flow {
             Flow::Mixed(_) => format!("{}{MIXED_DOWN}", claim.prefix()),
@@ -274,7 +266,7 @@ impl Session<'_> {
         };
         let work = async {
             self.prepare(Arc::clone(&dataset), &prepared, &claim, progress).await?;
-            self.measure(self.job(dataset, flow, claim.prefix()), progress).await
+            self.measure(self.job(dataset, flow, claim.prefix(), claim.ledger()), progress).await
         };
         let moved = claim.while_alive(work).await;
         conclude(moved, claim.release().await, record)
@@ -295,9 +287,9 @@ impl Session<'_> {
             arrivals: Arrivals::Closed,
             keep_attempts: false,
             spread: Duration::ZERO,
-            ..self.job(dataset, Flow::Up, prefix)
+            ..self.job(dataset, Flow::Up, prefix, claim.ledger())
         };
-        prepare(unmeasured, &self.open.place, claim, self.interrupt, progress).await
+        prepare(unmeasured, &self.open.place, self.interrupt, progress).await
     }
 
     async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
@@ -305,11 +297,18 @@ impl Session<'_> {
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset)?;
-        let job = self.job(Arc::new(dataset), Flow::Down, &self.open.prefix);
+        let ledger = Arc::default();
+        let job = self.job(Arc::new(dataset), Flow::Down, &self.open.prefix, ledger);
         conclude(self.measure(job, progress).await, Ok(()), record)
     }
 
-    fn job(&self, dataset: Arc<Dataset>, direction: Flow, prefix: &str) -> Job {
+    fn job(
+        &self,
+        dataset: Arc<Dataset>,
+        direction: Flow,
+        prefix: &str,
+        ledger: Arc<Ledger>,
+    ) -> Job {
         let sink = self.options.to.clone().map_or(Sink::Discard, Sink::Directory);
         Job {
             dataset,
@@ -333,6 +332,7 @@ impl Session<'_> {
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
             allowance: None,
+            ledger,
         }
     }
 
@@ -387,7 +387,6 @@ pub(super) async fn may_write(
 pub(super) async fn prepare(
     job: Job,
     place: &Place,
-    claim: &Claim<'_>,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<()> {
@@ -396,7 +395,6 @@ pub(super) async fn prepare(
         progress.show(what, snapshot, &left(Load::WholeTask, snapshot));
     };
     let prepared = trial::run(job, Load::WholeTask, UNCOUNTED, place, interrupt, &mut show).await?;
-    claim.leaves_open(prepared.open_uploads);
     if prepared.interrupted {
         return Err(Error::interrupted());
     }

@@ -106,6 +106,8 @@ pub struct ObjectInfo {
     pub size_bytes: u64,
     /// As the server gave it, if it did.
     pub etag: Option<String>,
+    /// When it was written, by the server's clock, if the server says.
+    pub modified: Option<SystemTime>,
 }
 
 /// What is told of an object when its first part is asked for.

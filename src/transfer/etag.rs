@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use md5::{Digest, Md5};
 
-use crate::store::FirstPart;
+use crate::store::{FirstPart, Part};
 
 /// An MD5 as a number.
 type Sum = u128;
@@ -50,6 +50,22 @@ pub(super) enum Verdict {
     NotKnown,
 }
 
+/// The ETag of an upload of these parts, if theirs are MD5s; quotes excluded.
+pub(super) fn of_parts(parts: &[Part]) -> Option<String> {
+    let mut sums = Md5::new();
+    for part in parts {
+        sums.update(sum(part.etag.trim_matches('"'))?.to_be_bytes());
+    }
+    let sum = Sum::from_be_bytes(sums.finalize().into());
+    Some(format!("{sum:032x}-{}", parts.len()))
+}
+
+/// An MD5 in hexadecimal.
+fn sum(text: &str) -> Option<Sum> {
+    let is_md5 = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    Sum::from_str_radix(text, 16).ok().filter(|_| is_md5)
+}
+
 impl Known {
     /// What is known of an object of so many bytes; `part_size_bytes` is what the user says of objects
     /// whose store does not tell. `None` if its ETag cannot be the MD5 of anything known.
@@ -64,8 +80,7 @@ impl Known {
             None => (unquoted, None),
             Some((sum, parts)) => (sum, Some(parts.parse::<u32>().ok()?)),
         };
-        let is_md5 = sum.len() == 32 && sum.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let sum = Sum::from_str_radix(sum, 16).ok().filter(|_| is_md5)?;
+        let sum = self::sum(sum)?;
         let (form, is_told) = match parts {
             None => (Form::Whole, true),
             Some(1) => (Form::Parts { size_bytes }, true),

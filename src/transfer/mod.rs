@@ -11,6 +11,7 @@ mod download;
 mod etag;
 mod flow;
 mod in_flight;
+mod ledger;
 mod midway;
 mod mover;
 mod readings;
@@ -28,6 +29,7 @@ pub use allowance::{Allowance, Caps, Spent};
 pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
+pub use ledger::{Ground, Journal, Ledger};
 pub use retry::{RetryMode, RetryPolicy};
 #[cfg(test)]
 pub(crate) use sink::below;
@@ -142,6 +144,8 @@ pub struct Job {
     pub keep_attempts: bool,
     /// What all requests may carry; `None` is as much as they like.
     pub allowance: Option<Arc<Allowance>>,
+    /// What is made in the bucket is noted here.
+    pub ledger: Arc<Ledger>,
 }
 
 impl Job {

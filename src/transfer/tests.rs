@@ -189,7 +189,12 @@ impl Store for Scripted {
     ) -> Result<Option<ObjectInfo>, StoreError> {
         self.attempt("head", QUICK, || {
             let size = self.objects.borrow().get(key).copied();
-            Ok(size.map(|size_bytes| ObjectInfo { key: key.into(), size_bytes, etag: None }))
+            Ok(size.map(|size_bytes| ObjectInfo {
+                key: key.into(),
+                size_bytes,
+                etag: None,
+                modified: None,
+            }))
         })
         .await
     }
@@ -268,6 +273,7 @@ pub(super) fn job(files: u64, size: u64) -> Job {
         seed: 1,
         keep_attempts: true,
         allowance: None,
+        ledger: Arc::default(),
     }
 }
 
@@ -417,11 +423,12 @@ fn a_lost_answer_to_complete_is_settled_with_head_object() {
 fn an_upload_that_fails_is_aborted_and_reported_by_name() {
     let refused = Fault::Refuse(refusal(FailureClass::Client, "AccessDenied"));
     let store = Scripted::with_faults("part", [refused]);
-    let (report, _) = drive(&store, &job(2, 40 * MIB));
+    let job = job(2, 40 * MIB);
+    let (report, _) = drive(&store, &job);
     assert_eq!(report.failures.len(), 1);
     assert_eq!(report.failures[0].reason, "AccessDenied");
     assert!(store.uploads.borrow().is_empty());
-    assert!(report.open_uploads.is_empty());
+    assert!(job.ledger.open_uploads().is_empty());
     assert_eq!(store.objects.borrow().len(), 1, "the other file went on");
 }
 
@@ -430,8 +437,9 @@ fn an_upload_that_cannot_be_aborted_is_handed_to_the_clean_up() {
     let refused = || Fault::Refuse(refusal(FailureClass::Client, "AccessDenied"));
     let store = Scripted::with_faults("part", [refused()]);
     store.faults.borrow_mut().insert("abort", [refused()].into());
-    let (report, _) = drive(&store, &job(1, 20 * MIB));
-    assert_eq!(report.open_uploads.len(), 1);
+    let job = job(1, 20 * MIB);
+    let (report, _) = drive(&store, &job);
+    assert_eq!(job.ledger.open_uploads().len(), 1);
     assert_eq!(report.failures[0].reason, "AccessDenied");
 }
 
@@ -604,7 +612,7 @@ fn a_job_stops_before_its_allowance_is_exceeded_and_leaves_nothing_open() {
         assert_eq!(allowance.spent().bytes_up, parts as u64 * 5 * MIB);
         assert_eq!(allowance.spent().requests as usize, store.attempts.borrow().len());
         assert_eq!(stopped, cap_mib < 40);
-        assert!(report.failures.is_empty() && report.open_uploads.is_empty());
+        assert!(report.failures.is_empty() && job.ledger.open_uploads().is_empty());
         assert!(store.uploads.borrow().is_empty(), "an upload is still open");
     }
 }

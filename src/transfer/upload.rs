@@ -8,6 +8,7 @@ use futures::{StreamExt, stream};
 use super::in_flight::in_flight;
 use super::mover::{FileError, Mover};
 use super::source::{PartSource, Source};
+use super::{Ground, Worker, etag};
 use crate::clock;
 use crate::dataset::FileSpec;
 use crate::measure::{Doing, FailureClass, Milestone, Operation};
@@ -49,7 +50,11 @@ impl<S: Store> Mover<'_, S> {
             put.inspect_err(|error| in_doubt |= leaves_open_what_happened(error))
         };
         let held = self.take(Operation::Put, file.size_bytes)?;
-        match self.request_part(Operation::Put, None, held, put).await {
+        let ledger = &self.worker.job.ledger;
+        ledger.asks_for_object(key, None);
+        let answered = self.request_part(Operation::Put, None, held, put).await;
+        ledger.object_answered(key, answered.as_deref().ok(), in_doubt);
+        match answered {
             Ok(_) => match source.unchanged().await {
                 Ok(()) => Ok(()),
                 Err(changed) => Err(self.take_back(key, changed.into()).await),
@@ -67,9 +72,16 @@ impl<S: Store> Mover<'_, S> {
         source: &Source<'_>,
     ) -> Result<(), FileError> {
         let store = self.worker.store;
-        let create = async |probe: &_| store.create_upload(key, probe).await;
-        let upload = self.request(Operation::Create, create).await?;
-        self.worker.open_uploads.borrow_mut().insert(upload.clone());
+        let ledger = &self.worker.job.ledger;
+        let mut in_doubt = false;
+        let create = async |probe: &_| {
+            let create = store.create_upload(key, probe).await;
+            create.inspect_err(|error| in_doubt |= leaves_open_what_happened(error))
+        };
+        ledger.asks_for_upload(key);
+        let created = self.request(Operation::Create, create).await;
+        ledger.upload_answered(key, created.as_ref().ok(), in_doubt);
+        let upload = created?;
         let sent = match self.send_parts(&upload, file, source).await {
             Ok(parts) => self.complete(&upload, &parts, file.size_bytes).await,
             Err(error) => Err(error),
@@ -77,7 +89,7 @@ impl<S: Store> Mover<'_, S> {
         // An upload that could not be aborted stays in the list of open ones, for the clean-up.
         let abort = async |probe: &_| store.abort_upload(&upload, probe).await;
         if sent.is_ok() || self.request(Operation::Abort, abort).await.is_ok() {
-            self.worker.open_uploads.borrow_mut().remove(&upload);
+            ledger.upload_ended(&upload);
         }
         sent
     }
@@ -128,14 +140,19 @@ impl<S: Store> Mover<'_, S> {
         let store = self.worker.store;
         let mut answer_lost = false;
         let complete = async |probe: &_| match store.complete_upload(upload, parts, probe).await {
-            Ok(_) => Ok(()),
-            Err(error) if answer_lost && is_gone(&error) => Ok(()),
+            Ok(etag) => Ok(Some(etag)),
+            Err(error) if answer_lost && is_gone(&error) => Ok(None),
             Err(error) => {
                 answer_lost |= leaves_open_what_happened(&error);
                 Err(error)
             }
         };
+        let ledger = &self.worker.job.ledger;
+        ledger.asks_for_object(&upload.key, etag::of_parts(parts));
         let completed = self.request(Operation::Complete, complete).await;
+        let etag = completed.as_ref().ok().and_then(Option::as_deref);
+        ledger.object_answered(&upload.key, etag, answer_lost);
+        let completed = completed.map(drop);
         if answer_lost {
             return self.settle(&upload.key, size_bytes, completed).await;
         }
@@ -185,17 +202,35 @@ impl<S: Store> Mover<'_, S> {
 
     /// Deletes the object again. The error, and whether the object is still there in spite of it.
     async fn take_back(&self, key: &str, error: FileError) -> FileError {
-        let store = self.worker.store;
+        match self.delete_own(key).await {
+            Ok(()) => error,
+            Err(reason) => {
+                FileError::Failed(format!("{error}; its object could not be deleted: {reason}"))
+            }
+        }
+    }
+
+    /// Deletes an object of this run; where others write too, only if it is as the run made it.
+    async fn delete_own(&self, key: &str) -> Result<(), String> {
+        let Worker { store, job, .. } = self.worker;
+        if job.ledger.ground() == Ground::Shared {
+            let head = async |probe: &_| store.head_object(key, probe).await;
+            match self.request(Operation::Head, head).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(found)) if job.ledger.made(&found) => {}
+                Ok(Some(_)) => return Err("what lies there may be another program's".into()),
+                Err(error) => return Err(error.message),
+            }
+        }
         let keys = [key.to_owned()];
         let delete = async |probe: &_| store.delete_objects(&keys, probe).await;
-        let reason = match self.request(Operation::Delete, delete).await {
-            Ok(refused) => refused.into_iter().next().map(|(_, reason)| reason),
-            Err(error) => Some(error.message),
-        };
-        match reason {
-            None => error,
-            Some(reason) => {
-                FileError::Failed(format!("{error}; its object could not be deleted: {reason}"))
+        let refused =
+            self.request(Operation::Delete, delete).await.map_err(|error| error.message)?;
+        match refused.into_iter().next() {
+            Some((_, reason)) => Err(reason),
+            None => {
+                job.ledger.deleted(&keys);
+                Ok(())
             }
         }
     }

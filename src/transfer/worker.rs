@@ -1,7 +1,6 @@
-//! The engine of one thread: its movers, its recorder, its open uploads.
+//! The engine of one thread: its movers and its recorder.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -10,16 +9,15 @@ use super::mover::Mover;
 use super::{Control, Flow, Job};
 use crate::measure::Recorder;
 use crate::result::FileFailure;
-use crate::store::{Store, Upload};
+use crate::store::Store;
 
 /// One thread's share of a job. It outlives the future of [`Worker::drive`], so that what was
-/// recorded and what is still open is known also when that future is dropped half-way.
+/// recorded is known also when that future is dropped half-way.
 pub struct Worker<'a, S> {
     pub(super) store: &'a S,
     pub(super) job: &'a Job,
     pub(super) control: &'a Control,
     pub(super) recorder: RefCell<Recorder>,
-    pub(super) open_uploads: RefCell<BTreeSet<Upload>>,
     pub(super) failures: RefCell<Vec<FileFailure>>,
     pub(super) random: RefCell<fastrand::Rng>,
 }
@@ -29,8 +27,6 @@ pub struct Worker<'a, S> {
 pub struct WorkerReport {
     /// Every attempt it made.
     pub recorder: Recorder,
-    /// Uploads that were neither completed nor aborted.
-    pub open_uploads: BTreeSet<Upload>,
     /// Files that did not arrive.
     pub failures: Vec<FileFailure>,
 }
@@ -43,7 +39,6 @@ impl<'a, S: Store> Worker<'a, S> {
             job,
             control,
             recorder: RefCell::new(Recorder::of_job(job.keep_attempts, job.direction == Flow::Up)),
-            open_uploads: RefCell::default(),
             failures: RefCell::default(),
             random: RefCell::new(fastrand::Rng::with_seed(job.seed ^ number)),
         }
@@ -58,10 +53,6 @@ impl<'a, S: Store> Worker<'a, S> {
 
     /// What was recorded. Call it after the future of [`Worker::drive`] is finished or dropped.
     pub fn report(self) -> WorkerReport {
-        WorkerReport {
-            recorder: self.recorder.into_inner(),
-            open_uploads: self.open_uploads.into_inner(),
-            failures: self.failures.into_inner(),
-        }
+        WorkerReport { recorder: self.recorder.into_inner(), failures: self.failures.into_inner() }
     }
 }

@@ -18,7 +18,7 @@ pub use load::{Load, Stop, Then};
 pub use records::Records;
 pub use watch::Snapshot;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, Instant};
@@ -31,7 +31,7 @@ use crate::result::{
     ClientUse, Corrupt, Direction, Distances, FileFailure, Mixed, NetworkUse, OneWay, OpenLoop,
     Phase, SourceUse, TaskSummary, Trial, Verification,
 };
-use crate::store::{Place, Upload};
+use crate::store::Place;
 use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
 use crate::units::Rate;
 use crew::{Crew, Worked};
@@ -57,8 +57,6 @@ pub struct Finished {
     pub trial: Trial,
     /// The same in full.
     pub records: Records,
-    /// Uploads that were neither completed nor aborted: the caller's to abort.
-    pub open_uploads: BTreeSet<Upload>,
     /// Whether the user interrupted.
     pub interrupted: bool,
     /// Whether it stopped because the job's allowance was used up.
@@ -110,12 +108,11 @@ pub async fn run(
     let worked = crew.join().await?;
 
     let mut recorder = Recorder::default();
-    let (mut open_uploads, mut failures) = (BTreeSet::new(), Vec::new());
+    let mut failures = Vec::new();
     let mut ended = BTreeMap::new();
     for Worked { report, thread } in worked {
         ended.extend(thread);
         recorder.merge(report.recorder);
-        open_uploads.extend(report.open_uploads);
         failures.extend(report.failures);
     }
     let cpu = process_cpu() - cpu_before;
@@ -138,7 +135,7 @@ pub async fn run(
         job,
     };
     let (interrupted, stopped) = (watched.interrupted, control.is_stopped());
-    Ok(Finished { trial, records, open_uploads, interrupted, stopped })
+    Ok(Finished { trial, records, interrupted, stopped })
 }
 
 /// Everything from which the result is made.

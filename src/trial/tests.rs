@@ -57,6 +57,7 @@ fn job(direction: Flow, order: Order, files: u64) -> Job {
         seed: 1,
         keep_attempts: false,
         allowance: None,
+        ledger: Arc::default(),
     }
 }
 

@@ -2,30 +2,41 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use tidegate::dataset::Payload;
 use tidegate::store::Store;
 use tidegate::store::s3::S3Store;
 
 use crate::support::SECRET_KEY;
+use crate::support::leftover::{Leftover, MARKER};
 use crate::support::servers::{Serve, Versitygw, connection};
 use crate::support::tidegate::{Finished, Tidegate};
-use crate::support::uploading::{SLOW, probe, wait_for_uploads};
+use crate::support::uploading::{SLOW, probe, put, wait_for_uploads};
 
 const TARGET: &str = "s3://bucket/p";
 
-/// Objects that are not ours, however they are named.
-pub const BYSTANDERS: [(&str, &str); 5] = [
-    ("p/object", "data"),
-    ("p/tidegate-20260101T000000Z-0000/data", "no marker is beside it"),
-    ("p/tidegate-notes/.tidegate-run.json", "not written by tidegate"),
-    ("p/tidegate-copy/.tidegate-run.json", OF_ANOTHER_RUN),
-    ("p-2/tidegate-20260101T000000Z-1111/.tidegate-run.json", "below another prefix"),
-];
-
-/// A copied marker: it names a run other than its prefix does.
-pub const OF_ANOTHER_RUN: &str =
-    r#"{"tool":"tidegate","run":"another","owner":"o","heartbeat":"2026-01-01T00:00:00Z"}"#;
+/// Objects that are not ours, however they are named and whatever they say.
+pub fn bystanders() -> Vec<(String, String)> {
+    let (one, other) = (Leftover::new("one"), Leftover::new("other"));
+    let renamed = one.marker(false).replace(&one.run, "notes");
+    let forged = other.marker(false).replace(&other.run, &one.run);
+    let keeps = one.marker(true);
+    let objects = [
+        ("p/object".to_owned(), "data".to_owned()),
+        ("p/tidegate-20260101T000000Z-0000/data".into(), "no marker is beside it".into()),
+        ("p/tidegate-notes/.tidegate-run.json".into(), renamed.clone()),
+        ("p/tidegate-notes/data".into(), "a folder of the user's".into()),
+        ("p/tidegate-/.tidegate-run.json".into(), renamed.replace("notes", "")),
+        ("p/tidegate-../data/.tidegate-run.json".into(), renamed.replace("notes", "../data")),
+        // Of another run, with its token, and one with a token that does not fit.
+        ("p/tidegate-copy/.tidegate-run.json".into(), one.marker(false)),
+        (one.below(MARKER), forged),
+        (one.below("data"), "not proven".into()),
+        // One run has one place.
+        ("p/.tidegate-run.json".into(), keeps),
+        (other.below(&format!("nested/{MARKER}")), other.marker(false)),
+        (format!("p-2/tidegate-{}/{MARKER}", other.run), other.marker(false)),
+    ];
+    objects.into()
+}
 
 #[tokio::test]
 async fn a_killed_run_is_removed_when_named_and_nothing_else() {
@@ -43,8 +54,8 @@ async fn a_killed_run_is_removed_from_versitygw_too() {
 /// A run is killed while it uploads through `slow`; it is cleaned up at `endpoint`.
 async fn removes_a_killed_run(slow: &str, endpoint: &str) {
     let store = S3Store::connect(&connection(endpoint, "bucket", SECRET_KEY).await);
-    for (key, text) in BYSTANDERS {
-        put(&store, key, text).await;
+    for (key, text) in bystanders() {
+        put(&store, &key, &text).await;
     }
     let theirs = store.create_upload("p/theirs", &probe()).await.unwrap();
     let before = state(&store).await;
@@ -87,10 +98,17 @@ async fn runs_that_are_silent_for_long_are_removed_without_being_named() {
     let store = S3Store::connect(&connection(&versitygw.endpoint(), "bucket", SECRET_KEY).await);
     put(&store, "p/object", "data").await;
     let before = state(&store).await;
-    for run in ["20260101T000000Z-aaaa", "20260101T000000Z-bbbb"] {
-        let marker = leave_a_run(&store, run).await;
-        versitygw.make_old(&marker, Duration::from_secs(2 * 24 * 3600));
+    let two_days = Duration::from_secs(2 * 24 * 3600);
+    let runs = ["a", "b"].map(Leftover::new);
+    for run in &runs {
+        run.leave(&store, &["t0/object", "t1/object"], &[]).await;
+        for name in [MARKER, "t0/object", "t1/object"] {
+            versitygw.make_old(&run.below(name), two_days);
+        }
     }
+    // Long after that run's last sign of life.
+    put(&store, &runs[0].below("theirs"), "data").await;
+    store.create_upload(&runs[1].below("theirs"), &probe()).await.unwrap();
     let tidegate = Tidegate::at(&versitygw.endpoint());
     let soon = tidegate.run_plain("clean", &[TARGET, "--older-than", "5m"]);
     assert_eq!(soon.code, 2);
@@ -99,10 +117,16 @@ async fn runs_that_are_silent_for_long_are_removed_without_being_named() {
     let cleaned = tidegate.run_plain("clean", &[TARGET, "--older-than", "1d"]);
     assert_eq!(cleaned.code, 0, "{}", cleaned.stderr);
     let lines: Vec<&str> = cleaned.stdout.lines().collect();
-    assert_eq!(lines.len(), 2, "{}", cleaned.stdout);
-    assert!(lines.iter().all(|line| line.starts_with("removed: ")), "{lines:?}");
-    assert!(lines.iter().all(|line| line.contains("2 objects") && line.contains("1 open upload")));
-    assert_eq!(state(&store).await, before);
+    assert_eq!(lines.len(), 4, "{}", cleaned.stdout);
+    let is = |line: &str, what: &str| assert!(line.contains(what), "{what} is not in: {line}");
+    lines.iter().step_by(2).for_each(|line| is(line, "removed: "));
+    lines.iter().skip(1).step_by(2).for_each(|line| is(line, "1 objects or open uploads"));
+    is(&cleaned.stdout, &runs[0].below("theirs"));
+    is(&cleaned.stdout, &runs[1].below("theirs"));
+    let (mut objects, mut uploads) = state(&store).await;
+    objects.retain(|(key, _)| *key != runs[0].below("theirs"));
+    uploads.retain(|key| *key != runs[1].below("theirs"));
+    assert_eq!((objects, uploads), before, "what came later stays");
 
     let nothing = tidegate.run_plain("clean", &[TARGET]);
     assert_eq!(nothing.code, 0);
@@ -114,46 +138,54 @@ async fn a_live_run_whose_clock_is_behind_is_left_alone() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
     // It says that it was alive long ago, and says so now.
-    leave_a_run(&store, "20260101T000000Z-aaaa").await;
+    let run = Leftover::new("a");
+    run.leave(&store, &["t0/object"], &["t0/large"]).await;
     let before = state(&store).await;
     let silent = Tidegate::at(&serve.endpoint()).run_plain("clean", &[TARGET]);
     assert!(
-        silent.stdout.starts_with("left alone: run 20260101T000000Z-aaaa"),
+        silent.stdout.starts_with(&format!("left alone: run {}", run.run)),
         "{}",
         silent.stdout
     );
     assert_eq!(state(&store).await, before);
 }
 
-/// A marker, whose key is returned, an object and an open upload.
-async fn leave_a_run(store: &S3Store, run: &str) -> String {
-    let marker = format!("p/tidegate-{run}/.tidegate-run.json");
-    put(store, &marker, &OF_ANOTHER_RUN.replace("another", run)).await;
-    put(store, &format!("p/tidegate-{run}/t0/object"), "data").await;
-    store.create_upload(&format!("p/tidegate-{run}/t0/large"), &probe()).await.unwrap();
-    marker
-}
-
 #[tokio::test]
-async fn of_a_run_that_keeps_its_objects_they_stay() {
+async fn of_a_run_that_keeps_its_objects_only_uploads_that_this_machine_knows_are_aborted() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
     put(&store, "p/kept", "data").await;
+    store.create_upload("p/theirs", &probe()).await.unwrap();
+    store.create_upload("p/tidegate-other/theirs", &probe()).await.unwrap();
     let before = state(&store).await;
-    put(&store, "p/.tidegate-run.json", OF_ANOTHER_RUN).await;
-    store.create_upload("p/large", &probe()).await.unwrap();
+    let run = Leftover::new("a");
+    put(&store, &run.below(MARKER), &run.marker(true)).await;
+    let ours = store.create_upload("p/large", &probe()).await.unwrap();
+    let results = tempfile::tempdir().unwrap();
+    run.journal(results.path(), &[(&ours.key, &ours.id), ("q/elsewhere", "1")]);
 
     let tidegate = Tidegate::at(&serve.endpoint());
     let silent = tidegate.run_plain("clean", &[TARGET]);
-    assert!(silent.stdout.starts_with("left alone: run another"), "{}", silent.stdout);
-    let named = tidegate.run_plain("clean", &[TARGET, "--run", "another"]);
-    assert!(named.stdout.starts_with("removed: run another"), "{}", named.stdout);
+    assert!(silent.stdout.starts_with("left alone: run 2026"), "{}", silent.stdout);
+    let results = results.path().to_str().unwrap();
+    let named = tidegate.run_plain("clean", &[TARGET, "--run", &run.run, "--results", results]);
+    assert!(named.stdout.starts_with("removed: run 2026"), "{}", named.stdout);
+    assert!(named.stdout.contains("of p/theirs"), "perhaps it is the run's: {}", named.stdout);
     assert_eq!(state(&store).await, before);
 }
 
-pub async fn put(store: &S3Store, key: &str, text: &str) {
-    let payload = Payload::from(vec![Bytes::copy_from_slice(text.as_bytes())]);
-    store.put_object(key, payload, &probe()).await.unwrap();
+#[tokio::test]
+async fn of_two_runs_that_keep_objects_at_one_place_each_sees_the_other() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
+    let run = Leftover::new("a");
+    put(&store, &run.below(MARKER), &run.marker(true)).await;
+    let before = state(&store).await;
+    let keep = [TARGET, "--keep", "--size", "1MB", "--files", "1"];
+    let refused = Tidegate::at(&serve.endpoint()).run("run", &keep);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not empty"), "{}", refused.stderr);
+    assert_eq!(state(&store).await, before);
 }
 
 /// All objects and all uploads of the bucket.

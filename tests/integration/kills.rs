@@ -15,16 +15,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use tidegate::store::Store;
 use tidegate::store::s3::S3Store;
 
-use crate::clean::{BYSTANDERS, OF_ANOTHER_RUN, put};
+use crate::clean::bystanders;
 use crate::support::SECRET_KEY;
+use crate::support::leftover::{Leftover, MARKER};
 use crate::support::proxy::{Moment, Watcher, Way, proxy};
 use crate::support::relay::Asked;
 use crate::support::servers::{Serve, Versitygw, connection};
 use crate::support::tidegate::Tidegate;
-use crate::support::uploading::{probe, wait_for_uploads};
+use crate::support::uploading::{probe, put, wait_for_uploads};
 
 const TARGET: &str = "s3://bucket/p";
-const MARKER: &str = ".tidegate-run.json";
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -229,8 +229,8 @@ fn runs(now: &Bucket, before: &Bucket) -> Vec<String> {
 /// Kills `count` times at the server at `endpoint`; how often each kind of moment was hit.
 async fn kill_and_clean(endpoint: &str, count: usize, seed: u64) -> BTreeMap<String, u32> {
     let store = S3Store::connect(&connection(endpoint, "bucket", SECRET_KEY).await);
-    for (key, text) in BYSTANDERS {
-        put(&store, key, text).await;
+    for (key, text) in bystanders() {
+        put(&store, &key, &text).await;
     }
     store.create_upload("p/theirs", &probe()).await.unwrap();
     store.create_upload("p/tidegate-notes/theirs", &probe()).await.unwrap();
@@ -301,14 +301,9 @@ fn start(program: &Tidegate, doing: Doing, left: Option<&str>) -> Child {
 
 /// What a killed run leaves; its name.
 async fn leave(store: &S3Store, index: usize) -> String {
-    let run = format!("20260101T000000Z-{index:04x}");
-    let below = |name: &str| format!("p/tidegate-{run}/{name}");
-    put(store, &below(MARKER), &OF_ANOTHER_RUN.replace("another", &run)).await;
-    for name in ["t0/one", "t0/two"] {
-        put(store, &below(name), "data").await;
-        store.create_upload(&below(&format!("{name}-large")), &probe()).await.unwrap();
-    }
-    run
+    let run = Leftover::new(&format!("token {index}"));
+    run.leave(store, &["t0/one", "t0/two"], &["t0/one-large", "t0/two-large"]).await;
+    run.run
 }
 
 #[tokio::test]

@@ -42,18 +42,6 @@ fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_file_that_has_the_name_of_the_marker_is_refused() {
-    let serve = Serve::start(&["--bucket", "bucket"]);
-    let tidegate = Tidegate::at(&serve.endpoint());
-    let files = tempfile::tempdir().unwrap();
-    for name in ["a", ".tidegate-run.json"] {
-        fs::write(files.path().join(name), "data").unwrap();
-    }
-    let upload = ["s3://bucket/p", "--from", text(files.path()), "--keep"];
-    assert_says(&refused(&tidegate, "run", &upload), "the name of a run's marker object");
-}
-
-#[test]
 fn a_target_without_a_bucket_is_refused() {
     for target in ["s3://", "bucket/p", "https://bucket/p", "s3:///p"] {
         let stderr = refused(&Tidegate::embedded(), "run", &[target]);

@@ -303,6 +303,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         seed: 1,
         keep_attempts: true,
         allowance: None,
+        ledger: Arc::default(),
     }
 }
 

@@ -8,9 +8,8 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
 use crate::session::bucket::Bucket;
-use crate::session::claim::Claim;
-use crate::session::marker::{Marker, marker_key};
-use crate::session::record::new_id;
+use crate::session::claim::{Claim, read as read_marker};
+use crate::session::marker::{Identity, marker_key};
 use crate::session::target::Open;
 use crate::store::Place;
 
@@ -18,13 +17,15 @@ use crate::store::Place;
 /// an empty listing need not be an empty bucket.
 pub(super) async fn listing(bucket: &Bucket, open: &Open) -> Check {
     match bucket.glance(&open.prefix).await {
-        Ok((0, _)) => Check::ok(
+        Ok((objects, _)) if objects.is_empty() => Check::ok(
             "listing",
             "no object is there that is visible with these keys; on Storj: none visible with this passphrase",
         ),
-        Ok((objects, false)) => Check::ok("listing", format!("{objects} objects are visible")),
+        Ok((objects, false)) => {
+            Check::ok("listing", format!("{} objects are visible", objects.len()))
+        }
         Ok((objects, true)) => {
-            Check::ok("listing", format!("more than {objects} objects are visible"))
+            Check::ok("listing", format!("more than {} objects are visible", objects.len()))
         }
         Err(error) => Check::failed("listing", &error),
     }
@@ -37,9 +38,9 @@ pub(super) async fn try_out(
     interrupt: &Interrupt,
     checks: &mut Vec<Check>,
 ) -> Result<()> {
-    let id = new_id();
+    let identity = Identity::new()?;
     let before = SystemTime::now();
-    let claimed = Claim::unique(bucket, &open.prefix, &id).await;
+    let claimed = Claim::unique(bucket, &open.prefix, &identity).await;
     let written = before..SystemTime::now();
     let claim = match claimed {
         Ok(claim) => claim,
@@ -53,7 +54,7 @@ pub(super) async fn try_out(
     let marker = marker_key(claim.prefix());
     checks.push(Check::ok("write", "the marker of a run could be written"));
     let tried = interrupt.unless_asked(async {
-        let read = read(bucket, open, claim.prefix(), &id).await;
+        let read = read(bucket, open, claim.prefix(), &identity).await;
         let multipart = multipart(bucket, &claim).await;
         let trip = match &open.place {
             Place::Endpoint(connection) => path::round_trip(connection, &marker).await,
@@ -71,15 +72,15 @@ pub(super) async fn try_out(
 }
 
 /// The marker is there as it was written, and a listing shows it.
-async fn read(bucket: &Bucket, open: &Open, prefix: &str, id: &str) -> Check {
+async fn read(bucket: &Bucket, open: &Open, prefix: &str, identity: &Identity) -> Check {
     if open.result.kind == TargetKind::Embedded {
         return Check::not_checked("read", "the embedded gateway of a run forgets what it is sent");
     }
-    let text = match bucket.read(&marker_key(prefix)).await {
-        Ok(text) => text,
+    let marker = match read_marker(bucket, &marker_key(prefix), identity.name()).await {
+        Ok(marker) => marker,
         Err(error) => return Check::failed("read", &error),
     };
-    if text.as_deref().and_then(Marker::read).is_none_or(|marker| marker.run != id) {
+    if marker.is_none() {
         let other = Error::environment("another marker came back than was written")
             .hint("see whether a cache is between this machine and the endpoint");
         return Check::failed("read", &other);
@@ -103,13 +104,16 @@ async fn read(bucket: &Bucket, open: &Open, prefix: &str, id: &str) -> Check {
 /// Two parts, seen, and taken back.
 async fn multipart(bucket: &Bucket, claim: &Claim<'_>) -> Check {
     let tried = async {
-        let upload = bucket.begin_upload(&format!("{}multipart", claim.prefix())).await?;
-        claim.leaves_open([upload.clone()].into());
+        let (ledger, key) = (claim.ledger(), format!("{}multipart", claim.prefix()));
+        ledger.asks_for_upload(&key);
+        let upload = bucket.begin_upload(&key).await?;
+        ledger.upload_answered(&key, Some(&upload), false);
         for number in [1, 2] {
             bucket.send_part(&upload, number, "a part of a check").await?;
         }
         let parts = bucket.parts(&upload).await?.unwrap_or_default().len();
-        bucket.abort(&[upload].into()).await?;
+        bucket.abort(&[upload.clone()].into()).await?;
+        ledger.upload_ended(&upload);
         let left = bucket.uploads(claim.prefix()).await?.len();
         match (parts, left) {
             (2, 0) => Ok(()),

@@ -96,7 +96,7 @@ impl Account {
             cut: recorder.cut(),
             corrupt: recorder.corrupt,
             failures: report.failures.clone(),
-            known_uploads: report.open_uploads.len(),
+            known_uploads: job.ledger.open_uploads().len(),
             open_uploads: uploads.iter().filter(|key| is_ours(key)).count(),
             answered: store.answered.borrow().clone(),
             wrong_readings: store.wrong_readings.get(),

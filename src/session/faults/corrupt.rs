@@ -36,6 +36,7 @@ fn job(direction: Flow, get: GetMode) -> Job {
         spread: Duration::ZERO,
         start: Start::Fresh,
         allowance: None,
+        ledger: Arc::default(),
         paces: crate::pace::Paces::default(),
         seed: 1,
         keep_attempts: false,

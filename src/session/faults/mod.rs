@@ -15,7 +15,7 @@ use std::ops::AddAssign;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::future::{Either, select};
 
@@ -25,6 +25,7 @@ use self::random::Schedule;
 use self::store::Faulty;
 use super::bucket::Bucket;
 use super::claim::Claim;
+use super::marker::Identity;
 use crate::clock;
 use crate::dataset::{Pattern, Payload};
 use crate::measure::{FailureClass, Probe};
@@ -97,8 +98,9 @@ fn play_to(schedule: Schedule, look: impl FnOnce(&Account)) {
 
         let housekeeping =
             Bucket::open(&Place::Simulated(bucket.clone()), &crate::pace::Paces::default());
-        let claim = Claim::unique(&housekeeping, "p/", "run").await.unwrap();
-        job.prefix = claim.prefix().to_owned();
+        let identity = Identity::new().unwrap();
+        let claim = Claim::unique(&housekeeping, "p/", &identity).await.unwrap();
+        (job.prefix, job.ledger) = (claim.prefix().to_owned(), claim.ledger());
         let directory = tempfile::tempdir().unwrap();
         if job.direction == Flow::Down && job.order == Order::Once && seed % 3 == 0 {
             job.sink = Sink::Directory(directory.path().to_owned());
@@ -112,7 +114,6 @@ fn play_to(schedule: Schedule, look: impl FnOnce(&Account)) {
         let report = worker.report();
         look(&Account::of(&job, &store, &control.live, &report, interrupted));
 
-        claim.leaves_open(report.open_uploads);
         store.while_late_requests_land(claim.release()).await.unwrap();
         assert_eq!(bucket.look(), before, "the bucket is as it was");
     });
@@ -125,7 +126,8 @@ async fn prepare(bucket: &ModelStore, job: &Job) {
         let Some((key, file)) = job.object(index) else { return };
         if job.direction.place(index).direction == Direction::Down {
             let payload: Payload = job.pattern.payload(&key, 0, file.size_bytes);
-            bucket.put_object(&key, payload, &probe).await.unwrap();
+            let etag = bucket.put_object(&key, payload, &probe).await.unwrap();
+            job.ledger.object_answered(&key, Some(&etag), false);
         }
     }
 }
@@ -205,27 +207,4 @@ fn a_seed_always_draws_the_same() {
     for seed in 0..20 {
         assert_eq!(told(seed), told(seed));
     }
-}
-
-#[test]
-fn a_place_that_is_given_back_keeps_uploads_of_runs_below_it_and_those_begun_later() {
-    clock::simulate(async {
-        let limits = crate::storj::Limits::none();
-        let bucket = ModelStore::new(Default::default(), limits, Retain::Memory, 1);
-        let probe = Probe::begin(&Default::default(), clock::now());
-        for key in ["p/large", "p/tidegate-alive/t0/large"] {
-            bucket.create_upload(key, &probe).await.unwrap();
-        }
-        let housekeeping =
-            Bucket::open(&Place::Simulated(bucket.clone()), &crate::pace::Paces::default());
-        // Of the store's clock, which began in 1970.
-        let heard_at = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
-        clock::sleep(Duration::from_secs(600)).await;
-        bucket.create_upload("p/theirs", &probe).await.unwrap();
-        let claim = Claim::inherited_to_keep(&housekeeping, "p/".into(), "run", Some(heard_at));
-        claim.keep().await.unwrap();
-        let (_, mut uploads) = bucket.look();
-        uploads.sort();
-        assert_eq!(uploads, ["p/theirs", "p/tidegate-alive/t0/large"]);
-    });
 }

@@ -80,6 +80,7 @@ fn job(random: &mut fastrand::Rng) -> Job {
         prefix: String::new(),
         pattern: PATTERN.clone(),
         paces: crate::pace::Paces::default(),
+        ledger: Arc::default(),
         allowance: (random.u8(0..6) == 0).then(|| {
             let bytes = Some(random.u64(0..=size.0));
             let caps = Caps { bytes, ..Caps::default() };

@@ -202,7 +202,6 @@ impl Tuning<'_> {
             progress.show(&what, snapshot, &left.after(snapshot.elapsed));
         };
         let finished = trial::run(job, load, label, self.place, self.interrupt, &mut show).await?;
-        self.claim.leaves_open(finished.open_uploads.clone());
         if finished.interrupted {
             return Err(Error::interrupted());
         }
@@ -227,7 +226,7 @@ impl Tuning<'_> {
             keep_attempts: false,
             ..self.job(settings, Direction::Up, "objects/")
         };
-        prepare(job, self.place, self.claim, self.interrupt, self.progress).await
+        prepare(job, self.place, self.interrupt, self.progress).await
     }
 
     fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {
@@ -250,6 +249,7 @@ impl Tuning<'_> {
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
             allowance: Some(Arc::clone(&self.allowance)),
+            ledger: self.claim.ledger(),
         }
     }
 }

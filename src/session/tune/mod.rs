@@ -22,7 +22,7 @@ use super::bucket::Bucket;
 use super::claim::Claim;
 use super::clean::remove_leftover;
 use super::progress::Progress;
-use super::record::{Beginning, Record, new_id};
+use super::record::{Beginning, Record};
 use super::run::{PATTERN_SEED, assumptions, both, existing_objects, local_dataset, may_write};
 use super::target::{Open, needs_target};
 use super::{Finished, limits};
@@ -72,7 +72,6 @@ pub async fn tune(
     let record = match cut_off {
         Some(saved) => resume::record(saved, &scenario, &open.result)?,
         None => Record::begin(Beginning {
-            id: new_id(),
             results: options.results.clone(),
             target: open.result.clone(),
             scenario,
@@ -95,9 +94,9 @@ pub async fn tune(
     let claim = match options.objects {
         true => Claim::to_read(&bucket, &open.prefix),
         false => {
-            let left = remove_leftover(&bucket, &open.prefix, &record.document.id);
+            let left = remove_leftover(&bucket, &open.prefix, &record.identity);
             interrupt.unless_asked(left).await?;
-            Claim::unique(&bucket, &open.prefix, &record.document.id).await?
+            Claim::unique(&bucket, &open.prefix, &record.identity).await?
         }
     };
     let mut tuning = Tuning {

@@ -78,5 +78,6 @@ pub(super) fn info(key: &str, object: &Object<Content>) -> ObjectInfo {
         key: key.to_owned(),
         size_bytes: object.size_bytes(),
         etag: Some(super::quoted(&object.etag)),
+        modified: Some(object.modified),
     }
 }

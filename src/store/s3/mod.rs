@@ -336,7 +336,13 @@ impl Store for S3Store {
             Ok(output) => {
                 let size_bytes =
                     as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
-                Ok(Some(ObjectInfo { key: key.to_owned(), size_bytes, etag: output.e_tag }))
+                let modified = output.last_modified.and_then(as_time);
+                Ok(Some(ObjectInfo {
+                    key: key.to_owned(),
+                    size_bytes,
+                    etag: output.e_tag,
+                    modified,
+                }))
             }
             Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
@@ -406,7 +412,12 @@ impl Store for S3Store {
         let encoding = output.encoding_type.as_ref();
         let objects = output.contents.iter().flatten().filter_map(|object| {
             let key = keys::decoded(object.key.as_deref()?, encoding);
-            Some(ObjectInfo { key, size_bytes: as_size(object.size)?, etag: object.e_tag.clone() })
+            Some(ObjectInfo {
+                key,
+                size_bytes: as_size(object.size)?,
+                etag: object.e_tag.clone(),
+                modified: object.last_modified.and_then(as_time),
+            })
         });
         let objects = objects.collect();
         match (output.is_truncated, output.next_continuation_token) {

@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod http;
+pub mod leftover;
 pub mod mischief;
 pub mod proxy;
 pub mod relay;

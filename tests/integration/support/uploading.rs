@@ -4,9 +4,12 @@ use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tidegate::clock;
+use tidegate::dataset::Payload;
 use tidegate::measure::Probe;
 use tidegate::store::Store;
+use tidegate::store::s3::S3Store;
 
 /// A link so slow that no upload ends before it is interrupted.
 pub const SLOW: &[&str] = &["--connection-rate", "4MB/s"];
@@ -21,6 +24,12 @@ pub async fn wait_for_uploads(store: &impl Store, prefix: &str, wanted: usize, c
         assert!(child.try_wait().unwrap().is_none(), "it ended before {wanted} uploads were open");
         clock::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Writes a small object.
+pub async fn put(store: &S3Store, key: &str, text: &str) {
+    let payload = Payload::from(vec![Bytes::copy_from_slice(text.as_bytes())]);
+    store.put_object(key, payload, &probe()).await.unwrap();
 }
 
 /// One that nobody looks at.
