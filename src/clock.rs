@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A point in time: nanoseconds since the process first asked (real) or since the simulation began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,6 +70,14 @@ pub fn now() -> Instant {
 /// Whether time is simulated: then no other thread can be waited for.
 pub fn is_simulated() -> bool {
     SIMULATION.with_borrow(Option::is_some)
+}
+
+/// The date. That of a simulation begins in 1970 with its clock.
+pub fn calendar() -> SystemTime {
+    match is_simulated() {
+        true => SystemTime::UNIX_EPOCH + now().since(Instant::default()),
+        false => SystemTime::now(),
+    }
 }
 
 /// Time as it passes for people, also inside [`simulate`]: only for what a simulation itself costs.

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::options::{Target, print_data, runtime};
+use super::options::{Scratch, Target, print_data, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::session::{self, Check, CheckOutcome};
+use crate::session::{self, Check, CheckOutcome, TargetOptions};
 
 /// The `schema` field of what `--json` prints.
 const SCHEMA: &str = "tidegate.check/1";
@@ -15,13 +15,16 @@ const SCHEMA: &str = "tidegate.check/1";
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
+    #[command(flatten)]
+    scratch: Scratch,
     /// Print the checks as JSON on standard output
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let target = args.target.resolve();
+    let expire = args.scratch.resolve();
+    let target = TargetOptions { expire, ..args.target.resolve() };
     let checks = runtime()?.block_on(async {
         let interrupt = Interrupt::install()?;
         session::check(&target, &interrupt).await

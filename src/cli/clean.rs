@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::options::{Target, print_data};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::session::{self, CleanOptions, Fate, Leftover, SILENCE_MIN, Which, needs_target};
+use crate::session::{self, Cleaning, Fate, Leftover, SILENCE_MIN, Which, needs_target};
 use crate::units::ByteSize;
 
 /// Options of `clean`.
@@ -36,8 +36,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         return Err(Error::environment("a run that was silent for less than 10m may be alive")
             .hint("name it with --run ID if you know that it is not"));
     }
-    let options = CleanOptions {
-        target: args.target.resolve(),
+    let target = args.target.resolve();
+    let cleaning = Cleaning {
         which: args.run.map_or(Which::Silent(args.older_than), Which::Run),
         dry_run: args.dry_run,
         results: args.results,
@@ -45,7 +45,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let runtime = super::options::runtime()?;
     let leftovers = runtime.block_on(async {
         let interrupt = Interrupt::install()?;
-        session::clean(&options, &interrupt).await
+        session::clean(&target, &cleaning, &interrupt).await
     })?;
     print_data(&describe_all(&leftovers));
     Ok(())

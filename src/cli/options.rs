@@ -15,16 +15,15 @@ use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces, Turns};
 use crate::report;
 use crate::result::{Document, Phase, Trial};
-use crate::session::{Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
+use crate::session::{
+    Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards, is_storj,
+};
 use crate::store::model::Retain;
 use crate::transfer::{Flow, RetryMode};
 use crate::units::{ByteSize, Rate};
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
-
-/// Of its hosted gateways.
-const STORJ_DOMAIN: &str = "storjshare.io";
 
 /// The target and how to talk to it.
 #[derive(Debug, clap::Args)]
@@ -91,6 +90,22 @@ pub(super) struct Endpoint {
     /// Send requests unsigned
     #[arg(long)]
     no_sign_request: bool,
+}
+
+/// What becomes of objects that a host cannot delete any more.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Target")]
+pub(super) struct Scratch {
+    /// Objects that are not kept remove themselves after so long, even if this host is lost; `none`: never
+    /// [default: 24h on Storj's hosted gateways, none elsewhere]
+    #[arg(long, value_name = "TIME")]
+    expire: Option<Expiry>,
+}
+
+impl Scratch {
+    pub(super) fn resolve(&self) -> Expiry {
+        self.expire.unwrap_or_default()
+    }
 }
 
 /// What a run leaves to others.
@@ -210,7 +225,7 @@ impl Target {
 
     /// Whether it is Storj's hosted gateway.
     pub(super) fn is_storj(&self) -> bool {
-        !self.is_embedded() && self.endpoint.endpoint.contains(STORJ_DOMAIN)
+        !self.is_embedded() && is_storj(&self.endpoint.endpoint)
     }
 
     pub(super) fn resolve(self) -> TargetOptions {
@@ -244,6 +259,7 @@ impl Endpoint {
             no_sign_request: self.no_sign_request,
             model,
             paces: Paces::default(),
+            expire: Expiry::default(),
             retry: RetryMode::default(),
             simulation: None,
         }

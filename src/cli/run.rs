@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::{ArgGroup, ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
-use super::options::{Dataset, Neighbour, Output, Simulate, Target};
+use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::Settings;
-use crate::session::{self, RunOptions, TargetOptions};
+use crate::session::{self, Expiry, RunOptions, TargetOptions};
 use crate::transfer::{Arrivals, Flow, GetMode, Mix};
 use crate::trial::{Load, Stop};
 use crate::units::{ByteSize, MIB};
@@ -107,6 +107,8 @@ pub(super) struct Args {
     #[command(flatten)]
     neighbour: Neighbour,
     #[command(flatten)]
+    scratch: Scratch,
+    #[command(flatten)]
     simulate: Simulate,
     #[command(flatten)]
     dataset: Dataset,
@@ -164,8 +166,9 @@ pub(super) fn run(args: Args) -> Result<()> {
     let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
     let paces = args.neighbour.resolve(streams)?;
     let retry = args.neighbour.retry;
+    let expire = if args.keep { Expiry::Never } else { args.scratch.resolve() };
     let options = RunOptions {
-        target: TargetOptions { simulation, paces, retry, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, retry, expire, ..args.target.resolve() },
         seed,
         direction,
         dataset,

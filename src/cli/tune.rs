@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
-use super::options::{self, Dataset, Neighbour, Output, Simulate, Target};
+use super::options::{self, Dataset, Neighbour, Output, Scratch, Simulate, Target};
 use super::resume;
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
@@ -140,6 +140,8 @@ pub(super) struct Args {
     seed: u64,
     #[command(flatten)]
     neighbour: Neighbour,
+    #[command(flatten)]
+    scratch: Scratch,
     #[command(flatten)]
     simulate: Simulate,
     #[command(flatten)]
@@ -286,10 +288,11 @@ pub(super) fn run(args: Args) -> Result<()> {
     let files_most = args.max_concurrency.unwrap_or(FILES_MAX);
     let paces = args.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
     let retry = args.neighbour.retry;
+    let expire = args.scratch.resolve();
     let directions = args.direction.all();
     let budget = args.budgets.budget.unwrap_or(times.budget * directions.len() as u32);
     let options = TuneOptions {
-        target: TargetOptions { simulation, paces, retry, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, retry, expire, ..args.target.resolve() },
         directions,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,

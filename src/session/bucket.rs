@@ -212,8 +212,7 @@ impl Bucket {
 
     /// When an object was written, by the endpoint's clock alone; `None` if it does not tell.
     pub(super) async fn written(&self, key: &str) -> Result<Option<Written>> {
-        let AnyStore::S3(store) = &self.store else { return Ok(None) };
-        let written = self.call(async |probe| store.written(key, probe).await).await;
+        let written = self.call(async |probe| self.store.written(key, probe).await).await;
         written.map_err(|error| self.explain("look at an object in", &error))
     }
 

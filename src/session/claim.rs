@@ -9,7 +9,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt;
 use futures::future::{Either, select};
@@ -39,7 +39,14 @@ pub(super) struct Claim<'a> {
 struct Marked {
     identity: Identity,
     key: String,
+    began: SystemTime,
     keeps: bool,
+}
+
+impl Marked {
+    fn now(identity: &Identity, key: String, keeps: bool) -> Self {
+        Self { identity: identity.clone(), key, began: clock::calendar(), keeps }
+    }
 }
 
 impl<'a> Claim<'a> {
@@ -51,7 +58,7 @@ impl<'a> Claim<'a> {
     ) -> Result<Self> {
         let prefix = run_prefix(target_prefix, identity.name());
         let key = marker_key(&prefix);
-        let marked = Marked { identity: identity.clone(), key, keeps: false };
+        let marked = Marked::now(identity, key, false);
         let claim = Self { bucket, prefix, marked: Some(marked), ledger: Arc::default() };
         claim.beat().await?;
         Ok(claim)
@@ -69,7 +76,7 @@ impl<'a> Claim<'a> {
         let claim = Self {
             bucket,
             prefix: target_prefix.to_owned(),
-            marked: Some(Marked { identity: identity.clone(), key, keeps: true }),
+            marked: Some(Marked::now(identity, key, true)),
             ledger: Arc::new(Ledger::shared(journal)),
         };
         claim.sees_no_other().await?;
@@ -194,8 +201,8 @@ impl<'a> Claim<'a> {
     }
 
     async fn beat(&self) -> Result<()> {
-        let Some(Marked { identity, key, keeps }) = &self.marked else { return Ok(()) };
-        let marker = Marker::alive(identity, *keeps);
+        let Some(Marked { identity, key, began, keeps }) = &self.marked else { return Ok(()) };
+        let marker = Marker::alive(identity, *began, *keeps);
         let text = serde_json::to_string(&marker).expect("strings serialise");
         self.ledger.asks_for_object(key, None);
         let etag = self.bucket.put(key, &text).await;

@@ -20,6 +20,7 @@ use super::journal;
 use super::marker::{Identity, Marker, has_form, marker_key, run_prefix, run_prefixes};
 use super::sweep::{Left, Owner, Sweep, Whose};
 use super::target::TargetOptions;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::store::s3::Written;
@@ -34,9 +35,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2 * HEARTBEAT.as_secs());
 
 /// What `clean` was asked to do.
 #[derive(Clone, Debug)]
-pub struct CleanOptions {
-    /// The target that the runs were given.
-    pub target: TargetOptions,
+pub struct Cleaning {
     /// Which runs.
     pub which: Which,
     /// Only say what would be removed.
@@ -108,17 +107,29 @@ struct Lifetime<'a> {
 /// # Errors
 /// If the bucket cannot be used, something cannot be removed, the run that was named is not there,
 /// or the user interrupts.
-pub async fn clean(options: &CleanOptions, interrupt: &Interrupt) -> Result<Vec<Leftover>> {
-    interrupt.unless_asked(find_and_remove(options)).await
+pub async fn clean(
+    target: &TargetOptions,
+    cleaning: &Cleaning,
+    interrupt: &Interrupt,
+) -> Result<Vec<Leftover>> {
+    let work = async {
+        let (open, bucket) = target.open_bucket().await?;
+        clean_bucket(cleaning, &bucket, &open.prefix).await
+    };
+    interrupt.unless_asked(work).await
 }
 
-async fn find_and_remove(options: &CleanOptions) -> Result<Vec<Leftover>> {
-    let (open, bucket) = options.target.open_bucket().await?;
+/// The same in a bucket that is open.
+pub(super) async fn clean_bucket(
+    cleaning: &Cleaning,
+    bucket: &Bucket,
+    target_prefix: &str,
+) -> Result<Vec<Leftover>> {
     let mut leftovers = Vec::new();
-    for found in find(&bucket, &open.prefix).await? {
-        leftovers.push(clean_run(options, &bucket, &open.prefix, found).await?);
+    for found in find(bucket, target_prefix).await? {
+        leftovers.push(clean_run(cleaning, bucket, target_prefix, found).await?);
     }
-    match &options.which {
+    match &cleaning.which {
         Which::Run(run) if !leftovers.iter().any(|leftover| leftover.run == *run) => {
             Err(Error::answer_is_no(format!("there is no run {run} directly below the target"))
                 .hint("name the target that the run was given; without --run all runs are listed"))
@@ -128,7 +139,7 @@ async fn find_and_remove(options: &CleanOptions) -> Result<Vec<Leftover>> {
 }
 
 async fn clean_run(
-    options: &CleanOptions,
+    cleaning: &Cleaning,
     bucket: &Bucket,
     target_prefix: &str,
     found: Found,
@@ -144,15 +155,15 @@ async fn clean_run(
     let keeps = found.marker.keeps;
     let uploads_at = if keeps { target_prefix } else { &found.prefix };
     let uploads = bucket.uploads(uploads_at).await?;
-    let is_meant = match &options.which {
+    let is_meant = match &cleaning.which {
         Which::Silent(least) => !keeps && silent_for >= *least,
         Which::Run(run) => found.run == *run,
     };
-    let (fate, left) = match (is_meant, options.dry_run) {
+    let (fate, left) = match (is_meant, cleaning.dry_run) {
         (false, _) => (Fate::LeftAlone, None),
         (true, true) => (Fate::WouldBeRemoved, None),
         (true, false) if keeps => {
-            let journal = options.results.join(&found.run);
+            let journal = cleaning.results.join(&found.run);
             (Fate::Removed, give_back(bucket, target_prefix, &found, written, &journal).await?)
         }
         (true, false) => (Fate::Removed, remove(bucket, &found, written).await?),
@@ -164,7 +175,7 @@ async fn clean_run(
 
 /// By both clocks: one that is wrong must not make a live run look dead.
 fn silent_for(marker: &Marker, written: Option<Written>) -> Duration {
-    let by_ours = marker.silent_for(SystemTime::now());
+    let by_ours = marker.silent_for(clock::calendar());
     written.and_then(|written| written.ago).map_or(by_ours, |by_theirs| by_ours.min(by_theirs))
 }
 
@@ -289,7 +300,7 @@ mod tests {
     #[test]
     fn a_run_is_dead_only_if_both_clocks_say_so() {
         let identity = Identity::new().unwrap();
-        let alive = Marker::alive(&identity, false);
+        let alive = Marker::alive(&identity, SystemTime::now(), false);
         let written = |ago| Some(Written { at: SystemTime::now(), ago });
         let year = Some(Duration::from_secs(365 * 24 * 3600));
         let minute = Duration::from_secs(60);

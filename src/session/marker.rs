@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::record::{compact_now, now_rfc3339};
+use super::record::compact_now;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::measure;
 
@@ -46,7 +47,9 @@ pub(crate) struct Marker {
     run: String,
     token: String,
     pub(super) owner: String,
-    /// RFC 3339, by the owner's clock.
+    /// When the run claimed its prefix, RFC 3339, by the owner's clock.
+    began: String,
+    /// When it was alive, in the same way.
     heartbeat: String,
     /// Whether the objects are directly at the target, to stay.
     pub(super) keeps: bool,
@@ -85,13 +88,14 @@ impl Identity {
 
 impl Marker {
     /// Of this run, alive now.
-    pub(super) fn alive(identity: &Identity, keeps: bool) -> Self {
+    pub(super) fn alive(identity: &Identity, began: SystemTime, keeps: bool) -> Self {
         Self {
             tool: TOOL.into(),
             run: identity.name.clone(),
             token: identity.token.clone(),
             owner: measure::host().name,
-            heartbeat: now_rfc3339(),
+            began: rfc3339(began),
+            heartbeat: rfc3339(clock::calendar()),
             keeps,
         }
     }
@@ -112,7 +116,8 @@ impl Marker {
 
     /// From the beginning of the run to its last sign of life, by the owner's clock.
     pub(crate) fn lived(&self) -> Option<Duration> {
-        self.heartbeat_at()?.duration_since(began(&self.run)?).ok()
+        let began = humantime::parse_rfc3339(&self.began).ok()?;
+        self.heartbeat_at()?.duration_since(began).ok()
     }
 
     fn heartbeat_at(&self) -> Option<SystemTime> {
@@ -123,27 +128,23 @@ impl Marker {
 /// Whether a name is of the form that runs have.
 pub(super) fn has_form(name: &str) -> bool {
     let is_lower_hexadecimal = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    match name.split_once('-') {
-        Some((_, proof)) => {
-            began(name).is_some()
-                && proof.len() == 2 * PROOF_BYTES
-                && proof.bytes().all(is_lower_hexadecimal)
-        }
-        None => false,
-    }
+    name.split_once('-').is_some_and(|(start, proof)| {
+        is_date(start) && proof.len() == 2 * PROOF_BYTES && proof.bytes().all(is_lower_hexadecimal)
+    })
 }
 
-/// When the run of this name began, by its own clock.
-fn began(name: &str) -> Option<SystemTime> {
-    let start = name.split_once('-')?.0;
-    if start.len() != START_LENGTH || !start.is_ascii() {
-        return None;
-    }
-    let (year, month, day) = (&start[..4], &start[4..6], &start[6..8]);
-    let (hour, minute, second) = (&start[9..11], &start[11..13], &start[13..15]);
-    let time = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
-    let is_written_so = start.as_bytes()[8] == b'T' && start.ends_with('Z');
-    humantime::parse_rfc3339(&time).ok().filter(|_| is_written_so)
+/// Whether it is written like `20260101T000000Z`.
+fn is_date(text: &str) -> bool {
+    text.len() == START_LENGTH
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 fn proof(token: &str) -> String {
@@ -179,13 +180,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn written(identity: &Identity) -> String {
-        serde_json::to_string(&Marker::alive(identity, false)).unwrap()
+        serde_json::to_string(&Marker::alive(identity, SystemTime::now(), false)).unwrap()
     }
 
     #[test]
     fn a_marker_is_read_as_it_was_written() {
         let identity = Identity::new().unwrap();
-        let marker = Marker::alive(&identity, true);
+        let marker = Marker::alive(&identity, SystemTime::now(), true);
         let text = serde_json::to_string(&marker).unwrap();
         assert_eq!(Marker::read(&text, identity.name()), Some(marker));
         assert_eq!(Identity::again(identity.name(), identity.token()), Some(identity));
@@ -221,7 +222,7 @@ mod tests {
             format!("notes-{proof}"),
             format!("20260101T000000Z-{}", &proof[..4]),
             format!("20260101T000000Z/{proof}"),
-            format!("20269901T000000Z-{proof}"),
+            format!("20260101 000000Z-{proof}"),
             format!("2026é101T00000Z-{proof}"),
             format!("20260101T000000Z-{proof}/"),
         ] {
@@ -234,9 +235,10 @@ mod tests {
     #[test]
     fn silence_is_counted_from_the_heartbeat_and_never_negative() {
         let identity = Identity::again(&format!("20260101T000000Z-{}", proof("t")), "t").unwrap();
-        let heartbeat = "2026-01-01T00:10:00Z".to_owned();
-        let marker = Marker { heartbeat, ..Marker::alive(&identity, false) };
         let at = |text| humantime::parse_rfc3339(text).unwrap();
+        let heartbeat = "2026-01-01T00:10:00Z".to_owned();
+        let began = at("2026-01-01T00:00:00Z");
+        let marker = Marker { heartbeat, ..Marker::alive(&identity, began, false) };
         assert_eq!(marker.silent_for(at("2026-01-01T00:25:00Z")), Duration::from_secs(900));
         assert_eq!(marker.silent_for(at("2026-01-01T00:00:00Z")), Duration::ZERO);
         assert_eq!(marker.lived(), Some(Duration::from_secs(600)));

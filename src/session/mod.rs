@@ -6,6 +6,7 @@ mod check;
 mod claim;
 mod clean;
 mod embedded;
+mod expiry;
 #[cfg(test)]
 mod faults;
 mod journal;
@@ -24,7 +25,9 @@ mod target;
 mod tune;
 
 pub use check::{Check, Outcome as CheckOutcome, check};
-pub use clean::{CleanOptions, Fate, Leftover, SILENCE_MIN, Which, clean};
+pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
+pub use expiry::Expiry;
+pub(crate) use expiry::is_storj;
 #[cfg(test)]
 pub(crate) use marker::Marker;
 pub use observe::{ObserveOptions, observe, observe_log};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::claim::Claim;
+use super::expiry::outlives;
 use super::progress::Progress;
 use super::record::{Beginning, Record};
 use super::run::{PATTERN_SEED, assumptions, both, may_write, prepare};
@@ -97,6 +98,7 @@ pub async fn measure(
         humantime::format_duration(options.budget),
     ));
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+    outlives(open.expires, options.budget)?;
     let unknown = may_write(&bucket, interrupt, progress).await?;
     let mut record = begin(options, &open, progress)?;
     record.document.assumptions.extend(unknown);

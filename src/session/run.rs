@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::claim::Claim;
+use super::expiry::outlives;
 use super::progress::{Progress, duration};
 use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions, needs_target};
@@ -104,7 +105,10 @@ pub async fn run(
     }
     let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
     let unknown = match local {
-        Some(_) => may_write(&bucket, interrupt, progress).await?,
+        Some(_) => {
+            outlives(open.expires, options.load.at_least())?;
+            may_write(&bucket, interrupt, progress).await?
+        }
         None => None,
     };
     let session = Session { options, open: &open, bucket: &bucket, interrupt };
@@ -345,7 +349,11 @@ impl Session<'_> {
             }
             progress.show(&what, snapshot, &left(self.options.load, snapshot));
         };
-        let place = &self.open.place;
+        // What came to the user's place since it was seen to be empty is not written over.
+        let place = match self.options.keep {
+            true => &self.open.place.only_new(),
+            false => &self.open.place,
+        };
         let load = self.options.load;
         trial::run(job, load, UNCOUNTED, place, self.interrupt, &mut show).await
     }

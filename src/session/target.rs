@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::bucket::Bucket;
 use super::embedded::{DEMONSTRATION, Embedded};
+use super::expiry::Expiry;
 use super::progress::Progress;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
@@ -58,6 +59,8 @@ pub struct TargetOptions {
     pub model: Option<PathBuf>,
     /// What is left to others.
     pub paces: Paces,
+    /// When what is not kept removes itself.
+    pub expire: Expiry,
     /// Whether requests learn from those that were refused.
     pub retry: RetryMode,
     /// Nothing is sent: all of it happens in simulated time.
@@ -80,6 +83,8 @@ pub(super) struct Open {
     pub(super) place: Place,
     pub(super) prefix: String,
     pub(super) result: Target,
+    /// What is written removes itself after so long.
+    pub(super) expires: Option<Duration>,
     /// The scenario, and when it began, if this is a simulation.
     pub(super) simulated: Option<Simulated>,
     /// Lives as long as the run.
@@ -141,7 +146,9 @@ impl TargetOptions {
             false => Credentials::Chain,
         };
         let config = self.config(&self.endpoint, &url.bucket, credentials);
-        let connection = config.resolve().await?;
+        let mut connection = config.resolve().await?;
+        let expires = self.expire.at(connection.endpoint());
+        connection.expire_after(expires);
         let place = Place::Endpoint(connection);
         let result = Target {
             endpoint: place.endpoint().to_owned(),
@@ -149,7 +156,8 @@ impl TargetOptions {
             kind: TargetKind::Endpoint,
             insecure: self.insecure,
         };
-        Ok(Open { place, prefix: url.prefix.clone(), result, simulated: None, _embedded: None })
+        let (simulated, _embedded) = (None, None);
+        Ok(Open { place, prefix: url.prefix.clone(), result, expires, simulated, _embedded })
     }
 
     async fn open_embedded(&self) -> Result<Open> {
@@ -167,6 +175,7 @@ impl TargetOptions {
             place: Place::Endpoint(connection),
             prefix: String::new(),
             result,
+            expires: None,
             simulated: None,
             _embedded: Some(embedded),
         })
@@ -193,7 +202,7 @@ impl TargetOptions {
             insecure: false,
         };
         let simulated = Some(Simulated { scenario, began: clock::real() });
-        Ok(Open { place, prefix: String::new(), result, simulated, _embedded: None })
+        Ok(Open { place, prefix: String::new(), result, expires: None, simulated, _embedded: None })
     }
 
     fn config(&self, endpoint: &str, bucket: &str, credentials: Credentials) -> s3::Config {

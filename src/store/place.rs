@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::model::ModelStore;
-use super::s3::{Connection, S3Store};
+use super::s3::{Connection, S3Store, Written};
 use super::{
     Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
     Versioning,
 };
+use crate::clock;
 use crate::dataset::Payload;
 use crate::measure::Probe;
 
@@ -38,6 +39,15 @@ impl Place {
         }
     }
 
+    /// The same place, where nothing that is there is written over.
+    #[must_use]
+    pub fn only_new(&self) -> Self {
+        match self {
+            Self::Endpoint(connection) => Self::Endpoint(connection.only_new()),
+            Self::Simulated(store) => Self::Simulated(store.only_new()),
+        }
+    }
+
     /// A store for the calling thread.
     pub fn connect(&self) -> AnyStore {
         match self {
@@ -64,6 +74,27 @@ impl AnyStore {
         match self {
             Self::S3(store) => store.versioning(probe).await,
             Self::Model(_) => Ok(Versioning::Never),
+        }
+    }
+}
+
+impl AnyStore {
+    /// When an object was written, and how long ago that is; `None` if the server does not tell.
+    ///
+    /// # Errors
+    /// The attempt's.
+    pub async fn written(
+        &self,
+        key: &str,
+        probe: &Arc<Probe>,
+    ) -> Result<Option<Written>, StoreError> {
+        match self {
+            Self::S3(store) => store.written(key, probe).await,
+            Self::Model(store) => {
+                let found = store.head_object(key, probe).await?;
+                let written = |at| Written { at, ago: clock::calendar().duration_since(at).ok() };
+                Ok(found.and_then(|found| found.modified).map(written))
+            }
         }
     }
 }

@@ -149,6 +149,13 @@ impl Ledger {
         self.entries().may_be_open.contains(key)
     }
 
+    /// Whether the run made an object of this key, and no attempt at it is without an answer.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self, key: &str) -> bool {
+        let entries = self.entries();
+        entries.made.contains_key(&self.hash(key)) && !entries.in_doubt.contains_key(key)
+    }
+
     /// Whether others may write where the run does.
     pub fn ground(&self) -> Ground {
         self.ground

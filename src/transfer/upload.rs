@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use super::in_flight::in_flight;
 use super::mover::{FileError, Mover};
 use super::source::{PartSource, Source};
-use super::{Ground, Worker, etag};
+use super::{Worker, etag};
 use crate::clock;
 use crate::dataset::FileSpec;
 use crate::measure::{Doing, FailureClass, Milestone, Operation};
@@ -210,17 +210,15 @@ impl<S: Store> Mover<'_, S> {
         }
     }
 
-    /// Deletes an object of this run; where others write too, only if it is as the run made it.
+    /// Deletes an object of this run, if it is still as the run made it.
     async fn delete_own(&self, key: &str) -> Result<(), String> {
         let Worker { store, job, .. } = self.worker;
-        if job.ledger.ground() == Ground::Shared {
-            let head = async |probe: &_| store.head_object(key, probe).await;
-            match self.request(Operation::Head, head).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(found)) if job.ledger.made(&found) => {}
-                Ok(Some(_)) => return Err("what lies there may be another program's".into()),
-                Err(error) => return Err(error.message),
-            }
+        let head = async |probe: &_| store.head_object(key, probe).await;
+        match self.request(Operation::Head, head).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) if job.ledger.made(&found) => {}
+            Ok(Some(_)) => return Err("what lies there may be another program's".into()),
+            Err(error) => return Err(error.message),
         }
         let keys = [key.to_owned()];
         let delete = async |probe: &_| store.delete_objects(&keys, probe).await;

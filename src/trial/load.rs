@@ -58,6 +58,14 @@ impl Stop {
 }
 
 impl Load {
+    /// How long it takes at least, as far as that is known before it begins.
+    pub fn at_least(self) -> Duration {
+        match self {
+            Self::WholeTask => Duration::ZERO,
+            Self::Timed { warm_up, stop } => warm_up + stop.window.unwrap_or_default(),
+        }
+    }
+
     /// Which files a job under this load moves.
     pub fn order(self) -> Order {
         match self {

@@ -13,6 +13,7 @@ use super::bucket::Bucket;
 use super::target::{Open, TargetOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
+use crate::result::TargetKind;
 use crate::store::{Place, StoreError};
 
 /// One thing that was looked at.
@@ -87,11 +88,12 @@ pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<
 }
 
 /// The checks that need an endpoint that answers.
-const OF_THE_TARGET: [&str; 11] = [
+const OF_THE_TARGET: [&str; 12] = [
     "TLS",
     "bucket",
     "versioning",
     "object lock",
+    "expiry",
     "listing",
     "write",
     "read",
@@ -121,16 +123,36 @@ async fn check_target(
     let versions = interrupt.unless_asked(async { Ok(versions(&bucket).await) }).await?;
     let leaves_nothing = versions.iter().all(|check| check.outcome != Outcome::Failed);
     checks.extend(versions);
+    checks.push(expiry(open));
     checks.push(interrupt.unless_asked(async { Ok(objects::listing(&bucket, open).await) }).await?);
     if leaves_nothing {
         objects::try_out(&bucket, open, interrupt, checks).await
     } else {
         let without =
             |name: &&'static str| Check::not_checked(name, "it would leave versions behind");
-        checks.extend(OF_THE_TARGET[5..10].iter().map(without));
+        checks.extend(OF_THE_TARGET[6..11].iter().map(without));
         let key = target.url.as_ref().map(|url| url.prefix.clone()).unwrap_or_default();
         checks.push(path::round_trip(connection, &format!("{key}tidegate")).await.check());
         Ok(())
+    }
+}
+
+/// What becomes of objects if this host is lost.
+fn expiry(open: &Open) -> Check {
+    match open.expires {
+        Some(after) => Check::ok(
+            "expiry",
+            format!(
+                "what a lost host leaves removes itself after {}",
+                humantime::format_duration(after)
+            ),
+        ),
+        None if open.result.kind == TargetKind::Endpoint => Check::warning(
+            "expiry",
+            "what a lost host leaves stays until somebody removes it",
+            "run `tidegate clean` now and then, or have the bucket remove `tidegate-*` by a rule of its own; --expire is for Storj",
+        ),
+        None => Check::not_checked("expiry", "the embedded gateway goes with the run"),
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn try_out(
         Err(error) => {
             checks.push(Check::failed("write", &error));
             let without = |name: &&'static str| Check::not_checked(name, "nothing can be written");
-            checks.extend(OF_THE_TARGET[6..].iter().map(without));
+            checks.extend(OF_THE_TARGET[7..].iter().map(without));
             return Ok(());
         }
     };

@@ -72,7 +72,7 @@ fn corrupt_paths(store: &Faulty, job: &Job) -> BTreeSet<String> {
 fn every_corruption_on_the_way_up_is_found_and_none_is_invented() {
     let odds = Odds { fault: 0.0, corrupt_reading: ONE_IN_1000, corrupt_stored: ONE_IN_1000 };
     clock::simulate(async {
-        let (store, job) = (world(odds, 1), job(Flow::Up, GetMode::Whole));
+        let (store, job) = (world(odds, 5), job(Flow::Up, GetMode::Whole));
         let (corrupt, failed) = moved(&store, &job).await;
         let stored = corrupt_paths(&store, &job);
         assert!(stored.len() > 10 && store.wrong_readings.get() > 2, "{corrupt:?}");

@@ -31,11 +31,16 @@ pub(super) const INVARIANTS: [Invariant; 8] = [
 impl Account {
     /// Attempts are numbered without a gap; the first that ends well, is cut or is given up is the last.
     pub(super) fn requests_end_in_one_outcome(&self) {
-        let mut requests: BTreeMap<RequestId, Vec<&Attempt>> = BTreeMap::new();
-        for attempt in self.attempts.iter() {
+        let id = |attempt: &Attempt| {
             let part = attempt.part_number.map(|number| number.get());
-            requests.entry((attempt.operation, attempt.file, part)).or_default().push(attempt);
-        }
+            (attempt.operation, attempt.file, part)
+        };
+        let mut all: Vec<&Attempt> = self.attempts.iter().collect();
+        all.sort_by_key(|attempt| (id(attempt), attempt.start));
+        // A file may be looked at more than once: the first attempt begins a request.
+        let requests = all.chunk_by(|before, next| id(before) == id(next) && next.number != 1);
+        let requests: Vec<(RequestId, &[&Attempt])> =
+            requests.map(|attempts| (id(attempts[0]), attempts)).collect();
         for operation in Operation::ALL {
             let of = requests.iter().filter(|((of, ..), _)| *of == operation);
             let (count, attempts) =
@@ -45,8 +50,7 @@ impl Account {
             assert_eq!(told, (count, attempts), "{operation:?}");
         }
         let retry = self.job.retry;
-        for (id, mut attempts) in requests {
-            attempts.sort_by_key(|attempt| attempt.number);
+        for (id, attempts) in requests {
             let numbers = attempts.iter().map(|attempt| u32::from(attempt.number));
             assert!(numbers.eq(1..=attempts.len() as u32), "{id:?} has a gap");
             assert!(attempts.len() as u32 <= retry.attempts_max, "{id:?}: too many attempts");

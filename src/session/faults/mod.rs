@@ -5,6 +5,7 @@
 //! printed; `TIDEGATE_FAULT_SEED=<seed> cargo test --lib faults::random` repeats it alone.
 
 mod account;
+mod adversary;
 mod corrupt;
 mod invariants;
 mod planted;

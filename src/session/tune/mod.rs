@@ -21,6 +21,7 @@ use self::leg::Leg;
 use super::bucket::Bucket;
 use super::claim::Claim;
 use super::clean::remove_leftover;
+use super::expiry::outlives;
 use super::progress::Progress;
 use super::record::{Beginning, Record};
 use super::run::{PATTERN_SEED, assumptions, both, existing_objects, local_dataset, may_write};
@@ -65,7 +66,10 @@ pub async fn tune(
     };
     let unknown = match options.objects {
         true => None,
-        false => may_write(&bucket, interrupt, progress).await?,
+        false => {
+            outlives(open.expires, options.budget)?;
+            may_write(&bucket, interrupt, progress).await?
+        }
     };
     let of_the_model = told::of_the_model(options, &legs, &open, progress);
     let scenario = told::scenario(options, &legs, &dataset, &open)?;

@@ -6,6 +6,8 @@
 
 mod answers;
 mod content;
+#[cfg(test)]
+mod lies;
 mod line;
 mod part;
 
@@ -15,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::clock::{self, Instant};
 use crate::dataset::Payload;
@@ -40,6 +42,7 @@ const BUCKET: &str = "simulated";
 #[derive(Clone)]
 pub struct ModelStore {
     world: Rc<World>,
+    overwrite: Overwrite,
 }
 
 /// What all clients share.
@@ -56,6 +59,9 @@ struct World {
     idle_connections: Cell<u32>,
     /// Numbers of uploads and of discarded contents.
     numbers: Rc<Cell<u64>>,
+    /// Changes what listings say.
+    #[cfg(test)]
+    liar: RefCell<Option<lies::Liar>>,
 }
 
 impl ModelStore {
@@ -72,9 +78,17 @@ impl ModelStore {
             limiter: Rc::new(RefCell::new(Limiter::new(limits))),
             idle_connections: Cell::new(0),
             numbers: Rc::default(),
+            #[cfg(test)]
+            liar: RefCell::default(),
             timing: Timing::new(model, seed),
         };
-        Self { world: Rc::new(world) }
+        Self { world: Rc::new(world), overwrite: Overwrite::Allowed }
+    }
+
+    /// A client that replaces nothing.
+    #[must_use]
+    pub fn only_new(&self) -> Self {
+        Self { overwrite: Overwrite::Refused, ..self.clone() }
     }
 
     /// Another machine's way to the same project: a link of its own, the same bucket and the same limits.
@@ -93,9 +107,11 @@ impl ModelStore {
             limiter: Rc::clone(&self.world.limiter),
             idle_connections: Cell::new(0),
             numbers: Rc::clone(&self.world.numbers),
+            #[cfg(test)]
+            liar: RefCell::default(),
             timing: Timing::new(model, seed),
         };
-        Self { world: Rc::new(world) }
+        Self { world: Rc::new(world), overwrite: self.overwrite }
     }
 
     /// All objects and their bytes, and the keys of all open uploads, without a request.
@@ -103,7 +119,7 @@ impl ModelStore {
     pub(crate) fn look(&self) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
         use futures::{FutureExt, StreamExt};
         let mut buckets = self.world.buckets.borrow_mut();
-        let bucket = buckets.bucket(BUCKET, calendar(clock::now())).expect("any bucket exists");
+        let bucket = buckets.bucket(BUCKET, clock::calendar()).expect("any bucket exists");
         let query = Query { prefix: "", delimiter: None, after: "", limit: usize::MAX };
         let bytes = |object: &Object<Content>| {
             let frames = content::body(object, 0..object.size_bytes()).map(Result::unwrap);
@@ -161,7 +177,7 @@ impl World {
         act: impl FnOnce(&mut Bucket<Content>) -> Result<T, Refusal>,
     ) -> Result<T, StoreError> {
         let mut buckets = self.buckets.borrow_mut();
-        buckets.bucket(BUCKET, calendar(clock::now())).and_then(act).map_err(refused)
+        buckets.bucket(BUCKET, clock::calendar()).and_then(act).map_err(refused)
     }
 
     /// Lets a request in, unless a limit is reached.
@@ -225,14 +241,14 @@ impl Store for ModelStore {
             etag = tag.to_string();
             let object = Object {
                 etag: etag.clone(),
-                modified: calendar(clock::now()),
+                modified: clock::calendar(),
                 attributes: Attributes::default(),
                 pieces: vec![Piece { size_bytes, content }],
             };
             world.bucket(|bucket| match world.retain {
                 Retain::Nothing => Ok(()),
                 Retain::Layout | Retain::Memory => {
-                    bucket.put(key, object, Overwrite::Allowed).map(drop)
+                    bucket.put(key, object, self.overwrite).map(drop)
                 }
             })
         })
@@ -242,7 +258,7 @@ impl Store for ModelStore {
 
     async fn create_upload(&self, key: &str, probe: &Arc<Probe>) -> Result<Upload, StoreError> {
         let id = UploadId::new(self.world.number().into());
-        let now = calendar(clock::now());
+        let now = clock::calendar();
         let create = |bucket: &mut Bucket<_>| {
             bucket.create_upload(key, id, Attributes::default(), now);
             Ok(())
@@ -267,7 +283,7 @@ impl Store for ModelStore {
         self.upload(payload, probe, ask, |size_bytes, (content, tag)| {
             etag = tag.to_string();
             let piece = Piece { size_bytes, content };
-            let part = crate::storj::Part { piece, tag, modified: calendar(clock::now()) };
+            let part = crate::storj::Part { piece, tag, modified: clock::calendar() };
             world.bucket(|bucket| bucket.put_part(&upload.key, id, number_of_part, part).map(drop))
         })
         .await?;
@@ -284,8 +300,8 @@ impl Store for ModelStore {
         let listed: Vec<ListedPart> = parts.iter().map(answers::listed).collect();
         let retain = self.world.retain;
         let etag = self.call(probe, Ask::Complete, |bucket| {
-            let (key, now) = (&upload.key, calendar(clock::now()));
-            bucket.complete_upload(key, id, &listed, Overwrite::Allowed, now)?;
+            let (key, now) = (&upload.key, clock::calendar());
+            bucket.complete_upload(key, id, &listed, self.overwrite, now)?;
             let etag = bucket.object(key)?.etag.clone();
             if retain == Retain::Nothing {
                 bucket.remove(key);
@@ -309,7 +325,10 @@ impl Store for ModelStore {
     ) -> Result<Vec<OpenUpload>, StoreError> {
         self.call(probe, Ask::Other, |bucket| {
             let open = bucket.uploads(prefix).into_iter();
-            Ok(open.map(answers::open_upload).collect())
+            let open = open.map(answers::open_upload).collect();
+            #[cfg(test)]
+            let open = self.uploads_as_told(open, bucket);
+            Ok(open)
         })
         .await
     }
@@ -358,10 +377,10 @@ impl Store for ModelStore {
             let query = Query { prefix, delimiter: None, after, limit: KEYS_PER_PAGE };
             let listing = bucket.list(query);
             let info = |(key, object): (&str, &Arc<_>)| answers::info(key, object);
-            Ok(Page {
-                objects: listing.objects.into_iter().map(info).collect(),
-                next: listing.next,
-            })
+            let (objects, next) = (listing.objects.into_iter().map(info).collect(), listing.next);
+            #[cfg(test)]
+            let objects = self.objects_as_told(objects, bucket);
+            Ok(Page { objects, next })
         })
         .await
     }
@@ -388,11 +407,6 @@ async fn wait(duration: Duration) {
 
 async fn wait_until(at: Instant) {
     wait(at.since(clock::now())).await;
-}
-
-/// A date for a moment of the simulation, which begins in 1970.
-fn calendar(at: Instant) -> SystemTime {
-    SystemTime::UNIX_EPOCH + at.since(Instant::default())
 }
 
 fn quoted(etag: &str) -> String {

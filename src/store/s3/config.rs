@@ -55,6 +55,10 @@ pub struct Connection {
     pub(super) sockets: Sockets,
     pub(super) trust: Trust,
     pub(super) stall_timeout: Duration,
+    /// What is written removes itself after so long, where the server knows how.
+    pub(super) expire_after: Option<Duration>,
+    /// An object is written only where none is (`If-None-Match: *`).
+    pub(super) only_new: bool,
 }
 
 impl Config {
@@ -108,11 +112,23 @@ impl Config {
             sockets,
             trust,
             stall_timeout: self.stall_timeout,
+            expire_after: None,
+            only_new: false,
         })
     }
 }
 
 impl Connection {
+    /// The same, for objects that must not replace any.
+    pub(in crate::store) fn only_new(&self) -> Self {
+        Self { only_new: true, ..self.clone() }
+    }
+
+    /// Objects and uploads that are begun from now on ask Storj to remove them after so long.
+    pub fn expire_after(&mut self, time: Option<Duration>) {
+        self.expire_after = time;
+    }
+
     /// The endpoint's URL, with its scheme.
     pub fn endpoint(&self) -> &str {
         &self.endpoint

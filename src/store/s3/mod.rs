@@ -13,6 +13,7 @@ mod keys;
 mod preflight;
 mod watchdog;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -58,6 +59,10 @@ pub struct S3Store {
     client: Client,
     bucket: String,
     stall_timeout: Duration,
+    /// Metadata of what is written.
+    metadata: Option<HashMap<String, String>>,
+    /// `*`, if nothing may be replaced (RFC 9110, 13.1.2). Storj knows it, and who does not know it ignores it.
+    if_none_match: Option<String>,
 }
 
 impl S3Store {
@@ -81,6 +86,8 @@ impl S3Store {
             client: Client::from_conf(config.build()),
             bucket: connection.bucket.clone(),
             stall_timeout: connection.stall_timeout,
+            metadata: connection.expire_after.map(expires),
+            if_none_match: connection.only_new.then(|| "*".to_owned()),
         }
     }
 
@@ -182,6 +189,8 @@ impl Store for S3Store {
             .bucket(&self.bucket)
             .key(key)
             .content_length(as_i64(payload.len()))
+            .set_metadata(self.metadata.clone())
+            .set_if_none_match(self.if_none_match.clone())
             .body(ByteStream::new(SdkBody::from_body_1_x(payload)))
             .customize()
             .mutate_request(observe(probe, Carries::Up))
@@ -197,6 +206,7 @@ impl Store for S3Store {
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(key)
+            .set_metadata(self.metadata.clone())
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
@@ -248,6 +258,7 @@ impl Store for S3Store {
             .key(&upload.key)
             .upload_id(&upload.id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .set_if_none_match(self.if_none_match.clone())
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
@@ -456,6 +467,12 @@ impl Store for S3Store {
         };
         Ok(output.errors.unwrap_or_default().into_iter().map(why).collect())
     }
+}
+
+/// `X-Amz-Meta-Object-Expires`: Storj removes the object, or the upload, after so long, in Go's way of writing times
+/// (`storj/gateway-st` miniogw/multipart.go).
+fn expires(after: Duration) -> HashMap<String, String> {
+    HashMap::from([("object-expires".to_owned(), format!("+{}s", after.as_secs()))])
 }
 
 /// Hands the probe to our HTTP client.

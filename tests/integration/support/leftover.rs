@@ -32,7 +32,7 @@ impl Leftover {
     pub fn marker(&self, keeps: bool) -> String {
         let Self { run, token, heartbeat } = self;
         format!(
-            r#"{{"tool":"tidegate","run":"{run}","token":"{token}","owner":"o","heartbeat":"{heartbeat}","keeps":{keeps}}}"#
+            r#"{{"tool":"tidegate","run":"{run}","token":"{token}","owner":"o","began":"{heartbeat}","heartbeat":"{heartbeat}","keeps":{keeps}}}"#
         )
     }
 
