@@ -46,9 +46,8 @@
 //! 6. **Decisions are pure**: [`tune`] and [`stats`] do no I/O and are tested on synthetic surfaces.
 //! 7. **Every constant of the outside world carries its source** or the word ASSUMPTION.
 //! 8. **Results survive**: each finished trial is on disk before the next begins.
-//! 9. **Leave nothing behind, touch nothing else.** A run writes only below its own prefix, whose
-//!    marker object comes first; on success, error and Ctrl-C it aborts its own uploads and deletes its
-//!    own keys.
+//! 9. **Leave nothing behind, touch nothing else.** A run's marker object comes first; on success, error, panic
+//!    and Ctrl-C it aborts its own uploads and deletes its own objects, and nothing that it did not make.
 //!
 //! # Decisions that are not obvious
 //!
@@ -98,8 +97,13 @@
 //!   bytes of others, unless all movers pause together ([`plan::Model`]). Storj's limit on calls does not
 //!   hold at rate / calls, because what was let in goes on without tokens, and movers of even files keep out of each
 //!   other's way: `plan` follows movers and tokens to where they settle.
-//! * **A marker under the target's own prefix with `--keep`.** The user wants the objects at the place
-//!   named, so the run claims that place, which must be empty, and takes the marker away at the end.
+//! * **What is deleted was made by this run.** A key says nothing about who wrote it, so movers note in a ledger
+//!   ([`transfer::Ledger`]) what answers said was made: keys with ETags and ids of uploads. It alone is deleted or
+//!   aborted. It is shared and outlives errors and panics, which a report at the end of a trial would not.
+//! * **A marker proves itself.** The name of a run ends in a hash of the token that its marker holds, so that nobody can
+//!   put a marker that claims a folder which is there. A second place for markers, at the target itself for runs with
+//!   `--keep`, let a marker claim what others had written; now every run has its marker below a name of its own, which
+//!   also lets two runs that begin at one place see each other.
 //! * **A verdict by exclusion needs everything excluded.** "Gateway or network" is said only when threads,
 //!   sources and destinations were seen not to be at their limit; what the system does not tell of these
 //!   makes the verdict "unknown" ([`trial`]). A link whose speed is unknown is part of the network. A thread that is ready but has no processor counts as busy, so that a
