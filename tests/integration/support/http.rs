@@ -24,7 +24,7 @@ pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case.
-    headers: Vec<(String, String)>,
+    pub(super) headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
 }
@@ -115,7 +115,7 @@ impl Asking<'_> {
 }
 
 impl Answer {
-    fn read(mut stream: impl BufRead, has_no_body: bool) -> io::Result<Self> {
+    pub(super) fn read(mut stream: impl BufRead, has_no_body: bool) -> io::Result<Self> {
         let line = read_line(&mut stream)?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("{line:?} is no HTTP")))?;

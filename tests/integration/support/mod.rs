@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod conformance;
+pub mod hostile;
 pub mod http;
 pub mod leftover;
 pub mod mischief;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 /// A listener before another server.
 pub struct Relay {
     address: SocketAddr,
@@ -89,8 +91,15 @@ impl Asked {
 
     /// Whether there is such a parameter.
     pub fn has(&self, parameter: &str) -> bool {
+        self.parameter(parameter).is_some()
+    }
+
+    /// What such a parameter is, without its URL encoding.
+    pub fn parameter(&self, parameter: &str) -> Option<String> {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').any(|pair| pair.split('=').next() == Some(parameter))
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let (_, value) = pairs.find(|(name, _)| *name == parameter)?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
     }
 
     /// Whether it carries a part of an upload.
