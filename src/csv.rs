@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-/// A field, in quotes if it needs them (section 2, rules 5 to 7).
+use crate::escape;
+
+/// A field, in quotes if it needs them (section 2, rules 5 to 7). It has no line ends: they are escaped.
 pub fn field(text: &str) -> Cow<'_, str> {
-    match text.contains(['"', ',', '\n', '\r']) {
+    let text = escape::line(text);
+    match text.contains(['"', ',']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
-        false => text.into(),
+        false => text,
     }
 }
 
@@ -24,5 +27,10 @@ mod tests {
     #[test]
     fn only_fields_that_need_quotes_have_them() {
         assert_eq!(row(["a b", "1,5", "say \"hi\""]), "a b,\"1,5\",\"say \"\"hi\"\"\"\n");
+    }
+
+    #[test]
+    fn a_row_is_one_line_and_steers_no_terminal() {
+        assert_eq!(row(["a\u{1b}[2J\n", "b\u{202e}"]), "a\\u{1b}[2J\\u{a},b\\u{202e}\n");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::escape;
+
 /// Why the program stops, in the words of its exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -82,10 +84,29 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
+        f.write_str(&shown(&self.message))?;
         match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {hint}"),
+            Some(hint) => write!(f, "\n  hint: {}", shown(hint)),
             None => Ok(()),
         }
+    }
+}
+
+/// Without what would steer a terminal. Further lines are indented, so that none of them passes for one of
+/// another kind.
+fn shown(text: &str) -> String {
+    escape::text(text).replace('\n', "\n  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_neither_steers_a_terminal_nor_passes_for_a_line_of_ours() {
+        let error = Error::environment("a\u{1b}[2Jb\ntidegate: all is well").hint("c\u{202e}d");
+        let shown = "a\\u{1b}[2Jb\n  tidegate: all is well\n  hint: c\\u{202e}d";
+        assert_eq!(error.to_string(), shown);
+        assert!(error.message().contains('\u{1b}'), "a document keeps it as it is");
     }
 }

@@ -27,7 +27,7 @@
 //! | [`stats`] | pure functions; every one cites its source |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
-//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`error`] | now and sleep; at most so much a second; Ctrl-C; lines that stay and the view below; bytes and rates; rows of text; what a user is told |
+//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; rows of text; what a user is told; what strangers wrote, fit to be shown |
 //!
 //! # Rules that keep it simple
 //!
@@ -125,6 +125,8 @@
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+// What is printed goes through `terminal`, which escapes it.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod cli;
 pub mod clock;
@@ -132,6 +134,7 @@ pub mod compare;
 pub mod csv;
 pub mod dataset;
 pub mod error;
+pub mod escape;
 #[cfg(test)]
 mod fuzz;
 pub mod gateway;

@@ -1,11 +1,16 @@
-//! Standard error as people see it: lines that stay, and below them a view that is renewed in place.
+//! All that is printed. Nothing that strangers wrote gets past here unescaped ([`crate::escape`]).
 //!
+//! Standard error as people see it: lines that stay, and below them a view that is renewed in place.
 //! There is one view, as there is one standard error: whoever writes a line that stays, Ctrl-C too, must
 //! take the view away first. The cursor waits below the view, so that a process that is killed leaves
 //! whole lines and the prompt below them. In a pipe there is no view and nothing but text.
 
-use std::io::{IsTerminal, Write};
+#![expect(clippy::disallowed_methods, reason = "the one place that prints")]
+
+use std::io::{self, IsTerminal, Write};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use crate::escape;
 
 /// Rows that a view leaves free at the least: some of what stays, and the cursor's own.
 const ROWS_FREE: usize = 3;
@@ -16,7 +21,7 @@ const LABEL_WIDTH: usize = 9;
 /// The terminal behind standard error; `None` in a pipe, and where lines cannot be renewed.
 static TERMINAL: LazyLock<Option<Mutex<Terminal>>> = LazyLock::new(|| {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    let living = std::io::stderr().is_terminal() && !dumb;
+    let living = io::stderr().is_terminal() && !dumb;
     // <https://no-color.org>: present and not empty.
     let coloured = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     living.then(|| Mutex::new(Terminal { coloured, shown: Vec::new() }))
@@ -38,7 +43,34 @@ pub fn is_living() -> bool {
 
 /// Writes a line that stays. When nobody reads it any more the work goes on.
 pub fn say(text: &str) {
-    write(|terminal, columns| terminal.said(text, columns), &format!("{text}\n"));
+    let text = escape::text(text);
+    write(|terminal, columns| terminal.said(&text, columns), &format!("{text}\n"));
+}
+
+/// Writes data to standard output. A reader that has gone away is not our fault.
+pub fn print(text: &str) {
+    let _ = writeln!(io::stdout(), "{}", escape::text(text));
+}
+
+/// Writes a JSON document to standard output.
+pub fn print_json(json: &str) {
+    let _ = writeln!(io::stdout(), "{}", escape::json(json));
+}
+
+/// Standard error for what a program logs.
+#[derive(Debug)]
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        io::stderr().write_all(escape::text(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Renews the view; nothing in a pipe.
@@ -59,7 +91,7 @@ fn write(living: impl FnOnce(&mut Terminal, usize) -> String, plain: &str) {
         Some(terminal) => living(terminal, size().columns),
         None => plain.to_owned(),
     };
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn lock(terminal: &Mutex<Terminal>) -> MutexGuard<'_, Terminal> {
@@ -75,7 +107,7 @@ struct Size {
 /// Asked each time, because windows are resized.
 fn size() -> Size {
     let usual = Size { rows: 24, columns: 80 };
-    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
     size.filter(|size| size.ws_row > 0 && size.ws_col > 0).map_or(usual, |size| Size {
         rows: usize::from(size.ws_row),
         columns: usize::from(size.ws_col),
@@ -111,7 +143,7 @@ impl Terminal {
         let mut text = self.erased(size.columns);
         for Row { label, text: what } in rows.iter().take(size.rows.saturating_sub(ROWS_FREE)) {
             // The last column stays free: some terminals break the line as soon as it is written.
-            let row = format!("{label:<LABEL_WIDTH$} {what}");
+            let row = format!("{label:<LABEL_WIDTH$} {}", escape::line(what));
             let row: Vec<char> = row.chars().take(size.columns.saturating_sub(1)).collect();
             let (label, what) = row.split_at(LABEL_WIDTH.min(row.len()));
             let (label, what) = (String::from_iter(label), String::from_iter(what));

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::options::{Scratch, Target, print_data, runtime};
+use super::options::{Scratch, Target, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::session::{self, Check, CheckOutcome, TargetOptions};
+use crate::terminal;
 
 /// The `schema` field of what `--json` prints.
 const SCHEMA: &str = "tidegate.check/1";
@@ -41,10 +42,12 @@ fn print(checks: &[Check], as_json: bool) -> Result<()> {
     if as_json {
         let document = json!({ "schema": SCHEMA, "checks": checks });
         let text = serde_json::to_string_pretty(&document);
-        print_data(&text.map_err(|error| Error::environment(format!("no JSON: {error}")))?);
+        terminal::print_json(
+            &text.map_err(|error| Error::environment(format!("no JSON: {error}")))?,
+        );
     } else {
         let lines: Vec<String> = checks.iter().map(describe).collect();
-        print_data(&lines.join("\n"));
+        terminal::print(&lines.join("\n"));
     }
     Ok(())
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::{Target, print_data};
+use super::options::Target;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::session::{self, Cleaning, Fate, Leftover, SILENCE_MIN, Which, needs_target};
+use crate::terminal;
 use crate::units::ByteSize;
 
 /// Options of `clean`.
@@ -47,7 +48,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         let interrupt = Interrupt::install()?;
         session::clean(&target, &cleaning, &interrupt).await
     })?;
-    print_data(&describe_all(&leftovers));
+    terminal::print(&describe_all(&leftovers));
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::options::print_data;
 use crate::compare::{Compared, Judgement, compare};
 use crate::error::{Error, Result};
 use crate::report;
 use crate::result::{Document, Saved};
+use crate::terminal;
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
@@ -36,11 +36,10 @@ pub(super) fn run(args: Args) -> Result<()> {
     let (first, second) = (load(&args.first)?, load(&args.second)?);
     let Args { threshold, between_sessions_sd, .. } = args;
     let compared = compare(&first, &second, Judgement { threshold, between_sessions_sd })?;
-    print_data(&if args.json {
-        json(&compared)?
-    } else {
-        report::comparison(&compared, threshold)
-    });
+    match args.json {
+        true => terminal::print_json(&json(&compared)?),
+        false => terminal::print(&report::comparison(&compared, threshold)),
+    }
     verdict(&compared)
 }
 

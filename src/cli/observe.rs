@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{Endpoint, Unrepeated, print_data, runtime};
+use super::options::{Endpoint, Unrepeated, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::{self, Connector, Observation};
 use crate::session::{self, ObserveOptions, Progress, TargetUrl};
+use crate::terminal;
 
 /// Options of `observe`.
 #[derive(Debug, clap::Args)]
@@ -85,9 +86,9 @@ fn print(observation: &Observation, json: bool) -> Result<()> {
     if json {
         let json = serde_json::to_string_pretty(observation);
         let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
-        print_data(&json);
+        terminal::print_json(&json);
     } else {
-        print_data(observe::text(observation).trim_end());
+        terminal::print(observe::text(observation).trim_end());
     }
     Ok(())
 }

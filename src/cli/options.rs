@@ -13,12 +13,13 @@ use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces, Turns};
-use crate::report;
+use crate::report::{self, Format};
 use crate::result::{Document, Phase, Trial};
 use crate::session::{
     Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards, is_storj,
 };
 use crate::store::model::Retain;
+use crate::terminal;
 use crate::transfer::{Flow, RetryMode};
 use crate::units::{ByteSize, Rate};
 
@@ -342,9 +343,9 @@ impl Output {
         if self.json {
             let json = serde_json::to_string_pretty(document);
             let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
-            print_data(&json);
+            terminal::print_json(&json);
         } else {
-            print_data(text.trim_end());
+            terminal::print(text.trim_end());
         }
         Ok(())
     }
@@ -358,8 +359,10 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|error| Error::environment(format!("cannot start: {error}")))
 }
 
-/// The one place that writes to standard output. A reader that has gone away is not our fault.
-pub(super) fn print_data(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// Prints a report that was written in this format.
+pub(super) fn print_report(text: &str, format: Format) {
+    match format {
+        Format::Json => terminal::print_json(text.trim_end()),
+        _ => terminal::print(text.trim_end()),
+    }
 }

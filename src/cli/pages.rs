@@ -5,8 +5,8 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use super::options::print_data;
 use crate::error::{Error, Result};
+use crate::terminal;
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
@@ -25,13 +25,13 @@ pub(super) struct ManArgs {
 pub(super) fn completions(args: Args) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "tidegate", &mut script);
-    print_data(String::from_utf8_lossy(&script).trim_end());
+    terminal::print(String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }
 
 pub(super) fn man(args: ManArgs) -> Result<()> {
     let page = page(args.verb.as_deref())?;
-    print_data(page.trim_end());
+    terminal::print(page.trim_end());
     Ok(())
 }
 

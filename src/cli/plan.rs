@@ -5,7 +5,7 @@ mod asked;
 
 use std::path::PathBuf;
 
-use super::options::{print_data, runtime};
+use super::options::{print_report, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::plan::{
@@ -17,6 +17,7 @@ use crate::report::{self, Format};
 use crate::result::{self, Document, TargetKind};
 use crate::session::{self, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl};
 use crate::store::model::Retain;
+use crate::terminal;
 pub(super) use args::Args;
 use args::EMBEDDED;
 use asked::read;
@@ -91,9 +92,13 @@ pub(super) fn run(args: Args) -> Result<()> {
 impl Args {
     fn say(&self, (plan, directory): &(Plan, PathBuf)) -> Result<()> {
         let format = if self.json { Format::Json } else { self.format };
-        print_data(report::plan(plan, format)?.trim_end());
+        print_report(&report::plan(plan, format)?, format);
         if format == Format::Text {
-            print_data(&format!("{:<12} {}", "report", directory.join(report::PAGE).display()));
+            terminal::print(&format!(
+                "{:<12} {}",
+                "report",
+                directory.join(report::PAGE).display()
+            ));
         }
         Ok(())
     }

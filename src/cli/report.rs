@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::options::print_data;
+use super::options::print_report;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::report::{self, Format, Recomputed};
 use crate::result::Saved;
 use crate::session;
+use crate::terminal;
 
 /// Options of `report`.
 #[derive(Debug, clap::Args)]
@@ -71,7 +72,7 @@ fn report_plans(args: &Args, runs: &[Saved], plans: &[Plan]) -> Result<()> {
 impl Args {
     fn say(&self, text: &str) -> Result<()> {
         match &self.output {
-            None => print_data(text.trim_end()),
+            None => print_report(text, self.format),
             Some(file) => write(file, text)?,
         }
         Ok(())
@@ -83,7 +84,7 @@ fn recompute(runs: &[Saved]) -> Result<()> {
     for run in runs {
         let again = Recomputed::of(run)?;
         agree &= again.agrees();
-        print_data(&again.to_string());
+        terminal::print(&again.to_string());
     }
     match agree {
         true => Ok(()),

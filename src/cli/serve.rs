@@ -1,6 +1,6 @@
 //! `tidegate serve`: the embedded S3 gateway.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::gateway::{
 };
 use crate::scenario;
 use crate::storj::{Limits, Model};
+use crate::terminal;
 use crate::units::{ByteSize, Rate};
 
 /// Options of `serve`.
@@ -241,9 +242,9 @@ pub fn run(args: Args) -> Result<()> {
 
 /// A parent process reads the first line.
 fn announce(gateway: &Gateway) {
-    super::options::print_data(&format!("listening on {}", gateway.url()));
+    terminal::print(&format!("listening on {}", gateway.url()));
     if let Some(url) = gateway.statistics_url() {
-        super::options::print_data(&format!("statistics on {url}"));
+        terminal::print(&format!("statistics on {url}"));
     }
 }
 
@@ -258,14 +259,15 @@ fn say_stopping(under_way: u64, finish_within: Duration) {
     }
 }
 
-/// Whoever read standard error may be gone.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "tidegate: {text}");
+    terminal::say(&format!("tidegate: {text}"));
 }
 
 fn log_to_stderr() {
     let logging = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(|| terminal::Log)
+        // Escape codes of its own would be escaped.
+        .with_ansi(false)
         .with_env_filter(log_filter(std::env::var("RUST_LOG").ok().as_deref()))
         .try_init();
     // It was set up before: then it stays as it is.

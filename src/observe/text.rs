@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::{Certainty, Client, Finding, Observation, Origin, PartOrder, Way};
+use crate::escape;
 use crate::units::ByteSize;
 
 /// What was seen, in some twenty lines.
@@ -128,6 +129,6 @@ struct Lines(String);
 
 impl Lines {
     fn add(&mut self, label: &str, text: impl Display) {
-        self.0 += &format!("{label:<19}{text}\n");
+        self.0 += &format!("{label:<19}{}\n", escape::line(&text.to_string()));
     }
 }

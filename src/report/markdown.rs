@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::digest::{Answer, Digest};
 use super::facts::{self, Facts, Table};
 use super::wording;
+use crate::escape;
 
 /// More files than this are left to the result document.
 const FAILURES_SHOWN: usize = 20;
@@ -129,7 +130,7 @@ impl Page {
     fn code(&mut self, text: &str) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
         let fence = "`".repeat(longest.max(2) + 1);
-        self.paragraph(&format!("{fence}sh\n{}\n{fence}", wording::printable(text)));
+        self.paragraph(&format!("{fence}sh\n{}\n{fence}", escape::text(text)));
     }
 
     fn block(&mut self, lines: impl Iterator<Item = String>) {
@@ -143,7 +144,7 @@ impl Page {
 /// Text that is only text: no markup of Markdown's or HTML's, on one line.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in wording::printable(text).chars() {
+    for character in escape::text(text).chars() {
         match character {
             '\n' => escaped.push(' '),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' => escaped.extend(['\\', character]),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::digest::{Answer, Digest};
 use super::{facts, wording};
+use crate::escape;
 use crate::result::{Document, Recommendation, TaskSummary, Traffic, Trial};
 use crate::units::ByteSize;
 
@@ -192,7 +193,7 @@ impl Lines {
     fn add(&mut self, label: &str, what: impl ToString) {
         let mut label = label;
         for line in what.to_string().lines() {
-            let line = wording::printable(line);
+            let line = escape::line(line);
             self.0.push_str(format!("{label:<12} {line}").trim_end());
             self.0.push('\n');
             label = "";

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::escape;
 use crate::prices::Usd;
 use crate::result::{
     Budget, Comparison, Document, ErrorCounts, LimitedBy, OneWay, OperationSummary, Phase,
@@ -223,7 +224,7 @@ pub fn spent(spent: &Spent) -> String {
         ByteSize(spent.bytes_down),
         count(spent.requests),
         Usd(spent.cost_usd),
-        printable(&spent.prices),
+        escape::line(&spent.prices),
     )
 }
 
@@ -258,11 +259,6 @@ pub fn data_operation(trial: &Trial) -> Option<(&str, &OperationSummary)> {
     let moving = ["part", "put", "get"].into_iter();
     let found = moving.filter_map(|name| Some((name, trial.requests.get(name)?)));
     found.max_by_key(|(_, operation)| operation.service_time_us.samples)
-}
-
-/// Text without anything that would steer a terminal; a file name may hold escape sequences.
-pub fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 /// The command line as one would type it again.

@@ -11,6 +11,7 @@ mod closed_forms;
 mod corrupt;
 mod etags;
 mod faults;
+mod hostile;
 mod interrupt;
 mod kills;
 mod limits;

@@ -1,8 +1,8 @@
 //! A plan in some lines for a terminal.
 
 use super::super::facts::Table;
-use super::super::wording;
 use super::facts;
+use crate::escape;
 use crate::plan::Plan;
 
 /// The answer, a row for each number of DTNs, what it takes and costs, and what to do.
@@ -26,7 +26,7 @@ struct Lines(String);
 
 impl Lines {
     fn add(&mut self, label: &str, what: &str) {
-        self.0.push_str(&format!("{label:<12} {}\n", wording::printable(what)));
+        self.0.push_str(&format!("{label:<12} {}\n", escape::line(what)));
     }
 
     fn table(&mut self, table: &Table) {
@@ -41,7 +41,7 @@ impl Lines {
         for row in rows {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
             let line = cells.collect::<Vec<_>>().join("  ");
-            self.0.push_str(&format!("  {}\n", wording::printable(line.trim_end())));
+            self.0.push_str(&format!("  {}\n", escape::line(line.trim_end())));
         }
         self.0.push('\n');
     }

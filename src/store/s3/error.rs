@@ -11,6 +11,7 @@ use aws_smithy_types::date_time::Format;
 use http::StatusCode;
 
 use crate::dataset::SourceError;
+use crate::escape;
 use crate::measure::FailureClass;
 use crate::store::StoreError;
 
@@ -25,7 +26,7 @@ pub(super) struct Call<'a> {
 
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.operation, self.subject)
+        write!(f, "{} {}", self.operation, escape::line(self.subject))
     }
 }
 
@@ -44,7 +45,7 @@ impl Call<'_> {
 
     /// The answer came, but not to its end.
     pub(super) fn broke(&self, class: FailureClass, error: &(dyn Error + 'static)) -> StoreError {
-        StoreError::new(class, format!("{self}: {}", root_cause(error)))
+        StoreError::new(class, format!("{self}: {}", escape::line(&root_cause(error))))
     }
 
     /// Nothing happened for too long.
@@ -66,11 +67,12 @@ impl Call<'_> {
     ) -> StoreError {
         let status = answer.status().as_u16();
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-        let mut message = format!("{self}: {status} {}", code.or(reason).unwrap_or_default());
+        let said = escape::line(code.or(reason).unwrap_or_default());
+        let mut message = format!("{self}: {status} {said}");
         if let Some(explanation) = explanation {
             // A server may write several lines; a message is one.
             let words: Vec<_> = explanation.split_whitespace().collect();
-            message = format!("{message}: {}", words.join(" "));
+            message = format!("{message}: {}", escape::line(&words.join(" ")));
         }
         let date = answer.headers().get("date").filter(|_| code == Some(TOO_SKEWED));
         if let Some(date) = date.and_then(http_date) {
