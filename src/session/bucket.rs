@@ -8,13 +8,14 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 
 use crate::clock;
-use crate::dataset::{FileSpec, Payload};
+use crate::dataset::Payload;
 use crate::error::{Error, Result};
 use crate::measure::{FailureClass, Live, Probe};
 use crate::pace::Paces;
 use crate::store::s3::Written;
 use crate::store::{
-    AnyStore, ObjectInfo, OpenUpload, Page, Part, PartInfo, Place, Store, StoreError, Upload,
+    AnyStore, DOES_NOT_ADVANCE, ObjectInfo, OpenUpload, Page, Part, PartInfo, Place, Seen, Store,
+    StoreError, Upload,
     Versioning,
 };
 use crate::transfer::RetryPolicy;
@@ -27,6 +28,15 @@ const KEYS_PER_DELETE: usize = 1000;
 
 /// An object with more bytes is none of the small ones that tidegate writes for itself.
 const SMALL_BYTES_MAX: usize = 64 << 10;
+
+/// An object as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Its key below the prefix that was listed.
+    pub(super) path: String,
+    /// Bytes, if the listing tells of a number that can be one.
+    pub(super) size_bytes: Option<u64>,
+}
 
 /// One bucket, asked with patience.
 pub(super) struct Bucket {
@@ -101,17 +111,17 @@ impl Bucket {
         Ok((page.objects, page.next.is_some()))
     }
 
-    /// All objects below a prefix, with paths relative to it.
-    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<FileSpec>> {
-        let mut files = Vec::new();
+    /// All objects below a prefix, with paths relative to it, also those whose size is not told.
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let mut listed = Vec::new();
         let page = async |objects: Vec<ObjectInfo>| {
-            files.extend(objects.into_iter().filter_map(|object| {
+            listed.extend(objects.into_iter().filter_map(|object| {
                 let path = object.key.strip_prefix(prefix)?.to_owned();
-                Some(FileSpec { path, size_bytes: object.size_bytes })
+                Some(Listed { path, size_bytes: object.size_bytes })
             }));
         };
         self.each_page(prefix, page).await?;
-        Ok(files)
+        Ok(listed)
     }
 
     /// The objects below a prefix, page by page: there may be more than memory holds.
@@ -120,9 +130,14 @@ impl Bucket {
         prefix: &str,
         mut see: impl AsyncFnMut(Vec<ObjectInfo>),
     ) -> Result<()> {
-        let mut after = None;
+        let (mut after, mut seen) = (None, Seen::default());
         loop {
             let page = self.page(prefix, after.as_deref()).await?;
+            if let Some(next) = &page.next {
+                let keys = page.objects.iter().map(|object| object.key.as_str());
+                let advances = seen.page(&format!("ListObjectsV2 {prefix}"), keys, next);
+                advances.map_err(|error| self.explain("list", &error))?;
+            }
             see(page.objects).await;
             after = page.next;
             if after.is_none() {
@@ -301,6 +316,9 @@ impl Bucket {
                 "set the clock of this machine: the endpoint's is another"
             }
             (Some("ExpiredToken"), _) => "get new keys: these have expired",
+            _ if error.message.contains(DOES_NOT_ADVANCE) => {
+                "see what answers at the endpoint: it is no S3 server that works"
+            }
             // In the words of rustls.
             _ if error.message.contains("invalid peer certificate") => {
                 "name the certificate of the endpoint's authority with --ca-bundle FILE"

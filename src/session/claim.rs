@@ -19,6 +19,7 @@ use super::marker::{Identity, Marker, marker_key, run_prefix};
 use super::sweep::{Left, Owner, Sweep, Whose};
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::store::{ObjectInfo, OpenUpload, Upload};
 use crate::transfer::{Ground, Journal, Ledger};
 
@@ -71,6 +72,7 @@ impl<'a> Claim<'a> {
         target_prefix: &str,
         identity: &Identity,
         journal: Option<Box<dyn Journal>>,
+        interrupt: &Interrupt,
     ) -> Result<Self> {
         let key = marker_key(&run_prefix(target_prefix, identity.name()));
         let claim = Self {
@@ -79,7 +81,7 @@ impl<'a> Claim<'a> {
             marked: Some(Marked::now(identity, key, true)),
             ledger: Arc::new(Ledger::shared(journal)),
         };
-        claim.sees_no_other().await?;
+        interrupt.unless_asked(claim.sees_no_other()).await?;
         claim.beat().await?;
         match claim.sees_no_other().await {
             Ok(()) => Ok(claim),

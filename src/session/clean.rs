@@ -66,7 +66,7 @@ pub struct Leftover {
     pub keeps: bool,
     /// Objects below its own prefix, the marker included.
     pub objects: usize,
-    /// Their bytes.
+    /// Their bytes, as far as they are told.
     pub bytes: u64,
     /// Multipart uploads open where it wrote.
     pub uploads: usize,
@@ -146,10 +146,11 @@ async fn clean_run(
 ) -> Result<Leftover> {
     let written = bucket.written(&marker_key(&found.prefix)).await?;
     let silent_for = silent_for(&found.marker, written);
-    let (mut objects, mut bytes) = (0, 0);
+    let (mut objects, mut bytes) = (0, 0_u64);
     let count = async |page: Vec<ObjectInfo>| {
         objects += page.len();
-        bytes += page.iter().map(|object| object.size_bytes).sum::<u64>();
+        let told = page.iter().filter_map(|object| object.size_bytes);
+        bytes = told.fold(bytes, u64::saturating_add);
     };
     bucket.each_page(&found.prefix, count).await?;
     let keeps = found.marker.keeps;

@@ -6,6 +6,7 @@ mod check;
 mod claim;
 mod clean;
 mod embedded;
+mod existing;
 mod expiry;
 #[cfg(test)]
 mod faults;

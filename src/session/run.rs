@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::claim::Claim;
+use super::existing::{self, Existing, tell};
 use super::expiry::outlives;
 use super::progress::{Progress, duration};
 use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, journal, limits};
-use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Skipped, Synthetic, scan};
+use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
@@ -93,10 +94,8 @@ pub async fn run(
     if let Some(directory) = &options.to {
         check_destination(directory)?;
     }
-    let (local, skipped) = local_dataset(options.dataset.as_ref())?;
-    for Skipped { path, reason } in &skipped {
-        progress.note(&format!("skipped {path}: {reason}"));
-    }
+    let (local, mut skipped) = local_dataset(options.dataset.as_ref())?;
+    tell(&skipped, progress);
     if let Some(dataset) = &local {
         tune::feasible(options.settings, dataset.largest_bytes())?;
         if options.target.simulation.is_none() {
@@ -123,7 +122,9 @@ pub async fn run(
         (Flow::Down | Flow::Mixed(_), Some(dataset)) => {
             session.down_of_prepared(dataset, &mut record, progress).await?;
         }
-        (Flow::Down, None) => session.down_of_existing(&mut record, progress).await?,
+        (Flow::Down, None) => {
+            skipped = session.down_of_existing(&mut record, progress).await?;
+        }
         (Flow::Up | Flow::Mixed(_), None) => {
             return Err(needs_target("an upload without a dataset"));
         }
@@ -149,21 +150,6 @@ pub(super) fn local_dataset(dataset: Option<&Upwards>) -> Result<(Option<Dataset
             Ok((Some(dataset), scan.skipped))
         }
     }
-}
-
-/// The objects that lie at the target: at least one.
-pub(super) async fn existing_objects(
-    open: &Open,
-    bucket: &Bucket,
-    interrupt: &Interrupt,
-) -> Result<Vec<FileSpec>> {
-    let objects = interrupt.unless_asked(bucket.list(&open.prefix)).await?;
-    if objects.is_empty() {
-        let message = format!("there are no objects at {}", open.describe());
-        return Err(Error::environment(message)
-            .hint("on Storj, keys with another passphrase see none of its objects"));
-    }
-    Ok(objects)
 }
 
 struct Session<'a> {
@@ -239,7 +225,7 @@ impl Session<'_> {
         let claim = match self.options.keep {
             true => {
                 let journal = journal::open(record.directory())?;
-                Claim::to_keep(self.bucket, prefix, identity, Some(journal)).await?
+                Claim::to_keep(self.bucket, prefix, identity, Some(journal), self.interrupt).await?
             }
             false => Claim::unique(self.bucket, prefix, identity).await?,
         };
@@ -296,14 +282,22 @@ impl Session<'_> {
         prepare(unmeasured, &self.open.place, self.interrupt, progress).await
     }
 
-    async fn down_of_existing(&self, record: &mut Record, progress: &mut Progress) -> Result<()> {
-        let objects = existing_objects(self.open, self.bucket, self.interrupt).await?;
+    /// What of it cannot be moved.
+    async fn down_of_existing(
+        &self,
+        record: &mut Record,
+        progress: &mut Progress,
+    ) -> Result<Vec<Skipped>> {
+        let Existing { objects, skipped } =
+            existing::objects(self.open, self.bucket, self.interrupt).await?;
+        tell(&skipped, progress);
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset)?;
         let ledger = Arc::default();
         let job = self.job(Arc::new(dataset), Flow::Down, &self.open.prefix, ledger);
-        conclude(self.measure(job, progress).await, Ok(()), record)
+        conclude(self.measure(job, progress).await, Ok(()), record)?;
+        Ok(skipped)
     }
 
     fn job(

@@ -3,10 +3,12 @@
 //! A store tries each operation exactly once: retries belong to the engine, which counts them. No
 //! method is `Send` and nothing is spawned: one thread, one future, one store.
 
+mod listing;
 pub mod model;
 mod place;
 pub mod s3;
 
+pub use listing::{DOES_NOT_ADVANCE, Seen};
 pub use place::{AnyStore, Place};
 
 use std::ops::Range;
@@ -102,8 +104,8 @@ pub struct PartInfo {
 pub struct ObjectInfo {
     /// The key.
     pub key: String,
-    /// Bytes.
-    pub size_bytes: u64,
+    /// Bytes, if the server tells of a number that can be one.
+    pub size_bytes: Option<u64>,
     /// As the server gave it, if it did.
     pub etag: Option<String>,
     /// When it was written, by the server's clock, if the server says.
@@ -117,8 +119,8 @@ pub struct FirstPart {
     pub etag: Option<String>,
     /// In so many parts it was uploaded, if the server tells. Storj does not.
     pub parts: Option<u32>,
-    /// Bytes of the first part, if that is told; otherwise of the object.
-    pub size_bytes: u64,
+    /// Bytes of the first part, if that is told; otherwise of the object, if that is.
+    pub size_bytes: Option<u64>,
     /// With a customer's keys, or with those of KMS: then the ETag is no MD5 (AWS).
     pub is_encrypted_with_keys: bool,
 }
@@ -137,7 +139,7 @@ pub enum Versioning {
 /// One page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The objects, in order of key.
+    /// The objects, in the server's order.
     pub objects: Vec<ObjectInfo>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
@@ -145,8 +147,8 @@ pub struct Page {
 
 /// The body of an object on its way down.
 pub struct Download {
-    /// Bytes to come.
-    pub size_bytes: u64,
+    /// Bytes to come, if the server tells.
+    pub size_bytes: Option<u64>,
     /// Of the object, as the server gave it, if it did.
     pub etag: Option<String>,
     /// The bytes, in order.

@@ -12,7 +12,7 @@ use super::allowance::Held;
 use super::etag::{Known, Verdict};
 use super::in_flight::in_flight;
 use super::mover::{FileError, Mover};
-use super::readings::{Measure, ReadError, Readings, Wrong, compare, whole};
+use super::readings::{Measure, ReadError, Readings, Wrong, compare, whole, within};
 use super::sink::Destination;
 use super::source::Source;
 use super::upload::ranges;
@@ -145,14 +145,17 @@ impl<S: Store> Mover<'_, S> {
                 Some(known.hashing())
             }
         };
-        // Before anything is written: what is too long would lie where other ranges belong.
-        whole(&expected, expected.start + download.size_bytes)?;
+        // Before anything is written.
+        if let Some(size_bytes) = download.size_bytes {
+            whole(&expected, expected.start.saturating_add(size_bytes))?;
+        }
         let waits = &self.worker.control.live.destination;
         let mut writer = destination.writer(expected.start, waits);
         let received = async {
             let mut offset = expected.start;
             while let Some(bytes) = download.body.next().await {
                 let bytes = bytes?;
+                within(&expected, offset + bytes.len() as u64)?;
                 if let Some(source) = &source {
                     compare(source, offset, &bytes).await?;
                 }
@@ -190,15 +193,16 @@ impl<S: Store> Mover<'_, S> {
         let mut readings = Readings::of(key, &self.worker.recorder, Measure::Bytes);
         let read = async |probe: &Arc<Probe>| {
             let mut download = self.worker.store.get_object(key, None, probe).await?;
-            let mut offset = 0;
+            let (expected, mut offset) = (0..file.size_bytes, 0);
             while let Some(bytes) = download.body.next().await {
                 let bytes = bytes?;
+                within(&expected, offset + bytes.len() as u64)?;
                 if self.worker.store.keeps_bytes() {
                     compare(source, offset, &bytes).await?;
                 }
                 offset += bytes.len() as u64;
             }
-            whole(&(0..file.size_bytes), offset)
+            whole(&expected, offset)
         };
         let get = async |probe: &Arc<Probe>| readings.judge(read(probe).await);
         self.request_part(Operation::Get, None, held, get).await

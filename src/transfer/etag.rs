@@ -85,7 +85,7 @@ impl Known {
             None => (Form::Whole, true),
             Some(1) => (Form::Parts { size_bytes }, true),
             Some(parts) => {
-                let told = (first.parts == Some(parts)).then_some(first.size_bytes);
+                let told = first.size_bytes.filter(|_| first.parts == Some(parts));
                 let size = told.or(part_size_bytes).filter(|size| *size > 0)?;
                 if size_bytes.div_ceil(size) != u64::from(parts) {
                     return None;
@@ -182,7 +182,7 @@ mod tests {
 
     fn first(etag: &str, parts: Option<u32>, size_bytes: u64) -> FirstPart {
         let etag = Some(format!("\"{etag}\""));
-        FirstPart { etag, parts, size_bytes, is_encrypted_with_keys: false }
+        FirstPart { etag, parts, size_bytes: Some(size_bytes), is_encrypted_with_keys: false }
     }
 
     fn md5(bytes: &[u8]) -> Tag {

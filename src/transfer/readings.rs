@@ -21,6 +21,8 @@ pub(super) enum Wrong {
     Byte { offset: u64, byte: u8 },
     /// So many came or were to come, and they were right so far.
     Length { bytes: u64, expected: u64 },
+    /// More came than these, which were right so far; the rest was not read.
+    More { expected: u64 },
     /// All came, and they hash to this where the ETag says otherwise.
     Etag(u128),
 }
@@ -79,6 +81,14 @@ pub(super) fn whole(expected: &Range<u64>, end: u64) -> Result<(), ReadError> {
     match bytes == wanted {
         true => Ok(()),
         false => Err(ReadError::Wrong(Wrong::Length { bytes, expected: wanted })),
+    }
+}
+
+/// Whether what came so far is within `expected`: what is too long would lie where other bytes belong.
+pub(super) fn within(expected: &Range<u64>, end: u64) -> Result<(), ReadError> {
+    match end <= expected.end {
+        true => Ok(()),
+        false => Err(ReadError::Wrong(Wrong::More { expected: expected.end - expected.start })),
     }
 }
 
@@ -164,6 +174,9 @@ fn describe(key: &str, wrong: Wrong, in_store: bool) -> String {
         }
         Wrong::Length { bytes, expected } => {
             format!("{bytes} bytes came where {expected} were expected")
+        }
+        Wrong::More { expected } => {
+            format!("more bytes came than the {expected} that were expected")
         }
         Wrong::Etag(sum) => format!("its bytes hash to {sum:032x}, which is not its ETag"),
     };

@@ -191,7 +191,7 @@ impl Store for Scripted {
             let size = self.objects.borrow().get(key).copied();
             Ok(size.map(|size_bytes| ObjectInfo {
                 key: key.into(),
-                size_bytes,
+                size_bytes: Some(size_bytes),
                 etag: None,
                 modified: None,
             }))
@@ -219,7 +219,7 @@ impl Store for Scripted {
             let is_new = |at| self.count("get") >= at;
             let etag = self.replaced_at_get.map(|at| if is_new(at) { "new" } else { "old" });
             let etag = etag.map(str::to_owned);
-            Ok(Download { size_bytes: length, etag, body: frames.boxed_local() })
+            Ok(Download { size_bytes: Some(length), etag, body: frames.boxed_local() })
         })
         .await
     }

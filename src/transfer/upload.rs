@@ -12,7 +12,7 @@ use super::{Worker, etag};
 use crate::clock;
 use crate::dataset::FileSpec;
 use crate::measure::{Doing, FailureClass, Milestone, Operation};
-use crate::store::{Part, Store, StoreError, Upload};
+use crate::store::{ObjectInfo, Part, Store, StoreError, Upload};
 
 impl<S: Store> Mover<'_, S> {
     /// Uploads the first bytes of a file, or all of them, and, if asked, reads them back.
@@ -169,7 +169,9 @@ impl<S: Store> Mover<'_, S> {
         let head = async |probe: &_| store.head_object(key, probe).await;
         let found = self.request(Operation::Head, head).await;
         match (found, completed) {
-            (Ok(Some(object)), _) if object.size_bytes == size_bytes => Ok(()),
+            (Ok(Some(object)), _) if object.size_bytes == Some(size_bytes) => Ok(()),
+            // The endpoint tells no lengths; that the upload is gone is what it can tell.
+            (Ok(Some(ObjectInfo { size_bytes: None, .. })), Ok(())) => Ok(()),
             (Ok(_), Err(error)) => Err(error.into()),
             (Ok(_), Ok(())) => {
                 Err(FileError::Failed(format!("{key}: gone after CompleteMultipartUpload")))

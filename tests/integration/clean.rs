@@ -192,7 +192,8 @@ async fn of_two_runs_that_keep_objects_at_one_place_each_sees_the_other() {
 async fn state(store: &S3Store) -> (Vec<(String, u64)>, Vec<String>) {
     let page = store.list_objects("", None, &probe()).await.unwrap();
     assert_eq!(page.next, None, "one page holds them");
-    let objects = page.objects.into_iter().map(|object| (object.key, object.size_bytes)).collect();
+    let objects =
+        page.objects.into_iter().map(|object| (object.key, object.size_bytes.unwrap())).collect();
     let uploads = store.list_uploads("", &probe()).await.unwrap();
     (objects, uploads.into_iter().map(|open| open.upload.key).collect())
 }

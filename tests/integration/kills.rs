@@ -213,7 +213,8 @@ type Bucket = (Vec<(String, u64)>, Vec<(String, String)>);
 async fn state(store: &S3Store) -> Bucket {
     let page = store.list_objects("", None, &probe()).await.unwrap();
     assert_eq!(page.next, None, "one page holds them");
-    let objects = page.objects.into_iter().map(|object| (object.key, object.size_bytes)).collect();
+    let objects =
+        page.objects.into_iter().map(|object| (object.key, object.size_bytes.unwrap())).collect();
     let mut uploads: Vec<_> = store.list_uploads("", &probe()).await.unwrap();
     uploads.sort_by(|a, b| a.upload.cmp(&b.upload));
     (objects, uploads.into_iter().map(|open| (open.upload.key, open.upload.id)).collect())

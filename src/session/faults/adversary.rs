@@ -21,6 +21,7 @@ use super::store::Faulty;
 use super::{Seed, drive};
 use crate::clock;
 use crate::dataset::Payload;
+use crate::interrupt::Interrupt;
 use crate::measure::Probe;
 use crate::pace::Paces;
 use crate::session::bucket::Bucket;
@@ -341,7 +342,8 @@ impl Played<'_> {
         let directory = self.results.join(run.name());
         std::fs::create_dir(&directory).unwrap();
         journal::begin(&directory, run)?;
-        Claim::to_keep(bucket, TARGET, run, Some(journal::open(&directory)?)).await
+        let (journal, interrupt) = (Some(journal::open(&directory)?), Interrupt::never());
+        Claim::to_keep(bucket, TARGET, run, journal, &interrupt).await
     }
 
     /// Later, on this machine or on another one.

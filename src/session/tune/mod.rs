@@ -21,13 +21,14 @@ use self::leg::Leg;
 use super::bucket::Bucket;
 use super::claim::Claim;
 use super::clean::remove_leftover;
+use super::existing::{self, Existing, tell};
 use super::expiry::outlives;
 use super::progress::Progress;
 use super::record::{Beginning, Record};
-use super::run::{PATTERN_SEED, assumptions, both, existing_objects, local_dataset, may_write};
+use super::run::{PATTERN_SEED, assumptions, both, local_dataset, may_write};
 use super::target::{Open, needs_target};
 use super::{Finished, limits};
-use crate::dataset::{Dataset, Pattern, Skipped};
+use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
@@ -200,14 +201,14 @@ async fn look_ahead(
     let (dataset, opened) = match options.objects {
         true => {
             let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-            let objects = existing_objects(&open, &bucket, interrupt).await?;
+            let Existing { objects, skipped } =
+                existing::objects(&open, &bucket, interrupt).await?;
+            tell(&skipped, progress);
             (Dataset::Objects(objects), Some((open, bucket)))
         }
         false => {
             let (dataset, skipped) = local_dataset(Some(&options.dataset))?;
-            for Skipped { path, reason } in &skipped {
-                progress.note(&format!("skipped {path}: {reason}"));
-            }
+            tell(&skipped, progress);
             (dataset.ok_or_else(|| needs_target("tuning without a dataset"))?, None)
         }
     };

@@ -76,7 +76,7 @@ pub(super) fn part_info((number, part): (&PartNumber, &storj::Part<Content>)) ->
 pub(super) fn info(key: &str, object: &Object<Content>) -> ObjectInfo {
     ObjectInfo {
         key: key.to_owned(),
-        size_bytes: object.size_bytes(),
+        size_bytes: Some(object.size_bytes()),
         etag: Some(super::quoted(&object.etag)),
         modified: Some(object.modified),
     }

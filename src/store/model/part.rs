@@ -74,7 +74,7 @@ impl ModelStore {
         drop(pass);
         connection.keep();
         let etag = Some(quoted(&object.etag));
-        Ok(Download { size_bytes, etag, body: content::body(&object, range) })
+        Ok(Download { size_bytes: Some(size_bytes), etag, body: content::body(&object, range) })
     }
 }
 

@@ -8,8 +8,10 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use aws_smithy_types::error::ErrorMetadata;
 use http::StatusCode;
 
+use super::http_client::TooLong;
 use crate::dataset::SourceError;
 use crate::escape;
 use crate::measure::FailureClass;
@@ -26,7 +28,7 @@ pub(super) struct Call<'a> {
 
 impl fmt::Display for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.operation, escape::line(self.subject))
+        write!(f, "{} {}", self.operation, shortened(self.subject))
     }
 }
 
@@ -38,14 +40,25 @@ impl Call<'_> {
     {
         let answer = error.raw_response().filter(|_| is_refusal(error));
         match answer {
-            Some(answer) => self.refused(answer, error.code(), error.message()),
+            Some(answer) if cannot_be_read(answer, error) => self.unreadable(&root_cause(error)),
+            Some(answer) => {
+                let explanation = cause::<TooLong>(error).map(ToString::to_string);
+                self.refused(answer, error.code(), error.message().or(explanation.as_deref()))
+            }
             None => self.broke(class_without_answer(error), error),
         }
     }
 
+    /// The answer says yes, and what it says besides cannot be read. It would not be another time either.
+    pub(super) fn unreadable(&self, what: &str) -> StoreError {
+        let message =
+            format!("{self}: the answer says yes but cannot be read: {}", shortened(what));
+        StoreError::new(FailureClass::Client, message)
+    }
+
     /// The answer came, but not to its end.
     pub(super) fn broke(&self, class: FailureClass, error: &(dyn Error + 'static)) -> StoreError {
-        StoreError::new(class, format!("{self}: {}", escape::line(&root_cause(error))))
+        StoreError::new(class, format!("{self}: {}", shortened(&root_cause(error))))
     }
 
     /// Nothing happened for too long.
@@ -67,12 +80,12 @@ impl Call<'_> {
     ) -> StoreError {
         let status = answer.status().as_u16();
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-        let said = escape::line(code.or(reason).unwrap_or_default());
+        let said = shortened(code.or(reason).unwrap_or_default());
         let mut message = format!("{self}: {status} {said}");
         if let Some(explanation) = explanation {
             // A server may write several lines; a message is one.
             let words: Vec<_> = explanation.split_whitespace().collect();
-            message = format!("{message}: {}", escape::line(&words.join(" ")));
+            message = format!("{message}: {}", shortened(&words.join(" ")));
         }
         let date = answer.headers().get("date").filter(|_| code == Some(TOO_SKEWED));
         if let Some(date) = date.and_then(http_date) {
@@ -110,6 +123,16 @@ fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> boo
     status >= 300 || matches!(error, SdkError::ServiceError(_))
 }
 
+/// Whether an answer says yes, by its status and by lacking an error document, and the SDK failed at one of
+/// its headers or fields.
+fn cannot_be_read<E>(answer: &HttpResponse, error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let says_no = error.code().is_some() || cause::<ErrorMetadata>(error).is_some();
+    answer.status().is_success() && !says_no
+}
+
 /// The class of an answer that says no.
 fn class_of_answer(status: u16, code: Option<&str>) -> FailureClass {
     match (status, code.unwrap_or_default()) {
@@ -136,7 +159,7 @@ fn class_without_answer<E>(error: &SdkError<E, HttpResponse>) -> FailureClass
 where
     E: Error + 'static,
 {
-    if causes(error).any(|cause| cause.is::<SourceError>()) {
+    if cause::<SourceError>(error).is_some() {
         return FailureClass::Client;
     }
     match error {
@@ -145,7 +168,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_user() => FailureClass::Client,
         SdkError::DispatchFailure(_) => FailureClass::Connection,
         // The head came; either the rest did not, or we cannot read it.
-        _ if causes(error).any(|cause| cause.is::<hyper::Error>()) => FailureClass::Connection,
+        _ if cause::<hyper::Error>(error).is_some() => FailureClass::Connection,
         _ => FailureClass::Client,
     }
 }
@@ -153,6 +176,22 @@ where
 /// What an error says at its root; the layers above only repeat that something failed.
 pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+/// The first cause of this type.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(error).find_map(<dyn Error>::downcast_ref)
+}
+
+/// Characters of foreign text that a message repeats: enough for a key of S3's.
+const SHOWN_MAX: usize = 1024;
+
+/// Foreign text on one line, and not all of it if it is very long.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        None => escape::line(text).into_owned(),
+        Some((end, _)) => format!("{}... ({} bytes)", escape::line(&text[..end]), text.len()),
+    }
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -20,6 +20,47 @@ pub(super) fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
     }
 }
 
+/// How a listing that was asked for in URL encoding writes its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writing {
+    /// In URL encoding.
+    Encoded,
+    /// As they are.
+    Plain,
+    /// It does not say, and both are possible.
+    Unclear,
+}
+
+impl Writing {
+    /// Of these keys below `prefix`, from an answer that names its encoding or does not.
+    pub(super) fn of<'a>(
+        encoding: Option<&EncodingType>,
+        prefix: &str,
+        keys: impl Iterator<Item = &'a str> + Clone,
+    ) -> Self {
+        if encoding == Some(&EncodingType::Url) {
+            return Self::Encoded;
+        }
+        let is_odd = |key: &str| key.contains(['%', '+']);
+        if !keys.clone().any(is_odd) {
+            return Self::Plain;
+        }
+        let makes_sense_decoded = |key: &str| {
+            let decoded = decoded(key, Some(&EncodingType::Url));
+            !key.starts_with(prefix) && decoded.starts_with(prefix)
+        };
+        match keys.into_iter().all(makes_sense_decoded) {
+            true => Self::Encoded,
+            false => Self::Unclear,
+        }
+    }
+
+    /// The encoding, if it is known.
+    pub(super) fn encoding(self) -> Option<EncodingType> {
+        (self == Self::Encoded).then_some(EncodingType::Url)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +76,17 @@ mod tests {
             }
             prop_assert_eq!(decoded(&encoded, Some(&EncodingType::Url)), key);
         }
+    }
+
+    #[test]
+    fn keys_are_taken_for_encoded_without_a_word_only_if_they_make_no_sense_otherwise() {
+        let writing = |prefix, keys: &[&str]| Writing::of(None, prefix, keys.iter().copied());
+        assert_eq!(writing("a b/", &["a%20b/x", "a+b/y"]), Writing::Encoded);
+        assert_eq!(writing("p/", &["p/x", "p/y"]), Writing::Plain);
+        assert_eq!(writing("p/", &["p/x%20y", "p/y"]), Writing::Unclear);
+        assert_eq!(writing("a b/", &["a b/50%25", "a b/y"]), Writing::Unclear);
+        let said = Writing::of(Some(&EncodingType::Url), "p/", ["p/1+1"].into_iter());
+        assert_eq!(said, Writing::Encoded);
     }
 
     #[test]

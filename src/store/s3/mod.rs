@@ -4,6 +4,7 @@
 //! (the engine counts its own), the checksums it would compute over each body, the hashing of bodies
 //! for the signature (they go as UNSIGNED-PAYLOAD) and its stall guard (ours watches the sockets).
 
+mod asked;
 mod config;
 mod credentials;
 mod download;
@@ -27,6 +28,7 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::list_parts::ListPartsOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
@@ -42,10 +44,13 @@ use md5::{Digest, Md5};
 use crate::dataset::Payload;
 use crate::measure::{FailureClass, Probe};
 use crate::store::{
-    Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
+    DOES_NOT_ADVANCE, Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Seen,
+    Store, StoreError, Upload,
 };
+use asked::Status;
 use error::Call;
 use http_client::{Carries, Observed};
+use keys::Writing;
 
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
@@ -97,6 +102,7 @@ impl S3Store {
         part_number: Option<i32>,
         probe: &Arc<Probe>,
     ) -> Result<HeadObjectOutput, StoreError> {
+        call.fits(&[&self.bucket])?;
         let request = self
             .client
             .head_object()
@@ -128,15 +134,18 @@ impl S3Store {
         &self,
         prefix: &str,
         after: Option<&Upload>,
+        encoding: Option<EncodingType>,
         probe: &Arc<Probe>,
     ) -> Result<ListMultipartUploadsOutput, StoreError> {
         let call = Call { operation: "ListMultipartUploads", subject: prefix };
+        let (key, id) = after.map_or(("", ""), |upload| (&upload.key, &upload.id));
+        call.fits(&[&self.bucket, key, id])?;
         let request = self
             .client
             .list_multipart_uploads()
             .bucket(&self.bucket)
             .prefix(prefix)
-            .encoding_type(EncodingType::Url)
+            .set_encoding_type(encoding)
             .set_key_marker(after.map(|upload| upload.key.clone()))
             .set_upload_id_marker(after.map(|upload| upload.id.clone()))
             .customize()
@@ -151,6 +160,7 @@ impl S3Store {
         probe: &Arc<Probe>,
     ) -> Result<ListPartsOutput, StoreError> {
         let call = Call { operation: "ListParts", subject: &upload.key };
+        call.fits(&[&self.bucket, &upload.id])?;
         let request = self
             .client
             .list_parts()
@@ -162,11 +172,68 @@ impl S3Store {
             .mutate_request(observe(probe, Carries::Nothing));
         self.attempt(call, probe, request.send()).await
     }
+
+    async fn objects_page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        encoding: Option<EncodingType>,
+        probe: &Arc<Probe>,
+    ) -> Result<ListObjectsV2Output, StoreError> {
+        let call = Call { operation: "ListObjectsV2", subject: prefix };
+        call.fits(&[&self.bucket, after.unwrap_or_default()])?;
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .set_encoding_type(encoding)
+            .set_continuation_token(after.map(str::to_owned))
+            .customize()
+            .mutate_request(observe(probe, Carries::Nothing));
+        self.attempt(call, probe, request.send()).await
+    }
+
+    /// A page of objects and how its keys are written. A server that does not say is asked again, for keys
+    /// as they are.
+    async fn written_objects_page(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        probe: &Arc<Probe>,
+    ) -> Result<(ListObjectsV2Output, Writing), StoreError> {
+        let page = self.objects_page(prefix, after, Some(EncodingType::Url), probe).await?;
+        let keys = page.contents().iter().filter_map(|object| object.key());
+        match Writing::of(page.encoding_type.as_ref(), prefix, keys) {
+            Writing::Unclear => {
+                Ok((self.objects_page(prefix, after, None, probe).await?, Writing::Plain))
+            }
+            writing => Ok((page, writing)),
+        }
+    }
+
+    /// The same of uploads.
+    async fn written_uploads_page(
+        &self,
+        prefix: &str,
+        after: Option<&Upload>,
+        probe: &Arc<Probe>,
+    ) -> Result<(ListMultipartUploadsOutput, Writing), StoreError> {
+        let page = self.uploads_page(prefix, after, Some(EncodingType::Url), probe).await?;
+        let keys = page.uploads().iter().filter_map(|upload| upload.key());
+        match Writing::of(page.encoding_type.as_ref(), prefix, keys) {
+            Writing::Unclear => {
+                Ok((self.uploads_page(prefix, after, None, probe).await?, Writing::Plain))
+            }
+            writing => Ok((page, writing)),
+        }
+    }
 }
 
 impl Store for S3Store {
     async fn locate_bucket(&self, probe: &Arc<Probe>) -> Result<(), StoreError> {
         let call = Call { operation: "GetBucketLocation", subject: &self.bucket };
+        call.fits(&[])?;
         let request = self
             .client
             .get_bucket_location()
@@ -183,6 +250,7 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<String, StoreError> {
         let call = Call { operation: "PutObject", subject: key };
+        call.fits(&[&self.bucket])?;
         let request = self
             .client
             .put_object()
@@ -196,11 +264,13 @@ impl Store for S3Store {
             .mutate_request(observe(probe, Carries::Up))
             .disable_payload_signing();
         let output = self.attempt(call, probe, request.send()).await?;
-        output.e_tag.ok_or_else(|| call.incomplete("ETag"))
+        call.was_sent(probe)?;
+        call.etag(output.e_tag)?.ok_or_else(|| call.incomplete("ETag"))
     }
 
     async fn create_upload(&self, key: &str, probe: &Arc<Probe>) -> Result<Upload, StoreError> {
         let call = Call { operation: "CreateMultipartUpload", subject: key };
+        call.fits(&[&self.bucket])?;
         let request = self
             .client
             .create_multipart_upload()
@@ -211,6 +281,7 @@ impl Store for S3Store {
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
         let id = output.upload_id.ok_or_else(|| call.incomplete("UploadId"))?;
+        call.fits(&[&self.bucket, &id])?;
         Ok(Upload { key: key.to_owned(), id })
     }
 
@@ -222,6 +293,7 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Part, StoreError> {
         let call = Call { operation: "UploadPart", subject: &upload.key };
+        call.fits(&[&self.bucket, &upload.id])?;
         let request = self
             .client
             .upload_part()
@@ -235,7 +307,8 @@ impl Store for S3Store {
             .mutate_request(observe(probe, Carries::Up))
             .disable_payload_signing();
         let output = self.attempt(call, probe, request.send()).await?;
-        let etag = output.e_tag.ok_or_else(|| call.incomplete("ETag"))?;
+        call.was_sent(probe)?;
+        let etag = call.etag(output.e_tag)?.ok_or_else(|| call.incomplete("ETag"))?;
         Ok(Part { number, etag })
     }
 
@@ -246,6 +319,7 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<String, StoreError> {
         let call = Call { operation: "CompleteMultipartUpload", subject: &upload.key };
+        call.fits(&[&self.bucket, &upload.id])?;
         let completed = |part: &Part| {
             let number = as_part_number(part.number);
             CompletedPart::builder().part_number(number).e_tag(&part.etag).build()
@@ -262,11 +336,12 @@ impl Store for S3Store {
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
-        output.e_tag.ok_or_else(|| call.incomplete("ETag"))
+        call.etag(output.e_tag)?.ok_or_else(|| call.incomplete("ETag"))
     }
 
     async fn abort_upload(&self, upload: &Upload, probe: &Arc<Probe>) -> Result<(), StoreError> {
         let call = Call { operation: "AbortMultipartUpload", subject: &upload.key };
+        call.fits(&[&self.bucket, &upload.id])?;
         let request = self
             .client
             .abort_multipart_upload()
@@ -286,31 +361,38 @@ impl Store for S3Store {
         prefix: &str,
         probe: &Arc<Probe>,
     ) -> Result<Vec<OpenUpload>, StoreError> {
-        let mut uploads = Vec::new();
+        let call = Call { operation: "ListMultipartUploads", subject: prefix };
+        let (mut uploads, mut seen) = (Vec::new(), Seen::default());
         let mut after: Option<Upload> = None;
         loop {
-            let page = self.uploads_page(prefix, after.as_ref(), probe).await?;
-            let encoding = page.encoding_type.as_ref();
-            uploads.extend(page.uploads.iter().flatten().filter_map(|upload| {
-                let key = keys::decoded(upload.key.as_deref()?, encoding);
+            let (page, writing) = self.written_uploads_page(prefix, after.as_ref(), probe).await?;
+            let encoding = writing.encoding();
+            let open = page.uploads.iter().flatten().map(|upload| {
+                let named = upload.key.as_deref().zip(upload.upload_id.as_ref());
+                let (key, id) =
+                    named.ok_or_else(|| call.incomplete("key and id of each of its uploads"))?;
+                let upload_of =
+                    Upload { key: keys::decoded(key, encoding.as_ref()), id: id.clone() };
                 let initiated = upload.initiated.and_then(as_time);
-                Some(OpenUpload {
-                    upload: Upload { key, id: upload.upload_id.clone()? },
-                    initiated,
-                })
-            }));
+                Ok(OpenUpload { upload: upload_of, initiated })
+            });
+            let open = open.collect::<Result<Vec<_>, StoreError>>()?;
             if page.is_truncated != Some(true) {
+                uploads.extend(open);
                 return Ok(uploads);
             }
-            let call = Call { operation: "ListMultipartUploads", subject: prefix };
             let key = page.next_key_marker.as_deref().unwrap_or_default();
-            let next = Upload {
-                key: keys::decoded(key, encoding),
-                id: page.next_upload_id_marker.clone().unwrap_or_default(),
-            };
-            if key.is_empty() || after.as_ref() == Some(&next) {
+            if key.is_empty() {
                 return Err(call.incomplete("marker for its next page"));
             }
+            let next = Upload {
+                key: keys::decoded(key, encoding.as_ref()),
+                id: page.next_upload_id_marker.clone().unwrap_or_default(),
+            };
+            let names = open.iter().flat_map(|open| [&*open.upload.key, &*open.upload.id]);
+            let place = format!("{}\0{}", next.key, next.id);
+            seen.page(&call.to_string(), names, &place)?;
+            uploads.extend(open);
             after = Some(next);
         }
     }
@@ -325,13 +407,20 @@ impl Store for S3Store {
         loop {
             let last = parts.last().map(|part| part.number);
             let page = self.parts_page(upload, last, probe).await?;
-            parts.extend(page.parts.iter().flatten().filter_map(part_info));
+            for part in page.parts.iter().flatten() {
+                let part = part_info(part)
+                    .ok_or_else(|| call.incomplete("number and size of each of its parts"))?;
+                if parts.last().is_some_and(|last| last.number >= part.number) {
+                    return Err(call.unreadable(&format!("{DOES_NOT_ADVANCE} from part to part")));
+                }
+                parts.push(part);
+            }
             if page.is_truncated != Some(true) {
                 return Ok(parts);
             }
             // Storj's gateway repeats our marker instead of naming the next one (storj/gateway-st
             // miniogw/multipart.go): the last part of the page is the marker that all servers take.
-            if parts.last().map(|part| part.number) <= last {
+            if parts.last().map(|part| part.number) == last {
                 return Err(call.incomplete("parts of its next page"));
             }
         }
@@ -344,17 +433,12 @@ impl Store for S3Store {
     ) -> Result<Option<ObjectInfo>, StoreError> {
         let call = Call { operation: "HeadObject", subject: key };
         match self.head(call, None, probe).await {
-            Ok(output) => {
-                let size_bytes =
-                    as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
-                let modified = output.last_modified.and_then(as_time);
-                Ok(Some(ObjectInfo {
-                    key: key.to_owned(),
-                    size_bytes,
-                    etag: output.e_tag,
-                    modified,
-                }))
-            }
+            Ok(output) => Ok(Some(ObjectInfo {
+                key: key.to_owned(),
+                size_bytes: as_size(output.content_length),
+                etag: call.etag(output.e_tag)?,
+                modified: output.last_modified.and_then(as_time),
+            })),
             Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
@@ -370,14 +454,13 @@ impl Store for S3Store {
             Err(error) if error.status == Some(404) => return Ok(None),
             answered => answered?,
         };
-        let size_bytes = as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
         let of_kms = [ServerSideEncryption::AwsKms, ServerSideEncryption::AwsKmsDsse];
         let is_encrypted_with_keys = output.sse_customer_algorithm.is_some()
             || output.server_side_encryption.is_some_and(|how| of_kms.contains(&how));
         Ok(Some(FirstPart {
-            etag: output.e_tag,
+            etag: call.etag(output.e_tag)?,
             parts: output.parts_count.and_then(|count| u32::try_from(count).ok()),
-            size_bytes,
+            size_bytes: as_size(output.content_length),
             is_encrypted_with_keys,
         }))
     }
@@ -389,18 +472,22 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Download, StoreError> {
         let call = Call { operation: "GetObject", subject: key };
+        call.fits(&[&self.bucket])?;
+        let status = Status::default();
         let request = self
             .client
             .get_object()
             .bucket(&self.bucket)
             .key(key)
-            .set_range(range.map(|range| range_header(&range)))
+            .set_range(range.as_ref().map(range_header))
             .customize()
+            .interceptor(status.clone())
             .mutate_request(observe(probe, Carries::Down));
         let output = self.attempt(call, probe, request.send()).await?;
-        let size_bytes = as_size(output.content_length).ok_or_else(|| call.incomplete("length"))?;
+        let said = (status.get(), output.content_range.as_deref(), as_size(output.content_length));
+        let size_bytes = call.length(range.as_ref(), said.0, said.1, said.2)?;
         let body = download::bytes(output.body, key, self.stall_timeout);
-        Ok(Download { size_bytes, etag: output.e_tag, body })
+        Ok(Download { size_bytes, etag: call.etag(output.e_tag)?, body })
     }
 
     async fn list_objects(
@@ -410,33 +497,20 @@ impl Store for S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Page, StoreError> {
         let call = Call { operation: "ListObjectsV2", subject: prefix };
-        let request = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            .encoding_type(EncodingType::Url)
-            .set_continuation_token(after.map(str::to_owned))
-            .customize()
-            .mutate_request(observe(probe, Carries::Nothing));
-        let output = self.attempt(call, probe, request.send()).await?;
-        let encoding = output.encoding_type.as_ref();
-        let objects = output.contents.iter().flatten().filter_map(|object| {
-            let key = keys::decoded(object.key.as_deref()?, encoding);
-            Some(ObjectInfo {
-                key,
-                size_bytes: as_size(object.size)?,
-                etag: object.e_tag.clone(),
+        let (output, writing) = self.written_objects_page(prefix, after, probe).await?;
+        let encoding = writing.encoding();
+        let objects = output.contents.unwrap_or_default().into_iter().map(|object| {
+            let key = object.key.ok_or_else(|| call.incomplete("key of each of its objects"))?;
+            Ok(ObjectInfo {
+                key: keys::decoded(&key, encoding.as_ref()),
+                size_bytes: as_size(object.size),
+                etag: call.etag(object.e_tag)?,
                 modified: object.last_modified.and_then(as_time),
             })
         });
-        let objects = objects.collect();
+        let objects = objects.collect::<Result<_, StoreError>>()?;
         match (output.is_truncated, output.next_continuation_token) {
             (Some(true), None) => Err(call.incomplete("token for its next page")),
-            // Asking on would go round for ever.
-            (Some(true), next) if next.as_deref() == after => {
-                Err(call.incomplete("new token for its next page"))
-            }
             (Some(true), next) => Ok(Page { objects, next }),
             _ => Ok(Page { objects, next: None }),
         }

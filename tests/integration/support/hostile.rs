@@ -57,8 +57,10 @@ pub enum Quirk {
     WithoutElement(&'static str),
     /// Every XML element of this name stands there twice.
     Twice(&'static str),
-    /// The body has more or fewer bytes, as its length says.
+    /// The body has so many bytes, as its length says.
     Length(usize),
+    /// The body has so many bytes, in chunks, and no length says so.
+    Chunks(usize),
     /// Listings whose two pages follow each other for ever.
     GoesRound,
     /// They are 200 and come before the body of the request, which is never read.
@@ -266,6 +268,10 @@ impl Reply {
             Quirk::Length(bytes) => {
                 self.body.resize(bytes, b'x');
                 self.set_length();
+            }
+            Quirk::Chunks(bytes) => {
+                self.body.resize(bytes, b'x');
+                self.drop_header("content-length");
             }
             Quirk::Element(name, content) => {
                 self.change_elements(name, |_| format!("<{name}>{content}</{name}>"))

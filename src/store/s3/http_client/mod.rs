@@ -24,7 +24,8 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Uri};
 
 use crate::measure::Connecting;
-use answer::Answer;
+pub(super) use answer::TooLong;
+use answer::{Answer, Bound};
 pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 use connect::{Origin, open};
 pub(super) use connect::{Sockets, tls_version};
@@ -68,12 +69,14 @@ impl Connector {
         let response = connection.send(request, &observed).await?;
         observed.probe.answer_began();
 
-        let counted = observed.carries == Carries::Down && response.status().is_success();
+        let bound = match (observed.carries, response.status().is_success()) {
+            (Carries::Down, true) => Bound::Payload(Arc::clone(&observed.probe)),
+            (_, true) => Bound::document(),
+            (_, false) => Bound::explanation(),
+        };
         let home = (Arc::clone(&self.pool), origin);
-        let response = response.map(|incoming| {
-            let probe = counted.then(|| Arc::clone(&observed.probe));
-            SdkBody::from_body_1_x(Answer::new(incoming, probe, connection, home))
-        });
+        let response = response
+            .map(|incoming| SdkBody::from_body_1_x(Answer::new(incoming, bound, connection, home)));
         HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
     }
 
