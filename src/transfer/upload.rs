@@ -236,8 +236,11 @@ impl<S: Store> Mover<'_, S> {
     }
 }
 
+/// A yes that cannot be read is one, too.
 fn leaves_open_what_happened(error: &StoreError) -> bool {
-    matches!(error.class, FailureClass::Timeout | FailureClass::Connection | FailureClass::Server)
+    use FailureClass::{Connection, Server, Timeout};
+    matches!(error.class, Timeout | Connection | Server)
+        || error.status.is_some_and(|status| (200..300).contains(&status))
 }
 
 /// Storj answers a second Complete with NoSuchKey, others with NoSuchUpload.

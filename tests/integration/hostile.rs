@@ -280,6 +280,18 @@ fn an_answer_that_cannot_be_read_is_named_and_not_tried_again() {
 }
 
 #[test]
+fn a_complete_whose_yes_cannot_be_read_is_looked_after() {
+    let serve = Serve::start(&["--bucket", "bucket", "--retain", "memory"]);
+    let odd = Quirk::Header("x-amz-server-side-encryption-bucket-key-enabled", b"perhaps");
+    let hostile = hostile(&serve, Operation::CompleteMultipartUpload, odd);
+    let up = ["s3://bucket/p", "--dataset", "esnet-5MB", "--files", "1", "--size", "6MB"];
+    let finished = run(&hostile, &[&up[..], &["--part-size", "5MiB"]].concat());
+    assert_eq!(finished.code, 0, "{}{}", finished.stdout, finished.stderr);
+    assert_eq!(hostile.count(Operation::CompleteMultipartUpload), 1);
+    assert!(hostile.count(Operation::HeadObject) >= 1);
+}
+
+#[test]
 fn odd_keys_arrive_from_a_listing_that_does_not_name_its_encoding() {
     let serve = bucket_with(&["a%20b%2B%25c", "d"]);
     let quirk = Quirk::WithoutElement("EncodingType");

@@ -55,7 +55,7 @@ impl Call<'_> {
             false => Err(StoreError::new(
                 FailureClass::Client,
                 format!(
-                    "{self}: its names have {bytes} bytes, and a request holds {NAMES_BYTES_MAX} at most"
+                    "{self}: bucket, key, id and token have {bytes} bytes, and a request holds {NAMES_BYTES_MAX} at most"
                 ),
             )),
         }
@@ -181,7 +181,7 @@ mod tests {
         let error = CALL.fits(&[&long]).unwrap_err();
         assert_eq!(
             error.message,
-            "GetObject key: its names have 70003 bytes, and a request holds 16384 at most"
+            "GetObject key: bucket, key, id and token have 70003 bytes, and a request holds 16384 at most"
         );
         let long = Call { operation: "ListParts", subject: &long };
         assert!(long.fits(&[]).unwrap_err().message.len() < 2000);

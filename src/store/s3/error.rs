@@ -51,9 +51,15 @@ impl Call<'_> {
 
     /// The answer says yes, and what it says besides cannot be read. It would not be another time either.
     pub(super) fn unreadable(&self, what: &str) -> StoreError {
-        let message =
-            format!("{self}: the answer says yes but cannot be read: {}", shortened(what));
-        StoreError::new(FailureClass::Client, message)
+        self.said_yes(format!(
+            "{self}: the answer says yes but cannot be read: {}",
+            shortened(what)
+        ))
+    }
+
+    /// What was asked for may have been done: the status tells.
+    fn said_yes(&self, message: String) -> StoreError {
+        StoreError { status: Some(200), ..StoreError::new(FailureClass::Client, message) }
     }
 
     /// The answer came, but not to its end.
@@ -69,7 +75,7 @@ impl Call<'_> {
 
     /// The answer says yes but lacks what it must have.
     pub(super) fn incomplete(&self, what: &str) -> StoreError {
-        StoreError::new(FailureClass::Client, format!("{self}: the answer has no {what}"))
+        self.said_yes(format!("{self}: the answer has no {what}"))
     }
 
     fn refused(

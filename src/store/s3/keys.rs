@@ -54,11 +54,6 @@ impl Writing {
             false => Self::Unclear,
         }
     }
-
-    /// The encoding, if it is known.
-    pub(super) fn encoding(self) -> Option<EncodingType> {
-        (self == Self::Encoded).then_some(EncodingType::Url)
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod download;
 mod error;
 mod http_client;
 mod keys;
+mod listings;
 mod preflight;
 mod watchdog;
 
@@ -27,13 +28,9 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::operation::list_parts::ListPartsOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, Delete, EncodingType, ObjectIdentifier,
-    ServerSideEncryption,
+    CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier, ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
@@ -44,13 +41,11 @@ use md5::{Digest, Md5};
 use crate::dataset::Payload;
 use crate::measure::{FailureClass, Probe};
 use crate::store::{
-    DOES_NOT_ADVANCE, Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Seen,
-    Store, StoreError, Upload,
+    Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
 };
 use asked::Status;
 use error::Call;
 use http_client::{Carries, Observed};
-use keys::Writing;
 
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
@@ -127,105 +122,6 @@ impl S3Store {
         match watchdog::watch(probe, self.stall_timeout, send).await {
             Ok(result) => result.map_err(|error| call.failed(&error)),
             Err(watchdog::Stalled) => Err(call.stalled(self.stall_timeout)),
-        }
-    }
-
-    async fn uploads_page(
-        &self,
-        prefix: &str,
-        after: Option<&Upload>,
-        encoding: Option<EncodingType>,
-        probe: &Arc<Probe>,
-    ) -> Result<ListMultipartUploadsOutput, StoreError> {
-        let call = Call { operation: "ListMultipartUploads", subject: prefix };
-        let (key, id) = after.map_or(("", ""), |upload| (&upload.key, &upload.id));
-        call.fits(&[&self.bucket, key, id])?;
-        let request = self
-            .client
-            .list_multipart_uploads()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            .set_encoding_type(encoding)
-            .set_key_marker(after.map(|upload| upload.key.clone()))
-            .set_upload_id_marker(after.map(|upload| upload.id.clone()))
-            .customize()
-            .mutate_request(observe(probe, Carries::Nothing));
-        self.attempt(call, probe, request.send()).await
-    }
-
-    async fn parts_page(
-        &self,
-        upload: &Upload,
-        after: Option<u32>,
-        probe: &Arc<Probe>,
-    ) -> Result<ListPartsOutput, StoreError> {
-        let call = Call { operation: "ListParts", subject: &upload.key };
-        call.fits(&[&self.bucket, &upload.id])?;
-        let request = self
-            .client
-            .list_parts()
-            .bucket(&self.bucket)
-            .key(&upload.key)
-            .upload_id(&upload.id)
-            .set_part_number_marker(after.map(|number| number.to_string()))
-            .customize()
-            .mutate_request(observe(probe, Carries::Nothing));
-        self.attempt(call, probe, request.send()).await
-    }
-
-    async fn objects_page(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        encoding: Option<EncodingType>,
-        probe: &Arc<Probe>,
-    ) -> Result<ListObjectsV2Output, StoreError> {
-        let call = Call { operation: "ListObjectsV2", subject: prefix };
-        call.fits(&[&self.bucket, after.unwrap_or_default()])?;
-        let request = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            .set_encoding_type(encoding)
-            .set_continuation_token(after.map(str::to_owned))
-            .customize()
-            .mutate_request(observe(probe, Carries::Nothing));
-        self.attempt(call, probe, request.send()).await
-    }
-
-    /// A page of objects and how its keys are written. A server that does not say is asked again, for keys
-    /// as they are.
-    async fn written_objects_page(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        probe: &Arc<Probe>,
-    ) -> Result<(ListObjectsV2Output, Writing), StoreError> {
-        let page = self.objects_page(prefix, after, Some(EncodingType::Url), probe).await?;
-        let keys = page.contents().iter().filter_map(|object| object.key());
-        match Writing::of(page.encoding_type.as_ref(), prefix, keys) {
-            Writing::Unclear => {
-                Ok((self.objects_page(prefix, after, None, probe).await?, Writing::Plain))
-            }
-            writing => Ok((page, writing)),
-        }
-    }
-
-    /// The same of uploads.
-    async fn written_uploads_page(
-        &self,
-        prefix: &str,
-        after: Option<&Upload>,
-        probe: &Arc<Probe>,
-    ) -> Result<(ListMultipartUploadsOutput, Writing), StoreError> {
-        let page = self.uploads_page(prefix, after, Some(EncodingType::Url), probe).await?;
-        let keys = page.uploads().iter().filter_map(|upload| upload.key());
-        match Writing::of(page.encoding_type.as_ref(), prefix, keys) {
-            Writing::Unclear => {
-                Ok((self.uploads_page(prefix, after, None, probe).await?, Writing::Plain))
-            }
-            writing => Ok((page, writing)),
         }
     }
 }
@@ -361,40 +257,7 @@ impl Store for S3Store {
         prefix: &str,
         probe: &Arc<Probe>,
     ) -> Result<Vec<OpenUpload>, StoreError> {
-        let call = Call { operation: "ListMultipartUploads", subject: prefix };
-        let (mut uploads, mut seen) = (Vec::new(), Seen::default());
-        let mut after: Option<Upload> = None;
-        loop {
-            let (page, writing) = self.written_uploads_page(prefix, after.as_ref(), probe).await?;
-            let encoding = writing.encoding();
-            let open = page.uploads.iter().flatten().map(|upload| {
-                let named = upload.key.as_deref().zip(upload.upload_id.as_ref());
-                let (key, id) =
-                    named.ok_or_else(|| call.incomplete("key and id of each of its uploads"))?;
-                let upload_of =
-                    Upload { key: keys::decoded(key, encoding.as_ref()), id: id.clone() };
-                let initiated = upload.initiated.and_then(as_time);
-                Ok(OpenUpload { upload: upload_of, initiated })
-            });
-            let open = open.collect::<Result<Vec<_>, StoreError>>()?;
-            if page.is_truncated != Some(true) {
-                uploads.extend(open);
-                return Ok(uploads);
-            }
-            let key = page.next_key_marker.as_deref().unwrap_or_default();
-            if key.is_empty() {
-                return Err(call.incomplete("marker for its next page"));
-            }
-            let next = Upload {
-                key: keys::decoded(key, encoding.as_ref()),
-                id: page.next_upload_id_marker.clone().unwrap_or_default(),
-            };
-            let names = open.iter().flat_map(|open| [&*open.upload.key, &*open.upload.id]);
-            let place = format!("{}\0{}", next.key, next.id);
-            seen.page(&call.to_string(), names, &place)?;
-            uploads.extend(open);
-            after = Some(next);
-        }
+        self.all_uploads(prefix, probe).await
     }
 
     async fn list_parts(
@@ -402,28 +265,7 @@ impl Store for S3Store {
         upload: &Upload,
         probe: &Arc<Probe>,
     ) -> Result<Vec<PartInfo>, StoreError> {
-        let call = Call { operation: "ListParts", subject: &upload.key };
-        let mut parts: Vec<PartInfo> = Vec::new();
-        loop {
-            let last = parts.last().map(|part| part.number);
-            let page = self.parts_page(upload, last, probe).await?;
-            for part in page.parts.iter().flatten() {
-                let part = part_info(part)
-                    .ok_or_else(|| call.incomplete("number and size of each of its parts"))?;
-                if parts.last().is_some_and(|last| last.number >= part.number) {
-                    return Err(call.unreadable(&format!("{DOES_NOT_ADVANCE} from part to part")));
-                }
-                parts.push(part);
-            }
-            if page.is_truncated != Some(true) {
-                return Ok(parts);
-            }
-            // Storj's gateway repeats our marker instead of naming the next one (storj/gateway-st
-            // miniogw/multipart.go): the last part of the page is the marker that all servers take.
-            if parts.last().map(|part| part.number) == last {
-                return Err(call.incomplete("parts of its next page"));
-            }
-        }
+        self.all_parts(upload, probe).await
     }
 
     async fn head_object(
@@ -496,24 +338,7 @@ impl Store for S3Store {
         after: Option<&str>,
         probe: &Arc<Probe>,
     ) -> Result<Page, StoreError> {
-        let call = Call { operation: "ListObjectsV2", subject: prefix };
-        let (output, writing) = self.written_objects_page(prefix, after, probe).await?;
-        let encoding = writing.encoding();
-        let objects = output.contents.unwrap_or_default().into_iter().map(|object| {
-            let key = object.key.ok_or_else(|| call.incomplete("key of each of its objects"))?;
-            Ok(ObjectInfo {
-                key: keys::decoded(&key, encoding.as_ref()),
-                size_bytes: as_size(object.size),
-                etag: call.etag(object.e_tag)?,
-                modified: object.last_modified.and_then(as_time),
-            })
-        });
-        let objects = objects.collect::<Result<_, StoreError>>()?;
-        match (output.is_truncated, output.next_continuation_token) {
-            (Some(true), None) => Err(call.incomplete("token for its next page")),
-            (Some(true), next) => Ok(Page { objects, next }),
-            _ => Ok(Page { objects, next: None }),
-        }
+        self.objects_page(prefix, after, probe).await
     }
 
     async fn delete_objects(
@@ -579,17 +404,6 @@ fn as_i64(bytes: u64) -> i64 {
 /// As [`as_i64`]: S3 stops at 10,000.
 fn as_part_number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// `None` if what a part must have is missing.
-fn part_info(part: &aws_sdk_s3::types::Part) -> Option<PartInfo> {
-    let etag = part.e_tag.as_deref().filter(|etag| !etag.trim_matches('"').is_empty());
-    Some(PartInfo {
-        number: u32::try_from(part.part_number?).ok()?,
-        size_bytes: as_size(part.size)?,
-        etag: etag.map(str::to_owned),
-        modified: part.last_modified.and_then(as_time),
-    })
 }
 
 fn as_time(time: DateTime) -> Option<SystemTime> {
