@@ -70,7 +70,8 @@ impl Dataset {
         match self {
             Self::Synthetic(synthetic) => synthetic.bytes(),
             Self::Directory { files, .. } | Self::Objects(files) => {
-                files.iter().map(|file| file.size_bytes).sum()
+                // A listing may tell of sizes that no bucket holds.
+                files.iter().fold(0, |sum, file| sum.saturating_add(file.size_bytes))
             }
         }
     }

@@ -123,7 +123,7 @@ impl Sightings {
         let mut way = Way {
             files: moving.len() as u64,
             files_in_parts: moving.len() as u64,
-            bytes: parts.map(|part| part.size_bytes).sum(),
+            bytes: parts.fold(0, |sum, part| sum.saturating_add(part.size_bytes)),
             files_in_flight: self.files_in_flight(),
             ..Way::default()
         };

@@ -52,7 +52,7 @@ impl Existing {
                 _ if !paths.insert(path.clone()) => {
                     existing.skip(path, "the listing shows its key twice")
                 }
-                None => existing.skip(path, "the listing does not tell its size"),
+                None => existing.skip(path, "the listing tells no size that it can have"),
                 Some(size_bytes) => existing.objects.push(FileSpec { path, size_bytes }),
             }
         }
@@ -104,7 +104,10 @@ mod tests {
             existing.skipped.iter().map(|skip| (&*skip.path, &*skip.reason)).collect();
         assert_eq!(
             reasons,
-            [("b", "the listing does not tell its size"), ("a", "the listing shows its key twice"),]
+            [
+                ("b", "the listing tells no size that it can have"),
+                ("a", "the listing shows its key twice"),
+            ]
         );
     }
 }

@@ -131,6 +131,7 @@ pub async fn run(
     }
     let skipped = skipped.into_iter().map(|Skipped { path, reason }| FileFailure { path, reason });
     if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut()) {
+        task.files += skipped.len() as u64;
         task.failures.extend(skipped);
     }
     record.document.simulation = open.simulation_cost(progress);

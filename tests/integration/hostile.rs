@@ -2,6 +2,7 @@
 //! and nothing that was not counted is claimed.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Child;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -114,6 +115,57 @@ fn what_was_typed_or_pasted_is_shown_and_not_obeyed() {
     }
 }
 
+/// Puts something else into a file, as somebody who hands it on might.
+fn alter(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn what_lies_in_files_is_shown_and_not_obeyed() {
+    let tidegate = Tidegate::embedded();
+    let up = ["--dataset", "esnet-5MB", "--files", "2", "--size", "2kB"];
+    tidegate.json("run", &up);
+    let run = tidegate.runs().pop().unwrap();
+    let result = run.join("result.json");
+    let evil = r"\u001b[2J\u009b31m\u202e\u007f";
+    for field in [r#""id": ""#, r#""evidence": ""#] {
+        alter(&result, field, &format!("{field}{evil}"));
+    }
+    for format in ["text", "md", "html", "csv", "json"] {
+        let finished = tidegate.run_plain("report", &[text(&run), "--format", format]);
+        assert_plain(&finished.stdout);
+        assert!(finished.stdout.contains("202e"), "{format}: {}", finished.stdout);
+    }
+    let finished = tidegate.run_plain("report", &[text(&run), "--recompute"]);
+    assert_plain(&format!("{}{}", finished.stdout, finished.stderr));
+    alter(&result, r#""schema""#, "\u{1b}[2J\u{202e}\"schema\"");
+    let finished = tidegate.run_plain("report", &[text(&run)]);
+    assert_plain(&finished.stderr);
+    assert_told(&finished, 2, "result.json");
+    let scenario = run.join("a.toml");
+    std::fs::write(&scenario, "\"\u{202e}trip\" = 1\n").unwrap();
+    let finished = tidegate.run("run", &["--simulate", text(&scenario)]);
+    assert_plain(&finished.stderr);
+    assert_told(&finished, 2, r"\u{202e}trip");
+}
+
+#[test]
+fn what_a_client_calls_itself_is_shown_and_not_obeyed() {
+    let mut serve = Serve::start(&["--bucket", "bucket"]);
+    let up = ["s3://bucket/p", "--dataset", "esnet-5MB", "--files", "2", "--size", "2kB"];
+    assert_eq!(Tidegate::at(&serve.endpoint()).run("run", &up).code, 0);
+    let log = serve.end();
+    alter(&log, r#""user_agent":""#, r#""user_agent":"\u001b[2J\u009b31m\u202e"#);
+    for options in [&[][..], &["--json"]] {
+        let arguments = [&[text(&log)], options].concat();
+        let finished = Tidegate::embedded().run_plain("observe", &arguments);
+        assert_plain(&finished.stdout);
+        assert_told(&finished, 0, "202e");
+    }
+}
+
 #[test]
 fn a_listing_that_does_not_advance_is_told_as_that() {
     let serve = Serve::start(&["--bucket", "bucket"]);
@@ -211,13 +263,15 @@ fn what_a_listing_does_not_tell_of_an_object_makes_it_a_failure_by_name() {
         entry("b", ""),
         entry("c", "<Size>-1</Size>"),
         entry("a", "<Size>6000000</Size>"),
+        entry("d", "<Size>9223372036854775807</Size>"),
     ];
     let hostile = hostile(&serve, Operation::ListObjectsV2, listing(&page.concat()));
     let (finished, directory) = download(&hostile, &[]);
-    assert_told(&finished, 1, "3 files did not arrive");
-    for named in ["b: the listing does not tell its size", "c: the listing", "a: the listing shows"]
+    assert_told(&finished, 1, "4 files did not arrive");
+    assert!(finished.stdout.contains("1 of 5 files"), "{}", finished.stdout);
+    for named in ["b: the listing tells", "c: the listing tells", "a: the listing shows", "d: the"]
     {
-        assert!(finished.stdout.contains(named), "{}", finished.stdout);
+        assert!(finished.stderr.contains(named), "{}", finished.stderr);
     }
     assert_eq!(std::fs::read(directory.path().join("a")).unwrap(), content("a"));
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::super::facts::{Facts, Table};
+use crate::escape;
 
 /// Well-formed markup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,15 +38,14 @@ impl fmt::Display for Markup {
 impl From<&str> for Markup {
     fn from(text: &str) -> Self {
         let mut escaped = String::with_capacity(text.len());
-        for character in text.chars() {
+        // Control characters, which HTML forbids even as references, are escaped as everywhere.
+        for character in escape::text(text).chars() {
             match character {
                 '&' => escaped.push_str("&amp;"),
                 '<' => escaped.push_str("&lt;"),
                 '>' => escaped.push_str("&gt;"),
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
-                // HTML forbids the other control characters even as references.
-                control if control.is_control() && control != '\n' => escaped.push('\u{fffd}'),
                 plain => escaped.push(plain),
             }
         }

@@ -374,6 +374,9 @@ fn expires(after: Duration) -> HashMap<String, String> {
     HashMap::from([("object-expires".to_owned(), format!("+{}s", after.as_secs()))])
 }
 
+/// 1 PiB. ASSUMPTION: no store has larger objects; S3's and Storj's end far below.
+const OBJECT_BYTES_MAX: u64 = 1 << 50;
+
 /// Hands the probe to our HTTP client.
 fn observe(
     probe: &Arc<Probe>,
@@ -410,6 +413,7 @@ fn as_time(time: DateTime) -> Option<SystemTime> {
     SystemTime::try_from(time).ok()
 }
 
+/// A size that an object can have; `None` also for a number that cannot be one.
 fn as_size(bytes: Option<i64>) -> Option<u64> {
-    bytes.and_then(|bytes| u64::try_from(bytes).ok())
+    bytes.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes <= OBJECT_BYTES_MAX)
 }
