@@ -2,7 +2,8 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{BufReader, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tidegate::store::s3::{Config, Credentials, S3Store};
 
 use crate::support::SECRET_KEY;
 use crate::support::mischief::{Fault, mischief};
-use crate::support::relay::Asked;
+use crate::support::relay::{Asked, read_head};
 use crate::support::servers::{Serve, connection, text};
 use crate::support::tidegate::{Finished, Tidegate};
 use crate::support::truth_server::{Plan, TruthServer};
@@ -221,6 +222,38 @@ fn a_name_that_nobody_knows_is_said_with_what_to_do() {
     let Finished { code, stderr, .. } = Tidegate::at("https://name.invalid").run("run", &[TARGET]);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("name.invalid") && stderr.contains("hint: "), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_download_at_a_byte_now_and_then_is_a_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let trickle = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        read_head(&mut BufReader::new(&client)).unwrap();
+        client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n").unwrap();
+        // Until the client has had enough.
+        while client.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let config = Config {
+        credentials: Credentials::Anonymous,
+        stall_timeout: Duration::from_secs(1),
+        ..Config::new(&endpoint, "bucket", "us-east-1")
+    };
+    let store = S3Store::connect(&config.resolve().await.unwrap());
+    let mut body = store.get_object("key", None, &probe()).await.unwrap().body;
+    let error = loop {
+        match body.next().await.expect("it does not end well") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.class, FailureClass::Timeout, "{error}");
+    assert!(error.message.contains("less than 1000 bytes a second"), "{error}");
+    drop(body);
+    trickle.join().unwrap();
 }
 
 #[tokio::test]

@@ -2,14 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use futures::stream::{LocalBoxStream, Stream, StreamExt};
 
 use super::error::Call;
-use super::watchdog::Patience;
+use super::watchdog::{Patience, StallLimit};
 use crate::measure::FailureClass;
 use crate::store::StoreError;
 
@@ -17,16 +16,16 @@ use crate::store::StoreError;
 pub(super) fn bytes(
     body: ByteStream,
     key: &str,
-    stall_timeout: Duration,
+    limit: StallLimit,
 ) -> LocalBoxStream<'static, Result<Bytes, StoreError>> {
-    let patience = Patience::new(stall_timeout);
-    Reading { body, key: key.to_owned(), stall_timeout, patience }.boxed_local()
+    let patience = Patience::new(limit);
+    Reading { body, key: key.to_owned(), limit, patience }.boxed_local()
 }
 
 struct Reading {
     body: ByteStream,
     key: String,
-    stall_timeout: Duration,
+    limit: StallLimit,
     /// One timer serves for all bytes: to set one for each would cost more than the rest of the way.
     patience: Patience,
 }
@@ -35,13 +34,15 @@ impl Stream for Reading {
     type Item = Result<Bytes, StoreError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { body, key, stall_timeout, patience } = &mut *self;
+        let Self { body, key, limit, patience } = &mut *self;
         let call = Call { operation: "GetObject", subject: key };
         if let Poll::Ready(next) = Pin::new(body).poll_next(context) {
-            patience.renew();
+            if let Some(Ok(bytes)) = &next {
+                patience.moved(bytes.len() as u64);
+            }
             let broke = |error| call.broke(FailureClass::Connection, &error);
             return Poll::Ready(next.map(|bytes| bytes.map_err(broke)));
         }
-        patience.poll_exhausted(context).map(|_| Some(Err(call.stalled(*stall_timeout))))
+        patience.poll_exhausted(context).map(|_| Some(Err(call.stalled(*limit))))
     }
 }

@@ -12,6 +12,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use http::StatusCode;
 
 use super::http_client::TooLong;
+use super::watchdog::StallLimit;
 use crate::dataset::SourceError;
 use crate::escape;
 use crate::measure::FailureClass;
@@ -67,10 +68,9 @@ impl Call<'_> {
         StoreError::new(class, format!("{self}: {}", shortened(&root_cause(error))))
     }
 
-    /// Nothing happened for too long.
-    pub(super) fn stalled(&self, stall_timeout: Duration) -> StoreError {
-        let message = format!("{self}: no progress for {} s", stall_timeout.as_secs_f64());
-        StoreError::new(FailureClass::Timeout, message)
+    /// Too little happened for too long.
+    pub(super) fn stalled(&self, limit: StallLimit) -> StoreError {
+        StoreError::new(FailureClass::Timeout, format!("{self}: no progress {limit}"))
     }
 
     /// The answer says yes but lacks what it must have.

@@ -46,6 +46,7 @@ use crate::store::{
 use asked::Status;
 use error::Call;
 use http_client::{Carries, Observed};
+use watchdog::StallLimit;
 
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
@@ -58,11 +59,11 @@ pub use preflight::{TlsSeen, TrustSeen, Written};
 pub struct S3Store {
     client: Client,
     bucket: String,
-    stall_timeout: Duration,
     /// Metadata of what is written.
     metadata: Option<HashMap<String, String>>,
     /// `*`, if nothing may be replaced (RFC 9110, 13.1.2). Storj knows it, and who does not know it ignores it.
     if_none_match: Option<String>,
+    limit: StallLimit,
 }
 
 impl S3Store {
@@ -85,7 +86,10 @@ impl S3Store {
         Self {
             client: Client::from_conf(config.build()),
             bucket: connection.bucket.clone(),
-            stall_timeout: connection.stall_timeout,
+            limit: StallLimit::new(
+                connection.stall_timeout,
+                connection.sockets.pace.as_ref().map(|pace| pace.per_second()),
+            ),
             metadata: connection.expire_after.map(expires),
             if_none_match: connection.only_new.then(|| "*".to_owned()),
         }
@@ -119,9 +123,9 @@ impl S3Store {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        match watchdog::watch(probe, self.stall_timeout, send).await {
+        match watchdog::watch(probe, self.limit, send).await {
             Ok(result) => result.map_err(|error| call.failed(&error)),
-            Err(watchdog::Stalled) => Err(call.stalled(self.stall_timeout)),
+            Err(watchdog::Stalled) => Err(call.stalled(self.limit)),
         }
     }
 }
@@ -328,7 +332,7 @@ impl Store for S3Store {
         let output = self.attempt(call, probe, request.send()).await?;
         let said = (status.get(), output.content_range.as_deref(), as_size(output.content_length));
         let size_bytes = call.length(range.as_ref(), said.0, said.1, said.2)?;
-        let body = download::bytes(output.body, key, self.stall_timeout);
+        let body = download::bytes(output.body, key, self.limit);
         Ok(Download { size_bytes, etag: call.etag(output.e_tag)?, body })
     }
 
