@@ -1,11 +1,10 @@
 //! Which endpoint, which bucket, with which key, over which sockets.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
+use url::{Host, Url};
 
 use super::credentials::{self, Credentials};
 use super::http_client::{Sockets, Trust, client_config};
@@ -93,9 +92,9 @@ impl Config {
             true => Trust::Anybody,
             false => Trust::Authorities { ca_bundle: self.ca_bundle },
         };
-        let tls = match endpoint.starts_with("https:") {
-            true => Some(Arc::new(client_config(&trust)?)),
-            false => None,
+        let tls = match endpoint.scheme() {
+            "https" => Some(Arc::new(client_config(&trust)?)),
+            _ => None,
         };
         let key = credentials::resolve(self.credentials, self.profile.as_deref()).await?;
         let sockets = Sockets {
@@ -105,7 +104,7 @@ impl Config {
             tls,
         };
         Ok(Connection {
-            endpoint,
+            endpoint: text_of(&endpoint),
             bucket: self.bucket,
             region: self.region,
             key,
@@ -140,7 +139,7 @@ impl Connection {
     }
 }
 
-fn endpoint_url(text: &str) -> Result<String> {
+fn endpoint_url(text: &str) -> Result<Url> {
     let invalid = || {
         // What follows a question mark may be a signature.
         let shown = text.split('?').next().unwrap_or_default();
@@ -153,40 +152,62 @@ fn endpoint_url(text: &str) -> Result<String> {
         return Err(Error::environment("the endpoint's URL holds a user or a password")
             .hint("keys come from the environment or from --profile"));
     }
-    let given: Uri = text.parse().map_err(|_| invalid())?;
-    if text.ends_with(':') {
-        // `https://` without its slashes would pass for the host `https` with an empty port.
+    let (scheme, authority) = match text.split_once("://") {
+        Some((scheme, authority)) => (Some(scheme), authority),
+        None => (None, text),
+    };
+    // The URLs of browsers may have more slashes, and an empty port: here they are slips.
+    if authority.starts_with(['/', '\\']) || authority.ends_with(':') {
         return Err(invalid());
     }
-    let url = match given.scheme_str() {
-        Some("http" | "https") => text.to_owned(),
-        Some(_) => return Err(invalid()),
-        None if is_this_machine(given.host().unwrap_or_default()) => format!("http://{text}"),
-        None => format!("https://{text}"),
-    };
-    let parsed: Uri = url.parse().map_err(|_| invalid())?;
-    match (parsed.host(), parsed.path(), parsed.query()) {
-        (Some(host), "/", None) if !host.is_empty() => Ok(url),
+    let scheme = scheme.unwrap_or("https");
+    let mut url = Url::parse(&format!("{scheme}://{authority}")).map_err(|_| invalid())?;
+    if !text.contains("://") && is_this_machine(&url) {
+        url = Url::parse(&format!("http://{authority}")).map_err(|_| invalid())?;
+    }
+    let is_an_origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    match url.scheme() {
+        "http" | "https" if is_an_origin => Ok(url),
         _ => Err(invalid()),
     }
 }
 
+/// As it is shown and saved: without the slash of an empty path.
+fn text_of(endpoint: &Url) -> String {
+    endpoint.as_str().trim_end_matches('/').to_owned()
+}
+
 /// Objects, and the names of all of them, are for the endpoint's eyes only. Within this machine nobody
 /// listens.
-fn refuse_clear_text(endpoint: &str) -> Result<()> {
-    let parsed: Option<Uri> = endpoint.parse().ok();
-    let host = parsed.as_ref().and_then(Uri::host).unwrap_or_default();
-    if endpoint.starts_with("https:") || is_this_machine(host) {
+fn refuse_clear_text(endpoint: &Url) -> Result<()> {
+    if endpoint.scheme() == "https" || is_this_machine(endpoint) {
         return Ok(());
     }
-    let message = format!("{endpoint} would get all data in clear text over the network");
+    let message =
+        format!("{} would get all data in clear text over the network", text_of(endpoint));
     Err(Error::environment(message)
         .hint("name it with https://, or insist with --insecure, which the report will say"))
 }
 
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+/// What Debian's and Red Hat's /etc/hosts call the loopback addresses.
+const NAMES_OF_THIS_MACHINE: [&str; 6] = [
+    "localhost",
+    "localhost.localdomain",
+    "localhost6",
+    "localhost6.localdomain6",
+    "ip6-localhost",
+    "ip6-loopback",
+];
+
+fn is_this_machine(endpoint: &Url) -> bool {
+    match endpoint.host() {
+        Some(Host::Domain(name)) => {
+            NAMES_OF_THIS_MACHINE.contains(&name.strip_suffix('.').unwrap_or(name))
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -209,9 +230,32 @@ mod tests {
             ("[::1]:9000", "http://[::1]:9000"),
             ("http://10.0.0.7:9000/", "http://10.0.0.7:9000"),
             ("https://localhost", "https://localhost"),
+            ("HTTPS://Gateway.Example:443", "https://gateway.example"),
         ];
         for (text, url) in cases {
-            assert_eq!(endpoint_url(text).unwrap(), url, "{text}");
+            assert_eq!(text_of(&endpoint_url(text).unwrap()), url, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_any_of_its_names() {
+        let same = [
+            "HTTP://LOCALHOST:9000",
+            "LocalHost:9000",
+            "http://localhost.:9000",
+            "http://[::ffff:127.0.0.1]",
+            "http://[0:0:0:0:0:0:0:1]:9000",
+            "http://127.1",
+            "ip6-localhost",
+            "localhost.localdomain:1",
+        ];
+        for text in same {
+            let url = endpoint_url(text).unwrap();
+            assert_eq!(url.scheme(), "http", "{text}");
+            assert!(refuse_clear_text(&url).is_ok(), "{text}");
+        }
+        for text in ["http://[::ffff:10.0.0.7]", "http://0.0.0.0", "http://localhost.example"] {
+            assert!(refuse_clear_text(&endpoint_url(text).unwrap()).is_err(), "{text}");
         }
     }
 
@@ -227,10 +271,10 @@ mod tests {
         for good in
             ["https://10.0.0.7", "http://127.0.0.1:9000", "http://[::1]", "http://localhost"]
         {
-            assert!(refuse_clear_text(good).is_ok(), "{good}");
+            assert!(refuse_clear_text(&endpoint_url(good).unwrap()).is_ok(), "{good}");
         }
         for bad in ["http://10.0.0.7:9000", "http://gateway.example", "http://localhost.example"] {
-            let error = refuse_clear_text(bad).unwrap_err();
+            let error = refuse_clear_text(&endpoint_url(bad).unwrap()).unwrap_err();
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains("--insecure"), "{error}");
         }
@@ -238,7 +282,18 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused_with_an_example() {
-        for text in ["", "https://", "ftp://host", "https://host/bucket", "two words", "/path"] {
+        for text in [
+            "",
+            "https://",
+            "ftp://host",
+            "https://host/bucket",
+            "two words",
+            "/path",
+            "https:",
+            "https:///host",
+            "host?x",
+            "host#x",
+        ] {
             let error = endpoint_url(text).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{text}");
             assert!(error.to_string().contains("https://gateway.storjshare.io"), "{text}: {error}");
