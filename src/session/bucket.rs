@@ -301,6 +301,9 @@ impl Bucket {
         let Self { name, endpoint, .. } = self;
         let sentence =
             Error::environment(format!("cannot {doing} bucket {name} at {endpoint}: {error}"));
+        if let Some(hint) = &error.hint {
+            return sentence.hint(hint);
+        }
         let hint = match (error.code.as_deref(), error.class) {
             (Some("NoSuchBucket"), _) => "create the bucket first, or mend its name",
             (Some("SignatureDoesNotMatch"), _) => {

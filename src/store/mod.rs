@@ -37,13 +37,23 @@ pub struct StoreError {
     pub retry_after: Option<Duration>,
     /// Whether another attempt would show nothing new, though the class may be tried again.
     pub settled: bool,
+    /// What to do next, where that is known better than from the class.
+    pub hint: Option<String>,
 }
 
 impl StoreError {
     /// A failure without an answer.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        let (status, code, retry_after, settled) = (None, None, None, false);
-        Self { class, status, code, message: message.into(), retry_after, settled }
+        let message = message.into();
+        Self {
+            class,
+            status: None,
+            code: None,
+            message,
+            retry_after: None,
+            settled: false,
+            hint: None,
+        }
     }
 
     /// Whether fewer requests a second would have been let in. Storj also refuses transfers that are too many at a

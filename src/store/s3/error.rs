@@ -11,6 +11,7 @@ use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::ErrorMetadata;
 use http::StatusCode;
 
+use super::elsewhere::Elsewhere;
 use super::http_client::TooLong;
 use super::watchdog::StallLimit;
 use crate::dataset::SourceError;
@@ -97,13 +98,16 @@ impl Call<'_> {
         if let Some(date) = date.and_then(http_date) {
             message = format!("{message}: {}", skew(date, SystemTime::now()));
         }
+        let elsewhere = Elsewhere::told_by(answer, code);
+        if let Some(elsewhere) = &elsewhere {
+            message = format!("{message}: {elsewhere}");
+        }
         StoreError {
-            class: class_of_answer(status, code),
             status: Some(status),
             code: code.map(str::to_owned),
-            message,
             retry_after: answer.headers().get("retry-after").and_then(retry_after),
-            settled: false,
+            hint: elsewhere.map(|elsewhere| elsewhere.next_step()),
+            ..StoreError::new(class_of_answer(status, code), message)
         }
     }
 }

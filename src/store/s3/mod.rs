@@ -8,6 +8,7 @@ mod asked;
 mod config;
 mod credentials;
 mod download;
+mod elsewhere;
 mod error;
 mod http_client;
 mod keys;
