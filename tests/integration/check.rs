@@ -136,6 +136,7 @@ fn a_private_authority_is_told_and_a_strange_one_is_a_failure() {
 
     let (code, checks) = checked(&tidegate, &[TARGET]);
     assert_eq!(code, 1);
+    assert_outcome(&checks, "TLS", "failed", "certificate");
     assert_outcome(&checks, "bucket", "failed", "certificate");
     assert!(named(&checks, "bucket")["next_step"].as_str().unwrap().contains("--ca-bundle"));
 }

@@ -33,6 +33,39 @@ fn an_unknown_authority_is_refused_unless_the_user_insists() {
 }
 
 #[test]
+fn a_certificate_that_signed_itself_is_trusted_when_it_is_named() {
+    let serve = tls::serve_with("self-signed", &[]);
+    let tidegate = Tidegate::at(&serve.endpoint());
+    let own = data("self-signed.pem");
+    let trusted = tidegate.run("run", &[UPLOAD, &["--ca-bundle", text(&own)]].concat());
+    assert_eq!(trusted.code, 0, "{}", trusted.stderr);
+    let refused = tidegate.run("run", UPLOAD);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("--ca-bundle"), "{}", refused.stderr);
+}
+
+#[test]
+fn each_fault_of_a_certificate_has_a_hint_of_its_own() {
+    for (name, why, next_step) in [
+        (
+            "nameless",
+            "it has no subjectAltName",
+            "have one made with a subjectAltName for 127.0.0.1",
+        ),
+        ("elsewhere", "it is for gateway.example, not for 127.0.0.1", "give --endpoint a name"),
+        ("expired", "it expired on 2020-02-01T00:00:00Z", "renewed"),
+    ] {
+        let serve = tls::serve_with(name, &[]);
+        let own = data(&format!("{name}.pem"));
+        let tidegate = Tidegate::at(&serve.endpoint());
+        let refused = tidegate.run("run", &[UPLOAD, &["--ca-bundle", text(&own)]].concat());
+        assert_eq!(refused.code, 2, "{name}: {}", refused.stderr);
+        assert!(refused.stderr.contains(why), "{name}: {}", refused.stderr);
+        assert!(refused.stderr.contains(next_step), "{name}: {}", refused.stderr);
+    }
+}
+
+#[test]
 fn clear_text_to_another_machine_is_refused_unless_the_user_insists() {
     // Of a network for documentation (RFC 5737): nothing is ever sent there.
     let tidegate = Tidegate::at("http://192.0.2.1");

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use super::Check;
 use super::host;
 use crate::clock;
+use crate::error::Error;
 use crate::measure::{Connecting, Interfaces, Probe};
+use crate::store::StoreError;
 use crate::store::s3::{Connection, S3Store, TrustSeen, skew};
 
 /// Requests whose times are looked at.
@@ -111,8 +113,12 @@ pub(super) async fn tls(connection: &Connection) -> Check {
         Ok(None) => {
             return Check::not_checked("TLS", format!("{endpoint} speaks plain HTTP"));
         }
-        Err(why) => {
-            return Check::not_checked("TLS", format!("no connection to {endpoint}: {why}"));
+        Err(StoreError { message, hint: Some(next_step), .. }) => {
+            let why = Error::environment(format!("no connection to {endpoint}: {message}"));
+            return Check::failed("TLS", &why.hint(next_step));
+        }
+        Err(StoreError { message, .. }) => {
+            return Check::not_checked("TLS", format!("no connection to {endpoint}: {message}"));
         }
     };
     let version = seen.version.replace("TLSv1_", "TLS 1.");

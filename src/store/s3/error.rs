@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::ErrorMetadata;
 use http::StatusCode;
 
 use super::elsewhere::Elsewhere;
-use super::http_client::TooLong;
+use super::http_client::{BadCertificate, TooLong};
 use super::watchdog::StallLimit;
 use crate::dataset::SourceError;
 use crate::escape;
@@ -66,7 +67,9 @@ impl Call<'_> {
 
     /// The answer came, but not to its end.
     pub(super) fn broke(&self, class: FailureClass, error: &(dyn Error + 'static)) -> StoreError {
-        StoreError::new(class, format!("{self}: {}", shortened(&root_cause(error))))
+        let hint = hint_at(error);
+        let message = format!("{self}: {}", shortened(&root_cause(error)));
+        StoreError { hint, ..StoreError::new(class, message) }
     }
 
     /// Too little happened for too long.
@@ -110,6 +113,20 @@ impl Call<'_> {
             ..StoreError::new(class_of_answer(status, code), message)
         }
     }
+}
+
+/// Why no connection came about.
+pub(super) fn not_connected(error: &ConnectorError) -> StoreError {
+    let class = match error.is_timeout() {
+        true => FailureClass::Timeout,
+        false => FailureClass::Connection,
+    };
+    StoreError { hint: hint_at(error), ..StoreError::new(class, root_cause(error)) }
+}
+
+fn hint_at(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut bad = causes(error).filter_map(|cause| cause.downcast_ref::<BadCertificate>());
+    bad.next().map(|bad| bad.next_step.clone())
 }
 
 /// The code of a request whose date is too far from the server's clock.

@@ -9,10 +9,10 @@ use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled};
 use http::Uri;
 
-use super::error::{Call, http_date};
+use super::error::{Call, http_date, not_connected};
 use super::http_client::{Carries, Trust, client_config, tls_version};
 use super::{Connection, S3Store, as_time, observe};
-use crate::measure::Probe;
+use crate::measure::{FailureClass, Probe};
 use crate::store::{StoreError, Versioning};
 
 /// What a TLS handshake with the endpoint agreed on.
@@ -132,15 +132,22 @@ impl Connection {
     ///
     /// # Errors
     /// Why no connection came about.
-    pub async fn tls(&self) -> Result<Option<TlsSeen>, String> {
-        let uri: Uri = self.endpoint.parse().map_err(|_| "the endpoint is no URL".to_owned())?;
-        let Some(version) = tls_version(&uri, &self.sockets).await? else { return Ok(None) };
+    pub async fn tls(&self) -> Result<Option<TlsSeen>, StoreError> {
+        let uri = self.uri()?;
+        let version =
+            tls_version(&uri, &self.sockets).await.map_err(|error| not_connected(&error))?;
+        let Some(version) = version else { return Ok(None) };
         let trust = match &self.trust {
             Trust::Anybody => TrustSeen::Unchecked,
             Trust::Authorities { ca_bundle: None } => TrustSeen::System,
             Trust::Authorities { ca_bundle: Some(_) } => self.trust_without_bundle(&uri).await,
         };
         Ok(Some(TlsSeen { version, trust }))
+    }
+
+    fn uri(&self) -> Result<Uri, StoreError> {
+        let invalid = |_| StoreError::new(FailureClass::Client, "the endpoint is no URL");
+        self.endpoint.parse().map_err(invalid)
     }
 
     async fn trust_without_bundle(&self, uri: &Uri) -> TrustSeen {

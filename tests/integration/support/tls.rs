@@ -6,7 +6,12 @@ use super::servers::{Serve, text};
 
 /// A gateway with a certificate for `localhost` and 127.0.0.1.
 pub fn serve(options: &[&str]) -> Serve {
-    let (certificate, key) = (data("server.pem"), data("server.key"));
+    serve_with("server", options)
+}
+
+/// A gateway with another certificate beside the tests.
+pub fn serve_with(name: &str, options: &[&str]) -> Serve {
+    let (certificate, key) = (data(&format!("{name}.pem")), data(&format!("{name}.key")));
     let tls = ["--tls-cert", text(&certificate), "--tls-key", text(&key)];
     let serve = Serve::start(&[&tls, options].concat());
     assert!(serve.endpoint().starts_with("https://"), "{}", serve.endpoint());

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::super::error::root_cause;
+use super::certificate::BadCertificate;
 use super::connection::HttpConnection;
 use crate::clock;
 use crate::measure::{Connecting, SocketWatch};
@@ -128,9 +128,8 @@ async fn open_without_limit(
 pub(in crate::store::s3) async fn tls_version(
     uri: &Uri,
     sockets: &Sockets,
-) -> Result<Option<String>, String> {
-    let said = |error: ConnectorError| root_cause(&error);
-    let origin = Origin::of(uri).map_err(said)?;
+) -> Result<Option<String>, ConnectorError> {
+    let origin = Origin::of(uri)?;
     if origin.security == Security::Plain {
         return Ok(None);
     }
@@ -143,8 +142,11 @@ pub(in crate::store::s3) async fn tls_version(
         secure(stream, &origin, sockets).await
     };
     let stream = match timeout(CONNECT_TIMEOUT, shake_hands).await {
-        Ok(stream) => stream.map_err(said)?,
-        Err(_) => return Err(format!("no connection to {} in time", origin.host)),
+        Ok(stream) => stream?,
+        Err(_) => {
+            let message = format!("no connection to {} in time", origin.host);
+            return Err(ConnectorError::timeout(message.into()));
+        }
     };
     let version = stream.get_ref().1.protocol_version();
     Ok(version.map(|version| format!("{version:?}")))
@@ -196,7 +198,9 @@ async fn secure(
 fn no_connection(error: io::Error) -> ConnectorError {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match (tls, error.kind()) {
-        (Some(rustls::Error::InvalidCertificate(_)), _) => ConnectorError::user(error.into()),
+        (Some(rustls::Error::InvalidCertificate(why)), _) => {
+            ConnectorError::user(BadCertificate::of(why).into())
+        }
         (_, io::ErrorKind::TimedOut) => ConnectorError::timeout(error.into()),
         _ => ConnectorError::io(error.into()),
     }

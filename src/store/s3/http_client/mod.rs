@@ -5,10 +5,12 @@
 //! socket takes it, and tells the attempt's probe what happened and when.
 
 mod answer;
+mod certificate;
 mod connect;
 mod connection;
 mod metered;
 mod observed;
+mod own_certificate;
 mod pool;
 mod tls;
 
@@ -26,6 +28,7 @@ use http::{HeaderValue, Request, Uri};
 use crate::measure::Connecting;
 pub(super) use answer::TooLong;
 use answer::{Answer, Bound};
+pub(super) use certificate::BadCertificate;
 pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 use connect::{Origin, open};
 pub(super) use connect::{Sockets, tls_version};

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::own_certificate::OrItself;
 use crate::error::{Error, Result};
 
 /// Whom to trust.
@@ -26,29 +28,41 @@ pub(in crate::store::s3) enum Trust {
 /// If the PEM file cannot be read, or no authority is trusted at all.
 pub(in crate::store::s3) fn client_config(trust: &Trust) -> Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::environment(format!("TLS cannot be set up: {error}")))?;
-    let builder = match trust {
-        Trust::Authorities { ca_bundle } => {
-            builder.with_root_certificates(roots(ca_bundle.as_deref())?)
-        }
-        Trust::Anybody => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate { provider })),
-    };
-    let mut config = builder.with_no_client_auth();
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier(trust)?)
+        .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn roots(ca_bundle: Option<&Path>) -> Result<RootCertStore> {
+/// Who decides on certificates.
+pub(super) fn verifier(trust: &Trust) -> Result<Arc<dyn ServerCertVerifier>> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let Trust::Authorities { ca_bundle } = trust else {
+        return Ok(Arc::new(AcceptAnyCertificate { provider }));
+    };
+    let bundle = match ca_bundle {
+        Some(path) => bundle(path)?,
+        None => Vec::new(),
+    };
+    let roots = Arc::new(roots(ca_bundle.as_deref(), &bundle)?);
+    let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|error| Error::environment(format!("TLS cannot be set up: {error}")))?;
+    Ok(Arc::new(OrItself { webpki, bundle }))
+}
+
+fn roots(path: Option<&Path>, bundle: &[CertificateDer<'static>]) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     // Certificates of the system that cannot be parsed are of no use to us, but others may be.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_bundle {
-        for certificate in bundle(path)? {
-            roots.add(certificate).map_err(|error| unreadable(path, &error))?;
+    if let Some(path) = path {
+        for certificate in bundle {
+            roots.add(certificate.clone()).map_err(|error| unreadable(path, &error))?;
         }
     }
     if roots.is_empty() {
