@@ -69,8 +69,12 @@ impl Bucket {
     /// The first call of a connector: is there such a bucket, and may we use it?
     pub(super) async fn check(&self) -> Result<()> {
         match self.call(async |probe| self.store.locate_bucket(probe).await).await {
-            // Keys may be denied this call and still be good for objects.
-            Err(error) if error.has_code("AccessDenied") => Ok(()),
+            // Keys may be denied this call, and a server may not know it, and both be good for objects.
+            Err(error)
+                if matches!(error.status, Some(403 | 405 | 501)) && !is_about_keys(&error) =>
+            {
+                Ok(())
+            }
             located => located.map_err(|error| self.explain("reach", &error)),
         }
     }
@@ -312,9 +316,6 @@ impl Bucket {
             (Some("InvalidAccessKeyId"), _) => {
                 "the endpoint does not know this access key: see that AWS_ACCESS_KEY_ID and --endpoint belong together"
             }
-            (Some("AccessDenied"), _) => {
-                "these keys may not do this: uploads need read, write, list and delete, downloads of existing objects read and list"
-            }
             (Some("RequestTimeTooSkewed"), _) => {
                 "set the clock of this machine: the endpoint's is another"
             }
@@ -322,9 +323,8 @@ impl Bucket {
             _ if error.message.contains(DOES_NOT_ADVANCE) => {
                 "see what answers at the endpoint: it is no S3 server that works"
             }
-            // In the words of rustls.
-            _ if error.message.contains("invalid peer certificate") => {
-                "name the certificate of the endpoint's authority with --ca-bundle FILE"
+            _ if error.status == Some(403) => {
+                "these keys may not do this: uploads need read, write, list and delete, downloads of existing objects read and list"
             }
             (_, FailureClass::Connection | FailureClass::Timeout) => {
                 "see that the endpoint's name, port and scheme are right and that it can be reached from here"
@@ -334,6 +334,22 @@ impl Bucket {
         };
         sentence.hint(hint)
     }
+}
+
+/// Whether the answer speaks of the keys or of how they sign, which no other request would change (Amazon S3 API
+/// Reference, "Error responses").
+fn is_about_keys(error: &StoreError) -> bool {
+    const CODES: [&str; 8] = [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "InvalidSecurity",
+        "RequestTimeTooSkewed",
+        "NotSignedUp",
+        "AccountProblem",
+    ];
+    error.code.as_deref().is_some_and(|code| CODES.contains(&code))
 }
 
 fn none_refused(refused: &[(String, String)]) -> Result<()> {
