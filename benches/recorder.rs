@@ -26,7 +26,8 @@ fn one_request(criterion: &mut Criterion) {
             let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
             let address = listener.local_addr().expect("it is bound");
             let stream = TcpStream::connect(address).expect("it listens");
-            let socket = SocketWatch::new(&stream, stream.local_addr().ok());
+            let socket =
+                SocketWatch::new(&stream, stream.local_addr().ok(), stream.peer_addr().ok());
             let (live, origin) = (Arc::default(), clock::now());
             let warm = || {
                 let mut recorder = Recorder::new(keeps_attempts);

@@ -1,5 +1,6 @@
 //! What happened: every attempt of every request, counted and timed.
 
+mod addresses;
 mod attempt;
 mod export;
 mod histogram;

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::addresses::AddressTally;
 use super::attempt::{Attempt, AttemptId, Attempts};
 use super::histogram::Latencies;
 use super::movers_time::MoversTime;
@@ -19,7 +20,7 @@ use super::tcp::TcpTally;
 use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
 use crate::result::{
-    Corrupt, Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse, TimeSpent,
+    AddressUse, Corrupt, Direction, ErrorCounts, ObjectTimes, OperationSummary, TcpUse, TimeSpent,
 };
 
 /// All requests of one operation.
@@ -70,6 +71,7 @@ pub struct Recorder {
     /// Of these, those told to slow down.
     refused: Series,
     tcp: TcpTally,
+    addresses: AddressTally,
     attempts: Option<Attempts>,
 }
 
@@ -173,6 +175,7 @@ impl Recorder {
             let is_new = matches!(probe.connecting(), Some(Connecting::New { .. }));
             self.tcp.add(used, is_new, id.operation.moves_data());
         }
+        self.addresses.add(probe, outcome);
         let bin = probe.bin_of(ended);
         self.ended.add(bin, 1);
         match outcome {
@@ -233,6 +236,7 @@ impl Recorder {
         self.failed.merge(&other.failed);
         self.refused.merge(&other.refused);
         self.tcp.merge(other.tcp);
+        self.addresses.merge(other.addresses);
         if let Some(attempts) = other.attempts {
             self.attempts.get_or_insert_default().append(attempts);
         }
@@ -269,6 +273,11 @@ impl Recorder {
     /// The kernel's counters of all connections; `None` where there are none.
     pub fn tcp(&self) -> Option<TcpUse> {
         self.tcp.summary()
+    }
+
+    /// The addresses that they led to.
+    pub fn addresses(&self) -> Vec<AddressUse> {
+        self.addresses.summary()
     }
 
     /// Our connections' own addresses.

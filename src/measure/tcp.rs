@@ -57,6 +57,8 @@ impl TcpCounters {
 pub struct SocketUse {
     /// Its own address.
     pub local: Option<IpAddr>,
+    /// The address at its other end.
+    pub remote: Option<IpAddr>,
     /// `None` where the platform keeps no such counters.
     pub tcp: Option<TcpCounters>,
 }
@@ -68,6 +70,7 @@ pub struct SocketUse {
 #[derive(Debug, Default)]
 pub struct SocketWatch {
     local: Option<IpAddr>,
+    remote: Option<IpAddr>,
     open: Mutex<Option<Open>>,
 }
 
@@ -78,10 +81,11 @@ struct Open {
 }
 
 impl SocketWatch {
-    /// Watches a connected socket.
-    pub fn new(socket: &impl AsFd, local: Option<SocketAddr>) -> Self {
+    /// Watches a connected socket between these addresses.
+    pub fn new(socket: &impl AsFd, local: Option<SocketAddr>, remote: Option<SocketAddr>) -> Self {
         let open = Open { number: socket.as_fd().as_raw_fd(), last: TcpCounters::default() };
-        Self { local: local.map(|address| address.ip()), open: Mutex::new(Some(open)) }
+        let [local, remote] = [local, remote].map(|address| address.map(|address| address.ip()));
+        Self { local, remote, open: Mutex::new(Some(open)) }
     }
 
     /// The socket is about to be closed: its number will soon be that of another file.
@@ -98,7 +102,7 @@ impl SocketWatch {
             open.last = now;
             Some(since)
         });
-        SocketUse { local: self.local, tcp }
+        SocketUse { local: self.local, remote: self.remote, tcp }
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Open>> {
@@ -203,7 +207,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
-        let watch = SocketWatch::new(&client, client.local_addr().ok());
+        let watch = SocketWatch::new(&client, client.local_addr().ok(), client.peer_addr().ok());
         let mut exchange = |bytes: usize| {
             client.write_all(&vec![1; bytes]).unwrap();
             server.read_exact(&mut vec![0; bytes]).unwrap();
@@ -220,7 +224,7 @@ mod tests {
     fn a_socket_that_was_closed_is_not_asked() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let watch = SocketWatch::new(&client, None);
+        let watch = SocketWatch::new(&client, None, None);
         watch.closes();
         drop(client);
         assert_eq!(watch.since_last(), SocketUse::default());
@@ -238,7 +242,8 @@ mod tests {
             receive_window_limited: Duration::from_secs(1),
             send_buffer_limited: Duration::from_millis(500),
         };
-        let used = SocketUse { local: Some("10.0.0.1".parse().unwrap()), tcp: Some(counters) };
+        let local = Some("10.0.0.1".parse().unwrap());
+        let used = SocketUse { local, remote: None, tcp: Some(counters) };
         let (mut one, mut other) = (TcpTally::default(), TcpTally::default());
         one.add(&used, true, true);
         one.add(&used, false, false);

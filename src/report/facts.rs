@@ -158,6 +158,7 @@ fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("settings", wording::settings(trial.settings)),
         ("verified", wording::verified(task, trial.direction)),
         ("read back", read_back(trial)),
+        ("addresses", wording::addresses(trial)),
         ("limited by", limit(digest.shown)),
     ]
 }
@@ -190,6 +191,7 @@ fn measured(digest: &Digest) -> Facts {
         ("up", up),
         ("down", down),
         ("read back", read_back(trial)),
+        ("addresses", wording::addresses(trial)),
         ("trial", which),
         ("limited by", limit(digest.shown)),
     ]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::result::{
-    Asked, ClientUse, Commands, Comparison, Direction, Distances, Document, ErrorCounts,
-    FileFailure, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes, OneWay,
-    OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling, Settings,
-    SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
-    Traffic, Trial, Verdict, Verification, Window,
+    AddressUse, Asked, ClientUse, Commands, Comparison, Direction, Distances, Document,
+    ErrorCounts, FileFailure, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes,
+    OneWay, OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling,
+    Settings, SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse,
+    TimeSpent, Tool, Traffic, Trial, Verdict, Verification, Window,
 };
 use crate::units::MIB;
 
@@ -159,6 +159,13 @@ pub fn complete() -> Document {
             speed_bits_per_second: Some(10_000_000_000),
             received_bytes_per_second: 1e6,
             sent_bytes_per_second: 1e8,
+        }],
+        addresses: vec![AddressUse {
+            address: "192.0.2.1".into(),
+            connections: 16,
+            attempts: 64,
+            failed_attempts: 1,
+            payload_bytes: 12 * MIB,
         }],
     });
     trial.source = Some(SourceUse { read_bytes: 12 * MIB, waited_share: 0.01 });

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::escape;
 use crate::prices::Usd;
 use crate::result::{
-    Budget, Comparison, Document, ErrorCounts, LimitedBy, OneWay, OperationSummary, Phase,
-    Settings, Spent, Target, TargetKind, TaskSummary, Traffic, Trial, Verdict,
+    AddressUse, Budget, Comparison, Document, ErrorCounts, LimitedBy, OneWay, OperationSummary,
+    Phase, Settings, Spent, Target, TargetKind, TaskSummary, Traffic, Trial, Verdict,
 };
 use crate::units::{ByteSize, Rate};
 
@@ -274,11 +274,44 @@ pub fn command(document: &Document) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
+/// What each address of the endpoint carried; empty where there is one.
+pub fn addresses(trial: &Trial) -> String {
+    let used = trial.network.as_ref().map_or(&[][..], |network| &network.addresses);
+    let one = |used: &AddressUse| {
+        let AddressUse { address, connections, attempts, failed_attempts, payload_bytes } = used;
+        let carried = ByteSize(*payload_bytes);
+        format!(
+            "{address} {carried} over {connections} connections, {failed_attempts} of {attempts} attempts failed"
+        )
+    };
+    match used {
+        [] | [_] => String::new(),
+        several => several.iter().map(one).collect::<Vec<_>>().join("; "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::samples;
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn several_addresses_are_told_with_what_each_carried_and_one_is_not() {
+        let mut trial = samples::complete().trials.pop().expect("it has trials");
+        assert_eq!(addresses(&trial), "");
+        let used = &mut trial.network.as_mut().expect("it was seen").addresses;
+        used.push(AddressUse { address: "192.0.2.2".into(), ..AddressUse::default() });
+        let told = addresses(&trial);
+        assert!(
+            told.starts_with("192.0.2.1 12") && told.contains("1 of 64 attempts failed"),
+            "{told}"
+        );
+        assert!(
+            told.ends_with("; 192.0.2.2 0 B over 0 connections, 0 of 0 attempts failed"),
+            "{told}"
+        );
+    }
 
     #[test]
     fn durations_change_their_form_at_a_minute() {

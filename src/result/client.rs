@@ -52,6 +52,24 @@ pub struct NetworkUse {
     /// The interfaces that have our connections' addresses, in the window; empty where unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<InterfaceUse>,
+    /// The endpoint's addresses that connections led to, or those of a proxy, over the whole trial.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressUse>,
+}
+
+/// One address of the endpoint's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressUse {
+    /// IPv4 or IPv6.
+    pub address: String,
+    /// Connections made to it.
+    pub connections: u64,
+    /// Attempts over them.
+    pub attempts: u64,
+    /// Of these, those that failed.
+    pub failed_attempts: u64,
+    /// Payload bytes of the successful ones.
+    pub payload_bytes: u64,
 }
 
 /// All connections of a trial. Rates, resent bytes and times speak of what was sent: on the way down,

@@ -14,7 +14,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::client::{ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse};
+pub use self::client::{
+    AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
+};
 pub use self::recommendation::{
     Commands, Comparison, Joint, Recommendation, Scaling, Trade, Verdict,
 };

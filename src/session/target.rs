@@ -18,6 +18,7 @@ use crate::scenario::{self, Scenario};
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::store::s3::{self, Credentials};
+use crate::terminal;
 use crate::transfer::RetryMode;
 use crate::units::{ByteSize, Rate};
 use std::time::Duration;
@@ -147,6 +148,9 @@ impl TargetOptions {
         };
         let config = self.config(&self.endpoint, &url.bucket, credentials);
         let mut connection = config.resolve().await?;
+        if let Some(sentence) = connection.proxy() {
+            terminal::say(&format!("warning: {sentence}"));
+        }
         let expires = self.expire.at(connection.endpoint());
         connection.expire_after(expires);
         let place = Place::Endpoint(connection);
@@ -225,13 +229,16 @@ impl Open {
     }
 
     /// What the simulation rests on without a source, and the limits that these settings run into;
-    /// the user is told of these at once.
+    /// the user is told of these at once. Of an endpoint, the proxy that is measured with it.
     pub(super) fn assumptions(
         &self,
         settings: Settings,
         direction: Direction,
         progress: &Progress,
     ) -> Vec<String> {
+        if let Place::Endpoint(connection) = &self.place {
+            return connection.proxy().into_iter().collect();
+        }
         let Some(Simulated { scenario, .. }) = &self.simulated else { return Vec::new() };
         let met = scenario.limits_met(settings, direction);
         met.iter().for_each(|limit| progress.note(&format!("warning: {limit}")));

@@ -285,8 +285,11 @@ impl Measured<'_> {
 
     fn network(&self) -> Option<NetworkUse> {
         let interfaces = self.used.as_ref().map(|used| used.interfaces.clone());
-        let network =
-            NetworkUse { tcp: self.recorder.tcp(), interfaces: interfaces.unwrap_or_default() };
+        let network = NetworkUse {
+            tcp: self.recorder.tcp(),
+            interfaces: interfaces.unwrap_or_default(),
+            addresses: self.recorder.addresses(),
+        };
         (network != NetworkUse::default()).then_some(network)
     }
 

@@ -47,6 +47,7 @@ async fn a_gateway_passes_every_check_and_nothing_stays() {
     assert_eq!(code, 0);
     for name in [
         "access",
+        "addresses",
         "bucket",
         "versioning",
         "object lock",
@@ -162,6 +163,7 @@ fn what_is_wrong_is_named_with_what_to_do_and_the_rest_is_not_checked() {
     let (code, checks) = checked(&Tidegate::at("https://name.invalid"), &[TARGET]);
     assert_eq!(code, 1);
     assert_outcome(&checks, "bucket", "failed", "name.invalid");
+    assert_outcome(&checks, "addresses", "failed", "name.invalid");
 
     let without = tidegate.run_plain("check", &["s3://missing"]);
     let next = "\n                          do: create the bucket first, or mend its name\n";

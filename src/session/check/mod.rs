@@ -88,7 +88,8 @@ pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<
 }
 
 /// The checks that need an endpoint that answers.
-const OF_THE_TARGET: [&str; 12] = [
+const OF_THE_TARGET: [&str; 13] = [
+    "addresses",
     "TLS",
     "bucket",
     "versioning",
@@ -103,6 +104,11 @@ const OF_THE_TARGET: [&str; 12] = [
     "round trip",
 ];
 
+/// The check of this name and those after it.
+fn from_on(first: &str) -> impl Iterator<Item = &'static str> {
+    OF_THE_TARGET.into_iter().skip_while(move |name| *name != first)
+}
+
 async fn check_target(
     target: &TargetOptions,
     open: &Open,
@@ -110,13 +116,15 @@ async fn check_target(
     checks: &mut Vec<Check>,
 ) -> Result<()> {
     let Place::Endpoint(connection) = &open.place else { return Ok(()) };
+    checks.extend(path::proxy(connection));
+    checks.push(interrupt.unless_asked(async { Ok(path::addresses(connection).await) }).await?);
     checks.push(interrupt.unless_asked(async { Ok(path::tls(connection).await) }).await?);
     let bucket = Bucket::open(&open.place, &target.paces);
     let found = interrupt.unless_asked(async { Ok(bucket.check().await) }).await?;
     if let Err(error) = found {
         checks.push(Check::failed("bucket", &error));
-        let without = |name: &&'static str| Check::not_checked(name, "the bucket cannot be used");
-        checks.extend(OF_THE_TARGET[2..].iter().map(without));
+        let without = |name| Check::not_checked(name, "the bucket cannot be used");
+        checks.extend(from_on("versioning").map(without));
         return Ok(());
     }
     checks.push(Check::ok("bucket", format!("it is there: {}", open.describe())));
@@ -128,9 +136,9 @@ async fn check_target(
     if leaves_nothing {
         objects::try_out(&bucket, open, interrupt, checks).await
     } else {
-        let without =
-            |name: &&'static str| Check::not_checked(name, "it would leave versions behind");
-        checks.extend(OF_THE_TARGET[6..11].iter().map(without));
+        let without = |name| Check::not_checked(name, "it would leave versions behind");
+        let would_write = from_on("write").filter(|name| *name != "round trip");
+        checks.extend(would_write.map(without));
         let key = target.url.as_ref().map(|url| url.prefix.clone()).unwrap_or_default();
         checks.push(path::round_trip(connection, &format!("{key}tidegate")).await.check());
         Ok(())

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::path::{self, Trip};
-use super::{Check, OF_THE_TARGET};
+use super::{Check, from_on};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
@@ -46,8 +46,8 @@ pub(super) async fn try_out(
         Ok(claim) => claim,
         Err(error) => {
             checks.push(Check::failed("write", &error));
-            let without = |name: &&'static str| Check::not_checked(name, "nothing can be written");
-            checks.extend(OF_THE_TARGET[7..].iter().map(without));
+            let without = |name| Check::not_checked(name, "nothing can be written");
+            checks.extend(from_on("read").map(without));
             return Ok(());
         }
     };

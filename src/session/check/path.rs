@@ -66,7 +66,7 @@ impl Trip {
         };
         let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
         let times = format!("{}, and a small request takes {}", ms(network), ms(answer));
-        if self.local.is_none_or(|local| local.is_loopback()) {
+        if self.local.is_none_or(|local| local.to_canonical().is_loopback()) {
             return Check::ok("round trip", format!("{times}; the endpoint is this machine"));
         }
         host::connection(&times, network, self.speed_bits_per_second())
@@ -103,6 +103,61 @@ pub(super) fn clock(trip: &Trip, written: &Range<SystemTime>) -> Check {
         says,
         "set this machine's clock (NTP): requests that are 15 minutes off are refused",
     )
+}
+
+/// Whether each address of the endpoint's name answers.
+pub(super) async fn addresses(connection: &Connection) -> Check {
+    match connection.addresses().await {
+        Ok(tried) => answered(&tried),
+        Err(error) => Check::failed(
+            "addresses",
+            &Error::environment(format!("{}: {error}", connection.endpoint()))
+                .hint("see that the endpoint's name is right and that it can be looked up here"),
+        ),
+    }
+}
+
+fn answered(tried: &[(IpAddr, Result<(), String>)]) -> Check {
+    let (mut alive, mut dead) = (Vec::new(), Vec::new());
+    for (address, connected) in tried {
+        match connected {
+            Ok(()) => alive.push(address.to_string()),
+            Err(why) => dead.push(format!("{address} ({why})")),
+        }
+    }
+    let (alive, dead) = match (alive.len(), dead.is_empty()) {
+        (_, true) => {
+            return Check::ok(
+                "addresses",
+                format!("connections are shared by {}", alive.join(", ")),
+            );
+        }
+        (0, false) => {
+            let none = Error::environment(format!("no address answers: {}", dead.join(", ")));
+            return Check::failed(
+                "addresses",
+                &none.hint(
+                    "see that the endpoint's port is right and that it can be reached from here",
+                ),
+            );
+        }
+        (_, false) => (alive.join(", "), dead.join(", ")),
+    };
+    Check::warning(
+        "addresses",
+        format!("no connection to {dead}; {alive} carries everything"),
+        "mend the address or take it out of the DNS: until then other programs may wait for it",
+    )
+}
+
+/// The proxy that the environment names; `None` if there is none.
+pub(super) fn proxy(connection: &Connection) -> Option<Check> {
+    let says = connection.proxy()?;
+    Some(Check::warning(
+        "proxy",
+        says,
+        "set NO_PROXY to the endpoint's host to do without the proxy",
+    ))
 }
 
 /// The version of TLS, and whether strangers would believe the certificate.
@@ -145,6 +200,26 @@ mod tests {
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn addresses_that_do_not_answer_are_named() {
+        let tried = |outcomes: &[Result<(), &str>]| {
+            let address = |last: usize| IpAddr::from([192, 0, 2, last as u8 + 1]);
+            let told = |(last, outcome): (usize, &Result<(), &str>)| {
+                (address(last), outcome.map_err(str::to_owned))
+            };
+            answered(&outcomes.iter().enumerate().map(told).collect::<Vec<_>>())
+        };
+        let all = tried(&[Ok(()), Ok(())]);
+        assert_eq!((all.outcome, all.next_step), (Outcome::Ok, None));
+        assert!(all.says.contains("192.0.2.1, 192.0.2.2"), "{}", all.says);
+        let one_dead = tried(&[Err("refused"), Ok(())]);
+        assert_eq!(one_dead.outcome, Outcome::Warning);
+        assert!(one_dead.says.contains("192.0.2.1 (refused); 192.0.2.2"), "{}", one_dead.says);
+        let all_dead = tried(&[Err("refused"), Err("late")]);
+        assert_eq!(all_dead.outcome, Outcome::Failed);
+        assert!(all_dead.says.contains("192.0.2.2 (late)"), "{}", all_dead.says);
     }
 
     #[test]

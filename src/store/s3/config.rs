@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::credentials::{self, Credentials};
 use super::http_client::{Sockets, Trust, client_config};
+use super::proxy::Way;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
 
@@ -58,6 +59,7 @@ pub struct Connection {
     pub(super) expire_after: Option<Duration>,
     /// An object is written only where none is (`If-None-Match: *`).
     pub(super) only_new: bool,
+    way: Way,
 }
 
 impl Config {
@@ -88,6 +90,10 @@ impl Config {
         if !self.insecure {
             refuse_clear_text(&endpoint)?;
         }
+        let way = match is_this_machine(&endpoint) {
+            true => Way::Direct,
+            false => Way::to(&endpoint, |name| std::env::var(name).ok())?,
+        };
         let trust = match self.insecure {
             true => Trust::Anybody,
             false => Trust::Authorities { ca_bundle: self.ca_bundle },
@@ -102,6 +108,11 @@ impl Config {
             receive_buffer_bytes: self.receive_buffer_bytes,
             pace: self.pace,
             tls,
+            proxy: match &way {
+                Way::Through(proxy) => Some(Arc::clone(proxy)),
+                Way::Direct | Way::PastProxy(_) => None,
+            },
+            addresses: Arc::default(),
         };
         Ok(Connection {
             endpoint: text_of(&endpoint),
@@ -113,6 +124,7 @@ impl Config {
             stall_timeout: self.stall_timeout,
             expire_after: None,
             only_new: false,
+            way,
         })
     }
 }
@@ -136,6 +148,14 @@ impl Connection {
     /// The bucket.
     pub fn bucket(&self) -> &str {
         &self.bucket
+    }
+
+    /// A sentence if the environment names a proxy: what becomes of it.
+    pub fn proxy(&self) -> Option<String> {
+        match &self.way {
+            Way::Direct => None,
+            way => Some(way.to_string()),
+        }
     }
 }
 

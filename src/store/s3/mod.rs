@@ -14,6 +14,7 @@ mod http_client;
 mod keys;
 mod listings;
 mod preflight;
+mod proxy;
 mod watchdog;
 
 use std::collections::HashMap;

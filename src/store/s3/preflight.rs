@@ -1,5 +1,7 @@
 //! What is asked before a run, and by no connector: versions, clocks, TLS.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +12,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled};
 use http::Uri;
 
 use super::error::{Call, http_date, not_connected};
-use super::http_client::{Carries, Trust, client_config, tls_version};
+use super::http_client::{Carries, Trust, client_config, tls_version, try_each_address};
 use super::{Connection, S3Store, as_time, observe};
 use crate::measure::{FailureClass, Probe};
 use crate::store::{StoreError, Versioning};
@@ -143,6 +145,19 @@ impl Connection {
             Trust::Authorities { ca_bundle: Some(_) } => self.trust_without_bundle(&uri).await,
         };
         Ok(Some(TlsSeen { version, trust }))
+    }
+
+    /// Connects to each address of the endpoint and sends nothing; of those that do not answer, why.
+    ///
+    /// # Errors
+    /// Why its name has no addresses.
+    pub async fn addresses(&self) -> Result<Vec<(IpAddr, Result<(), String>)>, StoreError> {
+        let tried = try_each_address(&self.uri()?, &self.sockets).await;
+        let tried = tried.map_err(|error| not_connected(&error))?;
+        let told = |(address, connected): (SocketAddr, io::Result<()>)| {
+            (address.ip(), connected.map_err(|error| error.to_string()))
+        };
+        Ok(tried.into_iter().map(told).collect())
     }
 
     fn uri(&self) -> Result<Uri, StoreError> {

@@ -14,6 +14,7 @@ pub mod tls;
 pub mod tools;
 pub mod tree;
 pub mod truth_server;
+pub mod tunnel;
 pub mod uploading;
 
 /// Keys that the servers of the tests accept.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use futures::future::join_all;
 use http::Uri;
 use http::uri::Scheme;
 use rustls_pki_types::ServerName;
@@ -14,8 +15,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::super::proxy::Proxy;
+use super::addresses::Addresses;
 use super::certificate::BadCertificate;
 use super::connection::HttpConnection;
+use super::tunnel::tunnel;
 use crate::clock;
 use crate::measure::{Connecting, SocketWatch};
 use crate::pace::Pace;
@@ -23,6 +27,9 @@ use crate::pace::Pace;
 /// Longest time from a name to a connection over which a request can go. ASSUMPTION: a gateway that
 /// needs longer cannot be measured meaningfully (the SDK's own limit is 3.1 s for TCP alone).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same where each address is tried by itself (ASSUMPTION).
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How sockets are made.
 #[derive(Clone, Debug)]
@@ -37,6 +44,10 @@ pub(in crate::store::s3) struct Sockets {
     pub(in crate::store::s3) pace: Option<Arc<Pace>>,
     /// For `https` origins.
     pub(in crate::store::s3) tls: Option<Arc<rustls::ClientConfig>>,
+    /// Through which connections go.
+    pub(in crate::store::s3) proxy: Option<Arc<Proxy>>,
+    /// Whose turn it is.
+    pub(in crate::store::s3) addresses: Arc<Addresses>,
 }
 
 /// The kernel's default made uploads over loopback slow or fast by chance. With 1 MiB a byte costs three
@@ -45,7 +56,8 @@ pub const LOOPBACK_SEND_BUFFER_BYTES: u32 = 1 << 20;
 
 impl Sockets {
     fn send_buffer_bytes_to(&self, address: IpAddr) -> Option<u32> {
-        let on_this_machine = address.is_loopback().then_some(LOOPBACK_SEND_BUFFER_BYTES);
+        let is_here = address.to_canonical().is_loopback();
+        let on_this_machine = is_here.then_some(LOOPBACK_SEND_BUFFER_BYTES);
         self.send_buffer_bytes.or(on_this_machine)
     }
 }
@@ -78,6 +90,14 @@ impl Origin {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         Ok(Self { security, host, port: uri.port_u16().unwrap_or(default_port) })
     }
+
+    /// As a URI has it.
+    fn authority(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
 }
 
 /// Makes a connection and says how long each step took.
@@ -100,12 +120,11 @@ async fn open_without_limit(
     sockets: &Sockets,
 ) -> Result<(HttpConnection, Connecting), ConnectorError> {
     let began = clock::now();
-    let addresses: Vec<_> =
-        lookup_host((origin.host.as_str(), origin.port)).await.map_err(no_connection)?.collect();
+    let addresses = look_up(origin, sockets).await.map_err(no_connection)?;
     let looked_up = clock::now();
-    let stream = connect_to_any(&addresses, sockets).await.map_err(no_connection)?;
+    let stream = connect_to_any(addresses, sockets).await.map_err(no_connection)?;
     let connected = clock::now();
-    let socket = SocketWatch::new(&stream, stream.local_addr().ok());
+    let socket = SocketWatch::new(&stream, stream.local_addr().ok(), stream.peer_addr().ok());
     let pace = sockets.pace.as_ref();
     let (connection, secured) = match origin.security {
         Security::Plain => (HttpConnection::over(stream, socket, pace).await?, connected),
@@ -125,6 +144,9 @@ async fn open_without_limit(
 
 /// Shakes hands with whoever is at this URI and hangs up: the version of TLS that was agreed on, `None`
 /// where there is no TLS.
+///
+/// # Errors
+/// Why no connection came about.
 pub(in crate::store::s3) async fn tls_version(
     uri: &Uri,
     sockets: &Sockets,
@@ -134,11 +156,8 @@ pub(in crate::store::s3) async fn tls_version(
         return Ok(None);
     }
     let shake_hands = async {
-        let addresses: Vec<_> = lookup_host((origin.host.as_str(), origin.port))
-            .await
-            .map_err(no_connection)?
-            .collect();
-        let stream = connect_to_any(&addresses, sockets).await.map_err(no_connection)?;
+        let addresses = look_up(&origin, sockets).await.map_err(no_connection)?;
+        let stream = connect_to_any(addresses, sockets).await.map_err(no_connection)?;
         secure(stream, &origin, sockets).await
     };
     let stream = match timeout(CONNECT_TIMEOUT, shake_hands).await {
@@ -152,18 +171,39 @@ pub(in crate::store::s3) async fn tls_version(
     Ok(version.map(|version| format!("{version:?}")))
 }
 
-/// The first address that answers. Each gets an equal share of the time, lest a dead one eat it all.
-async fn connect_to_any(addresses: &[SocketAddr], sockets: &Sockets) -> io::Result<TcpStream> {
-    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-    let mut failure = io::Error::other("the name has no address");
-    for address in addresses {
-        match timeout(share, connect_to(*address, sockets)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = error,
-            Err(_) => failure = io::Error::new(io::ErrorKind::TimedOut, "no answer"),
-        }
-    }
-    Err(failure)
+/// Connects to each address of a host by itself, and hangs up: why it could not, if so.
+///
+/// # Errors
+/// Why the name has no addresses.
+pub(in crate::store::s3) async fn try_each_address(
+    uri: &Uri,
+    sockets: &Sockets,
+) -> Result<Vec<(SocketAddr, io::Result<()>)>, ConnectorError> {
+    let origin = Origin::of(uri)?;
+    let looking = timeout(CONNECT_TIMEOUT, look_up(&origin, sockets));
+    let found = looking.await.map_err(|late| no_connection(late.into()))?;
+    let mut addresses = found.map_err(no_connection)?;
+    addresses.sort_unstable();
+    addresses.dedup();
+    let attempt = async |address| match timeout(ADDRESS_TIMEOUT, connect_to(address, sockets)).await
+    {
+        Ok(connected) => (address, connected.map(drop)),
+        Err(late) => (address, Err(late.into())),
+    };
+    Ok(join_all(addresses.into_iter().map(attempt)).await)
+}
+
+/// The addresses of the host, or those of the proxy, which looks up the host itself.
+async fn look_up(origin: &Origin, sockets: &Sockets) -> io::Result<Vec<SocketAddr>> {
+    let (host, port) = match &sockets.proxy {
+        Some(proxy) => (&proxy.host, proxy.port),
+        None => (&origin.host, origin.port),
+    };
+    Ok(lookup_host((host.as_str(), port)).await?.collect())
+}
+
+async fn connect_to_any(addresses: Vec<SocketAddr>, sockets: &Sockets) -> io::Result<TcpStream> {
+    sockets.addresses.connect(addresses, |address| connect_to(address, sockets)).await
 }
 
 async fn connect_to(address: SocketAddr, sockets: &Sockets) -> io::Result<TcpStream> {
@@ -191,7 +231,20 @@ async fn secure(
     let config = config.ok_or_else(|| ConnectorError::user("TLS is not set up".into()))?;
     let name = ServerName::try_from(origin.host.clone())
         .map_err(|error| ConnectorError::user(error.into()))?;
-    TlsConnector::from(config).connect(name, stream).await.map_err(no_connection)
+    let peer = stream.peer_addr();
+    let stream = match &sockets.proxy {
+        Some(proxy) => tunnel(stream, &origin.authority(), proxy).await?,
+        None => stream,
+    };
+    let shaken = TlsConnector::from(config).connect(name, stream).await;
+    let shaken = shaken.map_err(no_connection);
+    // What takes connections and cannot shake hands is as good as dead; a certificate is everybody's.
+    if let (Err(error), Ok(peer)) = (&shaken, peer)
+        && !error.is_user()
+    {
+        sockets.addresses.leave(peer);
+    }
+    shaken
 }
 
 /// A certificate that is refused now will be refused again: that is no fault of the network.
@@ -217,11 +270,14 @@ mod tests {
             receive_buffer_bytes: None,
             pace: None,
             tls: None,
+            proxy: None,
+            addresses: Arc::default(),
         };
         let to = |sockets: Sockets, address: &str| {
             sockets.send_buffer_bytes_to(address.parse().expect("an address"))
         };
         assert_eq!(to(sockets(None), "127.0.0.1"), Some(LOOPBACK_SEND_BUFFER_BYTES));
+        assert_eq!(to(sockets(None), "::ffff:127.0.0.1"), Some(LOOPBACK_SEND_BUFFER_BYTES));
         assert_eq!(to(sockets(None), "192.0.2.7"), None);
         assert_eq!(to(sockets(Some(1 << 20)), "192.0.2.7"), Some(1 << 20));
     }

@@ -45,9 +45,16 @@ pub(super) struct HttpConnection {
 /// While a request is sent, in a task of its own: a part of 64 MiB waits for its socket more than a
 /// hundred times, and each time only that task is woken instead of all that waits for the answer. An
 /// answer is read by whoever asks for its bytes: there a task would cost two wake-ups for each read.
-struct Driver(Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send + Sync>>>);
+pub(super) struct Driver(Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send + Sync>>>);
 
 impl Driver {
+    /// Of a connection of hyper's.
+    pub(super) fn of(
+        connection: impl Future<Output = hyper::Result<()>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some(Box::pin(connection)))
+    }
+
     /// Moves what can be moved now.
     fn turn(&mut self, context: &mut Context<'_>) {
         // Its errors also reach the request under way; between requests they only mean "closed".
@@ -59,7 +66,7 @@ impl Driver {
     }
 
     /// Moves bytes until what they bring is there.
-    async fn until<T>(&mut self, awaited: impl Future<Output = T>) -> T {
+    pub(super) async fn until<T>(&mut self, awaited: impl Future<Output = T>) -> T {
         let mut awaited = pin!(awaited);
         poll_fn(|context| {
             self.turn(context);
@@ -113,7 +120,7 @@ impl HttpConnection {
             .handshake(io)
             .await
             .map_err(|error| ConnectorError::io(error.into()))?;
-        let driver = Driver(Some(Box::pin(driver)));
+        let driver = Driver::of(driver);
         Ok(Self { sender, meter, socket, probe: None, driver })
     }
 

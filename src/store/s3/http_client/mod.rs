@@ -4,6 +4,7 @@
 //! bytes. This one sets the socket buffers, keeps a pool for each store, counts payload where the
 //! socket takes it, and tells the attempt's probe what happened and when.
 
+mod addresses;
 mod answer;
 mod certificate;
 mod connect;
@@ -13,6 +14,7 @@ mod observed;
 mod own_certificate;
 mod pool;
 mod tls;
+mod tunnel;
 
 use std::sync::Arc;
 
@@ -31,7 +33,7 @@ use answer::{Answer, Bound};
 pub(super) use certificate::BadCertificate;
 pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 use connect::{Origin, open};
-pub(super) use connect::{Sockets, tls_version};
+pub(super) use connect::{Sockets, tls_version, try_each_address};
 use connection::HttpConnection;
 pub(super) use observed::{Carries, Observed};
 use pool::Pool;
