@@ -29,6 +29,8 @@ pub struct Live {
     pub slowest_ns: AtomicU64,
     /// The longest that an answer asked to wait, in nanoseconds.
     pub retry_after_max_ns: AtomicU64,
+    /// Requests that wait at present because an answer asked for it.
+    pub asked_to_wait: AtomicU64,
     /// Service times in the window of successful requests with payload.
     pub times: SoFar,
     /// Bytes read from files.

@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
+use super::progress::{WAIT_TOLD, duration};
+use super::silence::Silence;
 use crate::clock;
 use crate::dataset::Payload;
 use crate::error::{Error, Result};
@@ -18,6 +21,7 @@ use crate::store::{
     StoreError, Upload,
     Versioning,
 };
+use crate::terminal;
 use crate::transfer::RetryPolicy;
 
 /// Uploads that are aborted at a time: a trial leaves as many as it has movers, and each takes a round trip.
@@ -47,6 +51,7 @@ pub(super) struct Bucket {
     /// Of the waits before other attempts.
     random: RefCell<fastrand::Rng>,
     paces: Paces,
+    silence: Silence,
 }
 
 impl Bucket {
@@ -63,6 +68,7 @@ impl Bucket {
                 Place::Simulated(_) => fastrand::Rng::with_seed(0),
             }),
             paces: paces.clone(),
+            silence: Silence::default(),
         }
     }
 
@@ -283,21 +289,40 @@ impl Bucket {
         mut operation: impl AsyncFnMut(&Arc<Probe>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let live = Arc::new(Live::default());
+        let began = clock::now();
         let mut attempts_made = 0;
         loop {
             paces.request().await;
-            let error = match operation(&Probe::begin(&live, clock::now())).await {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
+            let error =
+                match self.silence.attempt(operation(&Probe::begin(&live, clock::now()))).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                };
             attempts_made += 1;
             let delay =
                 self.retry.delay_after(attempts_made, &error, &mut self.random.borrow_mut());
-            match delay {
-                Some(delay) => clock::sleep(delay).await,
-                None => return Err(error),
-            }
+            let Some(delay) = delay.filter(|_| !self.silence.is_over(began)) else {
+                self.silence.gave_up(&error);
+                return Err(error);
+            };
+            self.tell_wait(&error, delay);
+            clock::sleep(delay).await;
         }
+    }
+
+    /// A long wait is not for a person to guess at.
+    fn tell_wait(&self, error: &StoreError, delay: Duration) {
+        if delay >= WAIT_TOLD && matches!(self.store, AnyStore::S3(_)) {
+            let (endpoint, delay) = (&self.endpoint, duration(delay));
+            terminal::say(&format!(
+                "tidegate: {endpoint} asks to wait; asking again in {delay}: {error}"
+            ));
+        }
+    }
+
+    /// Whether the endpoint did not answer when it was asked last.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silence.is_silent()
     }
 
     /// One sentence and what to do next, for what a user meets first.

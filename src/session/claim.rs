@@ -169,7 +169,21 @@ impl<'a> Claim<'a> {
         let Some(Marked { key: marker, .. }) = &self.marked else { return Ok(Left::default()) };
         let prefix = &format!("{}{below}", self.prefix);
         let sweep = Sweep { bucket: self.bucket, prefix, marker, owner: &*self.ledger };
-        sweep.until_clean(clean_looks).await
+        let swept = sweep.until_clean(clean_looks).await;
+        swept.map_err(|error| match self.bucket.is_silent() {
+            true => self.unreachable(&error),
+            false => error,
+        })
+    }
+
+    /// The endpoint does not answer: what is there stays, and nobody waits for it any longer.
+    fn unreachable(&self, trouble: &Error) -> Error {
+        let (prefix, why) = (&self.prefix, trouble.message());
+        let left = "objects and open uploads of this run may be left below";
+        let run = self.marked.as_ref().map_or("ID", |marked| marked.identity.name());
+        Error::environment(format!("{why}; {left} {prefix}")).hint(format!(
+            "once the endpoint answers: `tidegate clean TARGET --run {run}` removes what is left"
+        ))
     }
 
     /// Sees that nothing is at the target but the marker.

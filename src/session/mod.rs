@@ -20,6 +20,7 @@ mod plan_simulated;
 mod progress;
 mod record;
 mod run;
+mod silence;
 mod simulated;
 mod sweep;
 mod target;

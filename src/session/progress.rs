@@ -16,6 +16,9 @@ const MARKER_EVERY: Duration = Duration::from_secs(5);
 /// Time between two looks of the view: oftener is not read.
 const VIEW_EVERY: Duration = Duration::from_millis(250);
 
+/// From here on a wait that the endpoint asks for is told: a person begins to wonder.
+pub(super) const WAIT_TOLD: Duration = Duration::from_secs(5);
+
 /// The rate of the present is over so much of the past.
 const PRESENT: Duration = Duration::from_secs(2);
 
@@ -25,6 +28,8 @@ pub struct Progress {
     quiet: bool,
     /// When the view was renewed last, in people's time: a simulation's passes too fast to be seen.
     viewed: Option<std::time::Instant>,
+    /// The longest wait that was told.
+    told_wait: Duration,
     next_marker: Duration,
     /// Bytes on the wire at the last marker.
     marked: (Duration, u64),
@@ -38,6 +43,7 @@ impl Progress {
         Self {
             quiet,
             viewed: None,
+            told_wait: Duration::ZERO,
             next_marker: MARKER_EVERY,
             marked: <_>::default(),
             lately: VecDeque::new(),
@@ -53,11 +59,13 @@ impl Progress {
 
     /// A new trial: rates and markers count from here.
     pub fn trial_begins(&mut self) {
-        *self = Self { viewed: self.viewed, ..Self::new(self.quiet) };
+        let (viewed, told_wait) = (self.viewed, self.told_wait);
+        *self = Self { viewed, told_wait, ..Self::new(self.quiet) };
     }
 
     /// Renews the view: what is tried, how it goes, and what is left of how much.
     pub fn show(&mut self, what: &str, snapshot: &Snapshot, left: &str) {
+        self.tell_wait(snapshot.asked_to_wait);
         if !self.is_time() {
             return;
         }
@@ -72,6 +80,14 @@ impl Progress {
             rows.push(row("left", left.to_owned()));
         }
         terminal::show(&rows);
+    }
+
+    /// Says once that the endpoint asks for a long wait, and again for a longer one.
+    fn tell_wait(&mut self, asked: Duration) {
+        if asked >= WAIT_TOLD && asked > self.told_wait {
+            self.told_wait = asked;
+            self.note(&format!("the endpoint asks to wait for {}: movers wait", duration(asked)));
+        }
     }
 
     /// Sets a view of one row.
@@ -192,6 +208,7 @@ mod tests {
             bytes: None,
             times: Some(TimesSoFar { samples: 7, p50_us: 410_000, p99_us: 1_250_000 }),
             failed_attempts: 2,
+            asked_to_wait: Duration::ZERO,
         }
     }
 
@@ -203,6 +220,21 @@ mod tests {
         progress.rates(&snapshot(21, 1_100));
         let said = progress.rates(&snapshot(22, 2_100));
         assert_eq!(said, format!("{} now, {} since it began", Rate(1000.0), Rate(2100.0 / 22.0)));
+    }
+
+    #[test]
+    fn a_long_wait_is_told_once_and_a_longer_one_again() {
+        let mut progress = Progress::new(true);
+        let mut told = Vec::new();
+        for seconds in [0, 4, 12, 12, 5, 290, 290] {
+            let before = progress.told_wait;
+            progress.tell_wait(Duration::from_secs(seconds));
+            told.push(progress.told_wait > before);
+            if seconds == 12 {
+                progress.trial_begins();
+            }
+        }
+        assert_eq!(told, [false, false, true, false, false, true, false]);
     }
 
     #[test]

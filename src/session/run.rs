@@ -405,10 +405,18 @@ pub(super) async fn prepare(
         return Err(Error::environment("the budget was used up by the objects to download")
             .hint("give a larger --max-bytes or --max-cost, or a smaller --size"));
     }
-    let failure = prepared.trial.task.and_then(|task| task.failures.into_iter().next());
-    failure.map_or(Ok(()), |FileFailure { path, reason }| {
-        Err(Error::environment(format!("cannot prepare {path}: {reason}")))
-    })
+    let Some(task) = prepared.trial.task else { return Ok(()) };
+    let (done, files) = (task.files_done, task.files);
+    match task.failures.into_iter().next() {
+        Some(FileFailure { path, reason }) => {
+            Err(Error::environment(format!("cannot prepare {path}: {reason}")))
+        }
+        // An endpoint that is gone ends the task with files under way.
+        None if done < files => {
+            Err(Error::environment(format!("only {done} of {files} objects to download are there")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How long it takes until the bytes of the dataset have passed at the rate so far, or the window closes.

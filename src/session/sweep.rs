@@ -116,6 +116,8 @@ impl<O: Owner> Sweep<'_, O> {
                     clean = if found_ours { 0 } else { clean + 1 };
                     left
                 }
+                // Nobody waits for an endpoint that does not answer any more.
+                Err(error) if self.bucket.is_silent() => return Err(error),
                 Err(error) => {
                     trouble = Some(error);
                     continue;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Job;
 use super::arrivals::{Arrivals, Schedule};
 use super::etag::Reproduced;
+use super::silence::{Gone, Silence};
 use super::throttle::Throttle;
 use crate::clock::{self, Instant};
 use crate::dataset::FileSpec;
@@ -39,6 +40,8 @@ pub struct Control {
     pub(super) reproduced: Reproduced,
     /// What refusals have taught of the endpoint's pace.
     pub(super) throttle: Throttle,
+    /// Whether anybody answers.
+    pub(super) silence: Silence,
     stage: AtomicU8,
     /// There is no allowance left for what a mover wanted.
     stopped: AtomicBool,
@@ -56,6 +59,22 @@ struct Queue {
     schedule: Schedule,
     /// Of the file that was taken last, since the origin; 0 in a closed loop.
     last_arrival: Duration,
+}
+
+/// A request that waits, counted until it goes on or is let go.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A file's turn.
@@ -78,6 +97,7 @@ impl Control {
             origin: clock::now(),
             reproduced: Reproduced::default(),
             throttle: Throttle::default(),
+            silence: Silence::default(),
             stage: AtomicU8::new(stage as u8),
             stopped: AtomicBool::new(false),
             ran_dry_ns: AtomicU64::new(u64::MAX),
@@ -108,7 +128,14 @@ impl Control {
 
     /// Whether nothing new may begin.
     pub fn is_draining(&self) -> bool {
-        matches!(self.stage(), Stage::Draining | Stage::Over) || self.is_stopped()
+        matches!(self.stage(), Stage::Draining | Stage::Over)
+            || self.is_stopped()
+            || self.silence.is_gone()
+    }
+
+    /// Whether the job ends because the endpoint has not answered for too long.
+    pub fn gone(&self) -> Option<Gone> {
+        self.silence.gone()
     }
 
     /// Whether the job stopped because its allowance is used up.
@@ -120,6 +147,12 @@ impl Control {
     pub(super) fn stop(&self) {
         self.stopped.store(true, Relaxed);
         self.runs_dry(self.since_start());
+    }
+
+    /// Waits before another attempt; `asked`: because the endpoint asked for it.
+    pub(super) async fn wait(&self, delay: Duration, asked: bool) {
+        let _asked = asked.then(|| Waiting::begin(&self.live.asked_to_wait));
+        clock::sleep(delay).await;
     }
 
     /// Hands out the next file of the job; `None` when there is none left.

@@ -17,6 +17,7 @@ mod mover;
 mod readings;
 mod request;
 mod retry;
+mod silence;
 mod sink;
 mod source;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
 pub use ledger::{Ground, Journal, Ledger};
 pub use retry::{RetryMode, RetryPolicy};
+pub use silence::Gone;
 #[cfg(test)]
 pub(crate) use sink::below;
 pub use sink::{Sink, check_destination};

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::allowance::Held;
 use super::mover::{FileError, Mover};
+use super::silence::Answer;
 use crate::clock;
 use crate::measure::{AttemptId, FailureClass, Live, Operation, Outcome, Probe};
 use crate::store::{Store, StoreError};
@@ -78,7 +79,7 @@ impl<S: Store> Mover<'_, S> {
             let Some(delay) = delay.filter(|_| !worker.control.is_draining()) else {
                 return Err(error);
             };
-            clock::sleep(delay).await;
+            worker.control.wait(delay, error.retry_after.is_some()).await;
             if worker.control.is_draining() {
                 return Err(error);
             }
@@ -102,6 +103,10 @@ impl<S: Store> Worker<'_, S> {
         throttle.sent(calls);
         let mut record = AttemptRecord::begin(self, id, held);
         let result = attempt(&record.probe).await;
+        record.answer = match &result {
+            Err(error) if is_unanswered(error, &record.probe) => Answer::NeverCame,
+            _ => Answer::Came,
+        };
         record.outcome = match &result {
             Ok(_) => Outcome::Ok,
             Err(error) => {
@@ -113,13 +118,21 @@ impl<S: Store> Worker<'_, S> {
                 }
                 let live = &self.control.live;
                 Live::add(&live.failed_attempts, 1);
-                let asked = error.retry_after.unwrap_or_default().as_nanos() as u64;
+                let asked = error.retry_after.unwrap_or_default().as_nanos();
+                let asked = u64::try_from(asked).unwrap_or(u64::MAX);
                 live.retry_after_max_ns.fetch_max(asked, Ordering::Relaxed);
                 Outcome::Failed(error.class)
             }
         };
         result
     }
+}
+
+/// Whether nothing at all came back.
+fn is_unanswered(error: &StoreError, probe: &Probe) -> bool {
+    matches!(error.class, FailureClass::Connection | FailureClass::Timeout)
+        && error.status.is_none()
+        && probe.first_byte_at().is_none()
 }
 
 /// Records an attempt when it ends, also when its future is dropped: then it was cut.
@@ -129,12 +142,14 @@ struct AttemptRecord<'a, 'h, S> {
     id: AttemptId,
     probe: Arc<Probe>,
     outcome: Outcome,
+    answer: Answer,
 }
 
 impl<'a, 'h, S> AttemptRecord<'a, 'h, S> {
     fn begin(worker: &'a Worker<'a, S>, id: AttemptId, held: &'a mut Held<'h>) -> Self {
         let probe = Probe::begin(&worker.control.live, worker.control.origin);
-        Self { worker, held, id, probe, outcome: Outcome::Cut }
+        worker.control.silence.attempt_begins();
+        Self { worker, held, id, probe, outcome: Outcome::Cut, answer: Answer::NotAwaited }
     }
 }
 
@@ -146,6 +161,7 @@ impl<S> Drop for AttemptRecord<'_, '_, S> {
             self.outcome = Outcome::UnderWay;
         }
         let ended = clock::now();
+        self.worker.control.silence.attempt_ended(self.probe.began, self.answer);
         self.held.settle(self.probe.payload_bytes());
         if self.outcome == Outcome::Ok && self.id.operation.moves_data() {
             let (took, live) = (ended.since(self.probe.began), &self.worker.control.live);

@@ -277,19 +277,21 @@ pub(super) fn job(files: u64, size: u64) -> Job {
     }
 }
 
-/// Runs a job to its end in simulated time.
+/// Runs a job to its end in simulated time: each file arrived or failed.
 fn drive(store: &Scripted, job: &Job) -> (WorkerReport, Duration) {
+    let (report, elapsed, files_done) = drive_to_any_end(store, job);
+    assert_eq!(files_done + report.failures.len() as u64, job.dataset.files());
+    (report, elapsed)
+}
+
+/// The same, and how many files arrived.
+fn drive_to_any_end(store: &Scripted, job: &Job) -> (WorkerReport, Duration, u64) {
     clock::simulate(async {
         let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
         let worker = Worker::new(store, job, &control, 0);
         worker.drive(0..job.settings.concurrency).await;
         let elapsed = control.origin.elapsed();
-        let report = worker.report();
-        assert_eq!(
-            Live::get(&control.live.files_done) + report.failures.len() as u64,
-            job.dataset.files()
-        );
-        (report, elapsed)
+        (worker.report(), elapsed, Live::get(&control.live.files_done))
     })
 }
 
@@ -645,4 +647,30 @@ fn a_destination_that_cannot_be_written_does_not_go_round_for_ever() {
         assert_eq!(failures.len(), 50);
         assert!(failures[0].reason.contains("/dev/null/"), "{:?}", failures[0]);
     });
+}
+
+#[test]
+fn a_task_whose_endpoint_is_gone_ends_before_it_has_tried_each_file() {
+    let gone = || Fault::Refuse(StoreError::new(FailureClass::Connection, "connection refused"));
+    let store = Scripted::with_faults("put", vec![gone(); 10_000]);
+    store.faults.borrow_mut().insert("delete", vec![gone(); 10_000].into());
+    let mut job = job(1000, 1000 * MIB);
+    job.settings.concurrency = 4;
+    let (report, elapsed, files_done) = drive_to_any_end(&store, &job);
+    assert_eq!(files_done, 0);
+    assert!(store.count("put") < 100, "{} attempts", store.count("put"));
+    assert!(elapsed < Duration::from_secs(300), "{elapsed:?}");
+    assert!((1..100).contains(&report.failures.len()), "{} files", report.failures.len());
+}
+
+#[test]
+fn a_task_outlives_an_endpoint_that_is_away_for_half_a_minute() {
+    let gone = || Fault::Refuse(StoreError::new(FailureClass::Connection, "connection refused"));
+    // Each attempt takes a second.
+    let store = Scripted::with_faults("put", vec![gone(); 30]);
+    let mut job = job(40, 40 * MIB);
+    job.settings.concurrency = 8;
+    let (report, _) = drive(&store, &job);
+    assert_eq!(report.failures, []);
+    assert_eq!(store.objects.borrow().len(), 40);
 }

@@ -286,15 +286,17 @@ fn synthetic(files: u64) -> Arc<Dataset> {
 
 /// Uploads that are read back, of files of this size, by movers that begin one after the other.
 fn verified_at(store: impl FnOnce() -> ModelStore, load: Load, file_bytes: u64) -> Trial {
+    run_at(store, Job { verify: true, ..job_of_synthetic(load, file_bytes) }, load)
+}
+
+fn job_of_synthetic(load: Load, file_bytes: u64) -> Job {
     let scale = Scale { files: Some(40), size: Some(ByteSize(40 * file_bytes)) };
     let dataset = Dataset::Synthetic(Synthetic::new("esnet-5MB", scale).expect("it is a profile"));
     let spread = match load {
         Load::WholeTask => Duration::ZERO,
         Load::Timed { warm_up, .. } => warm_up,
     };
-    let job =
-        Job { dataset: Arc::new(dataset), verify: true, spread, ..job(Flow::Up, load.order(), 1) };
-    run_at(store, job, load)
+    Job { dataset: Arc::new(dataset), spread, ..job(Flow::Up, load.order(), 1) }
 }
 
 fn effective(trial: &Trial) -> f64 {
@@ -343,4 +345,35 @@ fn a_verified_task_has_the_effective_speed_of_its_whole_time() {
     let task = trial.result.task.as_ref().expect("it is a whole task");
     let speed = task.effective_speed_bytes_per_second / FULL;
     assert!((effective(&trial) - speed).abs() < 1e-9 && speed < 0.52, "{speed}");
+}
+
+#[test]
+fn a_trial_ends_when_the_endpoint_asks_to_wait_for_longer_than_the_window() {
+    let stops = [Stop::after(10 * SECOND), Stop::at_once_after(10 * SECOND)];
+    // The second is more than anybody waits for.
+    for (stop, wait) in stops.into_iter().flat_map(|stop| [(stop, 290), (stop, 86_400)]) {
+        let retry_after = Duration::from_secs(wait);
+        let limits = Limits { transfers: Some(0), retry_after, ..Limits::none() };
+        let store = || ModelStore::new(Model::default(), limits, Retain::Layout, 1);
+        let trial = verified_at(store, timed(SECOND, stop), FILE_BYTES);
+        assert!(trial.took < 10 * SECOND, "{:?}", trial.took);
+        let warnings = &trial.result.warnings;
+        let put_off = |warning: &String| warning.contains("longer than the window of 10s");
+        assert!(warnings.iter().any(put_off), "{warnings:?}");
+        let throttled = trial.result.errors.throttled;
+        assert!((u64::from(MOVERS)..100).contains(&throttled), "{throttled} refusals");
+        assert_eq!(trial.result.retry_after_max_s, Some(wait as f64));
+    }
+}
+
+#[test]
+fn a_trial_goes_on_while_others_are_let_in_though_some_are_asked_to_wait_for_longer() {
+    let model = Model { connection_rate: Some(Rate(STREAM)), ..Model::default() };
+    let wait = Duration::from_secs(290);
+    let limits = Limits { transfers: Some(MOVERS / 2), retry_after: wait, ..Limits::none() };
+    let throttling = || ModelStore::new(model.clone(), limits.clone(), Retain::Layout, 1);
+    let load = timed(SECOND, Stop::at_once_after(10 * SECOND));
+    let trial = run_at(throttling, job_of_synthetic(load, FILE_BYTES), load);
+    assert!(trial.took > 10 * SECOND, "{:?}", trial.took);
+    assert!(trial.result.objects > 0 && trial.result.errors.throttled > 0);
 }

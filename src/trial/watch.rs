@@ -11,7 +11,7 @@ use crate::clock;
 use crate::interrupt::Interrupt;
 use crate::measure::{BIN, Live, TimesSoFar, resident_bytes};
 use crate::stats::is_stable;
-use crate::transfer::{Order, Stage};
+use crate::transfer::{Control, Gone, Order, Stage};
 
 /// How often the counters are looked at.
 const TICK: Duration = BIN;
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub times: Option<TimesSoFar>,
     /// Failed attempts.
     pub failed_attempts: u64,
+    /// The longest that an answer asked to wait; zero in a simulation, in which nobody waits.
+    pub asked_to_wait: Duration,
 }
 
 /// What the watch saw.
@@ -75,7 +77,8 @@ pub(super) async fn until_over(
 ) -> Watched {
     let job = crew.job();
     let bytes = (job.order == Order::Once).then(|| job.dataset.bytes());
-    let mut watch = Watch { crew, bytes, progress, seen: Watched::default() };
+    let mut watch =
+        Watch { crew, bytes, progress, wire_bytes: 0, idle: false, seen: Watched::default() };
     watch.seen.threads = crew.threads();
     watch.seen.simulated = crew.is_simulated();
     let interrupted = tokio::select! {
@@ -98,6 +101,10 @@ struct Watch<'a> {
     /// In the dataset, when it is moved once.
     bytes: Option<u64>,
     progress: &'a mut dyn FnMut(&Snapshot),
+    /// Bytes on the wire at the last tick.
+    wire_bytes: u64,
+    /// Nothing moved since the tick before.
+    idle: bool,
     seen: Watched,
 }
 
@@ -106,12 +113,13 @@ impl Watch<'_> {
         match load {
             Load::WholeTask => {
                 let opened = self.edge();
-                while !self.tick().await {}
+                while !self.tick().await && self.crew.control().gone().is_none() {}
                 self.seen.closed = since_start(&self.crew.control());
                 self.seen.edges = opened.zip(self.edge()).map(<[Edge; 2]>::from);
+                self.let_end_if_gone().await;
             }
             Load::Timed { warm_up, stop } => {
-                self.warm_up(warm_up, stop.then).await;
+                self.warm_up(warm_up, stop).await;
                 let opened = self.edge();
                 // On borders of bins, so that the bins of the window are whole and lie within it.
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
@@ -128,11 +136,11 @@ impl Watch<'_> {
 
     /// Until the time is over and every mover is under way: has moved something, or where nothing waits for a
     /// part to end, has begun to. Where calls are refused it takes long until all have been let in.
-    async fn warm_up(&mut self, warm_up: Duration, then: Then) {
+    async fn warm_up(&mut self, warm_up: Duration, stop: Stop) {
         self.until(warm_up).await;
         let control = self.crew.control();
         let movers = u64::from(self.crew.job().settings.concurrency);
-        let under_way = match then {
+        let under_way = match stop.then {
             Then::Drain => &control.live.movers_warm,
             // An effective speed needs files that were read back.
             Then::LetGo if self.crew.job().reads_back() => &control.live.movers_warm,
@@ -146,10 +154,26 @@ impl Watch<'_> {
                 ));
                 return;
             }
-            if self.tick().await {
+            if self.tick().await || self.is_in_vain(stop) {
                 return;
             }
         }
+    }
+
+    /// Whether nothing would come of waiting any longer.
+    fn is_in_vain(&self, stop: Stop) -> bool {
+        self.crew.control().gone().is_some() || self.is_put_off(stop)
+    }
+
+    /// Whether all movers wait, because the endpoint asked for it, for longer than the window lasts; or do not wait,
+    /// because it asked for more than anybody waits for.
+    fn is_put_off(&self, stop: Stop) -> bool {
+        let (control, job) = (self.crew.control(), self.crew.job());
+        let wait = longest_wait(&control);
+        let waiting = Live::get(&control.live.asked_to_wait);
+        let all_are_asked = waiting >= u64::from(job.settings.concurrency);
+        let is_longer = stop.window.is_some_and(|window| wait > window);
+        self.idle && is_longer && (all_are_asked || wait > job.retry.retry_after_max)
     }
 
     /// Until the first reason to stop.
@@ -158,8 +182,11 @@ impl Watch<'_> {
         let mut rates = Rates::since(self);
         loop {
             let (control, stable) = (self.crew.control(), stop.stable);
-            if control.is_stopped() {
+            if control.is_stopped() || control.gone().is_some() {
                 return Stopped::TimeIsOver;
+            }
+            if let Some(window) = stop.window.filter(|_| self.is_put_off(stop)) {
+                return Stopped::PutOff { window, wait: longest_wait(&control) };
             }
             if control.ran_dry().is_some() {
                 return Stopped::RanDry;
@@ -188,6 +215,7 @@ impl Watch<'_> {
         self.seen.backlog_files = control.backlog_files();
         let ended = match why {
             Stopped::RanDry => self.enter(Stage::Finishing),
+            Stopped::PutOff { .. } => self.enter(Stage::Over),
             _ if then == Then::LetGo => self.enter(Stage::Over),
             _ => self.enter(Stage::Draining),
         };
@@ -196,8 +224,15 @@ impl Watch<'_> {
         self.seen.rule = match why {
             Stopped::Stable(stretch) => Rule::Stable(stretch),
             Stopped::NeverStable(stretch) => Rule::NeverStable(stretch),
-            Stopped::TimeIsOver | Stopped::RanDry => Rule::Steady,
+            Stopped::TimeIsOver | Stopped::RanDry | Stopped::PutOff { .. } => Rule::Steady,
         };
+        if let Stopped::PutOff { window, wait } = why {
+            self.seen.warnings.push(format!(
+                "the endpoint asked to wait for {}, longer than the window of {}: the trial ended there",
+                humantime::format_duration(wait),
+                humantime::format_duration(window),
+            ));
+        }
         if self.seen.closed <= self.seen.opened {
             self.seen.warnings.push(
                 "the load was over before all movers were warm: it was measured from its beginning, without percentiles".into(),
@@ -209,8 +244,12 @@ impl Watch<'_> {
 
     /// A load of a given size goes on to its end; any other drains, or is let go.
     async fn finish(&mut self, why: Stopped, then: Then) {
+        if why == Stopped::RanDry {
+            while !self.tick().await && self.crew.control().gone().is_none() {}
+        }
         match why {
-            Stopped::RanDry => while !self.tick().await {},
+            _ if self.crew.control().gone().is_some() => self.let_end_if_gone().await,
+            Stopped::RanDry | Stopped::PutOff { .. } => {}
             _ if then == Then::LetGo => {}
             _ => self.drain().await,
         }
@@ -225,9 +264,24 @@ impl Watch<'_> {
         while !self.tick().await && since_start(&control) - began < limit {}
     }
 
+    /// Where nobody answers any more, movers may note how their files ended; nothing else is waited for.
+    async fn let_end_if_gone(&mut self) {
+        let control = self.crew.control();
+        let Some(Gone { attempts, silent_for }) = control.gone() else { return };
+        self.seen.warnings.push(format!(
+            "the endpoint did not answer {attempts} attempts in a row over {}: nothing more was tried",
+            humantime::format_duration(Duration::from_secs(silent_for.as_secs())),
+        ));
+        let began = since_start(&control);
+        while !self.tick().await && since_start(&control) - began < DRAIN_MIN {}
+    }
+
     async fn until(&mut self, end: Duration) {
-        let dry = |watch: &Self| watch.crew.control().ran_dry().is_some();
-        while since_start(&self.crew.control()) < end && !dry(self) && !self.tick().await {}
+        let over = |watch: &Self| {
+            let control = watch.crew.control();
+            control.ran_dry().is_some() || control.gone().is_some()
+        };
+        while since_start(&self.crew.control()) < end && !over(self) && !self.tick().await {}
     }
 
     fn edge(&self) -> Option<Edge> {
@@ -254,16 +308,21 @@ impl Watch<'_> {
         }
         let (control, job) = (self.crew.control(), self.crew.job());
         let live = &control.live;
+        let wire_bytes = Live::get(&live.wire_bytes);
+        self.idle = wire_bytes == self.wire_bytes;
+        self.wire_bytes = wire_bytes;
+        let simulated = self.crew.is_simulated();
         (self.progress)(&Snapshot {
             elapsed: since_start(&control),
             stage: control.stage(),
-            wire_bytes: Live::get(&live.wire_bytes),
+            wire_bytes,
             files_done: Live::get(&live.files_done),
             files_failed: Live::get(&live.files_failed),
             files: (job.order == Order::Once).then(|| job.dataset.files()),
             bytes: self.bytes,
             times: live.times.percentiles(),
             failed_attempts: Live::get(&live.failed_attempts),
+            asked_to_wait: if simulated { Duration::ZERO } else { longest_wait(&control) },
         });
         stopped
     }
@@ -279,6 +338,16 @@ enum Stopped {
     Stable(Duration),
     /// The time was over before so much of it was stable.
     NeverStable(Duration),
+    /// The endpoint asked all movers to wait for longer than the window.
+    PutOff {
+        window: Duration,
+        wait: Duration,
+    },
+}
+
+/// The longest that an answer asked to wait.
+fn longest_wait(control: &Control) -> Duration {
+    Duration::from_nanos(Live::get(&control.live.retry_after_max_ns))
 }
 
 /// What passed the sockets from tick to tick.

@@ -9,6 +9,7 @@ mod clean;
 mod clients;
 mod closed_forms;
 mod corrupt;
+mod elsewhere;
 mod etags;
 mod faults;
 mod hostile;

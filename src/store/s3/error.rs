@@ -227,8 +227,10 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 /// Seconds or a date (RFC 9110, 10.2.3); a date in the past means now.
 fn retry_after(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+    let digits = value.trim();
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than fits is as long as it can be.
+        return Some(Duration::from_secs(digits.parse().unwrap_or(u64::MAX)));
     }
     Some(http_date(value)?.duration_since(SystemTime::now()).unwrap_or_default())
 }
@@ -285,7 +287,9 @@ mod tests {
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let century = retry_after("Sun, 06 Nov 2094 08:49:37 GMT").unwrap();
         assert!(century > Duration::from_secs(365 * 24 * 3600), "{century:?}");
+        assert_eq!(retry_after(&"9".repeat(30)), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after(" "), None);
         assert_eq!(retry_after("-1"), None);
     }
 }
