@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
+use super::beats::Beats;
 use super::bucket::Bucket;
 use super::marker::{Identity, Marker, marker_key, run_prefix};
 use super::sweep::{Left, Owner, Sweep, Whose};
@@ -21,6 +22,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::store::{ObjectInfo, OpenUpload, Upload};
+use crate::terminal;
 use crate::transfer::{Ground, Journal, Ledger};
 
 /// How often the marker is written anew.
@@ -33,6 +35,7 @@ pub(super) struct Claim<'a> {
     prefix: String,
     /// `None` if nothing is written.
     marked: Option<Marked>,
+    beats: Beats,
     ledger: Arc<Ledger>,
 }
 
@@ -60,7 +63,7 @@ impl<'a> Claim<'a> {
         let prefix = run_prefix(target_prefix, identity.name());
         let key = marker_key(&prefix);
         let marked = Marked::now(identity, key, false);
-        let claim = Self { bucket, prefix, marked: Some(marked), ledger: Arc::default() };
+        let claim = Self::of(bucket, prefix, Some(marked), Arc::default());
         claim.beat().await?;
         Ok(claim)
     }
@@ -75,12 +78,8 @@ impl<'a> Claim<'a> {
         interrupt: &Interrupt,
     ) -> Result<Self> {
         let key = marker_key(&run_prefix(target_prefix, identity.name()));
-        let claim = Self {
-            bucket,
-            prefix: target_prefix.to_owned(),
-            marked: Some(Marked::now(identity, key, true)),
-            ledger: Arc::new(Ledger::shared(journal)),
-        };
+        let (prefix, marked) = (target_prefix.to_owned(), Marked::now(identity, key, true));
+        let claim = Self::of(bucket, prefix, Some(marked), Arc::new(Ledger::shared(journal)));
         interrupt.unless_asked(claim.sees_no_other()).await?;
         claim.beat().await?;
         match claim.sees_no_other().await {
@@ -94,7 +93,16 @@ impl<'a> Claim<'a> {
 
     /// Objects of others, which are read with keys that may do no more: nothing is written or deleted.
     pub(super) fn to_read(bucket: &'a Bucket, prefix: &str) -> Self {
-        Self { bucket, prefix: prefix.to_owned(), marked: None, ledger: Arc::default() }
+        Self::of(bucket, prefix.to_owned(), None, Arc::default())
+    }
+
+    fn of(
+        bucket: &'a Bucket,
+        prefix: String,
+        marked: Option<Marked>,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        Self { bucket, prefix, marked, beats: Beats::begin(), ledger }
     }
 
     /// What every key of this run's objects begins with.
@@ -122,8 +130,10 @@ impl<'a> Claim<'a> {
                     let _ = beat.await;
                     break done;
                 }
-                // A beat that fails harms nobody yet, and the transfer's own requests will tell.
-                Either::Right(_) => {}
+                // One that fails harms nobody yet.
+                Either::Right((beat, _)) => {
+                    self.beats.sent(&beat).iter().for_each(|warning| terminal::say(warning));
+                }
             }
         };
         // The panic itself is on standard error already.
@@ -262,5 +272,34 @@ impl Owner for Ledger {
 
     fn aborted(&self, upload: &Upload) {
         self.upload_ended(upload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pace::Paces;
+    use crate::store::Place;
+    use crate::store::model::{ModelStore, Retain};
+    use crate::storj::Limits;
+
+    #[test]
+    fn a_run_whose_marker_cannot_be_written_anew_counts_its_missed_signs_of_life() {
+        let missed = clock::simulate(async {
+            let limits = Limits {
+                key_writes_per_second: Some(1e-6),
+                key_writes_burst: 1,
+                retry_after: Duration::from_secs(1),
+                ..Limits::none()
+            };
+            let store = ModelStore::new(Default::default(), limits, Retain::Memory, 1);
+            let bucket = Bucket::open(&Place::Simulated(store), &Paces::default());
+            let claim = Claim::unique(&bucket, "p/", &Identity::new().unwrap()).await;
+            let claim = claim.expect("the first is let in");
+            let work = async { Ok(clock::sleep(HEARTBEAT * 5).await) };
+            claim.while_alive(work).await.unwrap();
+            claim.beats.missed()
+        });
+        assert!(missed >= 3, "{missed}");
     }
 }

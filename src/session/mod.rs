@@ -1,6 +1,7 @@
 //! What a verb does from beginning to end: finds the target, claims a prefix, runs trials, saves each,
 //! cleans up after itself, also after Ctrl-C.
 
+mod beats;
 mod bucket;
 mod check;
 mod claim;
