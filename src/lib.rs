@@ -67,6 +67,10 @@
 //! * **A 429 is learned from** ([`transfer::RetryMode`]): movers that are told to wait the same time, wake together
 //!   and empty the bucket of calls together took 452 s for what rclone does in 117 s. They share one pace in
 //!   calls (not requests: a small file takes four), which falls and recovers as in the AWS SDKs' adaptive mode.
+//! * **Silence ends a task, an answer never does** ([`transfer::Gone`]). Retries belong to a request; that nobody is
+//!   there any more is only seen by all movers together, and what is under way from before may still be answered. A
+//!   clean-up then asks once and says what may be left.
+//! * **What a server names is told, not followed**: another host gets no signed request, and a proxy only a tunnel.
 //! * **A trial's records are beside the result, not in it**: histograms, a series and, when asked for,
 //!   each attempt ([`trial::Records`]). They are written after `result.json`, which is whole without them.
 //! * **A cap holds because bytes are taken before they are sent** ([`transfer::Allowance`]): an attempt takes

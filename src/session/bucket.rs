@@ -333,6 +333,10 @@ impl Bucket {
         if let Some(hint) = &error.hint {
             return sentence.hint(hint);
         }
+        if let (FailureClass::Throttled, Some(wait)) = (error.class, error.retry_after) {
+            let wait = duration(wait);
+            return sentence.hint(format!("the endpoint asks to wait for {wait}: try again then"));
+        }
         let hint = match (error.code.as_deref(), error.class) {
             (Some("NoSuchBucket"), _) => "create the bucket first, or mend its name",
             (Some("SignatureDoesNotMatch"), _) => {

@@ -74,6 +74,17 @@ fn keys_that_the_endpoint_does_not_know_are_told_at_once() {
 }
 
 #[test]
+fn a_wait_that_is_longer_than_anybody_waits_is_told_and_the_end() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let quirk = refuses(503, "SlowDown", "Retry-After: 3600\r\n");
+    let hostile = Hostile::in_front_of(&serve.endpoint(), Operation::GetBucketLocation, quirk);
+    let refused = Tidegate::at(&hostile.endpoint()).run_plain("clean", &[TARGET]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("asks to wait for 1h: try again then"), "{}", refused.stderr);
+    assert_eq!(hostile.count(Operation::GetBucketLocation), 1, "it is not asked again");
+}
+
+#[test]
 fn a_long_wait_that_the_endpoint_asks_for_is_told_when_it_begins() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let quirk = refuses(503, "SlowDown", "Retry-After: 290\r\n");

@@ -125,29 +125,21 @@ fn answered(tried: &[(IpAddr, Result<(), String>)]) -> Check {
             Err(why) => dead.push(format!("{address} ({why})")),
         }
     }
-    let (alive, dead) = match (alive.len(), dead.is_empty()) {
-        (_, true) => {
-            return Check::ok(
-                "addresses",
-                format!("connections are shared by {}", alive.join(", ")),
-            );
-        }
-        (0, false) => {
-            let none = Error::environment(format!("no address answers: {}", dead.join(", ")));
-            return Check::failed(
-                "addresses",
-                &none.hint(
-                    "see that the endpoint's port is right and that it can be reached from here",
-                ),
-            );
-        }
-        (_, false) => (alive.join(", "), dead.join(", ")),
-    };
-    Check::warning(
-        "addresses",
-        format!("no connection to {dead}; {alive} carries everything"),
-        "mend the address or take it out of the DNS: until then other programs may wait for it",
-    )
+    let (all_alive, all_dead) = (alive.join(", "), dead.join(", "));
+    match (alive.len(), dead.is_empty()) {
+        (1, true) => Check::ok("addresses", format!("{all_alive} answers")),
+        (_, true) => Check::ok("addresses", format!("{all_alive} share the connections")),
+        (0, false) => Check::failed(
+            "addresses",
+            &Error::environment(format!("no address answers: {all_dead}"))
+                .hint("see that the endpoint's port is right and that it can be reached from here"),
+        ),
+        (_, false) => Check::warning(
+            "addresses",
+            format!("no connection to {all_dead}; {all_alive} carries everything"),
+            "mend the address or take it out of the DNS: until then other programs may wait for it",
+        ),
+    }
 }
 
 /// The proxy that the environment names; `None` if there is none.
