@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::credentials::{self, Credentials};
-use super::http_client::{Sockets, Trust, client_config};
+use super::http_client::{Route, Sockets, Trust, client_config};
 use super::proxy::Way;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
@@ -59,7 +59,6 @@ pub struct Connection {
     pub(super) expire_after: Option<Duration>,
     /// An object is written only where none is (`If-None-Match: *`).
     pub(super) only_new: bool,
-    way: Way,
 }
 
 impl Config {
@@ -108,11 +107,7 @@ impl Config {
             receive_buffer_bytes: self.receive_buffer_bytes,
             pace: self.pace,
             tls,
-            proxy: match &way {
-                Way::Through(proxy) => Some(Arc::clone(proxy)),
-                Way::Direct | Way::PastProxy(_) => None,
-            },
-            addresses: Arc::default(),
+            route: Arc::new(Route::new(way)),
         };
         Ok(Connection {
             endpoint: text_of(&endpoint),
@@ -124,7 +119,6 @@ impl Config {
             stall_timeout: self.stall_timeout,
             expire_after: None,
             only_new: false,
-            way,
         })
     }
 }
@@ -152,7 +146,7 @@ impl Connection {
 
     /// A sentence if the environment names a proxy: what becomes of it.
     pub fn proxy(&self) -> Option<String> {
-        match &self.way {
+        match &self.sockets.route.way {
             Way::Direct => None,
             way => Some(way.to_string()),
         }

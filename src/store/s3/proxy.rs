@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -14,12 +13,13 @@ use url::{Host, Url};
 use crate::error::{Error, Result};
 
 /// How connections get to an endpoint.
-#[derive(Clone, Debug)]
-pub(super) enum Way {
+#[derive(Clone, Debug, Default)]
+pub(in crate::store::s3) enum Way {
     /// Directly, as far as the environment says.
+    #[default]
     Direct,
     /// Through a tunnel.
-    Through(Arc<Proxy>),
+    Through(Proxy),
     /// Directly, though this variable names a proxy: one for clear text would see the requests.
     PastProxy(&'static str),
 }
@@ -54,10 +54,16 @@ impl Way {
         let is_excepted = exceptions.split(',').any(|entry| covers(entry.trim(), endpoint));
         match (is_excepted, is_https) {
             (true, _) => Ok(Self::Direct),
-            (false, true) => {
-                Proxy::parse(name, value.trim()).map(|proxy| Self::Through(Arc::new(proxy)))
-            }
+            (false, true) => Proxy::parse(name, value.trim()).map(Self::Through),
             (false, false) => Ok(Self::PastProxy(name)),
+        }
+    }
+
+    /// What connections go through, if anything.
+    pub(in crate::store::s3) fn proxy(&self) -> Option<&Proxy> {
+        match self {
+            Self::Through(proxy) => Some(proxy),
+            Self::Direct | Self::PastProxy(_) => None,
         }
     }
 }
@@ -209,7 +215,7 @@ mod tests {
         let shown = format!("{way} {way:?}");
         assert!(!shown.contains("5ecret") && !shown.contains("us%40er"), "{shown}");
         let Way::Through(proxy) = way else { panic!("{way}") };
-        assert_eq!(proxy.authorization.clone().unwrap(), "Basic dXNAZXI6NWVjcmV0");
+        assert_eq!(proxy.authorization.unwrap(), "Basic dXNAZXI6NWVjcmV0");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::super::proxy::Proxy;
+use super::super::proxy::Way;
 use super::addresses::Addresses;
 use super::certificate::BadCertificate;
 use super::connection::HttpConnection;
@@ -44,15 +44,29 @@ pub(in crate::store::s3) struct Sockets {
     pub(in crate::store::s3) pace: Option<Arc<Pace>>,
     /// For `https` origins.
     pub(in crate::store::s3) tls: Option<Arc<rustls::ClientConfig>>,
-    /// Through which connections go.
-    pub(in crate::store::s3) proxy: Option<Arc<Proxy>>,
-    /// Whose turn it is.
-    pub(in crate::store::s3) addresses: Arc<Addresses>,
+    /// How they get to the endpoint.
+    pub(in crate::store::s3) route: Arc<Route>,
 }
 
 /// The kernel's default made uploads over loopback slow or fast by chance. With 1 MiB a byte costs three
 /// fifths of the CPU time that it costs with 256 KiB; more did not help.
 pub const LOOPBACK_SEND_BUFFER_BYTES: u32 = 1 << 20;
+
+/// How connections get to the endpoint, the same for all threads.
+#[derive(Debug, Default)]
+pub(in crate::store::s3) struct Route {
+    /// Past a proxy or through it.
+    pub(in crate::store::s3) way: Way,
+    /// Whose turn it is.
+    addresses: Addresses,
+}
+
+impl Route {
+    /// No address has been tried.
+    pub(in crate::store::s3) fn new(way: Way) -> Self {
+        Self { way, addresses: Addresses::default() }
+    }
+}
 
 impl Sockets {
     fn send_buffer_bytes_to(&self, address: IpAddr) -> Option<u32> {
@@ -195,7 +209,7 @@ pub(in crate::store::s3) async fn try_each_address(
 
 /// The addresses of the host, or those of the proxy, which looks up the host itself.
 async fn look_up(origin: &Origin, sockets: &Sockets) -> io::Result<Vec<SocketAddr>> {
-    let (host, port) = match &sockets.proxy {
+    let (host, port) = match sockets.route.way.proxy() {
         Some(proxy) => (&proxy.host, proxy.port),
         None => (&origin.host, origin.port),
     };
@@ -203,7 +217,7 @@ async fn look_up(origin: &Origin, sockets: &Sockets) -> io::Result<Vec<SocketAdd
 }
 
 async fn connect_to_any(addresses: Vec<SocketAddr>, sockets: &Sockets) -> io::Result<TcpStream> {
-    sockets.addresses.connect(addresses, |address| connect_to(address, sockets)).await
+    sockets.route.addresses.connect(addresses, |address| connect_to(address, sockets)).await
 }
 
 async fn connect_to(address: SocketAddr, sockets: &Sockets) -> io::Result<TcpStream> {
@@ -232,7 +246,7 @@ async fn secure(
     let name = ServerName::try_from(origin.host.clone())
         .map_err(|error| ConnectorError::user(error.into()))?;
     let peer = stream.peer_addr();
-    let stream = match &sockets.proxy {
+    let stream = match sockets.route.way.proxy() {
         Some(proxy) => tunnel(stream, &origin.authority(), proxy).await?,
         None => stream,
     };
@@ -242,7 +256,7 @@ async fn secure(
     if let (Err(error), Ok(peer)) = (&shaken, peer)
         && !error.is_user()
     {
-        sockets.addresses.leave(peer);
+        sockets.route.addresses.leave(peer);
     }
     shaken
 }
@@ -270,8 +284,7 @@ mod tests {
             receive_buffer_bytes: None,
             pace: None,
             tls: None,
-            proxy: None,
-            addresses: Arc::default(),
+            route: Arc::default(),
         };
         let to = |sockets: Sockets, address: &str| {
             sockets.send_buffer_bytes_to(address.parse().expect("an address"))

@@ -33,7 +33,7 @@ use answer::{Answer, Bound};
 pub(super) use certificate::BadCertificate;
 pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 use connect::{Origin, open};
-pub(super) use connect::{Sockets, tls_version, try_each_address};
+pub(super) use connect::{Route, Sockets, tls_version, try_each_address};
 use connection::HttpConnection;
 pub(super) use observed::{Carries, Observed};
 use pool::Pool;
