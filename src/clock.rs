@@ -18,6 +18,10 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
+use time::OffsetDateTime;
+
+use crate::error::{Error, Result};
+
 /// A point in time: nanoseconds since the process first asked (real) or since the simulation began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
@@ -83,6 +87,32 @@ pub fn calendar() -> SystemTime {
 /// Time as it passes for people, also inside [`simulate`]: only for what a simulation itself costs.
 pub fn real() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+/// Sees that the machine's clock shows a time that has a date: requests are signed with it, results are named by it.
+///
+/// # Errors
+/// If it is before 1970 or after 9999.
+pub fn check_date() -> Result<()> {
+    date_of(SystemTime::now()).map(drop)
+}
+
+/// The date and time of the machine's clock in UTC; the first of 1970 when it has none (see [`check_date`]).
+pub fn date() -> OffsetDateTime {
+    date_of(SystemTime::now()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// RFC 3339 has years of four digits, and signatures and objects no time before 1970.
+fn date_of(time: SystemTime) -> Result<OffsetDateTime> {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).ok();
+    let date = since_1970.and_then(|since| {
+        let seconds = i64::try_from(since.as_secs()).ok()?;
+        OffsetDateTime::from_unix_timestamp(seconds).ok()
+    });
+    date.ok_or_else(|| {
+        Error::environment("this machine's clock shows a time before 1970 or after 9999")
+            .hint("set it, such as with `timedatectl set-ntp true`: endpoints refuse what is signed with a wrong time")
+    })
 }
 
 /// How often simulated time has moved somebody so far; 0 outside of [`simulate`].
@@ -357,6 +387,22 @@ mod tests {
     use super::*;
     use futures::StreamExt;
     use futures::stream::FuturesUnordered;
+
+    #[test]
+    fn a_clock_without_a_date_gets_a_sentence() {
+        let second = Duration::from_secs(1);
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        let time = SystemTime::UNIX_EPOCH + 3 * second / 2;
+        assert_eq!(date_of(time).unwrap().unix_timestamp(), 1);
+        assert_eq!(date_of(last).unwrap().year(), 9999);
+        for time in
+            [SystemTime::UNIX_EPOCH - second, last + second, last + Duration::from_secs(1 << 62)]
+        {
+            let error = date_of(time).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.next_step().is_some(), "{error}");
+        }
+    }
 
     #[test]
     fn parts_beside_each_other_keep_the_same_time() {

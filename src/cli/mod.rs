@@ -19,6 +19,7 @@ mod tune;
 
 use clap::{Parser, Subcommand};
 
+use crate::clock;
 use crate::error::Result;
 
 /// Measure and tune the transfer of large research datasets to and from Storj, driven the way a
@@ -61,6 +62,7 @@ enum Verb {
 /// # Errors
 /// What the user is told; its kind decides the exit code.
 pub fn run(cli: Cli) -> Result<()> {
+    clock::check_date()?;
     match cli.verb {
         Verb::Tune(args) => tune::run(args),
         Verb::Run(args) => run::run(args),

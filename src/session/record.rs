@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use super::journal;
 use super::marker::Identity;
+use crate::clock;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::measure;
@@ -185,11 +185,10 @@ pub(super) fn command() -> Vec<String> {
 /// The present, `20260101T000000Z`.
 pub(super) fn compact_now() -> String {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    OffsetDateTime::now_utc().format(format).expect("a date has all these components")
+    clock::date().format(format).expect("a date has all these components")
 }
 
 /// The present, RFC 3339.
 pub(super) fn now_rfc3339() -> String {
-    let now = OffsetDateTime::now_utc().replace_nanosecond(0).expect("zero is a nanosecond");
-    now.format(&Rfc3339).expect("a date has all these components")
+    clock::date().format(&Rfc3339).expect("a date has all these components")
 }
