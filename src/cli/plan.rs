@@ -82,7 +82,12 @@ pub(super) fn run(args: Args) -> Result<()> {
         globus_tasks,
         gridftp: Gridftp::of(iperf3, process),
         simulated: args.simulated(&question, &ground)?,
-        warnings: [evidence.left_out.clone(), evidence.taken_for.clone()].concat(),
+        warnings: [
+            evidence.left_out.clone(),
+            evidence.taken_for.clone(),
+            iperf3.as_ref().and_then(Iperf3::warning).into_iter().collect(),
+        ]
+        .concat(),
     };
     let plan = question.answer(models, given)?;
     let plan = session::save_plan(plan, &args.results)?;
