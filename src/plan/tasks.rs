@@ -32,6 +32,9 @@ pub struct Task {
     pub verified: bool,
     /// Errors on the way.
     pub faults: u64,
+    /// Files that a sync found to be there already.
+    #[serde(default)]
+    pub files_skipped: u64,
     /// When it was requested and completed, in seconds since 1970.
     #[serde(skip)]
     pub during_s: [f64; 2],
@@ -63,6 +66,9 @@ pub struct Compared {
 pub struct Tasks {
     /// Each.
     pub compared: Vec<Compared>,
+    /// Those that nothing is learned from, and why.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// Their own numbers, when they are enough.
     pub own: Option<OwnFit>,
     /// Errors of all events, by their code.
@@ -115,6 +121,10 @@ impl Task {
             .or_else(|| Some(shown.files?.saturating_sub(shown.files_skipped.unwrap_or(0))));
         let (files, bytes) = (files.unwrap_or(0), shown.bytes_transferred.unwrap_or(0));
         let seconds = to - from;
+        let skipped = shown.files_skipped.unwrap_or(0);
+        if files == 0 && skipped > 0 {
+            return Err(wrong(&format!("its sync skipped all {skipped} files")));
+        }
         if files == 0 || bytes == 0 || seconds <= 0.0 {
             return Err(wrong("it moved nothing, or in no time"));
         }
@@ -125,6 +135,7 @@ impl Task {
             seconds,
             verified: shown.verify_checksum.unwrap_or(true),
             faults: shown.faults.unwrap_or(0),
+            files_skipped: skipped,
             during_s: [from, to],
         })
     }
@@ -135,6 +146,19 @@ impl Task {
         near(shape.files(), self.files as f64) && near(shape.bytes(), self.bytes as f64)
     }
 
+    /// Why nothing is learned from it: no model knows what it takes to look at files that are not moved.
+    fn left_out(&self) -> Option<String> {
+        let Self { name, files, files_skipped, .. } = self;
+        let all = files.saturating_add(*files_skipped);
+        (*files_skipped > 0).then(|| {
+            format!(
+                "{}: its sync skipped {files_skipped} of {all} files; it is not compared and not fitted, for looking at \
+                 those took time, too",
+                name.escape_debug()
+            )
+        })
+    }
+
     /// Effective speed.
     pub(super) fn speed(&self) -> f64 {
         self.bytes as f64 / self.seconds
@@ -142,7 +166,8 @@ impl Task {
 }
 
 impl Tasks {
-    /// Compares tasks with the model; each has a DTN for itself, with the question's settings.
+    /// Compares tasks with the model; each has a DTN for itself, with the question's settings. One that skipped files
+    /// is left out.
     ///
     /// # Errors
     /// If a way that is needed was not measured.
@@ -152,12 +177,14 @@ impl Tasks {
         question: &Question,
         models: &Models,
     ) -> Result<Self> {
+        let left_out = tasks.iter().filter_map(Task::left_out).collect();
+        let tasks: Vec<Task> = tasks.into_iter().filter(|task| task.files_skipped == 0).collect();
         let own = OwnFit::of(&tasks);
         let compare = |task| compared(task, &events, question, models);
         let compared = tasks.into_iter().map(compare).collect::<Result<_>>()?;
         let errors = errors_by_code(&events).into_iter();
         let events = errors.map(|(code, times)| format!("{code}: {times}")).collect();
-        Ok(Self { compared, own, events })
+        Ok(Self { compared, left_out, own, events })
     }
 
     /// How many the model does not hold.

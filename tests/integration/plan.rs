@@ -233,6 +233,56 @@ fn a_task_that_disagrees_is_flagged_and_changes_nothing() {
 }
 
 #[test]
+fn a_capped_test_of_iperf3_is_read_from_powershell_and_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let stream = |sender: bool| json!({ "sender": { "sender": sender, "mean_rtt": 20_000 } });
+    let sum = json!({ "bits_per_second": 800e6 });
+    let test = json!({
+        "start": { "test_start": { "num_streams": 2, "bidir": 1, "target_bitrate": 400_000_000 } },
+        "end": {
+            "streams": [stream(true), stream(true), stream(false), stream(false)],
+            "sum_received": sum, "sum_received_bidir_reverse": sum,
+        },
+    });
+    let utf16: Vec<u8> =
+        format!("\u{feff}{test}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let path = directory.path().join("iperf3.json");
+    fs::write(&path, utf16).unwrap();
+    let arguments = ["--seeds", "1", "--nodes", "1", "--iperf3", text(&path)];
+    let plan = simulated(&Tidegate::embedded(), &arguments);
+    assert_eq!(plan["gridftp"]["iperf3"]["streams"], 2);
+    assert_eq!(plan["gridftp"]["iperf3"]["stream_bytes_per_second"], 50e6);
+    let warnings = plan["warnings"].to_string();
+    assert!(warnings.contains("held to 50.0 MB/s each"), "{warnings}");
+}
+
+#[test]
+fn a_sync_that_skipped_files_is_told_and_kept_out_of_the_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut arguments = vec!["--seeds".to_owned(), "1".into(), "--nodes".into(), "1".into()];
+    // Whole tasks of a startup of 6 s and 100 MB/s; the sync takes ten minutes for the files it leaves alone.
+    for (number, files) in [1, 2, 4, 8, 16, 32, 64].into_iter().enumerate() {
+        let bytes = files * 100_000_000 * (number as u64 + 1).pow(2);
+        let mut task = task(files, bytes, 6 + bytes / 100_000_000);
+        if files == 4 {
+            task["files_skipped"] = json!(990);
+            task["completion_time"] = json!("2026-01-02T03:10:00+00:00");
+        }
+        let path = directory.path().join(format!("{number}.json"));
+        fs::write(&path, task.to_string()).unwrap();
+        arguments.extend(["--globus-task".into(), text(&path).to_owned()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let plan = simulated(&Tidegate::embedded(), &arguments);
+    let tasks = &plan["globus_tasks"];
+    assert_eq!(tasks["compared"].as_array().unwrap().len(), 6);
+    let left_out = tasks["left_out"].to_string();
+    assert!(left_out.contains("4 files: its sync skipped 990 of 994 files"), "{left_out}");
+    let startup_s = tasks["own"]["startup_s"].as_f64().unwrap();
+    assert!((startup_s - 6.0).abs() < 0.5, "{}", tasks["own"]);
+}
+
+#[test]
 fn what_cannot_be_planned_is_refused_in_a_sentence() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
@@ -272,6 +322,14 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
     );
     refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "no Globus task");
     refused(&[&simulate[..], &["--iperf3", text(&empty)]].concat(), "no test of iperf3");
+    let grouped = file("grouped.csv", "path,size_bytes\na.nc,\"52,000,000\"\n");
+    refused(&[&simulate[..], &["--dataset", text(&grouped)]].concat(), "line 2 of the manifest");
+    let three = file("three.csv", "a.nc,1000,1700000000\n");
+    refused(&[&simulate[..], &["--dataset", text(&three)]].concat(), "it has 3 fields");
+    let mut skipped = task(1, 1, 1);
+    (skipped["files_transferred"], skipped["files_skipped"]) = (json!(0), json!(990));
+    let skipped = file("skipped.json", &skipped.to_string());
+    refused(&[&simulate[..], &["--globus-task", text(&skipped)]].concat(), "skipped all 990");
 }
 
 /// A real document whose only trial was not steady.

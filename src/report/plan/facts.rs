@@ -247,7 +247,7 @@ pub fn by_file_size(plan: &Plan) -> Table {
 
 /// Real tasks beside the model.
 pub fn tasks(plan: &Plan) -> Option<Table> {
-    let tasks = plan.globus_tasks.as_ref()?;
+    let tasks = plan.globus_tasks.as_ref().filter(|tasks| !tasks.compared.is_empty())?;
     let row = |one: &crate::plan::Compared| {
         vec![
             one.task.name.clone(),
@@ -277,6 +277,7 @@ pub fn tasks_say(plan: &Plan) -> Vec<String> {
             tasks.compared.len()
         ));
     }
+    said.extend(tasks.left_out.iter().cloned());
     for one in &tasks.compared {
         said.extend(one.why.iter().map(|why| format!("{}: {why}", one.task.name)));
     }
