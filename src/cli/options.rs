@@ -9,7 +9,7 @@ use std::str::FromStr;
 use clap::builder::TypedValueParser;
 use serde::Serialize;
 
-use crate::dataset::Scale;
+use crate::dataset::{Scale, Symlinks};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces, Turns};
@@ -199,6 +199,9 @@ pub(super) struct Dataset {
     /// Upload the files below this directory instead
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
+    /// What becomes of symbolic links below --from, in the words of a Globus transfer
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, requires = "from")]
+    recursive_symlinks: Symlinks,
 }
 
 /// What comes out, and where.
@@ -281,7 +284,7 @@ impl Dataset {
     /// What to move; `default_name` and `default_scale` where the user said nothing.
     pub(super) fn resolve(self, default_name: &str, default_scale: Scale) -> Upwards {
         if let Some(root) = self.from {
-            return Upwards::Directory(root);
+            return Upwards::Directory { root, symlinks: self.recursive_symlinks };
         }
         let said = Scale { size: self.size, files: self.files };
         let scale = match (&self.dataset, said) {

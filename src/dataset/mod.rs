@@ -10,7 +10,7 @@ mod profile;
 mod read_ahead;
 mod synthetic;
 
-pub use directory::{Scan, Skipped, scan};
+pub use directory::{Scan, Skipped, Symlinks, scan};
 pub use file::FileReader;
 pub use pattern::Pattern;
 pub(crate) use pattern::SplitMix64;

@@ -1,7 +1,7 @@
 //! `tidegate run`: one dataset, one direction, one settings.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::progress::{Progress, duration};
 use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions, needs_target};
 use super::{Finished, journal, limits};
-use crate::dataset::{Dataset, Pattern, Scale, Skipped, Synthetic, scan};
+use crate::dataset::{Dataset, Pattern, Scale, Scan, Skipped, Symlinks, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
@@ -44,7 +44,12 @@ pub enum Upwards {
         scale: Scale,
     },
     /// The files below a directory.
-    Directory(PathBuf),
+    Directory {
+        /// The directory.
+        root: PathBuf,
+        /// What becomes of symbolic links in it.
+        symlinks: Symlinks,
+    },
 }
 
 /// What `run` was asked to do.
@@ -94,8 +99,7 @@ pub async fn run(
     if let Some(directory) = &options.to {
         check_destination(directory)?;
     }
-    let (local, mut skipped) = local_dataset(options.dataset.as_ref())?;
-    tell(&skipped, progress);
+    let (local, mut skipped) = local_dataset(options.dataset.as_ref(), progress)?;
     if let Some(dataset) = &local {
         tune::feasible(options.settings, dataset.largest_bytes())?;
         if options.target.simulation.is_none() {
@@ -138,18 +142,40 @@ pub async fn run(
     record.finish()
 }
 
-/// A dataset that is made up or lies in a directory.
-pub(super) fn local_dataset(dataset: Option<&Upwards>) -> Result<(Option<Dataset>, Vec<Skipped>)> {
+/// A dataset that is made up or lies in a directory; what of that is not moved is said.
+pub(super) fn local_dataset(
+    dataset: Option<&Upwards>,
+    progress: &Progress,
+) -> Result<(Option<Dataset>, Vec<Skipped>)> {
     match dataset {
         None => Ok((None, Vec::new())),
         Some(Upwards::Synthetic { name, scale }) => {
             Ok((Some(Dataset::Synthetic(Synthetic::new(name, *scale)?)), Vec::new()))
         }
-        Some(Upwards::Directory(root)) => {
-            let scan = scan(root)?;
+        Some(Upwards::Directory { root, symlinks }) => {
+            let scan = scan(root, *symlinks)?;
+            say_what_stays(&scan, progress);
             let dataset = Dataset::Directory { root: root.clone(), files: scan.files };
             Ok((Some(dataset), scan.skipped))
         }
+    }
+}
+
+fn say_what_stays(scan: &Scan, progress: &Progress) {
+    tell(&scan.skipped, progress);
+    match scan.links_ignored {
+        0 => {}
+        links => progress.note(&format!(
+            "ignored {links} symbolic links, as Globus does; --recursive-symlinks copy follows them"
+        )),
+    }
+}
+
+/// What the result says of a directory.
+pub(super) fn of_directory(root: &Path, symlinks: Symlinks) -> Value {
+    match symlinks {
+        Symlinks::Ignore => json!({ "from": root.to_string_lossy() }),
+        Symlinks::Copy => json!({ "from": root.to_string_lossy(), "recursive_symlinks": "copy" }),
     }
 }
 
@@ -189,7 +215,7 @@ impl Session<'_> {
         let options = self.options;
         let dataset = match &options.dataset {
             Some(Upwards::Synthetic { name, .. }) => json!(name),
-            Some(Upwards::Directory(root)) => json!({ "from": root.to_string_lossy() }),
+            Some(Upwards::Directory { root, symlinks }) => of_directory(root, *symlinks),
             None => json!({ "existing": self.open.describe() }),
         };
         let mut scenario = BTreeMap::from([
@@ -212,7 +238,7 @@ impl Session<'_> {
     }
 
     fn verify(&self) -> bool {
-        let real = matches!(self.options.dataset, Some(Upwards::Directory(_)));
+        let real = matches!(self.options.dataset, Some(Upwards::Directory { .. }));
         self.options.verify.unwrap_or(real && self.options.direction == Flow::Up)
     }
 

@@ -10,7 +10,7 @@ use futures::StreamExt;
 
 use super::*;
 use crate::clock::{self, Instant};
-use crate::dataset::{Payload, Scale, Synthetic};
+use crate::dataset::{Payload, Scale, Symlinks, Synthetic};
 use crate::measure::{FailureClass, Live, Outcome, Probe};
 use crate::store::{
     Download, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
@@ -498,7 +498,10 @@ fn download_in_ranges(store: &Scripted) -> (Vec<String>, usize) {
     job.sink = Sink::Directory(directory.path().into());
     let (report, _) = drive(store, &job);
     let reasons = report.failures.into_iter().map(|failure| failure.reason).collect();
-    (reasons, crate::dataset::scan(directory.path()).map_or(0, |scan| scan.files.len()))
+    (
+        reasons,
+        crate::dataset::scan(directory.path(), Symlinks::Ignore).map_or(0, |scan| scan.files.len()),
+    )
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::Args;
 use crate::cli::serve::read_limits;
-use crate::dataset::{self, Dataset, PROFILES, Scale, Synthetic};
+use crate::dataset::{self, Dataset, PROFILES, Scale, Symlinks, Synthetic};
 use crate::error::{Error, Result};
 use crate::plan::{self, Manner, Shape, Startup};
 use crate::result::{Document, Saved, Settings};
@@ -59,7 +59,12 @@ impl Args {
         }
         let path = Path::new(name);
         let shape = if path.is_dir() {
-            Shape::of_sizes(dataset::scan(path)?.files.into_iter().map(|file| file.size_bytes))?
+            Shape::of_sizes(
+                dataset::scan(path, Symlinks::Ignore)?
+                    .files
+                    .into_iter()
+                    .map(|file| file.size_bytes),
+            )?
         } else if path.is_file() {
             read(path, plan::manifest)?
         } else {

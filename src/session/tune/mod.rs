@@ -207,8 +207,7 @@ async fn look_ahead(
             (Dataset::Objects(objects), Some((open, bucket)))
         }
         false => {
-            let (dataset, skipped) = local_dataset(Some(&options.dataset))?;
-            tell(&skipped, progress);
+            let (dataset, _) = local_dataset(Some(&options.dataset), progress)?;
             (dataset.ok_or_else(|| needs_target("tuning without a dataset"))?, None)
         }
     };

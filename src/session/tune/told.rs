@@ -11,7 +11,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::{SHAPE, Shape};
 use crate::session::progress::Progress;
-use crate::session::run::{Upwards, capped, seen};
+use crate::session::run::{Upwards, capped, of_directory, seen};
 use crate::session::target::Open;
 
 /// What follows from objects that somebody else has stored.
@@ -49,7 +49,7 @@ pub(super) fn scenario(
     let dataset = match &options.dataset {
         _ if options.objects => json!({ "existing": open.describe() }),
         Upwards::Synthetic { name, .. } => json!(name),
-        Upwards::Directory(root) => json!({ "from": root.to_string_lossy() }),
+        Upwards::Directory { root, symlinks } => of_directory(root, *symlinks),
     };
     // Downloads of whole objects stand for all sizes.
     let part_sizes =
