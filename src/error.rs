@@ -57,6 +57,13 @@ impl Error {
         self
     }
 
+    /// Adds what helps to understand it.
+    #[must_use]
+    pub fn followed_by_note(mut self, note: &str) -> Self {
+        self.message = format!("{}; {note}", self.message);
+        self
+    }
+
     /// The sentence.
     pub fn message(&self) -> &str {
         &self.message

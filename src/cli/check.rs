@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<()> {
     let expire = args.scratch.resolve();
-    let target = TargetOptions { expire, ..args.target.resolve() };
+    let target = TargetOptions { expire, ..args.target.resolve()? };
     let checks = runtime()?.block_on(async {
         let interrupt = Interrupt::install()?;
         session::check(&target, &interrupt).await

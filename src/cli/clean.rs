@@ -37,7 +37,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         return Err(Error::environment("a run that was silent for less than 10m may be alive")
             .hint("name it with --run ID if you know that it is not"));
     }
-    let target = args.target.resolve();
+    let target = args.target.resolve()?;
     let cleaning = Cleaning {
         which: args.run.map_or(Which::Silent(args.older_than), Which::Run),
         dry_run: args.dry_run,

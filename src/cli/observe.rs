@@ -62,7 +62,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let observation = match source {
         Source::Log(log) => session::observe_log(&log)?,
         Source::Bucket(url) => {
-            let target = endpoint.resolve(Some(url), None);
+            let target = endpoint.resolve(Some(url), None)?;
             let options = ObserveOptions { target, every, duration };
             runtime()?.block_on(async {
                 let interrupt = Interrupt::install()?;

@@ -16,15 +16,19 @@ use crate::pace::{Pace, Paces, Turns};
 use crate::report::{self, Format};
 use crate::result::{Document, Phase, Trial};
 use crate::session::{
-    Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards, is_storj,
+    Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards,
 };
 use crate::store::model::Retain;
+use crate::store::s3::{Aws, Credentials, Found};
 use crate::terminal;
 use crate::transfer::{Flow, RetryMode};
 use crate::units::{ByteSize, Rate};
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
+
+/// Signed for where nothing says which: Storj accepts any, and so do most gateways.
+const REGION: &str = "us-east-1";
 
 /// The target and how to talk to it.
 #[derive(Debug, clap::Args)]
@@ -73,17 +77,20 @@ where
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Target")]
 pub(super) struct Endpoint {
-    /// Base URL of the S3 endpoint
-    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3", default_value = STORJ_ENDPOINT)]
-    endpoint: String,
-    /// Profile of the AWS configuration files; otherwise AWS_PROFILE, or the keys in the environment
+    /// Base URL of the S3 endpoint [default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, or that of the profile,
+    /// else https://gateway.storjshare.io]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Profile of the AWS configuration files; otherwise the keys in the environment, or AWS_PROFILE
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Signing region; Storj accepts any
-    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
-    region: String,
-    /// Certificate authorities in PEM, beside those of the system
-    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE")]
+    /// Signing region; Storj accepts any [default: AWS_REGION, AWS_DEFAULT_REGION, or that of the profile,
+    /// else us-east-1]
+    #[arg(long)]
+    region: Option<String>,
+    /// Certificate authorities in PEM, beside those of the system [default: AWS_CA_BUNDLE, or ca_bundle of the
+    /// profile]
+    #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
     /// Accept any certificate, and http:// to another machine; the report says so
     #[arg(long)]
@@ -227,12 +234,7 @@ impl Target {
         self.target.is_none()
     }
 
-    /// Whether it is Storj's hosted gateway.
-    pub(super) fn is_storj(&self) -> bool {
-        !self.is_embedded() && is_storj(&self.endpoint.endpoint)
-    }
-
-    pub(super) fn resolve(self) -> TargetOptions {
+    pub(super) fn resolve(self) -> Result<TargetOptions> {
         self.endpoint.resolve(self.target, self.model)
     }
 
@@ -240,7 +242,7 @@ impl Target {
     pub(super) fn reached_as(self, url: &str, other: Self) -> Self {
         let Endpoint { profile, ca_bundle, insecure, .. } = other.endpoint;
         let endpoint = Endpoint {
-            endpoint: url.to_owned(),
+            endpoint: Some(url.to_owned()),
             profile: profile.or(self.endpoint.profile),
             ca_bundle: ca_bundle.or(self.endpoint.ca_bundle),
             insecure: insecure || self.endpoint.insecure,
@@ -251,22 +253,44 @@ impl Target {
 }
 
 impl Endpoint {
-    /// A target at this endpoint; without `url` the embedded gateway behind `model`.
-    pub(super) fn resolve(self, url: Option<TargetUrl>, model: Option<PathBuf>) -> TargetOptions {
-        TargetOptions {
+    /// A target at this endpoint, with what AWS's variables and files say where the command line says nothing;
+    /// without `url` the embedded gateway behind `model`, which they do not concern.
+    pub(super) fn resolve(
+        self,
+        url: Option<TargetUrl>,
+        model: Option<PathBuf>,
+    ) -> Result<TargetOptions> {
+        let aws = match url.is_some() {
+            true => Some(Aws::load(self.profile.as_deref())?),
+            false => None,
+        };
+        let configured = match (&aws, &self.endpoint) {
+            (Some(aws), None) => aws.endpoint()?,
+            _ => None,
+        };
+        let (configured, endpoint_from) = match configured {
+            Some(Found { value, from }) => (Some(value), Some(from)),
+            None => (None, None),
+        };
+        let region = aws.as_ref().and_then(Aws::region).unwrap_or(REGION).to_owned();
+        let ca_bundle = aws.as_ref().and_then(Aws::ca_bundle);
+        Ok(TargetOptions {
             url,
-            endpoint: self.endpoint,
-            region: self.region,
-            profile: self.profile,
-            ca_bundle: self.ca_bundle,
+            endpoint: self.endpoint.or(configured).unwrap_or_else(|| STORJ_ENDPOINT.to_owned()),
+            endpoint_from,
+            region: self.region.unwrap_or(region),
+            credentials: match aws {
+                Some(aws) if !self.no_sign_request => Credentials::Configured(Box::new(aws)),
+                _ => Credentials::Anonymous,
+            },
+            ca_bundle: self.ca_bundle.or(ca_bundle),
             insecure: self.insecure,
-            no_sign_request: self.no_sign_request,
             model,
             paces: Paces::default(),
             expire: Expiry::default(),
             retry: RetryMode::default(),
             simulation: None,
-        }
+        })
     }
 }
 

@@ -131,7 +131,7 @@ impl Args {
             seed: self.seed,
         });
         let simulated = simulation.is_some();
-        let mut target = self.endpoint.clone().resolve(url, self.model.clone());
+        let mut target = self.endpoint.clone().resolve(url, self.model.clone())?;
         target.simulation = simulation;
         target.retry = self.retry;
         let options = MeasureOptions {

@@ -168,7 +168,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let retry = args.neighbour.retry;
     let expire = if args.keep { Expiry::Never } else { args.scratch.resolve() };
     let options = RunOptions {
-        target: TargetOptions { simulation, paces, retry, expire, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, retry, expire, ..args.target.resolve()? },
         seed,
         direction,
         dataset,

@@ -277,7 +277,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     let connector = args.connector.read(args.direction.flow())?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
     let part_sizes = part_sizes(&args, manner)?;
-    let is_storj = args.target.is_storj();
+    let target = args.target.resolve()?;
+    let is_storj = target.is_storj();
     let requests_per_second_max =
         args.neighbour.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
     // What is read back must still be there.
@@ -292,7 +293,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let directions = args.direction.all();
     let budget = args.budgets.budget.unwrap_or(times.budget * directions.len() as u32);
     let options = TuneOptions {
-        target: TargetOptions { simulation, paces, retry, expire, ..args.target.resolve() },
+        target: TargetOptions { simulation, paces, retry, expire, ..target },
         directions,
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,

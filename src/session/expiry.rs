@@ -72,7 +72,7 @@ pub(super) fn outlives(kept: Option<Duration>, lasts: Duration) -> Result<()> {
 }
 
 /// Whether it is one of Storj's hosted gateways.
-pub(crate) fn is_storj(endpoint: &str) -> bool {
+pub(super) fn is_storj(endpoint: &str) -> bool {
     let host = endpoint.parse::<Uri>().ok().and_then(|url| Some(url.host()?.to_ascii_lowercase()));
     host.is_some_and(|host| {
         host.strip_suffix(STORJ_DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

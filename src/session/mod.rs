@@ -30,7 +30,6 @@ mod tune;
 pub use check::{Check, Outcome as CheckOutcome, check};
 pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use expiry::Expiry;
-pub(crate) use expiry::is_storj;
 #[cfg(test)]
 pub(crate) use marker::Marker;
 pub use observe::{ObserveOptions, observe, observe_log};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::bucket::Bucket;
 use super::embedded::{DEMONSTRATION, Embedded};
-use super::expiry::Expiry;
+use super::expiry::{Expiry, is_storj};
 use super::progress::Progress;
 use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
@@ -46,16 +46,16 @@ pub struct TargetOptions {
     pub url: Option<TargetUrl>,
     /// Base URL of the S3 endpoint.
     pub endpoint: String,
+    /// Where that is from, in words, if neither from the command line nor Storj's.
+    pub endpoint_from: Option<String>,
     /// Signing region.
     pub region: String,
-    /// Profile of the AWS configuration files.
-    pub profile: Option<String>,
+    /// How requests to the endpoint are signed.
+    pub credentials: Credentials,
     /// More certificate authorities, PEM.
     pub ca_bundle: Option<PathBuf>,
     /// Any certificate is accepted.
     pub insecure: bool,
-    /// Requests are not signed.
-    pub no_sign_request: bool,
     /// Link of the embedded gateway, TOML.
     pub model: Option<PathBuf>,
     /// What is left to others.
@@ -123,6 +123,11 @@ impl TargetOptions {
         Ok((open, bucket))
     }
 
+    /// Whether it is Storj's hosted gateway.
+    pub fn is_storj(&self) -> bool {
+        self.url.is_some() && is_storj(&self.endpoint)
+    }
+
     /// Of a link that is modelled: simulated, or by the embedded gateway.
     pub(super) fn model_of_the_link(&self) -> Option<&Path> {
         match (&self.simulation, &self.url, &self.model) {
@@ -142,12 +147,12 @@ impl TargetOptions {
     }
 
     async fn open_endpoint(&self, url: &TargetUrl) -> Result<Open> {
-        let credentials = match self.no_sign_request {
-            true => Credentials::Anonymous,
-            false => Credentials::Chain,
-        };
-        let config = self.config(&self.endpoint, &url.bucket, credentials);
+        let config = self.config(&self.endpoint, &url.bucket, self.credentials.clone());
+        let config = s3::Config { endpoint_from: self.endpoint_from.clone(), ..config };
         let mut connection = config.resolve().await?;
+        if let Some(from) = &self.endpoint_from {
+            terminal::say(&format!("the endpoint {} is from {from}", connection.endpoint()));
+        }
         if let Some(sentence) = connection.proxy() {
             terminal::say(&format!("warning: {sentence}"));
         }
@@ -211,7 +216,6 @@ impl TargetOptions {
 
     fn config(&self, endpoint: &str, bucket: &str, credentials: Credentials) -> s3::Config {
         s3::Config {
-            profile: self.profile.clone(),
             ca_bundle: self.ca_bundle.clone(),
             insecure: self.insecure,
             credentials,

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod answers;
+mod aws;
 mod budget;
 mod check;
 mod clean;

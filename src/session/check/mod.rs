@@ -14,6 +14,7 @@ use super::target::{Open, TargetOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
+use crate::store::s3::Credentials;
 use crate::store::{Place, StoreError};
 
 /// One thing that was looked at.
@@ -72,7 +73,10 @@ pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<
     let mut checks = Vec::new();
     match interrupt.unless_asked(target.open()).await {
         Ok(open) => {
-            let keys = if target.no_sign_request { "no keys are used" } else { "keys were found" };
+            let keys = match target.credentials {
+                Credentials::Anonymous => "no keys are used",
+                Credentials::Configured(_) | Credentials::Static { .. } => "keys were found",
+            };
             checks.push(Check::ok("access", keys));
             check_target(target, &open, interrupt, &mut checks).await?;
         }

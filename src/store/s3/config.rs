@@ -21,14 +21,14 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Config {
     /// URL, or a host, which means `https` unless it is this machine.
     pub endpoint: String,
+    /// Where that is from, in words, if a user who did not type it has to be told.
+    pub endpoint_from: Option<String>,
     /// The bucket. It goes into the path, never into the host name.
     pub bucket: String,
     /// Signing region; Storj accepts any.
     pub region: String,
     /// Where the key comes from.
     pub credentials: Credentials,
-    /// Profile in the shared AWS files; names the only source of the key if given.
-    pub profile: Option<String>,
     /// PEM file with certificate authorities to trust beside the system's.
     pub ca_bundle: Option<PathBuf>,
     /// Accept any certificate, and requests in clear text to other machines.
@@ -62,14 +62,14 @@ pub struct Connection {
 }
 
 impl Config {
-    /// A target with the defaults for all else.
+    /// A target with the defaults for all else; its requests are not signed.
     pub fn new(endpoint: &str, bucket: &str, region: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
+            endpoint_from: None,
             bucket: bucket.to_owned(),
             region: region.to_owned(),
-            credentials: Credentials::Chain,
-            profile: None,
+            credentials: Credentials::Anonymous,
             ca_bundle: None,
             insecure: false,
             stall_timeout: STALL_TIMEOUT,
@@ -82,12 +82,17 @@ impl Config {
     /// Finds the key and the certificate authorities. Nothing is sent to the endpoint.
     ///
     /// # Errors
-    /// If the endpoint is no URL or would be asked in clear text, there is no key, or the CA bundle
-    /// cannot be read.
+    /// If the endpoint is no URL or would be asked in clear text, the region cannot be signed for, there is no
+    /// key, or the CA bundle cannot be read.
     pub async fn resolve(self) -> Result<Connection> {
-        let endpoint = endpoint_url(&self.endpoint)?;
+        refuse_region(&self.region)?;
+        let from = |error: Error| match &self.endpoint_from {
+            Some(from) => error.followed_by_note(&format!("it is from {from}")),
+            None => error,
+        };
+        let endpoint = endpoint_url(&self.endpoint).map_err(from)?;
         if !self.insecure {
-            refuse_clear_text(&endpoint)?;
+            refuse_clear_text(&endpoint).map_err(from)?;
         }
         let way = match is_this_machine(&endpoint) {
             true => Way::Direct,
@@ -101,7 +106,7 @@ impl Config {
             "https" => Some(Arc::new(client_config(&trust)?)),
             _ => None,
         };
-        let key = credentials::resolve(self.credentials, self.profile.as_deref()).await?;
+        let key = credentials::resolve(self.credentials).await?;
         let sockets = Sockets {
             send_buffer_bytes: self.send_buffer_bytes,
             receive_buffer_bytes: self.receive_buffer_bytes,
@@ -149,6 +154,17 @@ impl Connection {
         match &self.sockets.route.way {
             Way::Direct => None,
             way => Some(way.to_string()),
+        }
+    }
+}
+
+/// It goes into the header that signs a request.
+fn refuse_region(region: &str) -> Result<()> {
+    match !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => {
+            Err(Error::environment("the region is empty, or holds a character that no region has")
+                .hint("give one with --region, such as us-east-1; Storj accepts any"))
         }
     }
 }
@@ -273,6 +289,16 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_endpoint_that_nobody_typed_is_refused_with_where_it_is_from() {
+        for endpoint in ["two words", "https://user:secret@host", "http://10.0.0.7"] {
+            let endpoint_from = Some("AWS_ENDPOINT_URL".to_owned());
+            let config = Config { endpoint_from, ..Config::new(endpoint, "bucket", "us-east-1") };
+            let error = config.resolve().await.unwrap_err().to_string();
+            assert!(error.contains("it is from AWS_ENDPOINT_URL"), "{error}");
+        }
+    }
+
     #[test]
     fn a_signature_in_an_endpoint_is_not_repeated() {
         let error =
@@ -311,6 +337,15 @@ mod tests {
             let error = endpoint_url(text).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{text}");
             assert!(error.to_string().contains("https://gateway.storjshare.io"), "{text}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_region_that_no_header_can_carry_is_refused() {
+        for region in ["", "us\neast", "us east", "\u{e9}u"] {
+            let error =
+                Config::new("https://localhost", "bucket", region).resolve().await.unwrap_err();
+            assert!(error.to_string().contains("--region"), "{error}");
         }
     }
 

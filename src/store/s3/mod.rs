@@ -5,6 +5,7 @@
 //! for the signature (they go as UNSIGNED-PAYLOAD) and its stall guard (ours watches the sockets).
 
 mod asked;
+mod aws;
 mod config;
 mod credentials;
 mod download;
@@ -50,6 +51,7 @@ use error::Call;
 use http_client::{Carries, Observed};
 use watchdog::StallLimit;
 
+pub use aws::{Aws, Found};
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
 pub use error::skew;
