@@ -1,6 +1,7 @@
 //! Options that several verbs share, and what they have in common when they run.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -57,18 +58,21 @@ impl<T> Unrepeated<T> {
 
 impl<T> TypedValueParser for Unrepeated<T>
 where
-    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+    T: FromStr<Err: Display> + Clone + Send + Sync + 'static,
 {
     type Value = T;
 
     fn parse_ref(
         &self,
         command: &clap::Command,
-        _: Option<&clap::Arg>,
+        argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<T, clap::Error> {
-        value.to_string_lossy().parse().map_err(|why: String| {
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, why + "\n").with_cmd(command)
+        let option = argument.and_then(clap::Arg::get_long);
+        let option = option.map_or(String::new(), |long| format!("--{long}: "));
+        value.to_string_lossy().parse().map_err(|why: T::Err| {
+            let said = format!("{option}{why}\n");
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, said).with_cmd(command)
         })
     }
 }

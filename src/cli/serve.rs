@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
+use super::options::Unrepeated;
 use crate::error::{Error, Result};
 use crate::gateway::{
     Backend, Certificate, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
@@ -66,7 +67,7 @@ pub struct Args {
     log: Option<PathBuf>,
 
     /// Model the link in front of another S3 server, e.g. http://127.0.0.1:7070.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["retain", "buckets", "seed", "too_few_nodes"])]
+    #[arg(long, value_name = "URL", value_parser = Unrepeated::<Upstream>::new(), conflicts_with_all = ["retain", "buckets", "seed", "too_few_nodes"])]
     upstream: Option<Upstream>,
 
     /// Who is refused for asking too much: as at `storj`, `none`, or as a TOML file says. Without

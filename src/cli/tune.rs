@@ -149,6 +149,7 @@ pub(super) struct Args {
     /// Download these objects and write nothing: keys that may read and list are enough
     #[arg(
         long, value_name = "s3://BUCKET/PREFIX/", help_heading = "Dataset",
+        value_parser = options::Unrepeated::<TargetUrl>::new(),
         conflicts_with_all = ["target", "model", "simulate", "dataset", "size", "files", "from", "stored_part_size"]
     )]
     objects: Option<TargetUrl>,

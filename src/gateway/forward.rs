@@ -26,6 +26,11 @@ impl FromStr for Upstream {
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let wanted = "not an address such as http://127.0.0.1:7070";
+        if url.contains('@') {
+            return Err(
+                "an upstream's address holds no user and no password: requests are signed by clients",
+            );
+        }
         let uri: Uri = url.parse().map_err(|_| wanted)?;
         let host = uri.host().ok_or(wanted)?;
         if uri.scheme_str() != Some("http") || !matches!(uri.path(), "" | "/") {
@@ -112,7 +117,9 @@ mod tests {
         assert_eq!("http://127.0.0.1:7070".parse(), Ok(upstream.clone()));
         assert_eq!("http://127.0.0.1:7070/".parse(), Ok(upstream));
         assert_eq!("http://s3".parse(), Ok(Upstream { host: "s3".into(), port: 80 }));
-        for bad in ["https://s3:443", "127.0.0.1:7070", "http://s3/path", "s3"] {
+        for bad in
+            ["http://user:secret@s3", "https://s3:443", "127.0.0.1:7070", "http://s3/path", "s3"]
+        {
             assert!(bad.parse::<Upstream>().is_err(), "{bad} was read as an address");
         }
     }

@@ -79,6 +79,9 @@ pub struct Simulation {
     pub seed: u64,
 }
 
+/// Nobody writes them into a URL, which shells and results keep.
+const KEYS_COME_FROM: &str = "keys come from the environment or from --profile";
+
 /// A target that can be talked to.
 pub(super) struct Open {
     pub(super) place: Place,
@@ -97,10 +100,17 @@ impl FromStr for TargetUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let example = "write it as s3://bucket/prefix";
-        // What follows a question mark may be a signature: it is not repeated, and never in a key.
+        // What follows a question mark may be a signature, what is before an @ a password, as what follows the
+        // colon in a bucket's place: it is not repeated, and never in a key.
         let shown = text.split('?').next().unwrap_or_default();
-        let rest =
-            text.strip_prefix("s3://").ok_or(format!("`{shown}` is not an S3 URL: {example}"))?;
+        let rest = text.strip_prefix("s3://");
+        let place = rest.map_or(shown, |rest| rest.split('/').next().unwrap_or_default());
+        if place.contains('@') || rest.is_some() && place.contains(':') {
+            return Err(format!(
+                "the target holds a user, a key or a password; {KEYS_COME_FROM}: {example}"
+            ));
+        }
+        let rest = rest.ok_or(format!("`{shown}` is not an S3 URL: {example}"))?;
         if text.contains("X-Amz-") {
             return Err(format!("the target `{shown}` is followed by a signature: {example}"));
         }
@@ -286,6 +296,22 @@ mod tests {
         assert_eq!(parsed("s3://b/p"), Ok(("b".into(), "p/".into())));
         assert_eq!(parsed("s3://b/p/q/"), Ok(("b".into(), "p/q/".into())));
         assert_eq!(parsed("s3://b"), Ok(("b".into(), String::new())));
+    }
+
+    #[test]
+    fn a_target_with_a_key_or_a_password_is_refused_without_repeating_it() {
+        for bad in [
+            "s3://KEY:5ecret@bucket/p",
+            "s3://KEY:5ec/ret@bucket/p",
+            "s3://5ecret@bucket",
+            "https://user:5ecret@host/bucket",
+            "https://user:5ec/ret@host/bucket",
+            "user:5ecret@host",
+        ] {
+            let error = bad.parse::<TargetUrl>().unwrap_err();
+            assert!(error.contains("--profile") && !error.contains("5ec"), "{error}");
+        }
+        assert!("s3://bucket/who@where/12:30".parse::<TargetUrl>().is_ok());
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod neighbour;
 mod observe;
 mod paste;
 mod plan;
+mod planted;
 mod published;
 mod report;
 mod resume;

@@ -19,7 +19,7 @@ const SIGNATURE: &str = "c4nary-signature-of-a-url";
 const LOUD: &str = "trace,s3s=trace,s3s::service=trace,[call]=trace";
 
 /// What all of them have in common.
-const CANARY: &str = "c4nary";
+pub const CANARY: &str = "c4nary";
 
 /// A gateway that knows the secret and says as much as it can.
 struct Talkative {
@@ -66,7 +66,7 @@ impl Drop for Talkative {
 }
 
 #[track_caller]
-fn assert_no_canary(what: &str, said: &[u8]) {
+pub fn assert_no_canary(what: &str, said: &[u8]) {
     let said = String::from_utf8_lossy(said);
     if let Some(at) = said.find(CANARY) {
         let from = said[..at].char_indices().rev().nth(300).map_or(0, |(index, _)| index);
@@ -75,7 +75,7 @@ fn assert_no_canary(what: &str, said: &[u8]) {
 }
 
 #[track_caller]
-fn assert_no_canary_below(directory: &Path) {
+pub fn assert_no_canary_below(directory: &Path) {
     for path in entries(directory) {
         match path.is_dir() {
             true => assert_no_canary_below(&path),
