@@ -4,14 +4,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidegate::cli::{self, Cli};
+use tidegate::error::Result;
 use tidegate::terminal;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(usage) => return no_command(&usage),
-    };
-    match cli::run(cli) {
+    match cli::refuse_secrets().map(|()| Cli::try_parse()) {
+        Ok(Ok(cli)) => ended(cli::run(cli)),
+        Ok(Err(usage)) => no_command(&usage),
+        Err(error) => ended(Err(error)),
+    }
+}
+
+fn ended(work: Result<()>) -> ExitCode {
+    match work {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::say(&format!("tidegate: {error}"));

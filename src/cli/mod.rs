@@ -4,6 +4,7 @@
 
 pub mod serve;
 
+mod arguments;
 mod check;
 mod clean;
 mod compare;
@@ -55,6 +56,14 @@ enum Verb {
     Check(check::Args),
     /// Remove what runs that were killed left in a bucket, and nothing else.
     Clean(clean::Args),
+}
+
+/// Looks through the whole command line, before clap, which repeats what it does not know.
+///
+/// # Errors
+/// If a URL in it holds a secret.
+pub fn refuse_secrets() -> Result<()> {
+    arguments::refuse_secrets(std::env::args_os())
 }
 
 /// Runs the verb.

@@ -196,6 +196,14 @@ fn in_urls() -> Vec<Planted> {
         option("--endpoint", format!("https://user:{CANARY}@127.0.0.1:1")),
         option("--endpoint", format!("user:{CANARY}@127.0.0.1:1")),
         Planted {
+            options: vec![format!("--no-such-option=https://user:{CANARY}@127.0.0.1:1")],
+            ..Planted::new("a password in an option that does not exist")
+        },
+        Planted {
+            upstream: Some(format!("user:{CANARY}@127.0.0.1:1")),
+            ..Planted::new("a password in an upstream without a scheme")
+        },
+        Planted {
             upstream: Some(format!("http://user:{CANARY}@127.0.0.1:1")),
             ..Planted::new("a password in an upstream")
         },
@@ -230,8 +238,15 @@ fn no_help_shows_what_a_variable_holds() {
 }
 
 #[test]
+fn a_url_with_a_key_where_a_verb_belongs_is_not_repeated() {
+    let refused = Tidegate::embedded().run_plain(&format!("s3://KEY:{CANARY}@bucket"), &[]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{}", refused.stderr);
+    assert_no_canary("a verb", refused.stderr.as_bytes());
+}
+
+#[test]
 fn objects_that_are_named_with_a_key_are_refused_without_repeating_it() {
-    let objects = format!("s3://KEY:{CANARY}@bucket/p/");
+    let objects = format!("KEY:{CANARY}@bucket/p/");
     let options = ["--direction", "down", "--objects", &objects];
     let Finished { code, stdout, stderr } = Tidegate::embedded().run("tune", &options);
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
