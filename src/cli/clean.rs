@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::Target;
+use super::options::{Target, time};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::session::{self, Cleaning, Fate, Leftover, SILENCE_MIN, Which, needs_target};
@@ -19,7 +19,7 @@ pub(super) struct Args {
     #[arg(long, short = 'n')]
     dry_run: bool,
     /// Remove runs that gave no sign of life for so long; the least is 10m
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     older_than: Duration,
     /// Remove this run, and only this, even if it gave a sign of life just now
     #[arg(long, value_name = "ID", conflicts_with = "older_than")]

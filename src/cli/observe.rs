@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{Endpoint, Unrepeated, runtime};
+use super::options::{Endpoint, Unrepeated, runtime, time};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::{self, Connector, Observation};
@@ -22,10 +22,10 @@ pub(super) struct Args {
     #[command(flatten)]
     endpoint: Endpoint,
     /// Time between two looks at a bucket; its requests are at least 100 ms apart
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration, help_heading = "Looks")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time, help_heading = "Looks")]
     every: Duration,
     /// Look for so long; otherwise until Ctrl-C
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Looks")]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, help_heading = "Looks")]
     duration: Option<Duration>,
     /// Write what was found to this file, for `tune --connector` and `run --connector`
     #[arg(long, value_name = "FILE", help_heading = "Output")]

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use serde::Serialize;
@@ -30,6 +31,15 @@ const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
 
 /// Signed for where nothing says which: Storj accepts any, and so do most gateways.
 const REGION: &str = "us-east-1";
+
+/// Longest time that can be asked for: 100 years, of which a clock of nanoseconds counts five.
+const TIME_MAX: Duration = Duration::from_secs(36_525 * 24 * 3600);
+
+/// A time such as `90s` or `2h 30m`.
+pub(super) fn time(text: &str) -> std::result::Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    (time <= TIME_MAX).then_some(time).ok_or_else(|| "give a time of at most 100 years".into())
+}
 
 /// The target and how to talk to it.
 #[derive(Debug, clap::Args)]

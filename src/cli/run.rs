@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
-use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target};
+use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target, time};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::Settings;
@@ -65,7 +65,7 @@ pub(super) struct Args {
     #[command(flatten)]
     connector: ConnectorFile,
     /// Move files round and round for this long, instead of the dataset once
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration, group = "stop", help_heading = "Load")]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, group = "stop", help_heading = "Load")]
     duration: Option<Duration>,
     /// Move files round and round until this many have begun, and those to their end
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), group = "stop", help_heading = "Load")]
@@ -75,10 +75,10 @@ pub(super) struct Args {
     stop_after_bytes: Option<ByteSize>,
     /// Move files round and round until the last TIME of it was stable; at most --for, or 10 minutes
     /// [default TIME: 10s]
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = humantime::parse_duration, group = "stop", help_heading = "Load")]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = time, group = "stop", help_heading = "Load")]
     stop_when_stable: Option<Duration>,
     /// Least warm-up before that time begins
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration, requires = "stop", help_heading = "Load")]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time, requires = "stop", help_heading = "Load")]
     warm_up: Duration,
     /// Let files arrive at times of their own, constant:RATE or poisson:RATE in files per second,
     /// instead of when the one before is done (open loop)

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
-use super::options::Unrepeated;
+use super::options::{Unrepeated, time};
 use crate::error::{Error, Result};
 use crate::gateway::{
     Backend, Certificate, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
@@ -43,7 +43,7 @@ pub struct Args {
     stats: Option<SocketAddr>,
 
     /// How long requests under way may take to finish when the gateway is told to stop.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     finish_within: Duration,
 
     /// What becomes of the bytes: `discard`, `memory`, or a directory that keeps them.
@@ -94,7 +94,7 @@ struct LinkArgs {
     model: Option<PathBuf>,
 
     /// Round trip time, e.g. 20ms.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     round_trip: Option<Duration>,
 
     /// What one connection carries, each way, e.g. 100MB/s.
@@ -106,11 +106,11 @@ struct LinkArgs {
     shared_rate: Option<Rate>,
 
     /// What each part costs once, e.g. 50ms.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     part_overhead: Option<Duration>,
 
     /// What each segment of a part after the first costs, e.g. 50ms.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     segment_overhead: Option<Duration>,
 
     /// Size of a full segment, e.g. 64MiB.

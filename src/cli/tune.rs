@@ -114,13 +114,13 @@ pub(super) struct Args {
     #[command(flatten)]
     budgets: Budgets,
     /// Warm-up of a trial [default: 2s; 300ms without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     warm_up: Option<Duration>,
     /// Measured time of a trial in a block; steps on the way have half of it [default: 5s; 1s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     window: Option<Duration>,
     /// Least time for which the choice is held before it is recommended [default: 60s; 8s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Search")]
+    #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     soak: Option<Duration>,
     /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
     /// effective speed instead of the highest goodput
@@ -168,7 +168,7 @@ pub(super) struct Args {
 struct Budgets {
     /// Time for preparation and trials, such as 10m; a trial that has begun is not cut, so that the last may
     /// end later [default: 10m for each direction; 55s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = options::time)]
     budget: Option<Duration>,
     /// Bytes that may be moved, both ways together: a trial stops before they are exceeded
     /// [default: 1TB at an endpoint, without --yes]

@@ -50,6 +50,23 @@ fn a_target_without_a_bucket_is_refused() {
 }
 
 #[test]
+fn a_time_that_no_clock_counts_is_refused() {
+    let long = "18446744073709551615s";
+    for (verb, option) in [
+        ("run", "--for"),
+        ("run", "--warm-up"),
+        ("tune", "--budget"),
+        ("tune", "--soak"),
+        ("plan", "--deadline"),
+    ] {
+        let stderr = refused(&Tidegate::embedded(), verb, &[option, long]);
+        assert!(stderr.contains("at most 100 years"), "{verb} {option}: {stderr}");
+    }
+    let refused = Tidegate::serve(&["--round-trip", long]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+}
+
+#[test]
 fn an_unknown_bucket_a_wrong_secret_and_a_dead_endpoint_are_told_apart() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let tidegate = Tidegate::at(&serve.endpoint());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::cli::options::Endpoint;
+use crate::cli::options::{Endpoint, time};
 use crate::report::Format;
 use crate::result;
 use crate::transfer::{GetMode, RetryMode};
@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "up", help_heading = "Question")]
     pub direction: Direction,
     /// When it has to be done: how many DTNs does that take?
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Question")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Question")]
     pub deadline: Option<Duration>,
     /// DTNs, one number or a range such as 1..8
     #[arg(long, value_name = "N|A..B", default_value = "1", help_heading = "Question")]
@@ -86,10 +86,10 @@ pub struct Args {
     #[arg(long, value_name = "TIER|FILE", default_value = "standard", help_heading = "Question")]
     pub prices: String,
     /// What Globus adds to each task [default: 5.9s, from published tasks of one small file]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Globus")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Globus")]
     pub globus_startup: Option<Duration>,
     /// What Globus adds to each file of a mover [default: 0s; nobody publishes it]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Globus")]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Globus")]
     pub globus_per_file: Option<Duration>,
     /// A real task to compare with: what `globus task show TASK_ID -F json` prints; repeat for more
     #[arg(long, value_name = "FILE", help_heading = "Globus")]
@@ -107,7 +107,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "measure", help_heading = "Measuring")]
     pub model: Option<PathBuf>,
     /// Time for measuring; a series of tasks that has begun goes on to its end
-    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = humantime::parse_duration, help_heading = "Measuring")]
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time, help_heading = "Measuring")]
     pub budget: Duration,
     /// What requests that are told to slow down (429, 503 SlowDown) teach the others
     #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = "Measuring")]
