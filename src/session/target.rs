@@ -118,6 +118,10 @@ impl FromStr for TargetUrl {
         if bucket.is_empty() {
             return Err(format!("`{shown}` has no bucket: {example}"));
         }
+        let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || ['-', '.', '_'].contains(&c);
+        if !bucket.chars().all(is_of_a_name) || [".", ".."].contains(&bucket) {
+            return Err(format!("the bucket's name holds what no bucket's name does: {example}"));
+        }
         let ends = prefix.is_empty() || prefix.ends_with('/');
         let prefix = if ends { prefix.to_owned() } else { format!("{prefix}/") };
         Ok(Self { bucket: bucket.to_owned(), prefix })
@@ -316,7 +320,16 @@ mod tests {
 
     #[test]
     fn a_target_without_a_bucket_is_refused_with_an_example() {
-        for bad in ["s3://", "s3:///p", "bucket/prefix", "https://host/bucket"] {
+        for bad in [
+            "s3://",
+            "s3:///p",
+            "bucket/prefix",
+            "https://host/bucket",
+            "s3://b\nb",
+            "s3://b%2f/p",
+            "s3://../p",
+            "s3://\u{e9}/p",
+        ] {
             let error = bad.parse::<TargetUrl>().unwrap_err();
             assert!(error.contains("s3://bucket/prefix"), "{error}");
         }
