@@ -32,7 +32,7 @@ pub struct Task {
     pub verified: bool,
     /// Errors on the way.
     pub faults: u64,
-    /// Files that a sync found to be there already.
+    /// Files that a sync found to be there already, or that could not be read and were left out for that.
     #[serde(default)]
     pub files_skipped: u64,
     /// When it was requested and completed, in seconds since 1970.
@@ -85,6 +85,7 @@ struct Shown {
     files: Option<u64>,
     files_transferred: Option<u64>,
     files_skipped: Option<u64>,
+    subtasks_skipped_errors: Option<u64>,
     bytes_transferred: Option<u64>,
     request_time: Option<String>,
     completion_time: Option<String>,
@@ -121,9 +122,11 @@ impl Task {
             .or_else(|| Some(shown.files?.saturating_sub(shown.files_skipped.unwrap_or(0))));
         let (files, bytes) = (files.unwrap_or(0), shown.bytes_transferred.unwrap_or(0));
         let seconds = to - from;
-        let skipped = shown.files_skipped.unwrap_or(0);
+        let [there_already, unreadable] =
+            [shown.files_skipped, shown.subtasks_skipped_errors].map(Option::unwrap_or_default);
+        let skipped = there_already.saturating_add(unreadable);
         if files == 0 && skipped > 0 {
-            return Err(wrong(&format!("its sync skipped all {skipped} files")));
+            return Err(wrong(&format!("it skipped all {skipped} files")));
         }
         if files == 0 || bytes == 0 || seconds <= 0.0 {
             return Err(wrong("it moved nothing, or in no time"));
@@ -152,7 +155,7 @@ impl Task {
         let all = files.saturating_add(*files_skipped);
         (*files_skipped > 0).then(|| {
             format!(
-                "{}: its sync skipped {files_skipped} of {all} files; it is not compared and not fitted, for looking at \
+                "{}: it skipped {files_skipped} of {all} files, which were there already or could not be read; it is not compared and not fitted, for looking at \
                  those took time, too",
                 name.escape_debug()
             )

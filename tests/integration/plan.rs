@@ -277,7 +277,7 @@ fn a_sync_that_skipped_files_is_told_and_kept_out_of_the_fit() {
     let tasks = &plan["globus_tasks"];
     assert_eq!(tasks["compared"].as_array().unwrap().len(), 6);
     let left_out = tasks["left_out"].to_string();
-    assert!(left_out.contains("4 files: its sync skipped 990 of 994 files"), "{left_out}");
+    assert!(left_out.contains("4 files: it skipped 990 of 994 files"), "{left_out}");
     let startup_s = tasks["own"]["startup_s"].as_f64().unwrap();
     assert!((startup_s - 6.0).abs() < 0.5, "{}", tasks["own"]);
 }
