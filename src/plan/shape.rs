@@ -159,60 +159,6 @@ fn merged(mut classes: Vec<Class>) -> Vec<Class> {
     bins.into_values().collect()
 }
 
-/// Reads a manifest: CSV (RFC 4180) with a row `path,size_bytes` for each file, below a header that says so or none.
-///
-/// # Errors
-/// If a row has not two fields, a size is not a whole number of bytes from 0, or there is no file.
-pub fn manifest(text: &str) -> Result<Shape> {
-    let rows = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut sizes = Vec::new();
-    for (number, row) in rows.into_records().enumerate() {
-        let row = row.map_err(|error| not_csv(&error))?;
-        let line = row.position().map_or(0, csv::Position::line);
-        match row.iter().collect::<Vec<_>>().as_slice() {
-            [""] => {}
-            [_, "size_bytes"] if number == 0 => {}
-            [_, size] => sizes.push(size_bytes(size).map_err(|why| wrong(line, &why))?),
-            [_] => return Err(wrong(line, "it has no comma")),
-            fields => {
-                let why =
-                    format!("it has {} fields: a path with a comma is put in quotes", fields.len());
-                return Err(wrong(line, &why));
-            }
-        }
-    }
-    if sizes.is_empty() {
-        return Err(Error::environment("the manifest names no file")
-            .hint("it has a row `path,size_bytes` for each file, such as `a/b.nc,252000000`"));
-    }
-    if sizes.iter().all(|size| *size == 0) {
-        return Err(Error::environment("all files of the manifest are empty")
-            .hint("there are no bytes to plan for"));
-    }
-    Shape::of_sizes(sizes)
-}
-
-fn size_bytes(text: &str) -> Result<u64, String> {
-    let digits_alone = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits_alone).ok_or_else(|| {
-        format!("`{}` is not a number of bytes from 0, in digits alone", text.escape_debug())
-    })
-}
-
-fn not_csv(error: &csv::Error) -> Error {
-    let line = error.position().map_or(0, csv::Position::line);
-    wrong(line, "it is no CSV")
-}
-
-fn wrong(line: u64, why: &str) -> Error {
-    Error::environment(format!("line {line} of the manifest cannot be used: {why}"))
-        .hint("a row is `path,size_bytes`, such as `a/b.nc,252000000`")
-}
-
 /// A shape in a few words.
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -233,34 +179,6 @@ mod tests {
     use super::*;
     use crate::dataset::{Scale, Synthetic};
     use proptest::prelude::*;
-
-    #[test]
-    fn a_manifest_is_read_and_what_is_wrong_in_it_is_named() {
-        let shape = manifest("path,size_bytes\na,1\n\"b,c\",5\nd,5\n").unwrap();
-        assert_eq!((shape.files(), shape.bytes()), (3.0, 11.0));
-        let shape = manifest("\n \n\"say \"\"hi\"\"\",\"7\"\r\n\n\"two\nlines\",1").unwrap();
-        assert_eq!((shape.files(), shape.bytes()), (2.0, 8.0));
-        for (bad, said) in [
-            ("a.nc,\"52,000,000\"\n", "line 1 of the manifest cannot be used: `52,000,000`"),
-            (
-                "a.nc,1\nb.nc,1000,1700000000\n",
-                "line 2 of the manifest cannot be used: it has 3 fields",
-            ),
-            ("a,b.nc,52000000\n", "in quotes"),
-            ("\"a\nb\",1\nc,x\n", "line 3"),
-            ("a,+5\n", "`+5`"),
-            ("\"a,5\nb,6\n", "no comma"),
-            ("", "names no file"),
-            ("path,size_bytes\n", "names no file"),
-            ("path,size_bytes\na,-5\n", "line 2 of the manifest cannot be used: `-5`"),
-            ("a,many\n", "line 1"),
-            ("just a path\n", "no comma"),
-            ("a,0\n", "empty"),
-        ] {
-            let error = manifest(bad).unwrap_err().to_string();
-            assert!(error.contains(said) && error.contains("hint: "), "{bad:?}: {error}");
-        }
-    }
 
     #[test]
     fn a_scaled_profile_has_its_bytes_and_files() {
@@ -287,22 +205,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_manifest_that_a_library_writes_reads_back(
-            files in prop::collection::vec((".{0,9}", 1_u64..1 << 50), 1..20),
-        ) {
-            let mut written = csv::WriterBuilder::new().from_writer(Vec::new());
-            written.write_record(["path", "size_bytes"]).unwrap();
-            for (path, size) in &files {
-                written.write_record([path, &size.to_string()]).unwrap();
-            }
-            let text = String::from_utf8(written.into_inner().unwrap()).unwrap();
-            let shape = manifest(&text).unwrap();
-            let bytes = files.iter().map(|(_, size)| *size as f64).sum::<f64>();
-            prop_assert!((shape.files() - files.len() as f64).abs() < 1e-6);
-            prop_assert!((shape.bytes() / bytes - 1.0).abs() < 1e-9);
-        }
-
         #[test]
         fn classes_keep_files_and_bytes(sizes in prop::collection::vec(0_u64..1 << 40, 1..500)) {
             let shape = Shape::of_sizes(sizes.clone()).unwrap();

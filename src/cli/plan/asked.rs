@@ -66,7 +66,8 @@ impl Args {
                     .map(|file| file.size_bytes),
             )?
         } else if path.is_file() {
-            read(path, plan::manifest)?
+            let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+            plan::manifest(file).map_err(|error| named(path, &error))?
         } else {
             let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
             let message = format!("there is no profile, directory or manifest `{name}`");
@@ -161,15 +162,21 @@ impl Args {
 
 /// Reads a file and what is in it.
 pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::environment(format!("cannot read {}: {error}", path.display()))
-            .hint("name a file that you may read")
-    })?;
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     let text = decoded(&bytes).ok_or_else(|| {
         Error::environment(format!("{} is no text, neither UTF-8 nor UTF-16", path.display()))
             .hint("name another file, or save it as UTF-8")
     })?;
-    parse(&text).map_err(|error| Error::environment(format!("{}: {error}", path.display())))
+    parse(&text).map_err(|error| named(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::environment(format!("cannot read {}: {error}", path.display()))
+        .hint("name a file that you may read")
+}
+
+fn named(path: &Path, error: &Error) -> Error {
+    Error::environment(format!("{}: {error}", path.display()))
 }
 
 /// Text as programs and shells write it: PowerShell's `>` makes UTF-16 with a byte order mark.
