@@ -114,6 +114,9 @@
 //!   crowded machine is not mistaken for a slow gateway.
 //! * **The send buffer is fixed on loopback only.** Elsewhere a fixed one would carry no more than itself
 //!   in a round trip, and the trial would measure our buffer instead of the path.
+//! * **AWS's variables and files are read here, not by aws-config.** It hands what they say to requests as it is, line
+//!   ends and all, and goes to other hosts for keys. The SDK's parser is used, on lines that are written as it wants
+//!   them.
 //! * **What is read wrong is read again.** Only a second reading tells a fault of the way from one of the
 //!   store, and only bytes that are known are called corrupt: synthetic ones, those of a source file, and
 //!   those whose ETag is shown to be an MD5, by another of the same form that was reproduced in the run.

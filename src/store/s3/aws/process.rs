@@ -47,22 +47,31 @@ pub(super) async fn key(command: &str, name: &str) -> Result<Key> {
     read(&answer, name)
 }
 
-/// What a command prints; it and all that it started are ended when it takes too long.
+/// What a command prints; it and all that it started are ended when it takes too long, or nobody waits any more.
 async fn run(command: &str, too_long: impl Future<Output = ()>) -> Result<Vec<u8>, String> {
     let child = Command::new("sh")
         .args(["-c", command])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
         .spawn();
-    let mut child = child.map_err(|error| format!("does not start: {error}"))?;
-    let id = child.id();
+    let mut running = Running(child.map_err(|error| format!("does not start: {error}"))?);
     tokio::select! {
         biased;
-        answer = answer_of(&mut child) => answer,
+        answer = answer_of(&mut running.0) => answer,
         () = too_long => {
-            end_with_its_children(id);
             Err(format!("gave no key within {}", humantime::format_duration(TIME_MAX)))
+        }
+    }
+}
+
+/// A process that nobody may wait for: when it is given up, also by the user, it ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended has no id.
+        if let Some(id) = self.0.id().and_then(|id| id.try_into().ok()) {
+            end_with_its_children(id);
         }
     }
 }
@@ -79,9 +88,8 @@ async fn answer_of(child: &mut Child) -> Result<Vec<u8>, String> {
 
 /// Each is stopped before its children are listed, so that none is born meanwhile. They keep the terminal's process
 /// group, from which they may ask the user; systems other than Linux do not list children: there it ends alone.
-fn end_with_its_children(id: Option<u32>) {
-    let mut all: Vec<i32> = id.and_then(|id| id.try_into().ok()).into_iter().collect();
-    let mut next = 0;
+fn end_with_its_children(id: i32) {
+    let (mut all, mut next) = (vec![id], 0);
     while let Some(parent) = all.get(next).copied() {
         signal(parent, Signal::STOP);
         let threads = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten();
@@ -168,22 +176,53 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_program_that_hangs_is_ended_with_its_children() {
+        let (why, child) = hang(Way::TooLong).await;
+        assert!(why.unwrap().contains("within 1m"));
+        ended(&child).await;
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_program_that_nobody_waits_for_is_ended_with_its_children() {
+        let (why, child) = hang(Way::GivenUp).await;
+        assert_eq!(why, None);
+        ended(&child).await;
+    }
+
+    /// How a program that hangs comes to its end.
+    #[cfg(target_os = "linux")]
+    enum Way {
+        TooLong,
+        GivenUp,
+    }
+
+    /// Runs a program whose child hangs, and ends it as soon as that runs. What is said of it, and the child's process.
+    #[cfg(target_os = "linux")]
+    async fn hang(way: Way) -> (Option<String>, String) {
         let directory = tempfile::tempdir().unwrap();
         let started = directory.path().join("child");
         let command = format!(
             "sh -c 'sleep 100000 & echo $! > {0}.tmp; mv {0}.tmp {0}; wait' & wait",
             started.display()
         );
-        // It has taken too long as soon as the child of its child runs.
-        let hangs = run(&command, async {
+        let is_started = async || {
             while !started.exists() {
                 clock::sleep(Duration::from_millis(5)).await;
             }
-        });
-        let why = hangs.await.unwrap_err();
-        assert!(why.contains("within 1m"), "{why}");
-        let child = std::fs::read_to_string(&started).unwrap();
-        let stat = format!("/proc/{}/stat", child.trim());
+        };
+        let why = match way {
+            Way::TooLong => Some(run(&command, is_started()).await.unwrap_err()),
+            Way::GivenUp => tokio::select! {
+                _ = run(&command, clock::sleep(HOUR)) => panic!("it hangs"),
+                () = is_started() => None,
+            },
+        };
+        (why, std::fs::read_to_string(&started).unwrap())
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn ended(process: &str) {
+        let stat = format!("/proc/{}/stat", process.trim());
         let is_alive = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
         while is_alive() {
             clock::sleep(Duration::from_millis(5)).await;
