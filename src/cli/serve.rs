@@ -1,5 +1,6 @@
 //! `tidegate serve`: the embedded S3 gateway.
 
+use std::env::VarError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,7 +63,8 @@ pub struct Args {
     #[arg(long)]
     too_few_nodes: bool,
 
-    /// Write a line of JSON for each request to this file; `tidegate observe FILE` sums them up.
+    /// Write a line of JSON for each request to this file, a new or an empty one; `tidegate observe FILE` sums them
+    /// up.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
@@ -200,14 +202,28 @@ impl Args {
 
 /// Keys come from the environment only: everybody can read a command line.
 fn keys_from_environment() -> Result<Option<Keys>> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match (variable("TIDEGATE_ACCESS_KEY"), variable("TIDEGATE_SECRET_KEY")) {
+    let access_key = key_from_environment("TIDEGATE_ACCESS_KEY")?;
+    let secret_key = key_from_environment("TIDEGATE_SECRET_KEY")?;
+    match (access_key, secret_key) {
         (Some(access_key), Some(secret_key)) => Ok(Some(Keys { access_key, secret_key })),
         (None, None) => Ok(None),
         _ => Err(Error::environment(
             "only one of TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY is set",
         )
-        .hint("set both to verify signatures, or none to accept every request")),
+        .hint(KEYS_HINT)),
+    }
+}
+
+const KEYS_HINT: &str = "set both to verify signatures, or none to accept every request";
+
+/// Only what is not set is no key: what was meant to be one must not open the gateway to all.
+fn key_from_environment(name: &str) -> Result<Option<String>> {
+    let refused = |fault: &str| Error::environment(format!("{name} {fault}")).hint(KEYS_HINT);
+    match std::env::var(name) {
+        Ok(key) if key.is_empty() => Err(refused("is set, but empty")),
+        Ok(key) => Ok(Some(key)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(refused("is not UTF-8")),
     }
 }
 
@@ -219,10 +235,18 @@ pub fn run(args: Args) -> Result<()> {
     log_to_stderr();
     let (until_stdin_closes, finish_within) = (args.until_stdin_closes, args.finish_within);
     let config = args.config()?;
+    let is_open = config.backend.is_open_to_all();
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Error::environment(format!("cannot start the threads: {error}")))?;
     runtime.block_on(async {
         let gateway = Gateway::bind(config).await?;
+        if is_open && !gateway.address().ip().to_canonical().is_loopback() {
+            say(&format!(
+                "no keys are set: whoever reaches {} may read, write and delete everything here; set \
+                 TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY, or listen on 127.0.0.1",
+                gateway.address()
+            ));
+        }
         if until_stdin_closes {
             let mut stop = StdinClosed::watch()?;
             announce(&gateway);

@@ -46,6 +46,11 @@ pub enum Backend {
 }
 
 impl Backend {
+    /// Whether requests are taken that nobody signed. Another server has keys of its own.
+    pub fn is_open_to_all(&self) -> bool {
+        matches!(self, Self::Embedded(Embedding { keys: None, .. }))
+    }
+
     /// Opens what it needs.
     ///
     /// # Errors

@@ -22,9 +22,18 @@ pub struct RequestLog {
 }
 
 impl RequestLog {
-    /// Makes the file anew. Times are counted from `started`.
+    /// Makes the file, or uses an empty one. Times are counted from `started` and connections from 1: a log that
+    /// another process wrote can neither be lost nor go on.
+    ///
+    /// # Errors
+    /// If something is in the file.
     pub fn create(path: &Path, started: Instant) -> io::Result<Arc<Self>> {
-        let file = Mutex::new(BufWriter::new(File::create(path)?));
+        let file = File::options().append(true).create(true).open(path)?;
+        if file.metadata()?.len() > 0 {
+            let message = "there is something in it, and one process's times are not another's";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+        }
+        let file = Mutex::new(BufWriter::new(file));
         Ok(Arc::new(Self { started, file }))
     }
 

@@ -68,6 +68,6 @@ pub struct Config {
     pub model: Model,
     /// Who is let in.
     pub limits: Limits,
-    /// Where to write a line per request.
+    /// Where to write a line per request: a file that is empty, or not there yet.
     pub log: Option<PathBuf>,
 }

@@ -68,7 +68,7 @@ impl Gateway {
         let log = config.log.map(|path| {
             RequestLog::create(&path, started).map_err(|error| {
                 Error::environment(format!("cannot write the log {}: {error}", path.display()))
-                    .hint("choose another file with --log")
+                    .hint("choose another file with --log, or move this one away")
             })
         });
         let log = log.transpose()?;
@@ -88,6 +88,11 @@ impl Gateway {
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// The address of that.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where its statistics are, if they are served.

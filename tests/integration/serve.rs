@@ -1,8 +1,11 @@
 //! `tidegate serve` as its user and an independent client, the AWS CLI, see it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -218,4 +221,65 @@ fn options_that_cannot_work_are_refused_with_a_sentence() {
         assert_eq!(refused.code, 2, "{options:?}: {}", refused.stderr);
         assert!(refused.stderr.contains(sentence), "{sentence:?} is not in: {}", refused.stderr);
     }
+}
+
+#[test]
+fn a_log_in_which_something_is_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("requests.jsonl");
+    fs::write(&log, "the only copy\n").unwrap();
+    let refused = Tidegate::serve(&["--log", text(&log)]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("there is something in it"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("choose another file with --log"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "the only copy\n");
+    let empty = directory.path().join("empty.jsonl");
+    fs::write(&empty, "").unwrap();
+    assert_eq!(Tidegate::serve(&["--log", text(&empty)]).code, 0);
+}
+
+/// What `serve` says, ended at once, with these keys in its environment.
+fn said_with_keys(options: &[&str], keys: &[(&str, &OsStr)]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["serve", "--until-stdin-closes"])
+        .args(options)
+        .env_remove("TIDEGATE_ACCESS_KEY")
+        .env_remove("TIDEGATE_SECRET_KEY")
+        .envs(keys.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_key_that_is_set_but_is_none_opens_nothing() {
+    let (good, empty, latin1) = (OsStr::new("key"), OsStr::new(""), OsStr::from_bytes(b"k\xe9y"));
+    let names = ["TIDEGATE_ACCESS_KEY", "TIDEGATE_SECRET_KEY"];
+    for (access, secret, sentence) in [
+        (empty, empty, "TIDEGATE_ACCESS_KEY is set, but empty"),
+        (empty, good, "TIDEGATE_ACCESS_KEY is set, but empty"),
+        (good, empty, "TIDEGATE_SECRET_KEY is set, but empty"),
+        (latin1, latin1, "TIDEGATE_ACCESS_KEY is not UTF-8"),
+    ] {
+        let (code, said) = said_with_keys(&[], &[(names[0], access), (names[1], secret)]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(sentence), "{sentence:?} is not in: {said}");
+        assert!(said.contains("set both to verify signatures"), "{said}");
+    }
+}
+
+#[test]
+fn who_listens_to_all_without_keys_is_told_who_may_write() {
+    let keys = [("TIDEGATE_ACCESS_KEY", OsStr::new("k")), ("TIDEGATE_SECRET_KEY", OsStr::new("s"))];
+    let warns = |options: &[&str], keys: &[(&str, &OsStr)]| {
+        let (code, said) = said_with_keys(options, keys);
+        assert_eq!(code, Some(0), "{said}");
+        said.contains("may read, write and delete everything here")
+    };
+    assert!(warns(&["--listen", "0.0.0.0:0"], &[]));
+    assert!(!warns(&["--listen", "127.0.0.1:0"], &[]));
+    assert!(!warns(&["--listen", "0.0.0.0:0"], &keys));
+    let upstream = ["--listen", "0.0.0.0:0", "--upstream", "http://127.0.0.1:1"];
+    assert!(!warns(&upstream, &[]), "the other server has keys");
 }
