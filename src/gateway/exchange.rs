@@ -20,6 +20,7 @@ use super::gate::{self, Gate};
 use super::log::{RequestLog, Traffic};
 use super::manner::Manner;
 use super::pace::{Received, Sent, paced, pause, pause_until};
+use super::seat::Seat;
 use super::statistics::{One, Statistics};
 use super::under_way::UnderWay;
 use crate::clock::now;
@@ -38,6 +39,8 @@ pub struct Connection {
     pub lane: Arc<Lane>,
     /// Who is let in.
     pub gate: Arc<Gate>,
+    /// Its place among all.
+    pub seat: Arc<Seat>,
     /// What answers.
     pub peer: Peer,
     /// Where requests are counted.
@@ -53,6 +56,7 @@ pub struct Connection {
 impl Connection {
     /// Carries a request to its answer. An error cuts the connection.
     pub async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, StdError> {
+        let busy = self.seat.begins().ok_or("its connection was told to leave")?;
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let asked = Asked::of(&request, &self.domain);
         let part = asked.part();
@@ -66,6 +70,7 @@ impl Connection {
             counted: self.statistics.request(asked.operation, Arc::clone(&traffic)),
             entry: self.log.as_ref().map(log),
             pass: None,
+            _busy: busy,
         };
 
         pause(self.lane.model().round_trip).await;
@@ -121,7 +126,8 @@ impl Connection {
 
     /// The body on its way up.
     fn receive(&self, body: Incoming, flow: Option<Flow>, traffic: &Arc<Traffic>) -> Body {
-        let received = Body::http_body(Received::new(body, Arc::clone(traffic)));
+        let received = Received::new(body, Arc::clone(traffic), Arc::clone(&self.seat));
+        let received = Body::http_body(received);
         self.pace(received, flow)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! In layers, from the socket inwards:
 //!
-//! - `server` accepts connections and serves HTTP/1.1 on them, with or without `tls`;
+//! - `server` accepts connections and serves HTTP/1.1 on them, with or without `tls`; as many as there are
+//!   `seats`, and a client that keeps the gateway waiting (`seat`, `watched`) is cut;
 //! - `exchange` carries one request to its answer: what is asked (`asked`), whether it is let in
 //!   (`gate`, [`crate::storj::Limiter`]), the waits of the model of the link (`pace`,
 //!   [`crate::storj::Link`]), and what is counted and logged while it is `under_way` (`statistics`,
@@ -24,12 +25,15 @@ mod gate;
 mod log;
 mod manner;
 mod pace;
+mod seat;
+mod seats;
 mod server;
 mod signature;
 mod statistics;
 mod statistics_page;
 mod tls;
 mod under_way;
+mod watched;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
 
 use super::log::Traffic;
+use super::seat::{Patience, Seat};
 use super::under_way::UnderWay;
 use crate::clock::{Instant, now};
 use crate::storj::Flow;
@@ -58,16 +59,18 @@ where
 pub struct Received<B> {
     body: B,
     traffic: Arc<Traffic>,
+    seat: Arc<Seat>,
+    patience: Patience,
 }
 
 impl<B> Received<B> {
-    /// Counts `body` into `traffic`.
-    pub fn new(body: B, traffic: Arc<Traffic>) -> Self
+    /// Counts `body` into `traffic`, and says at the connection's seat how long it is waited for.
+    pub fn new(body: B, traffic: Arc<Traffic>, seat: Arc<Seat>) -> Self
     where
         B: Body,
     {
         traffic.ended.store(body.is_end_stream(), Ordering::Relaxed);
-        Self { body, traffic }
+        Self { body, traffic, seat, patience: Patience::with_a_sender() }
     }
 }
 
@@ -79,7 +82,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            this.seat.awaits_sender(&mut this.patience);
+            return Poll::Pending;
+        };
+        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        this.seat.has_sender(&mut this.patience, bytes.map_or(0, Bytes::len));
         match &frame {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;

@@ -25,9 +25,12 @@ use super::exchange::Connection;
 use super::gate::Gate;
 use super::log::RequestLog;
 use super::pace::pause;
+use super::seat::Seat;
+use super::seats::{self, Seats};
 use super::statistics::Statistics;
 use super::statistics_page;
 use super::tls::Certificate;
+use super::watched::Watched;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::storj::{Link, Model, QUANTUM_BYTES};
@@ -38,6 +41,8 @@ const SOCKET_BUFFER_BYTES: usize = 256 << 10;
 /// (`rstAvoidanceDelay`), which Storj's gateway is built on.
 const DRAIN: Duration = Duration::from_millis(500);
 const LOG_FLUSH_EVERY: Duration = Duration::from_millis(50);
+/// How often those are looked for whose time is up.
+const LOOK_ROUND_EVERY: Duration = Duration::from_millis(500);
 /// Before accepting again when there are no file descriptors left, say.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
@@ -50,6 +55,7 @@ pub struct Gateway {
     /// Where its statistics are read, if they are.
     page: Option<(TcpListener, SocketAddr)>,
     backend: OpenBackend,
+    connections_most: usize,
     link: Arc<Link>,
     gate: Arc<Gate>,
     statistics: Arc<Statistics>,
@@ -63,6 +69,7 @@ impl Gateway {
     /// If an address, the certificate, the directory or the log file cannot be used.
     pub async fn bind(config: Config) -> Result<Self> {
         let started = clock::now();
+        let connections_most = seats::most(&config.backend);
         let backend = config.backend.open(&config.domain, &config.limits)?;
         let tls = config.certificate.as_ref().map(Certificate::acceptor).transpose()?;
         let log = config.log.map(|path| {
@@ -81,7 +88,19 @@ impl Gateway {
         let (link, gate) = (Link::new(model), Gate::new(config.limits));
         let statistics = Statistics::new(Arc::clone(&gate));
         let domain = Arc::new(config.domain);
-        Ok(Self { listener, address, domain, tls, page, backend, link, gate, statistics, log })
+        Ok(Self {
+            listener,
+            address,
+            domain,
+            tls,
+            page,
+            backend,
+            connections_most,
+            link,
+            gate,
+            statistics,
+            log,
+        })
     }
 
     /// Where it listens.
@@ -139,26 +158,34 @@ impl Gateway {
         connections: &mut JoinSet<()>,
     ) {
         let mut flush_again = tokio::time::interval(LOG_FLUSH_EVERY);
+        let mut look_round = tokio::time::interval(LOOK_ROUND_EVERY);
+        let mut seats = Seats::new(self.connections_most);
         let mut last_id = 0;
         loop {
             tokio::select! {
                 biased;
                 () = &mut stop => return,
-                stream = accept(&self.listener) => {
-                    last_id += 1;
-                    let connection = self.connection(last_id);
-                    let (tls, told) = (self.tls.clone(), told.clone());
-                    connections.spawn(serve_connection(stream, tls, connection, told));
+                Some(ended) = connections.join_next_with_id() => {
+                    seats.leave(ended.map_or_else(|error| error.id(), |(task, ())| task));
                 }
-                Some(_) = connections.join_next() => {}
+                _ = look_round.tick() => seats.look_round(),
                 _ = flush_again.tick() => flush(self.log.as_ref()),
+                stream = accept(&self.listener), if seats.may_accept() => {
+                    last_id += 1;
+                    let seat = Seat::new();
+                    let connection = self.connection(last_id, Arc::clone(&seat));
+                    let (tls, told) = (self.tls.clone(), told.clone());
+                    let task = connections.spawn(serve_at(stream, tls, connection, told));
+                    seats.take(task.id(), seat);
+                }
             }
         }
     }
 
-    fn connection(&self, id: u64) -> Connection {
+    fn connection(&self, id: u64, seat: Arc<Seat>) -> Connection {
         Connection {
             id,
+            seat,
             domain: Arc::clone(&self.domain),
             lane: self.link.connect(),
             gate: Arc::clone(&self.gate),
@@ -200,6 +227,21 @@ pub async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
+/// Serves a connection until it ends, or is told to leave its seat.
+async fn serve_at(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    connection: Connection,
+    told_to_stop: watch::Receiver<bool>,
+) {
+    let seat = Arc::clone(&connection.seat);
+    tokio::select! {
+        biased;
+        () = serve_connection(stream, tls, connection, told_to_stop) => {}
+        () = seat.told_to_leave() => {}
+    }
+}
+
 async fn serve_connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
@@ -232,7 +274,8 @@ where
         let connection = Arc::clone(&connection);
         Box::pin(async move { connection.answer(request).await.map_err(HttpError::new) })
     });
-    // Without hyper's timer there are no timeouts: an idle connection of a pool stays open.
+    // Hyper's timer would also cut an idle connection of a pool. What times out is the seat's business.
+    let stream = Watched::new(stream, Arc::clone(&connection.seat));
     let mut served = http1::Builder::new()
         .max_buf_size(QUANTUM_BYTES)
         .serve_connection(TokioIo::new(stream), service);

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -13,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::server::accept;
 use super::statistics::{Count, Snapshot, Statistics};
@@ -22,20 +24,30 @@ const STYLE: &str = "body{font:15px sans-serif;margin:2em}table{border-collapse:
     td,th{padding:.2em .8em;border-bottom:1px solid #ccc;text-align:right}\
     td:first-child,th:first-child{text-align:left}";
 
+/// Readers at a time; others wait.
+const READERS_MOST: usize = 16;
+/// How long one may take to ask and to read.
+const READER_WITHIN: Duration = Duration::from_secs(10);
+
 /// Answers until it is dropped.
 pub async fn serve(listener: TcpListener, statistics: Arc<Statistics>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            stream = accept(&listener) => {
+            stream = accept(&listener), if connections.len() < READERS_MOST => {
                 let statistics = Arc::clone(&statistics);
                 let service = service_fn(move |request| {
                     std::future::ready(Ok::<_, Infallible>(answer(&request, &statistics)))
                 });
-                let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                // A reader comes again every two seconds: it need not keep its place meanwhile.
+                let served = http1::Builder::new()
+                    .keep_alive(false)
+                    .serve_connection(TokioIo::new(stream), service);
                 connections.spawn(async move {
-                    if let Err(error) = served.await {
-                        tracing::debug!("a reader of the statistics: {error}");
+                    match timeout(READER_WITHIN, served).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => tracing::debug!("a reader of the statistics: {error}"),
+                        Err(_) => tracing::debug!("a reader of the statistics took too long"),
                     }
                 });
             }

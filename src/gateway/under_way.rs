@@ -3,6 +3,7 @@
 
 use super::gate::Pass;
 use super::log::Entry;
+use super::seat::Busy;
 use super::statistics::Counted;
 
 /// One request under way.
@@ -14,6 +15,8 @@ pub struct UnderWay {
     pub entry: Option<Entry>,
     /// That it was let in; none if it was refused.
     pub pass: Option<Pass>,
+    /// That its connection is not idle.
+    pub _busy: Busy,
 }
 
 impl UnderWay {

@@ -10,6 +10,7 @@ mod clean;
 mod clients;
 mod closed_forms;
 mod corrupt;
+mod crowd;
 mod elsewhere;
 mod etags;
 mod faults;

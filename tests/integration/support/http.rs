@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 /// A client of one server, which makes a connection for each request.
 pub struct Http {
@@ -66,12 +67,22 @@ impl Http {
 
     /// Ends an upload with these parts, whatever comes of it.
     pub fn complete(&self, target: &str, id: &str, parts: &[(u32, &str)]) -> Answer {
+        self.try_complete(target, id, parts).unwrap()
+    }
+
+    /// The same, if an answer comes.
+    pub fn try_complete(
+        &self,
+        target: &str,
+        id: &str,
+        parts: &[(u32, &str)],
+    ) -> io::Result<Answer> {
         let part = |(number, etag): &(u32, &str)| {
             format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
         };
         let parts: String = parts.iter().map(part).collect();
         let xml = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
-        self.ask("POST", &format!("{target}?uploadId={id}")).body(xml.as_bytes()).send()
+        self.ask("POST", &format!("{target}?uploadId={id}")).body(xml.as_bytes()).try_send()
     }
 }
 
@@ -107,6 +118,8 @@ impl Asking<'_> {
         }
         self.head += "Connection: close\r\n\r\n";
         let mut stream = TcpStream::connect(&self.http.address)?;
+        // A server that never answers fails the test, instead of stopping it.
+        stream.set_read_timeout(Some(Duration::from_secs(300)))?;
         stream.write_all(self.head.as_bytes())?;
         // A server that says no to the head need not read the body.
         let _ = stream.write_all(&self.body);

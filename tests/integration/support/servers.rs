@@ -48,9 +48,21 @@ impl Serve {
         Self::run(options, None)
     }
 
+    /// As [`Serve::open`], with so many file descriptors.
+    pub fn with_descriptors(descriptors: u32, options: &[&str]) -> Self {
+        let options = [&["--until-stdin-closes"], &unlimited(options)[..]].concat();
+        let mut command = Command::new("bash");
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_tidegate"));
+        Self::start_as(command, &options, None)
+    }
+
     fn run(options: &[&str], keys: Option<(&str, &str)>) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_tidegate")), options, keys)
+    }
+
+    fn start_as(mut command: Command, options: &[&str], keys: Option<(&str, &str)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--log"])
             .arg(log_in(&directory))
