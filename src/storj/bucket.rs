@@ -87,12 +87,18 @@ impl<C> Bucket<C> {
         Ok(self.objects.insert(key.to_owned(), Arc::new(object)))
     }
 
-    /// Takes back a [`Bucket::put`] whose outcome could not be recorded.
-    pub fn restore(&mut self, key: &str, replaced: Option<Arc<Object<C>>>) {
-        match replaced {
-            Some(object) => self.objects.insert(key.to_owned(), object),
-            None => self.objects.remove(key),
-        };
+    /// Makes an object visible that was made elsewhere, and ends the upload that it comes from; answers with the
+    /// object that was replaced.
+    pub fn publish(
+        &mut self,
+        key: &str,
+        object: Arc<Object<C>>,
+        ends: Option<UploadId>,
+    ) -> Option<Arc<Object<C>>> {
+        if let Some(id) = ends {
+            self.uploads.remove(&id);
+        }
+        self.objects.insert(key.to_owned(), object)
     }
 
     /// DeleteObject; answers with the object. That there is none is no error.
@@ -134,18 +140,6 @@ mod tests {
         assert_eq!(bucket.put("k", object(1), Overwrite::Refused), Ok(None));
         let second = bucket.put("k", object(2), Overwrite::Refused);
         assert_eq!(second, Err(Refusal::PreconditionFailed));
-        assert_eq!(**bucket.object("k").unwrap(), object(1));
-    }
-
-    #[test]
-    fn a_put_can_be_taken_back() {
-        let mut bucket = bucket();
-        let replaced = bucket.put("k", object(1), Overwrite::Allowed).unwrap();
-        bucket.restore("k", replaced);
-        assert!(bucket.is_empty());
-        bucket.put("k", object(1), Overwrite::Allowed).unwrap();
-        let replaced = bucket.put("k", object(2), Overwrite::Allowed).unwrap();
-        bucket.restore("k", replaced);
         assert_eq!(**bucket.object("k").unwrap(), object(1));
     }
 

@@ -41,15 +41,21 @@ impl<C> Buckets<C> {
         Ok(())
     }
 
-    /// DeleteBucket.
+    /// Whether a bucket may be deleted.
     ///
     /// # Errors
     /// If it does not exist or is not empty.
-    pub fn delete(&mut self, name: &str) -> Result<(), Refusal> {
+    pub fn check_delete(&self, name: &str) -> Result<(), Refusal> {
         let bucket = self.buckets.get(name).ok_or(Refusal::NoSuchBucket)?;
-        if !bucket.is_empty() {
-            return Err(Refusal::BucketNotEmpty);
-        }
+        if bucket.is_empty() { Ok(()) } else { Err(Refusal::BucketNotEmpty) }
+    }
+
+    /// DeleteBucket.
+    ///
+    /// # Errors
+    /// Those of [`Buckets::check_delete`].
+    pub fn delete(&mut self, name: &str) -> Result<(), Refusal> {
+        self.check_delete(name)?;
         self.buckets.remove(name);
         Ok(())
     }

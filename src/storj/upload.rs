@@ -213,6 +213,33 @@ impl<C> Bucket<C> {
         self.put(key, upload.into_object(now), Overwrite::Allowed)
     }
 
+    /// The object that CompleteMultipartUpload would make. Nothing has changed yet: [`Bucket::publish`] does that.
+    ///
+    /// # Errors
+    /// Those of [`Bucket::complete_upload`].
+    pub fn assembled(
+        &self,
+        key: &str,
+        id: UploadId,
+        listed: &[ListedPart],
+        overwrite: Overwrite,
+        now: SystemTime,
+    ) -> Result<Object<C>, Refusal>
+    where
+        C: Clone,
+    {
+        let upload = self.upload(key, id).map_err(|_| Refusal::NoSuchKey)?;
+        upload.check_listed(listed, self.rules)?;
+        self.check_overwrite(key, overwrite)?;
+        let tags: Vec<Tag> = upload.parts.values().map(|part| part.tag).collect();
+        Ok(Object {
+            etag: Tag::of_parts(&tags),
+            modified: now,
+            attributes: upload.attributes.clone(),
+            pieces: upload.parts.values().map(|part| part.piece.clone()).collect(),
+        })
+    }
+
     /// AbortMultipartUpload; answers with the upload. That there is none is no error.
     pub fn abort_upload(&mut self, key: &str, id: UploadId) -> Option<Upload<C>> {
         self.upload(key, id).ok()?;
@@ -360,6 +387,25 @@ mod tests {
         assert_eq!(late, Err(Refusal::NoSuchUpload));
         assert!(bucket.abort_upload("k", ID).is_none());
         assert!(bucket.object("k").is_ok());
+    }
+
+    #[test]
+    fn an_object_is_assembled_before_anything_changes() {
+        let mut bucket = uploading(&[(1, 5 * MIB), (2, 9)]);
+        let assemble = |bucket: &Bucket<u64>, parts: &[ListedPart]| {
+            bucket.assembled("k", ID, parts, Overwrite::Allowed, NOW)
+        };
+        let parts = [listed(1, 1), listed(2, 2)];
+        assert_eq!(assemble(&bucket, &parts[..1]), Err(Refusal::InvalidPart));
+        let object = assemble(&bucket, &parts).unwrap();
+        assert_eq!(bucket.object("k"), Err(Refusal::NoSuchKey));
+        assert_eq!(bucket.upload("k", ID).unwrap().parts.len(), 2);
+
+        assert_eq!(bucket.publish("k", Arc::new(object.clone()), Some(ID)), None);
+        assert_eq!(assemble(&bucket, &parts), Err(Refusal::NoSuchKey), "the upload is over");
+        let mut other = uploading(&[(1, 5 * MIB), (2, 9)]);
+        complete(&mut other, &parts).unwrap();
+        assert_eq!(**other.object("k").unwrap(), object, "as CompleteMultipartUpload makes it");
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod etags;
 mod faults;
 mod hostile;
 mod interrupt;
+mod kept;
+mod kept_kills;
 mod kills;
 mod limits;
 mod load;

@@ -2,8 +2,10 @@
 
 mod archive;
 mod blob;
+mod folder;
 mod read;
 mod receive;
+mod record;
 
 use std::convert::Infallible;
 use std::io;
@@ -13,8 +15,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use archive::Archive;
+use archive::{Archive, Staged};
 use blob::Blob;
+use record::Record;
 
 use crate::dataset::Pattern;
 use crate::error::Result;
@@ -62,7 +65,17 @@ pub enum Contents {
     /// To memory.
     Memory,
     /// To a directory.
-    Directory(Archive),
+    Directory(Arc<Archive>),
+}
+
+/// The record of an object, written but for its name, where records are kept.
+pub struct Recorded(Option<Staged>);
+
+impl Recorded {
+    /// Lets a later process find the object.
+    pub fn commit(&self, object: &Object<Content>) -> io::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |staged| staged.commit(object))
+    }
 }
 
 impl Contents {
@@ -78,7 +91,7 @@ impl Contents {
                 Self::Discard(pattern)
             }
             Retain::Memory => Self::Memory,
-            Retain::Directory(path) => Self::Directory(Archive::open(path, buckets)?),
+            Retain::Directory(path) => Self::Directory(Arc::new(Archive::open(path, buckets)?)),
         })
     }
 
@@ -98,25 +111,45 @@ impl Contents {
         }
     }
 
-    /// Notes that an object exists, so that a later process finds it.
-    pub fn record(&self, bucket: &str, key: &str, object: &Object<Content>) -> io::Result<()> {
+    /// Returns when what became of buckets outlasts this process.
+    pub async fn settle_buckets(&self) -> io::Result<()> {
         match self {
-            Self::Directory(archive) => archive.record(bucket, key, object),
+            Self::Directory(archive) => {
+                let archive = Arc::clone(archive);
+                blocking(move || archive.settle_buckets()).await
+            }
             Self::Discard(_) | Self::Memory => Ok(()),
         }
+    }
+
+    /// Writes what a later process must know of an object.
+    pub async fn stage(
+        &self,
+        bucket: &str,
+        key: &str,
+        object: &Object<Content>,
+    ) -> io::Result<Recorded> {
+        let Self::Directory(archive) = self else { return Ok(Recorded(None)) };
+        let (archive, bucket) = (Arc::clone(archive), bucket.to_owned());
+        let record = Record::of(key, object);
+        let staged = blocking(move || archive.stage(&bucket, &record)).await?;
+        Ok(Recorded(Some(staged)))
     }
 
     /// Notes that an object does not exist any more.
-    pub fn erase(&self, bucket: &str, key: &str, object: &Object<Content>) -> io::Result<()> {
+    pub fn erase(&self, bucket: &str, key: &str) -> io::Result<()> {
         match self {
-            Self::Directory(archive) => archive.erase(bucket, key, object),
+            Self::Directory(archive) => archive.erase(bucket, key),
             Self::Discard(_) | Self::Memory => Ok(()),
         }
     }
 
-    /// Notes that an object was replaced by one that is recorded under the same key.
-    pub fn release(&self, object: &Object<Content>) {
-        archive::hold(object, false);
+    /// Returns when what came to a bucket and what went from it has done so for later processes, too. It goes on
+    /// if nobody waits for it any more.
+    pub async fn settle(&self, bucket: &str, gone: Vec<Arc<Object<Content>>>) -> io::Result<()> {
+        let Self::Directory(archive) = self else { return Ok(()) };
+        let (archive, bucket) = (Arc::clone(archive), bucket.to_owned());
+        blocking(move || archive.settle(&bucket, &gone)).await
     }
 
     /// The same bytes for a second object.
@@ -127,6 +160,13 @@ impl Contents {
         };
         Ok(Piece { size_bytes: piece.size_bytes, content })
     }
+}
+
+/// Waits for a disk where that stops nobody else.
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(act).await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::blob::Blob;
-use super::{Content, Contents};
+use super::{Content, Contents, blocking};
 use crate::storj::{Object, QUANTUM_BYTES};
 
 impl Contents {
@@ -101,7 +101,8 @@ impl FileReader {
 
 impl OpenPiece {
     async fn open(blob: Arc<Blob>, range: Range<u64>) -> io::Result<Self> {
-        let mut file = File::open(blob.path()).await?;
+        let opened = Arc::clone(&blob);
+        let mut file = File::from_std(blocking(move || opened.open()).await?);
         file.seek(SeekFrom::Start(range.start)).await?;
         Ok(Self { file, left: range.end - range.start, _blob: blob })
     }

@@ -1,6 +1,8 @@
 //! S3 itself: s3s parses requests and writes answers, [`crate::storj`] decides, [`super::contents`]
 //! keeps the bytes.
 
+mod conditions;
+mod digest;
 mod listings;
 mod objects;
 mod operations;
@@ -11,6 +13,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
@@ -22,9 +25,9 @@ use super::backend::{Embedding, NodesOnline};
 use super::contents::{Content, Contents};
 use super::domain::Domain;
 use super::pace::pause;
-use super::signature::{has_trailer, unsigned};
+use super::signature::{has_trailer, is_presigned_for_too_long, unsigned, whole};
 use crate::error::{Error, Result};
-use crate::storj::{Admission, Bucket, Buckets, Limits, Object, Refusal};
+use crate::storj::{Admission, Bucket, Buckets, Limits, Object, Overwrite, Refusal, UploadId};
 
 /// How long the real network took to say that too few nodes are online.
 const GIVES_UP_AFTER: Duration = Duration::from_millis(100);
@@ -72,13 +75,20 @@ impl Service {
     ) -> std::result::Result<Response<Body>, StdError> {
         let mut response = if has_trailer(request.headers()) {
             s3_error!(MissingContentLength).to_http_response()?
+        } else if is_presigned_for_too_long(request.uri()) {
+            refused::expires_too_late().to_http_response()?
         } else {
             let request = match self.access {
-                Access::Signed => request,
+                Access::Signed => whole(request),
                 Access::Open => unsigned(request),
             };
-            self.s3.call(request).await.map_err(StdError::from)?
+            self.s3.call(digest::noted(request)).await.map_err(StdError::from)?
         };
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // It has no body (RFC 9110, 15.4.5), nor what describes one.
+            *response.body_mut() = Body::empty();
+            response.headers_mut().remove(CONTENT_TYPE);
+        }
         // s3s does not look at the status that an operation asks for.
         if let Some(status) = response.extensions().get::<StatusCode>().copied() {
             *response.status_mut() = status;
@@ -177,53 +187,71 @@ impl Embedded {
         act(bucket).map_err(refused::answer)
     }
 
-    /// Makes an object visible by `change`, which answers with the object that was replaced, and
-    /// records it. The record is small and is written under the lock, so that records and objects
-    /// change in the same order.
-    fn publish(
-        &self,
-        name: &str,
-        key: &str,
-        change: impl FnOnce(&mut Bucket<Content>) -> std::result::Result<Replaced, Refusal>,
-    ) -> S3Result<Arc<Object<Content>>> {
-        self.bucket(name, |bucket| {
-            let replaced = change(bucket)?;
-            let object = Arc::clone(bucket.object(key)?);
-            let recorded = self.contents.record(name, key, &object);
-            match (&recorded, replaced) {
-                (Ok(()), Some(replaced)) => self.contents.release(&replaced),
-                (Ok(()), None) => {}
-                (Err(_), replaced) => bucket.restore(key, replaced),
+    /// Makes an object visible, and answers when it outlasts this process. Nothing changes before its record is
+    /// written: if that fails, an upload is still there with its parts. Records get their names under the lock, so
+    /// that they and the objects change in the same order.
+    async fn publish(&self, name: &str, key: &str, new: New) -> S3Result<Arc<Object<Content>>> {
+        let keep = |error: io::Error| cannot_keep(&error);
+        let recorded = self.contents.stage(name, key, &new.object).await.map_err(keep)?;
+        let object = Arc::new(new.object);
+        let replaced = self.bucket(name, |bucket| {
+            if let Some(id) = new.ends {
+                bucket.upload(key, id).map_err(|_| Refusal::NoSuchKey)?;
             }
-            Ok(recorded.map(|()| object))
-        })?
-        .map_err(|error| cannot_keep(&error))
+            bucket.check_overwrite(key, new.overwrite)?;
+            let committed = recorded.commit(&object);
+            Ok(committed.map(|()| bucket.publish(key, Arc::clone(&object), new.ends)))
+        })?;
+        let replaced = replaced.map_err(keep)?;
+        self.contents.settle(name, replaced.into_iter().collect()).await.map_err(keep)?;
+        Ok(object)
     }
 
     fn create_bucket(&self, name: &str) -> S3Result<()> {
         let mut buckets = self.lock();
         buckets.create(name, SystemTime::now()).map_err(refused::answer)?;
-        self.contents.record_bucket(name).map_err(|error| cannot_keep(&error))
+        let recorded = self.contents.record_bucket(name);
+        if recorded.is_err() {
+            let _ = buckets.delete(name);
+        }
+        recorded.map_err(|error| cannot_keep(&error))
     }
 
-    fn delete_bucket(&self, name: &str) -> S3Result<()> {
-        let mut buckets = self.lock();
-        buckets.delete(name).map_err(refused::answer)?;
-        self.contents.erase_bucket(name).map_err(|error| cannot_keep(&error))
+    async fn delete_bucket(&self, name: &str) -> S3Result<()> {
+        {
+            let mut buckets = self.lock();
+            buckets.check_delete(name).map_err(refused::answer)?;
+            self.contents.erase_bucket(name).map_err(|error| cannot_keep(&error))?;
+            buckets.delete(name).map_err(refused::answer)?;
+        }
+        self.contents.settle_buckets().await.map_err(|error| cannot_keep(&error))
     }
 
-    /// Deletes an object, if there is one.
-    fn remove(&self, name: &str, key: &str) -> S3Result<()> {
-        let erased = self.bucket(name, |bucket| {
-            let removed = bucket.remove(key);
-            Ok(removed.map_or(Ok(()), |object| self.contents.erase(name, key, &object)))
-        })?;
-        erased.map_err(|error: io::Error| cannot_keep(&error))
+    /// Deletes the objects of these keys that there are, and answers when they are gone for later processes, too.
+    async fn remove(&self, name: &str, keys: &[String]) -> S3Result<()> {
+        let mut gone = Vec::new();
+        let mut erase = |key: &String| {
+            self.bucket(name, |bucket| {
+                let erased = match bucket.object(key) {
+                    Ok(_) => self.contents.erase(name, key),
+                    Err(_) => Ok(()),
+                };
+                Ok(erased.map(|()| gone.extend(bucket.remove(key))))
+            })
+        };
+        let erased: S3Result<io::Result<()>> = keys.iter().map(&mut erase).collect();
+        let settled = self.contents.settle(name, gone).await;
+        erased?.and(settled).map_err(|error| cannot_keep(&error))
     }
 }
 
-/// The object that was replaced by another, if there was one.
-type Replaced = Option<Arc<Object<Content>>>;
+/// An object that is to become visible.
+struct New {
+    object: Object<Content>,
+    overwrite: Overwrite,
+    /// The upload that it comes from.
+    ends: Option<UploadId>,
+}
 
 #[cfg(test)]
 mod tests {

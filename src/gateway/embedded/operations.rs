@@ -20,7 +20,7 @@ impl S3 for Embedded {
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let asks_for_part = request.input.part_number.is_some();
-        let (output, stored) = self.get_object(request.input).await?;
+        let (output, stored) = self.get_object(request.input, &request.headers).await?;
         let mut response = partial_if(asks_for_part, output);
         response.extensions.insert(stored);
         Ok(response)
@@ -30,21 +30,21 @@ impl S3 for Embedded {
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        self.head_object(&request.input)
+        self.head_object(&request.input, &request.headers)
     }
 
     async fn copy_object(
         &self,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        Ok(S3Response::new(self.copy_object(request.input)?))
+        Ok(S3Response::new(self.copy_object(request.input, &request.headers).await?))
     }
 
     async fn delete_object(
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.remove(&request.input.bucket, &request.input.key)?;
+        self.remove(&request.input.bucket, &[request.input.key]).await?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -52,7 +52,9 @@ impl S3 for Embedded {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        Ok(S3Response::new(self.delete_objects(request.input, &request.headers)?))
+        let digest = request.extensions.get();
+        let answer = self.delete_objects(request.input, &request.headers, digest).await?;
+        Ok(S3Response::new(answer))
     }
 
     async fn create_multipart_upload(
@@ -73,7 +75,7 @@ impl S3 for Embedded {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        Ok(S3Response::new(self.complete_upload(request.input)?))
+        Ok(S3Response::new(self.complete_upload(request.input).await?))
     }
 
     async fn abort_multipart_upload(
@@ -131,7 +133,7 @@ impl S3 for Embedded {
         &self,
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
-        self.delete_bucket(&request.input.bucket)?;
+        self.delete_bucket(&request.input.bucket).await?;
         Ok(S3Response::new(DeleteBucketOutput::default()))
     }
 

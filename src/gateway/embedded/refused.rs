@@ -45,6 +45,21 @@ pub fn missing_content_md5() -> S3Error {
     error
 }
 
+/// DeleteObjects of a key that is empty.
+pub fn key_not_provided() -> S3Error {
+    let message = "An object key was not provided.";
+    let mut error = S3Error::with_message(S3ErrorCode::UserKeyMustBeSpecified, message);
+    error.set_status_code(StatusCode::BAD_REQUEST);
+    error
+}
+
+/// A URL that would be valid for more than a week (`storj/minio` cmd/api-errors.go, ErrMaximumExpires).
+pub fn expires_too_late() -> S3Error {
+    let message = "X-Amz-Expires must be less than a week (in seconds); that is, \
+                   the given X-Amz-Expires must be less than 604800 seconds";
+    S3Error::with_message(S3ErrorCode::AuthorizationQueryParametersError, message)
+}
+
 /// The answer to a request that is not let in. One without a body has no Retry-After either
 /// (`storj/minio` cmd/api-response.go, writeErrorResponseHeadersOnly).
 ///

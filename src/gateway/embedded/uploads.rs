@@ -9,9 +9,9 @@ use s3s::dto::{
 };
 use s3s::{S3Error, S3Result};
 
-use super::Embedded;
 use super::objects::{announced, attributes, etag, overwrite};
 use super::refused::answer;
+use super::{Embedded, New, digest};
 use crate::storj::{ListedPart, Part, PartNumber, UploadId};
 
 impl Embedded {
@@ -38,10 +38,12 @@ impl Embedded {
         let id = upload_id(&input.upload_id)?;
         let number = PartNumber::try_from(input.part_number).map_err(answer)?;
         let announced = announced(input.content_length);
-        self.bucket(&bucket, |bucket| bucket.check_part(&key, id, number, announced))?;
-        self.reach_nodes(announced).await?;
+        let bytes = announced.unwrap_or(0);
+        let md5 = input.content_md5.as_deref().map(digest::announced).transpose()?;
+        self.bucket(&bucket, |bucket| bucket.check_part(&key, id, number, bytes))?;
+        self.reach_nodes(bytes).await?;
 
-        let (piece, tag) = self.receive(&key, input.body, input.content_md5.as_deref()).await?;
+        let (piece, tag) = self.receive(&key, input.body, announced, md5).await?;
         let part = Part { piece, tag, modified: SystemTime::now() };
         // What it replaces, if anything, goes after the lock.
         let replaced = self.bucket(&bucket, |bucket| bucket.put_part(&key, id, number, part))?;
@@ -49,7 +51,7 @@ impl Embedded {
         Ok(UploadPartOutput { e_tag: Some(etag(&tag.to_string())), ..Default::default() })
     }
 
-    pub(super) fn complete_upload(
+    pub(super) async fn complete_upload(
         &self,
         input: CompleteMultipartUploadInput,
     ) -> S3Result<CompleteMultipartUploadOutput> {
@@ -57,9 +59,11 @@ impl Embedded {
         let overwrite = overwrite(input.if_none_match.as_ref())?;
         let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let listed: Vec<ListedPart> = parts.into_iter().map(listed).collect();
-        let object = self.publish(&input.bucket, &input.key, |bucket| {
-            bucket.complete_upload(&input.key, id, &listed, overwrite, SystemTime::now())
+        let object = self.bucket(&input.bucket, |bucket| {
+            bucket.assembled(&input.key, id, &listed, overwrite, SystemTime::now())
         })?;
+        let new = New { object, overwrite, ends: Some(id) };
+        let object = self.publish(&input.bucket, &input.key, new).await?;
         Ok(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),

@@ -12,7 +12,7 @@ use http_body_util::StreamBody;
 use s3s::StdError;
 
 /// A size, a name and a signature; anything longer is something else.
-const LONGEST_LINE_BYTES: usize = 1024;
+pub(super) const LONGEST_LINE_BYTES: usize = 1024;
 
 /// The bytes that the chunks of `body` hold.
 pub fn decoded(body: s3s::Body) -> impl Body<Data = Bytes, Error = StdError> + Send {
@@ -80,13 +80,13 @@ impl Decoder {
     }
 }
 
-fn chunk_size(line: &[u8]) -> Result<usize, StdError> {
+pub(super) fn chunk_size(line: &[u8]) -> Result<usize, StdError> {
     let text = std::str::from_utf8(line).map_err(|_| malformed())?;
     let (size, _) = text.split_once(';').unwrap_or((text, ""));
     usize::from_str_radix(size, 16).map_err(|_| malformed())
 }
 
-fn malformed() -> StdError {
+pub(super) fn malformed() -> StdError {
     io::Error::new(io::ErrorKind::InvalidData, "the body is not in aws-chunked encoding").into()
 }
 

@@ -9,6 +9,7 @@ pub mod proxy;
 pub mod relay;
 pub mod requests;
 pub mod servers;
+pub mod signed_chunks;
 pub mod tidegate;
 pub mod tls;
 pub mod tools;
