@@ -107,6 +107,43 @@ fn a_complete_that_cannot_be_recorded_loses_no_parts() {
     assert_eq!(http.ask("GET", "/bucket/k").send().body, b"all of it");
 }
 
+/// What a line of strace says was done.
+fn step(line: &str) -> Option<&'static str> {
+    Some(match line {
+        line if line.contains("fdatasync(") => "bytes",
+        line if line.contains("fsync(") && line.contains("/blobs/") => "record",
+        line if line.contains("fsync(") && line.contains("/blobs>") => "names of blobs",
+        line if line.contains("fsync(") && line.contains("/buckets/bucket>") => "names of records",
+        line if line.contains("renameat") => "named",
+        line if line.contains("unlinkat(") && line.contains(".json") => "unnamed",
+        line if line.contains("HTTP/1.1 20") => "answered",
+        _ => return None,
+    })
+}
+
+#[test]
+fn what_is_answered_was_synced_before() {
+    let kept = tempfile::tempdir().unwrap();
+    let trace = kept.path().join("trace");
+    let directory = kept.path().join("kept");
+    let Some(serve) = Serve::traced(&trace, &["--retain", text(&directory)]) else { return };
+    let http = Http::at(serve.address());
+    http.put("/bucket/k", b"x");
+    assert_eq!(status(&http, "DELETE", "/bucket/k"), 204);
+    let id = http.create_upload("/bucket/k");
+    let etag = http.put_part("/bucket/k", &id, 1, b"all of it").etag().to_owned();
+    assert_eq!(http.complete("/bucket/k", &id, &[(1, &etag)]).status, 200);
+    serve.stop();
+    let trace = fs::read_to_string(trace).unwrap();
+    let steps: Vec<_> = trace.lines().filter_map(step).collect();
+    let recorded = ["record", "names of blobs", "named", "names of records", "answered"];
+    let put = [&["bytes"][..], &recorded].concat();
+    let delete = ["unnamed", "names of records", "answered"];
+    let create_and_part = ["answered", "bytes", "answered"];
+    let all = [&put[..], &delete, &create_and_part, &recorded].concat();
+    assert_eq!(steps, all, "{trace}");
+}
+
 #[test]
 fn a_put_that_cannot_be_recorded_leaves_what_was_there() {
     let kept = tempfile::tempdir().unwrap();
@@ -235,13 +272,16 @@ fn links_in_the_directory_are_not_followed() {
 
 #[test]
 fn a_directory_of_another_user_is_refused() {
-    let kept = tempfile::tempdir().unwrap();
-    keep(&kept, &["k"]);
-    if chown(kept.path().join("buckets"), Some(12_345), None).is_err() {
-        // Only root can give it away.
-        return;
+    for inside in ["", "blobs", "buckets", "tidegate.lock"] {
+        let kept = tempfile::tempdir().unwrap();
+        keep(&kept, &["k"]);
+        if chown(kept.path().join(inside), Some(12_345), None).is_err() {
+            // Only root can give it away.
+            return;
+        }
+        let refused = Tidegate::serve(&["--retain", text(kept.path())]);
+        assert_eq!(refused.code, 2, "{inside}: {}", refused.stderr);
+        assert!(refused.stderr.contains("belongs to another user"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("--retain"), "{}", refused.stderr);
     }
-    let refused = Tidegate::serve(&["--retain", text(kept.path())]);
-    assert_eq!(refused.code, 2, "{}", refused.stderr);
-    assert!(refused.stderr.contains("belongs to another user"), "{}", refused.stderr);
 }

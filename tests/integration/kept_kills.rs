@@ -67,7 +67,7 @@ impl Told {
             }
             _ => {
                 let parts: Vec<&[u8]> = content.chunks(12_000).collect();
-                let digests: Vec<u8> = parts.iter().flat_map(|part| Md5::digest(part)).collect();
+                let digests: Vec<u8> = parts.iter().flat_map(Md5::digest).collect();
                 let etag = format!("{}-{}", md5(&digests), parts.len());
                 // Before its Complete nothing changes.
                 let Some((id, etags)) = upload(http, &target, &parts) else { return false };

@@ -56,18 +56,19 @@ impl<'a> Conditions<'a> {
     pub fn check<C>(&self, object: &Object<C>) -> S3Result<()> {
         let is_modified_since = |date| object.modified > date + GRANULARITY;
         let has_etag = |value| unquoted(value) == object.etag.as_bytes();
-        let failed =
-            if self.modified_since.and_then(date).is_some_and(|date| !is_modified_since(date)) {
-                self.unchanged.clone()
-            } else if self.unmodified_since.and_then(date).is_some_and(is_modified_since) {
-                S3ErrorCode::PreconditionFailed
-            } else if self.matches.is_some_and(|value| !has_etag(value)) {
-                S3ErrorCode::PreconditionFailed
-            } else if self.none_matches.is_some_and(has_etag) {
-                self.unchanged.clone()
-            } else {
-                return Ok(());
-            };
+        let unchanged_since =
+            self.modified_since.and_then(date).filter(|at| !is_modified_since(*at));
+        let changed_since =
+            self.unmodified_since.and_then(date).filter(|at| is_modified_since(*at));
+        let failed = if unchanged_since.is_some() {
+            self.unchanged.clone()
+        } else if changed_since.is_some() || self.matches.is_some_and(|value| !has_etag(value)) {
+            S3ErrorCode::PreconditionFailed
+        } else if self.none_matches.is_some_and(has_etag) {
+            self.unchanged.clone()
+        } else {
+            return Ok(());
+        };
         let message = "At least one of the pre-conditions you specified did not hold";
         let mut error = S3Error::with_message(failed, message);
         error.set_headers(validators(object));

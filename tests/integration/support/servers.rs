@@ -57,6 +57,17 @@ impl Serve {
         Self::start_as(command, &options, None)
     }
 
+    /// As [`Serve::open`], with the calls to the system that make something last, or answer, written to `trace`;
+    /// `None` where nothing shows them.
+    pub fn traced(trace: &Path, options: &[&str]) -> Option<Self> {
+        let calls = "trace=fsync,fdatasync,renameat,renameat2,unlinkat,write,writev,sendto";
+        let mut command = Command::new(tools::find("strace")?);
+        command.args(["-f", "-qq", "-y", "-e", calls, "-o"]).arg(trace);
+        command.arg(env!("CARGO_BIN_EXE_tidegate"));
+        let options = [&["--until-stdin-closes"], &unlimited(options)[..]].concat();
+        Some(Self::start_as(command, &options, None))
+    }
+
     fn run(options: &[&str], keys: Option<(&str, &str)>) -> Self {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_tidegate")), options, keys)
     }
