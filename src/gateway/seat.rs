@@ -70,6 +70,8 @@ enum Awaited {
 #[derive(Debug)]
 struct State {
     awaited: Awaited,
+    /// Requests that are worked at: a client may send the next before it has read the answer to the last.
+    requests: u32,
     /// That the client reads more of its answer.
     reader_until: Option<Instant>,
     leaves: bool,
@@ -86,7 +88,6 @@ pub struct Seat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Its client has kept us waiting for so long, or has used up so much of the patience for a body or an answer.
-    /// A connection that begins has not: it is the last to go.
     Waits(Duration),
     /// Its request is worked at: it stays.
     Served,
@@ -97,16 +98,24 @@ pub enum Standing {
 impl Seat {
     /// For a connection that begins now.
     pub fn new() -> Arc<Self> {
-        let state =
-            State { awaited: Awaited::Head { since: now() }, reader_until: None, leaves: false };
+        let state = State {
+            awaited: Awaited::Head { since: now() },
+            requests: 0,
+            reader_until: None,
+            leaves: false,
+        };
         Arc::new(Self { state: Mutex::new(state), told_to_leave: Notify::new() })
     }
 
     /// A request is there; none if it came too late. It is over when the answer is dropped.
     pub fn begins(self: &Arc<Self>) -> Option<Busy> {
         let mut state = self.lock();
+        if state.leaves {
+            return None;
+        }
         state.awaited = Awaited::Nothing;
-        (!state.leaves).then(|| Busy(Arc::clone(self)))
+        state.requests += 1;
+        Some(Busy(Arc::clone(self)))
     }
 
     /// Bytes came, of whatever.
@@ -195,7 +204,11 @@ pub struct Busy(Arc<Seat>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.lock().awaited = Awaited::Request { since: now() };
+        let mut state = self.0.lock();
+        state.requests -= 1;
+        if state.requests == 0 {
+            state.awaited = Awaited::Request { since: now() };
+        }
     }
 }
 
@@ -264,6 +277,17 @@ mod tests {
         for seat in [drips, unread] {
             assert!(matches!(seat.standing(now), Standing::Waits(waits) if waits >= begins));
         }
+    }
+
+    #[test]
+    fn a_request_that_comes_before_the_answer_to_the_last_was_read_is_served() {
+        let seat = Seat::new();
+        let first = seat.begins().unwrap();
+        let second = seat.begins().unwrap();
+        drop(first);
+        assert_eq!(seat.standing(now()), Standing::Served);
+        drop(second);
+        assert!(matches!(seat.standing(now()), Standing::Waits(_)));
     }
 
     #[test]

@@ -20,6 +20,8 @@ const KEPT: u64 = 64;
 pub struct Seats {
     most: usize,
     taken: HashMap<Id, Arc<Seat>>,
+    /// Who came last: where all others are served, it waits until one of them goes.
+    newest: Option<Id>,
     /// Whether it was said already that there are too many.
     was_full: bool,
 }
@@ -27,7 +29,7 @@ pub struct Seats {
 impl Seats {
     /// At most so many.
     pub fn new(most: usize) -> Self {
-        Self { most, taken: HashMap::new(), was_full: false }
+        Self { most, taken: HashMap::new(), newest: None, was_full: false }
     }
 
     /// Whether another connection may be accepted: one more than there are places for is, and then somebody goes.
@@ -38,6 +40,7 @@ impl Seats {
     /// The task of a connection was started.
     pub fn take(&mut self, task: Id, seat: Arc<Seat>) {
         self.taken.insert(task, seat);
+        self.newest = Some(task);
         self.make_room();
     }
 
@@ -61,15 +64,20 @@ impl Seats {
             return;
         }
         let now = now();
-        let standings = self.taken.values().map(|seat| (seat.standing(now), seat));
-        let stay: Vec<_> =
-            standings.filter(|(standing, _)| *standing != Standing::Leaves).collect();
-        let waiting = stay.iter().filter_map(|(standing, seat)| match standing {
-            Standing::Waits(waits) => Some((*waits, seat)),
-            Standing::Served | Standing::Leaves => None,
-        });
-        if stay.len() > self.most
-            && let Some((_, seat)) = waiting.max_by_key(|(waits, _)| *waits)
+        let mut stay = 0;
+        let mut longest = None;
+        for (task, seat) in &self.taken {
+            let standing = seat.standing(now);
+            stay += usize::from(standing != Standing::Leaves);
+            if let Standing::Waits(waits) = standing
+                && Some(*task) != self.newest
+                && longest.as_ref().is_none_or(|(longest, _)| waits > *longest)
+            {
+                longest = Some((waits, seat));
+            }
+        }
+        if stay > self.most
+            && let Some((_, seat)) = longest
         {
             seat.tell_to_leave();
         }
@@ -149,6 +157,22 @@ mod tests {
             assert_eq!(left, (0..5).map(|at| (1..newest).contains(&at)).collect::<Vec<_>>());
             seats.leave(tasks[newest - 1]);
         }
+        drop(served);
+    }
+
+    #[tokio::test]
+    async fn where_all_others_are_served_the_newest_waits_for_one_of_them_to_go() {
+        let tasks = [tokio::spawn(async {}).id(), tokio::spawn(async {}).id()];
+        let room = [Seat::new(), Seat::new()];
+        let served = room[0].begins();
+        let mut seats = Seats::new(1);
+        seats.take(tasks[0], Arc::clone(&room[0]));
+        seats.take(tasks[1], Arc::clone(&room[1]));
+        seats.look_round();
+        assert!(!seats.may_accept());
+        assert!(room[1].begins().is_some(), "its request is served");
+        seats.leave(tasks[0]);
+        assert!(seats.may_accept());
         drop(served);
     }
 }
