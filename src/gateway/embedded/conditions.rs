@@ -5,7 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{ETAG, LAST_MODIFIED};
+use http::header::{
+    ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+};
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::{Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -30,10 +32,10 @@ impl<'a> Conditions<'a> {
     /// Those of GetObject and HeadObject.
     pub fn of_reading(headers: &'a HeaderMap) -> Self {
         Self {
-            modified_since: headers.get("if-modified-since"),
-            unmodified_since: headers.get("if-unmodified-since"),
-            matches: headers.get("if-match"),
-            none_matches: headers.get("if-none-match"),
+            modified_since: headers.get(IF_MODIFIED_SINCE),
+            unmodified_since: headers.get(IF_UNMODIFIED_SINCE),
+            matches: headers.get(IF_MATCH),
+            none_matches: headers.get(IF_NONE_MATCH),
             unchanged: S3ErrorCode::NotModified,
         }
     }
