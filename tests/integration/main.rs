@@ -9,6 +9,7 @@ mod check;
 mod clean;
 mod clients;
 mod closed_forms;
+mod conditions;
 mod corrupt;
 mod crowd;
 mod elsewhere;
