@@ -27,7 +27,7 @@
 //! | [`stats`] | pure functions; every one cites its source |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
-//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; rows of text; what a user is told; what strangers wrote, fit to be shown |
+//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`outside`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; rows of text; files that others made; what a user is told; what strangers wrote, fit to be shown |
 //!
 //! # Rules that keep it simple
 //!
@@ -148,6 +148,7 @@ pub mod gateway;
 pub mod interrupt;
 pub mod measure;
 pub mod observe;
+pub mod outside;
 pub mod pace;
 pub mod plan;
 pub mod prices;

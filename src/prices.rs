@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::outside::{self, SETTINGS_MAX};
 use crate::units::MIB;
 
 /// US dollars. Reads `5USD`, `0.50 USD` and `$5`.
@@ -110,7 +111,7 @@ impl Prices {
         if let Some(tier) = Self::tier(name) {
             return Ok(tier);
         }
-        let text = std::fs::read_to_string(Path::new(name)).map_err(|error| {
+        let text = outside::text(Path::new(name), SETTINGS_MAX).map_err(|error| {
             Error::environment(format!("cannot read the prices {name}: {error}"))
                 .hint(format!("name a file or one of: {}", TIERS.join(", ")))
         })?;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::outside::{self, SETTINGS_MAX};
 use crate::result::{Direction, Settings};
 use crate::storj::{self, Limits, Model};
 use crate::units::ByteSize;
@@ -113,7 +114,7 @@ pub fn read(name: &Path) -> Result<Scenario> {
     let preset = PRESETS.iter().find(|preset| Path::new(preset.name) == name);
     let text = match preset {
         Some(preset) => Ok(preset.toml.to_owned()),
-        None => std::fs::read_to_string(name),
+        None => outside::text(name, SETTINGS_MAX),
     };
     let text = text.map_err(|error| {
         let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();

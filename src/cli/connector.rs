@@ -1,10 +1,10 @@
 //! `--connector FILE`: trials that do as a connector was seen to do.
 
-use std::fs;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::observe::{Connector, Followed, Manner};
+use crate::outside::{self, SETTINGS_MAX};
 use crate::transfer::Flow;
 
 /// The connector to do as.
@@ -24,7 +24,7 @@ impl ConnectorFile {
         let name = file.display();
         let saved =
             "observe the connector and keep what is found with `tidegate observe ... --save FILE`";
-        let text = fs::read_to_string(file).map_err(|error| {
+        let text = outside::text(file, SETTINGS_MAX).map_err(|error| {
             Error::environment(format!("cannot read {name}: {error}")).hint(saved)
         })?;
         let connector = Connector::read(&text).map_err(|error| {

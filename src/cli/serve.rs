@@ -3,7 +3,7 @@
 use std::env::VarError;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::gateway::{
     Backend, Certificate, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
 };
+use crate::outside::{self, SETTINGS_MAX};
 use crate::scenario;
 use crate::storj::{Limits, Model};
 use crate::terminal;
@@ -152,7 +153,7 @@ pub(super) fn read_limits(name: &str) -> Result<Limits> {
     let text = match name {
         "storj" => return Ok(Limits::storj()),
         "none" => return Ok(Limits::none()),
-        file => std::fs::read_to_string(file),
+        file => outside::text(Path::new(file), SETTINGS_MAX),
     };
     let text = text.map_err(|error| {
         Error::environment(format!("cannot read the limits {name}: {error}"))

@@ -11,6 +11,9 @@ use crate::units::ByteSize;
 /// A dataset with more sizes than this is told by as many classes.
 const CLASSES_MAX: usize = 64;
 
+/// So many sizes are told apart while files are counted.
+const SIZES_MAX: usize = 200_000;
+
 /// Files looked at when a dataset repeats itself (synthetic ones do after 4,000 at most).
 const FILES_LOOKED_AT: u64 = 8_000;
 
@@ -34,16 +37,9 @@ impl Shape {
     /// # Errors
     /// If there are none.
     pub fn of_sizes(sizes: impl IntoIterator<Item = u64>) -> Result<Self> {
-        let mut counts = BTreeMap::<u64, u64>::new();
-        for size in sizes {
-            *counts.entry(size).or_default() += 1;
-        }
-        if counts.is_empty() {
-            return Err(Error::environment("a dataset without files needs no plan")
-                .hint("name a profile, a directory or a manifest with files in it"));
-        }
-        let class = |(size, count)| Class { file_bytes: size as f64, files: count as f64 };
-        Ok(Self(merged(counts.into_iter().map(class).collect())))
+        let mut all = Sizes::default();
+        sizes.into_iter().for_each(|size| all.add(size));
+        all.shape()
     }
 
     /// `files` files of the same size.
@@ -141,6 +137,56 @@ impl Shape {
     }
 }
 
+/// Files by size while they are counted. Memory is bounded however many there are: above [`SIZES_MAX`] sizes those
+/// are put together that differ by less than a thousandth.
+#[derive(Default)]
+struct Sizes(BTreeMap<u64, Bundle>);
+
+/// Files of about one size.
+#[derive(Clone, Copy, Default)]
+struct Bundle {
+    files: u64,
+    bytes: u128,
+}
+
+impl Sizes {
+    fn add(&mut self, size: u64) {
+        let counted = self.0.len() < SIZES_MAX || self.0.contains_key(&size);
+        self.put(
+            if counted { size } else { rounded(size) },
+            Bundle { files: 1, bytes: size.into() },
+        );
+        if self.0.len() > SIZES_MAX {
+            let fine = std::mem::take(&mut self.0);
+            fine.into_iter().for_each(|(size, bundle)| self.put(rounded(size), bundle));
+        }
+    }
+
+    fn put(&mut self, size: u64, bundle: Bundle) {
+        let all = self.0.entry(size).or_default();
+        all.files += bundle.files;
+        all.bytes += bundle.bytes;
+    }
+
+    fn shape(self) -> Result<Shape> {
+        if self.0.is_empty() {
+            return Err(Error::environment("a dataset without files needs no plan")
+                .hint("name a profile, a directory or a manifest with files in it"));
+        }
+        let class = |Bundle { files, bytes }| Class {
+            file_bytes: bytes as f64 / files as f64,
+            files: files as f64,
+        };
+        Ok(Shape(merged(self.0.into_values().map(class).collect())))
+    }
+}
+
+/// To ten binary digits: there are fewer than 60,000 such numbers.
+fn rounded(size: u64) -> u64 {
+    let low = 54_u32.saturating_sub(size.leading_zeros());
+    size >> low << low
+}
+
 /// Neighbours are put together until few classes are left; files and bytes stay the same.
 fn merged(mut classes: Vec<Class>) -> Vec<Class> {
     if classes.len() <= CLASSES_MAX {
@@ -179,6 +225,22 @@ mod tests {
     use super::*;
     use crate::dataset::{Scale, Synthetic};
     use proptest::prelude::*;
+
+    #[test]
+    fn millions_of_sizes_are_counted_in_bounded_memory() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let (mut sizes, mut bytes) = (Sizes::default(), 0_u128);
+        for _ in 0..3 * SIZES_MAX {
+            let digits = random.u32(1..50);
+            let size = random.u64(..1 << digits);
+            bytes += u128::from(size);
+            sizes.add(size);
+            assert!(sizes.0.len() <= SIZES_MAX);
+        }
+        let shape = sizes.shape().unwrap();
+        assert_eq!(shape.files(), 3.0 * SIZES_MAX as f64);
+        assert!((shape.bytes() / bytes as f64 - 1.0).abs() < 1e-9);
+    }
 
     #[test]
     fn a_scaled_profile_has_its_bytes_and_files() {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::wording;
 use crate::error::Result;
-use crate::result::{Bin, Recommendation, Saved, Settings, Trial};
+use crate::result::{BINS_MAX, Bin, Recommendation, Saved, Settings, Trial};
 use crate::stats::{self, LogMean};
 use crate::tune::Ground;
 
@@ -133,7 +133,10 @@ impl Recomputed {
             self.left_out.push(format!("{what}: its bytes over time are not beside the result"));
             return Ok(());
         };
-        let rates = rates(&bins, trial);
+        let Some(rates) = rates(&bins, trial) else {
+            self.left_out.push(format!("{what}: its window has more bins than any trial"));
+            return Ok(());
+        };
         let mean = rates.iter().sum::<f64>() / rates.len().max(1) as f64;
         let stated = figure(trial.goodput_bytes_per_second, trial.goodput_interval_95);
         self.check(what, stated, figure(mean, stats::mean_interval_95(&rates)));
@@ -149,16 +152,16 @@ fn again(mean: Option<LogMean>) -> Vec<f64> {
     mean.map_or_else(Vec::new, |mean| figure(mean.mean, mean.interval_95))
 }
 
-/// Bytes per second in each bin of the window of a trial.
-fn rates(bins: &[Bin], trial: &Trial) -> Vec<f64> {
+/// Bytes per second in each bin of the window of a trial; `None` if no trial has so many.
+fn rates(bins: &[Bin], trial: &Trial) -> Option<Vec<f64>> {
     let Some(width_s) = bins.get(1).map(|bin| bin.start_s - bins[0].start_s) else {
-        return Vec::new();
+        return Some(Vec::new());
     };
     let index = |at_s: f64| (at_s / width_s).round() as usize;
     let window = index(trial.window.start_s)..index(trial.window.end_s);
     // The file ends with the last byte: bins of the window after it passed none.
     let bytes = |bin: usize| bins.get(bin).map_or(0, |bin| bin.good_bytes);
-    window.map(|bin| bytes(bin) as f64 / width_s).collect()
+    (window.len() <= BINS_MAX).then(|| window.map(|bin| bytes(bin) as f64 / width_s).collect())
 }
 
 impl fmt::Display for Recomputed {
@@ -267,5 +270,11 @@ mod tests {
         assert!(again.agrees() && again.left_out.is_empty(), "{again}");
         run.document.trials[0].window.start_s = 1.1;
         assert!(!Recomputed::of(&run).unwrap().agrees());
+        // Says a document that was made by hand.
+        for end_s in [1e308, 1e9, -1.0, f64::NAN] {
+            run.document.trials[0].window.end_s = end_s;
+            let again = Recomputed::of(&run).unwrap();
+            assert!(!again.agrees() || !again.left_out.is_empty(), "{end_s}: {again}");
+        }
     }
 }

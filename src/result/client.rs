@@ -8,8 +8,10 @@ use super::Percentiles;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientUse {
     /// User and system time of the process; `None` in a simulation, which has no client.
+    #[serde(default, deserialize_with = "super::number::seconds_if_any")]
     pub cpu_seconds: Option<f64>,
     /// The same per 10^9 payload bytes; `None` when nothing was moved.
+    #[serde(default, deserialize_with = "super::number::from_zero_if_any")]
     pub cpu_seconds_per_gb: Option<f64>,
     /// Highest resident set since the process began; `None` where the platform does not say.
     pub rss_peak_bytes: Option<u64>,
@@ -20,14 +22,22 @@ pub struct ClientUse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_threads: Option<u32>,
     /// Processor time of the process in the window over the window: 2 is two processors.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::from_zero_if_any"
+    )]
     pub processors_used: Option<f64>,
     /// The threads that wanted most of a processor in the window, busiest first, 16 at most; empty
     /// where the platform does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub busiest_threads: Vec<ThreadUse>,
     /// Share of all the machine's processors that was in use in the window, by whomever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::from_zero_if_any"
+    )]
     pub machine_busy_share: Option<f64>,
 }
 
@@ -37,8 +47,10 @@ pub struct ThreadUse {
     /// Its name; those that move data are called `movers-0` and so on.
     pub name: String,
     /// Share of the window in which it was on a processor.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub running_share: f64,
     /// Share of the window in which it was ready to run while others had the processors.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub ready_share: f64,
 }
 
@@ -90,10 +102,13 @@ pub struct TcpUse {
     /// Of these, bytes sent again.
     pub resent_bytes: u64,
     /// Time that connections had data to send, all added up.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub busy_s: f64,
     /// Of that, time in which the receiver's window was full.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub receive_window_limited_s: f64,
     /// Of that, time in which the send buffer was too small.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub send_buffer_limited_s: f64,
 }
 
@@ -107,8 +122,10 @@ pub struct InterfaceUse {
     /// Speed of the link; `None` where there is none, or none that is known.
     pub speed_bits_per_second: Option<u64>,
     /// What came in, headers included.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub received_bytes_per_second: f64,
     /// What went out, headers included.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub sent_bytes_per_second: f64,
 }
 
@@ -118,5 +135,6 @@ pub struct SourceUse {
     /// Bytes read to be sent, over the whole trial.
     pub read_bytes: u64,
     /// Share of the movers' time in the window in which they waited for the source.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub waited_share: f64,
 }

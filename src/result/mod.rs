@@ -4,6 +4,7 @@
 //! A value that was not measured is `null`, never zero.
 
 mod client;
+mod number;
 mod recommendation;
 mod requests;
 mod saved;
@@ -24,11 +25,12 @@ pub use self::requests::{
     Corrupt, Distances, ErrorCounts, ObjectTimes, OpenLoop, OperationSummary, Percentiles,
     TimeSpent,
 };
-pub use self::saved::{BINS_HEADER, Bin, RESULT, Saved, bins_name};
+pub use self::saved::{BINS_HEADER, BINS_MAX, Bin, RESULT, Saved, bins_name};
 pub use self::trial::{
     Asked, FileFailure, LimitedBy, Mixed, OneWay, Phase, TaskSummary, Trial, Verification, Window,
 };
 use crate::error::{Error, Result};
+use crate::outside::{self, DOCUMENT_MAX};
 
 /// The `schema` field of every document this version writes.
 pub const SCHEMA: &str = "tidegate.result/1";
@@ -126,10 +128,12 @@ pub enum TargetKind {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SimulationCost {
     /// Seconds of simulated time, from the first request to the last of the whole run.
+    #[serde(deserialize_with = "number::seconds")]
     pub simulated_s: f64,
     /// Times that simulated time moved something.
     pub events: u64,
     /// How long that took.
+    #[serde(deserialize_with = "number::seconds")]
     pub real_s: f64,
     /// Highest resident set of the process; `None` where the platform does not say.
     pub rss_peak_bytes: Option<u64>,
@@ -199,6 +203,7 @@ impl Traffic {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
     /// Preparation and trials.
+    #[serde(deserialize_with = "number::seconds")]
     pub duration_s: f64,
     /// Payload to the bucket that passed the sockets, of failed attempts too.
     pub bytes_up: u64,
@@ -207,6 +212,7 @@ pub struct Spent {
     /// Attempts of requests.
     pub requests: u64,
     /// Storage for its least time, and egress.
+    #[serde(deserialize_with = "number::from_zero")]
     pub cost_usd: f64,
     /// The tier or the file of prices.
     pub prices: String,
@@ -283,11 +289,60 @@ impl Document {
         let fail = |error: &dyn std::fmt::Display| {
             Error::environment(format!("{} is not a {SCHEMA} document: {error}", path.display()))
         };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
+        let text = outside::text(path, DOCUMENT_MAX).map_err(|error| fail(&error))?;
+        if text.trim_ascii().is_empty() {
+            return Err(fail(&"it is empty"));
+        }
         let document: Self = serde_json::from_str(&text).map_err(|error| fail(&error))?;
         if document.schema != SCHEMA {
             return Err(fail(&format!("its schema is {}", document.schema)));
         }
         Ok(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(content: &[u8]) -> String {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join(RESULT);
+        std::fs::write(&path, content).expect("a small file");
+        Document::load(&path).expect_err("it is no result").to_string()
+    }
+
+    #[test]
+    fn a_document_that_is_empty_deep_or_huge_is_refused_with_a_sentence() {
+        assert!(refused(b"").contains("it is empty"));
+        let deep = [r#"{"scenario":{"a":"#, &"[".repeat(100_000)].concat();
+        assert!(refused(deep.as_bytes()).contains("recursion limit"));
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join(RESULT);
+        let file = std::fs::File::create(&path).expect("a new file");
+        file.set_len(2_000_000_000).expect("nothing of it is written");
+        let error = Document::load(&path).unwrap_err().to_string();
+        assert!(error.contains("more than 64 MiB"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_no_run_has_are_refused() {
+        let document = crate::report::samples::tune();
+        for (place, number) in [
+            ("/trials/0/window/end_s", 1e308),
+            ("/trials/0/window/end_s", -1.0),
+            ("/trials/0/window/start_s", 1e11),
+            ("/trials/0/goodput_bytes_per_second", -5.0),
+            ("/trials/0/client/cpu_seconds", -0.5),
+            ("/recommendation/goodput_bytes_per_second", 1e300),
+        ] {
+            let mut altered = serde_json::to_value(&document).expect("it serialises");
+            *altered.pointer_mut(place).expect("the sample has it") = number.into();
+            let error = refused(altered.to_string().as_bytes());
+            assert!(error.contains("go from 0 to") && error.contains("line 1"), "{error}");
+        }
+        let written = serde_json::to_string(&document).expect("it serialises");
+        let infinite = written.replacen("\"end_s\":", "\"end_s\":1e999,\"was\":", 1);
+        assert!(refused(infinite.as_bytes()).contains("number out of range"));
     }
 }

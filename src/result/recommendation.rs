@@ -13,6 +13,7 @@ pub struct Recommendation {
     pub direction: Direction,
     /// What the soak and, where nothing was refused, the blocks of trials before it carried, by time; in older
     /// documents the geometric mean over the blocks.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub goodput_bytes_per_second: f64,
     /// 95 % interval from batch means of the soak, wide enough for those blocks; in older documents over the
     /// blocks of trials.
@@ -24,9 +25,14 @@ pub struct Recommendation {
     /// The lower 95 % bound of its ratio to the current default is above 1.
     pub better_than_default_shown: bool,
     /// Smallest ratio minus one that these trials could have shown, 80 % power at the 5 % level.
+    #[serde(default, deserialize_with = "super::number::from_zero_if_any")]
     pub smallest_difference_seen: Option<f64>,
     /// Share of the soak's attempts that were told to slow down.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::from_zero_if_any"
+    )]
     pub refused_share: Option<f64>,
     /// Why, in a sentence or two.
     pub why: String,
@@ -46,7 +52,11 @@ pub struct Recommendation {
     pub same_settings_twice: Option<Comparison>,
     /// Where uploads were read back: the same of the effective speeds. Then the settings were chosen by it, and
     /// the ratios are its.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::from_zero_if_any"
+    )]
     pub effective_speed_bytes_per_second: Option<f64>,
     /// Its 95 % interval over the blocks of trials; only in older documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +104,7 @@ pub struct Scaling {
     /// Always `usl`.
     pub model: String,
     /// Rate of one stream.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub gamma_bytes_per_second: f64,
     /// Contention: what streams wait for each other.
     pub alpha: f64,
@@ -104,6 +115,7 @@ pub struct Scaling {
     /// From a bootstrap of whole blocks; `None` with fewer than six that compare numbers of streams.
     pub beta_interval_95: Option<[f64; 2]>,
     /// Streams with the highest rate; `None` when no peak is shown: the interval of `beta` includes 0.
+    #[serde(default, deserialize_with = "super::number::from_zero_if_any")]
     pub peak_streams: Option<f64>,
     /// Of the peak, where it is shown and every resample had one.
     pub peak_streams_interval_95: Option<[f64; 2]>,
@@ -133,8 +145,10 @@ pub struct Trade {
     /// Which.
     pub settings: Settings,
     /// Mean of its trials.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub goodput_bytes_per_second: f64,
     /// Share of their attempts that were told to slow down.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub refused_share: f64,
     /// How many there were.
     pub trials: u32,
@@ -146,6 +160,7 @@ pub struct Comparison {
     /// The other.
     pub settings: Settings,
     /// Goodput of the recommended over goodput of the other; effective speeds where those were compared.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub ratio: f64,
     /// 95 % interval of the ratio; `None` with fewer than two common blocks. From the race it holds for
     /// all of the race's comparisons together.

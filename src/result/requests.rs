@@ -77,6 +77,7 @@ pub struct OpenLoop {
     /// How they were distributed.
     pub distances: Distances,
     /// Mean rate.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub files_per_second: f64,
     /// Files that had arrived when the window closed and for which no mover was free.
     pub backlog_files: u64,
@@ -108,6 +109,7 @@ pub struct Percentiles {
     /// Largest.
     pub max: u64,
     /// Arithmetic mean.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub mean: f64,
 }
 

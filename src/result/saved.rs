@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::Document;
 use crate::error::{Error, Result};
+use crate::outside;
 
 /// The name of the document in a run's directory.
 pub const RESULT: &str = "result.json";
 
 /// Columns of [`bins_name`].
 pub const BINS_HEADER: &str = "start_s,wire_bytes,good_bytes";
+
+/// Bins that a trial has at most, however long it takes (see `measure::series`), and some that are begun.
+pub const BINS_MAX: usize = 1_100_000;
 
 /// The name of the file with the bytes of a trial in bins of 100 ms.
 pub fn bins_name(trial: u32) -> String {
@@ -88,18 +92,35 @@ impl Saved {
         let fail = |what: &dyn std::fmt::Display| {
             Error::environment(format!("cannot read {}: {what}", path.display()))
         };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let mut rows = match outside::lines(&path) {
+            Ok(rows) => rows,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fail(&error)),
         };
-        let mut rows = text.lines();
-        if rows.next() != Some(BINS_HEADER) {
+        let header = rows.next().map_err(|error| fail(&error))?;
+        if header.map(|row| row.text) != Some(BINS_HEADER) {
             return Err(fail(&format!("its first line is not {BINS_HEADER}")));
         }
-        let bin = |row| bin(row).ok_or_else(|| fail(&format!("`{row}` is not a bin")));
-        rows.map(bin).collect::<Result<_>>().map(Some)
+        let mut bins = Vec::new();
+        while let Some(row) = rows.next().map_err(|error| fail(&error))? {
+            let follows = |bin: &Bin| follows(&bins, *bin);
+            let bin = bin(row.text).filter(follows);
+            bins.push(bin.ok_or_else(|| fail(&format!("`{}` is not a bin", row.text)))?);
+            if bins.len() > BINS_MAX {
+                return Err(fail(&format!("it has more than {BINS_MAX} bins")));
+            }
+        }
+        Ok(Some(bins))
     }
+}
+
+/// Whether a bin comes after these: in time, and as far from the one before as the second from the first.
+fn follows(bins: &[Bin], bin: Bin) -> bool {
+    let Some(last) = bins.last() else { return (0.0..f64::INFINITY).contains(&bin.start_s) };
+    let width_s = bins.get(1).map_or(bin.start_s, |second| second.start_s) - bins[0].start_s;
+    // Times are written to a tenth of a second, the shortest that a bin is.
+    let is_next = (bin.start_s - last.start_s - width_s).abs() < 0.05;
+    width_s > 0.05 && is_next
 }
 
 fn bin(row: &str) -> Option<Bin> {
@@ -134,13 +155,21 @@ mod tests {
 
     #[test]
     fn a_broken_row_is_named() {
-        for broken in ["0.0,5", "0.0,5,4,3", "0.0,5,many"] {
+        for broken in ["0.0,5", "0.0,5,4,3", "0.0,5,many", "NaN,5,4", "-0.1,5,4", "1e999,5,4"] {
             let (_directory, saved) = with_bins(&format!("{BINS_HEADER}\n{broken}\n"));
             let error = saved.bins(7).unwrap_err().to_string();
             assert!(error.contains(broken), "{error}");
         }
         let (_directory, saved) = with_bins("start,wire\n");
         assert!(saved.bins(7).is_err());
+    }
+
+    #[test]
+    fn bins_that_do_not_follow_each_other_are_refused() {
+        for rows in ["0.0,5,4\n0.0,5,4\n", "0.0,5,4\n1e-300,5,4\n", "0.0,5,4\n0.1,5,4\n0.3,5,4\n"] {
+            let (_directory, saved) = with_bins(&format!("{BINS_HEADER}\n{rows}"));
+            assert!(saved.bins(7).unwrap_err().to_string().contains("is not a bin"), "{rows}");
+        }
     }
 
     #[test]

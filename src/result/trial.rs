@@ -29,11 +29,13 @@ pub struct Trial {
     /// When it was measured.
     pub window: Window,
     /// Bytes that passed the sockets inside the window in attempts that in the end succeeded, per second.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub goodput_bytes_per_second: f64,
     /// 95 % interval of the goodput from batch means of this trial's window: it excludes the variation
     /// between trials. `None` where one trial cannot give one.
     pub goodput_interval_95: Option<[f64; 2]>,
     /// All body bytes that passed the sockets inside the window, retries included, per second.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub wire_bytes_per_second: f64,
     /// Payload bytes moved by successful requests over the whole trial.
     pub bytes: u64,
@@ -64,11 +66,19 @@ pub struct Trial {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub under_way: u64,
     /// The longest that an answer asked to wait (`Retry-After`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::seconds_if_any"
+    )]
     pub retry_after_max_s: Option<f64>,
     /// Share of the attempts that ended in the window that were told to slow down: what is refused at the
     /// beginning, when all come at once, is not in it. Absent where none was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::from_zero_if_any"
+    )]
     pub refused_in_window: Option<f64>,
     /// What the measuring process itself used.
     pub client: ClientUse,
@@ -113,10 +123,13 @@ impl Trial {
 pub struct Verification {
     /// Bytes that were uploaded and read back, per second. In a timed trial: movers / (a mover's seconds for
     /// each byte up + its seconds for each byte read back). `None` if nothing was read back.
+    #[serde(default, deserialize_with = "super::number::from_zero_if_any")]
     pub effective_speed_bytes_per_second: Option<f64>,
     /// What the movers would carry if they only uploaded.
+    #[serde(default, deserialize_with = "super::number::from_zero_if_any")]
     pub uploading_bytes_per_second: Option<f64>,
     /// What they would carry if they only read back.
+    #[serde(default, deserialize_with = "super::number::from_zero_if_any")]
     pub reading_back_bytes_per_second: Option<f64>,
 }
 
@@ -130,12 +143,13 @@ pub struct Asked {
     #[serde(default)]
     pub left_us: u64,
     /// From then until its objects were gone.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub took_s: f64,
     /// Payload that passed the sockets, of failed attempts too.
     #[serde(default)]
     pub bytes: u64,
     /// What that cost.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::number::from_zero")]
     pub cost_usd: f64,
 }
 
@@ -174,14 +188,17 @@ pub struct Mixed {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OneWay {
     /// Share of the files that was asked for.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub files_share: f64,
     /// Objects moved whole over the whole trial.
     pub objects: u64,
     /// Payload bytes moved by successful requests over the whole trial.
     pub bytes: u64,
     /// In the window, as far as it succeeded in the end.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub goodput_bytes_per_second: f64,
     /// In the window, retries included.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub wire_bytes_per_second: f64,
 }
 
@@ -189,8 +206,10 @@ pub struct OneWay {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Opens.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub start_s: f64,
     /// Closes.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub end_s: f64,
     /// Whether the rule found a steady state; `None` when the rule does not judge it.
     pub steady: Option<bool>,
@@ -226,6 +245,7 @@ pub enum LimitedBy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSummary {
     /// From the first request to the last, verification included.
+    #[serde(deserialize_with = "super::number::seconds")]
     pub duration_s: f64,
     /// Files in the dataset.
     pub files: u64,
@@ -234,8 +254,10 @@ pub struct TaskSummary {
     /// Bytes of the files that arrived.
     pub bytes_done: u64,
     /// Bytes of completed (and, if asked, verified) objects over the task's time.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub goodput_bytes_per_second: f64,
     /// As Globus reports a task: dataset bytes over the whole task time, checksumming and retries included.
+    #[serde(deserialize_with = "super::number::from_zero")]
     pub effective_speed_bytes_per_second: f64,
     /// Whether every object, read back.
     pub verified: bool,

@@ -1,6 +1,6 @@
 //! `tidegate observe`: what a connector really does. Reads only.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::gateway::LoggedRequest;
 use crate::interrupt::Interrupt;
 use crate::observe::{Observation, Sightings, of_requests};
+use crate::outside::{self, Line};
+use crate::units::{ByteSize, MIB};
 
 /// How to look at a bucket.
 #[derive(Clone, Debug)]
@@ -27,6 +29,9 @@ pub struct ObserveOptions {
 /// Between two requests. Ten a second are a tenth of what Storj allows a project by default, which
 /// the transfer itself needs (storj/storj satellite/metainfo/config.go, RateLimiter).
 const REQUEST_EVERY: Duration = Duration::from_millis(100);
+
+/// Of a request log: some hundred thousand requests, which take four times as much in memory.
+const LOG_MAX: ByteSize = ByteSize(32 * MIB);
 
 /// Looks at the open uploads below a prefix until the time is over or the user interrupts.
 ///
@@ -93,18 +98,56 @@ async fn look(bucket: &Bucket, prefix: &str, sightings: &mut Sightings) -> Resul
 /// If the log cannot be read, or a line is none of its.
 pub fn observe_log(log: &Path) -> Result<Observation> {
     let name = log.display();
-    let text = fs::read_to_string(log).map_err(|error| {
+    let unreadable = |error: io::Error| {
         Error::environment(format!("cannot read {name}: {error}")).hint(
             "name the file of `tidegate serve --log FILE`, or s3://bucket/prefix to look at a bucket",
         )
-    })?;
-    // The server may be writing the last one.
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let requests = whole.lines().zip(1..).map(|(line, number)| {
-        serde_json::from_str::<LoggedRequest>(line).map_err(|error| {
+    };
+    let mut lines = outside::lines(log).map_err(unreadable)?;
+    let mut requests = Vec::new();
+    // The server may be writing the last line.
+    while lines.read_bytes() < LOG_MAX.0
+        && let Some(Line { number, text, is_ended: true }) = lines.next().map_err(unreadable)?
+    {
+        requests.push(serde_json::from_str::<LoggedRequest>(text).map_err(|error| {
             Error::environment(format!("line {number} of {name} is no logged request: {error}"))
                 .hint("logs are written by `tidegate serve --log FILE`")
-        })
-    });
-    Ok(of_requests(&requests.collect::<Result<Vec<_>>>()?))
+        })?);
+    }
+    let is_cut = lines.next().map_err(unreadable)?.is_some_and(|line| line.is_ended);
+    let mut observation = of_requests(&requests);
+    if is_cut {
+        observation.remarks.push(format!(
+            "only the first {} requests of the log were looked at, {LOG_MAX} of it: to see later ones, put them \
+             into a file of their own",
+            requests.len()
+        ));
+    }
+    Ok(observation)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_log_of_any_length_is_looked_at_up_to_a_stated_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
+        let line = format!(
+            r#"{{"connection":1,"request":1,"operation":"GetObject","bucket":"b","key":"{}","bytes_in":0,"bytes_out":5,"start_us":0,"end_us":9,"status":200}}"#,
+            "k".repeat(30_000)
+        );
+        let wanted = LOG_MAX.0 as usize / (line.len() + 1) + 1;
+        let write = |lines: usize| fs::write(&log, format!("{line}\n").repeat(lines)).unwrap();
+        write(wanted + 3);
+        let cut = observe_log(&log).unwrap();
+        assert_eq!(cut.seen, wanted as u64);
+        assert!(cut.remarks.iter().any(|remark| remark.contains("only the first")), "{cut:?}");
+        write(wanted);
+        let whole = observe_log(&log).unwrap();
+        assert_eq!((whole.seen, whole.remarks), (wanted as u64, vec![]));
+    }
 }

@@ -1,9 +1,11 @@
 //! A plan on disk, beside the runs that it rests on.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::record::{command, compact_now, now_rfc3339};
 use crate::error::{Error, Result};
+use crate::outside::{self, DOCUMENT_MAX};
 use crate::plan::{Plan, SCHEMA};
 use crate::result::RESULT;
 
@@ -41,12 +43,18 @@ pub fn load_plan(path: &Path) -> Result<Option<Plan>> {
         true => path.join(PLAN),
         false => path.to_owned(),
     };
-    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(None) };
-    let schema = serde_json::from_str::<Any>(&text).ok().and_then(|any| any.schema);
     let cannot = |why: &dyn std::fmt::Display| {
         Error::environment(format!("cannot read the plan {}: {why}", file.display()))
             .hint("make it again: its command is in it")
     };
+    let text = match outside::text(&file, DOCUMENT_MAX) {
+        Ok(text) => text,
+        Err(error) if file.ends_with(PLAN) && error.kind() != ErrorKind::NotFound => {
+            return Err(cannot(&error));
+        }
+        Err(_) => return Ok(None),
+    };
+    let schema = serde_json::from_str::<Any>(&text).ok().and_then(|any| any.schema);
     match schema.as_deref() {
         Some(SCHEMA) => serde_json::from_str(&text).map(Some).map_err(|error| cannot(&error)),
         Some(other) if other.starts_with("tidegate.plan/") => {

@@ -26,6 +26,7 @@ mod long;
 mod mistakes;
 mod neighbour;
 mod observe;
+mod outside;
 mod paste;
 mod plan;
 mod planted;

@@ -7,6 +7,7 @@ use super::args::Args;
 use crate::cli::serve::read_limits;
 use crate::dataset::{self, Dataset, PROFILES, Scale, Symlinks, Synthetic};
 use crate::error::{Error, Result};
+use crate::outside::{self, DOCUMENT_MAX};
 use crate::plan::{self, Manner, Shape, Startup};
 use crate::result::{Document, Saved, Settings};
 use crate::scenario;
@@ -66,7 +67,7 @@ impl Args {
                     .map(|file| file.size_bytes),
             )?
         } else if path.is_file() {
-            let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+            let file = outside::open(path).map_err(|error| unreadable(path, &error))?;
             plan::manifest(file).map_err(|error| named(path, &error))?
         } else {
             let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
@@ -162,7 +163,7 @@ impl Args {
 
 /// Reads a file and what is in it.
 pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let bytes = outside::bytes(path, DOCUMENT_MAX).map_err(|error| unreadable(path, &error))?;
     let text = decoded(&bytes).ok_or_else(|| {
         Error::environment(format!("{} is no text, neither UTF-8 nor UTF-16", path.display()))
             .hint("name another file, or save it as UTF-8")

@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::own_certificate::OrItself;
 use crate::error::{Error, Result};
+use crate::outside::{self, SETTINGS_MAX};
 
 /// Whom to trust.
 #[derive(Clone, Debug)]
@@ -73,8 +74,9 @@ fn roots(path: Option<&Path>, bundle: &[CertificateDer<'static>]) -> Result<Root
 }
 
 fn bundle(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let pem = outside::bytes(path, SETTINGS_MAX).map_err(|error| unreadable(path, &error))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unreadable(path, &error))?;
     match certificates.is_empty() {
         true => Err(unreadable(path, &"there is no certificate in it")),
