@@ -111,7 +111,7 @@ impl Page {
     }
 
     pub(super) fn list(&mut self, items: &[String]) {
-        self.block(items.iter().map(|item| format!("- {}", escaped(item))));
+        self.block(items.iter().map(|item| format!("- {}", beginning(item))));
     }
 
     pub(super) fn table(&mut self, table: &Table) {
@@ -147,7 +147,9 @@ fn escaped(text: &str) -> String {
     for character in escape::text(text).chars() {
         match character {
             '\n' => escaped.push(' '),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' => escaped.extend(['\\', character]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
+                escaped.extend(['\\', character])
+            }
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
@@ -157,11 +159,25 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
+/// The same at the beginning of a block, where a dash, a number or spaces would be another list, a rule or code
+/// (CommonMark 0.31, 4 and 5.2).
+fn beginning(text: &str) -> String {
+    let escaped = escaped(text.trim_start());
+    let digits = escaped.bytes().take_while(u8::is_ascii_digit).count();
+    let at = match escaped[digits..].chars().next() {
+        Some('-' | '+' | '=') if digits == 0 => Some(0),
+        Some('.' | ')') if digits > 0 => Some(digits),
+        _ => None,
+    };
+    at.map_or(escaped.clone(), |at| format!("{}\\{}", &escaped[..at], &escaped[at..]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::samples;
     use super::*;
     use crate::result::Document;
+    use proptest::prelude::*;
 
     fn report_of(documents: &[Document]) -> String {
         report(&documents.iter().map(Digest::of).collect::<Vec<_>>())
@@ -203,5 +219,55 @@ mod tests {
     fn what_users_name_is_no_markup() {
         let page = report_of(&[samples::hostile()]);
         assert!(!page.contains("<script") && !page.contains('\u{1b}'), "{page}");
+    }
+
+    /// What is outside of fences, as CommonMark has them (0.31, 4.5).
+    fn outside_of_fences(page: &str) -> String {
+        let mut outside = String::new();
+        let mut fence: Option<usize> = None;
+        for line in page.lines() {
+            let ticks = line.trim_start().bytes().take_while(|byte| *byte == b'`').count();
+            let is_bare = line.trim().len() == ticks;
+            match fence {
+                Some(open) if ticks >= open && is_bare => fence = None,
+                Some(_) => {}
+                None if ticks >= 3 => fence = Some(ticks),
+                None => outside = outside + line + "\n",
+            }
+        }
+        assert_eq!(fence, None, "a fence stays open");
+        outside
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_leaves_its_place(text in "(```|````|\n|\r|~~~|<b>|- |1. | |\u{9b}|x){0,12}") {
+            let mut document = samples::tune();
+            document.command.push(text.clone());
+            document.assumptions = vec![text.clone()];
+            document.target.bucket = text.clone();
+            document.trials[0].warnings = vec![text.clone()];
+            let found = document.recommendation.as_mut().expect("a search recommends");
+            found.commands.rclone = format!("x{text}");
+            found.why = text;
+            let page = report_of(&[document]);
+            let steers = page.contains(['\r', '\u{9b}']);
+            prop_assert!(!steers);
+            let outside = outside_of_fences(&page);
+            prop_assert!(!outside.contains("<b>") && !outside.contains("```"), "{outside}");
+            let is_item = |line: &&str| line.starts_with("- ");
+            for item in outside.lines().filter(is_item) {
+                prop_assert!(!["- -", "- ~", "- 1. ", "-  "].iter().any(|bad| item.starts_with(bad)), "{item}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_command_with_line_ends_stays_on_its_line_and_can_be_pasted() {
+        let mut document = samples::tune();
+        document.command =
+            ["tidegate", "tune", "--from", "a\n```\n<b>\u{1b}'"].map(str::to_owned).to_vec();
+        let page = report_of(&[document]);
+        assert!(page.contains(r"tidegate tune --from $'a\n```\n<b>\u001b\''"), "{page}");
     }
 }

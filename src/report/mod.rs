@@ -23,6 +23,7 @@ mod wording;
 
 use std::path::Path;
 
+pub use self::wording::shell_word;
 pub use plan::{plan, write_plan, write_plan_charts};
 pub use recompute::{Check, Recomputed};
 pub use sentence::comparison;

@@ -263,15 +263,7 @@ pub fn data_operation(trial: &Trial) -> Option<(&str, &OperationSummary)> {
 
 /// The command line as one would type it again.
 pub fn command(document: &Document) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
-    let quoted = document.command.iter().map(|word| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    document.command.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// What each address of the endpoint carried; empty where there is one.
@@ -331,6 +323,29 @@ mod tests {
     fn only_errors_that_happened_are_named() {
         assert_eq!(errors(&ErrorCounts::default()), "0");
         let some = ErrorCounts { throttled: 1200, timeout: 1, ..ErrorCounts::default() };
+/// A word as a shell takes it for one, on one line: what would steer a terminal or end the line is written as
+/// bash and zsh read it (`$'a\n'`).
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
+    if word.contains(char::is_control) {
+        return format!("$'{}'", word.chars().map(ansi_c).collect::<String>());
+    }
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// Within `$'...'` (bash(1), QUOTING).
+fn ansi_c(character: char) -> String {
+    match character {
+        '\n' => r"\n".into(),
+        '\'' | '\\' => format!("\\{character}"),
+        control if control.is_control() => format!("\\u{:04x}", u32::from(control)),
+        plain => plain.into(),
+    }
+}
+
         assert_eq!(errors(&some), "1,201 (1,200 throttled, 1 timeout)");
     }
 
