@@ -7,13 +7,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place that prints")]
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use crate::escape;
 
 /// Rows that a view leaves free at the least: some of what stays, and the cursor's own.
 const ROWS_FREE: usize = 3;
+
+/// Bytes of an answer: `yes` and the line's end are fewer.
+const ANSWER_MAX: u64 = 16;
 
 /// Of a label in a view.
 const LABEL_WIDTH: usize = 9;
@@ -71,6 +74,18 @@ impl Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
     }
+}
+
+/// Asks for a yes; `None` where nobody can answer.
+pub fn asks(question: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    say(question);
+    let _ = std::io::stderr().write_all(b"go on? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().take(ANSWER_MAX).read_line(&mut answer);
+    Some(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Renews the view; nothing in a pipe.

@@ -8,11 +8,28 @@ use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
 use super::{Cli, tune};
 use crate::error::{Error, Result};
-use crate::result::{Saved, TargetKind};
+use crate::report::shell_word;
+use crate::result::{Document, Saved, TargetKind};
+use crate::terminal;
 
 /// What may differ: where the run is, what is shown, and how one gets into the bucket.
-const FREE: [&str; 8] =
-    ["resume", "results", "json", "quiet", "yes", "profile", "ca_bundle", "insecure"];
+const FREE: [&str; 9] =
+    ["resume", "results", "json", "quiet", "yes", "profile", "ca_bundle", "insecure", "endpoint"];
+
+/// What leads out of this machine, and as whom; what is sent there; and what that may cost. The endpoint is one too:
+/// that of the run is in its document.
+const REACHES: [&str; 10] = [
+    "target",
+    "objects",
+    "from",
+    "profile",
+    "ca_bundle",
+    "insecure",
+    "max_bytes",
+    "max_cost",
+    "prices",
+    "yes",
+];
 
 /// The arguments to tune with: those given or, to resume, those of the run, and what is saved of it.
 ///
@@ -40,13 +57,97 @@ pub(super) fn resolve(args: tune::Args) -> Result<(tune::Args, Option<Saved>)> {
     }
     let mut resumed = tune::Args::from_arg_matches(&then)
         .map_err(|error| Error::environment(error.to_string()))?;
-    if document.target.kind == TargetKind::Endpoint {
-        resumed.target = resumed.target.reached_as(&document.target.endpoint, args.target);
+    if goes_out(&then) {
+        let endpoint = endpoint(document, &now)?;
+        confirm(document, endpoint, &then, &now, &args)?;
+        resumed.target = resumed.target.reached_as(endpoint, args.target);
     }
     let attempts = resumed.output.attempts;
     resumed.output = args.output;
     resumed.output.attempts = attempts;
     Ok((resumed, Some(saved)))
+}
+
+/// Whether the run is at an endpoint, and not on this machine alone.
+fn goes_out(then: &ArgMatches) -> bool {
+    ["target", "objects"].iter().any(|id| raw(then, id).is_some())
+}
+
+/// The endpoint that the run went to.
+fn endpoint<'a>(document: &'a Document, now: &ArgMatches) -> Result<&'a str> {
+    let (run, target) = (shell_word(&document.id), &document.target);
+    if target.kind != TargetKind::Endpoint {
+        return Err(Error::environment(format!(
+            "run {run} does not say to which endpoint it went"
+        ))
+        .hint("start a new search without --resume"));
+    }
+    let given = now.value_source("endpoint") == Some(ValueSource::CommandLine);
+    match given && !is_endpoint(now, &target.endpoint) {
+        true => Err(Error::environment(format!("--endpoint is not that of run {run}"))
+            .hint(format!("it went to {}", shell_word(&target.endpoint)))),
+        false => Ok(&target.endpoint),
+    }
+}
+
+fn is_endpoint(now: &ArgMatches, endpoint: &str) -> bool {
+    let same = |url: String| url.trim_end_matches('/') == endpoint.trim_end_matches('/');
+    raw(now, "endpoint").is_some_and(same)
+}
+
+/// Sees that the user wants what the file alone says: anybody may have written it, and it could send the user's files
+/// anywhere. What this command would do by itself needs no more words.
+fn confirm(
+    document: &Document,
+    endpoint: &str,
+    then: &ArgMatches,
+    now: &ArgMatches,
+    args: &tune::Args,
+) -> Result<()> {
+    let mut words = not_given(then, now);
+    if !is_endpoint(now, endpoint) {
+        words.extend(["--endpoint".to_owned(), shell_word(endpoint)]);
+    }
+    if words.is_empty() {
+        return Ok(());
+    }
+    let (run, words) = (shell_word(&document.id), words.join(" "));
+    let goes_on = format!("run {run} goes on with what only its file says: {words}");
+    let confirmed = match args.budgets.yes {
+        true => {
+            terminal::say(&goes_on);
+            Some(true)
+        }
+        false => terminal::asks(&goes_on),
+    };
+    let not = match confirmed {
+        Some(true) => return Ok(()),
+        Some(false) => "it was not confirmed",
+        None => "there is no terminal to confirm it at",
+    };
+    Err(Error::environment(format!("{goes_on}; {not}"))
+        .hint("give again what you want of it, or all of it with --yes"))
+}
+
+/// The options of the run that reach out and are not those of this command, as they are typed.
+fn not_given(then: &ArgMatches, now: &ArgMatches) -> Vec<String> {
+    let command = Cli::command();
+    let Some(tune) = command.find_subcommand("tune") else { return Vec::new() };
+    let of_command =
+        |matches: &ArgMatches, id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let words = |arg: &Arg| -> Vec<String> {
+        let id = arg.get_id().as_str();
+        let is_flag = !arg.get_action().takes_values();
+        let is_given = if is_flag { of_command(now, id) } else { is_same(now, then, id) };
+        // What is not of its command is of the user's own environment, or usual.
+        if !REACHES.contains(&id) || !of_command(then, id) || is_given {
+            return Vec::new();
+        }
+        let name = arg.get_long().map(|long| format!("--{long}"));
+        let value = raw(then, id).filter(|_| !is_flag).map(|value| shell_word(&value));
+        [name, value].into_iter().flatten().collect()
+    };
+    tune.get_arguments().flat_map(words).collect()
 }
 
 /// A run by its place, or by its name.
@@ -69,7 +170,7 @@ fn contradiction(now: &ArgMatches, then: &ArgMatches) -> Option<String> {
         |arg: &&Arg| now.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
     let differs = |arg: &&Arg| {
         let id = arg.get_id().as_str();
-        !FREE.contains(&id) && raw(now, id) != raw(then, id)
+        !FREE.contains(&id) && !is_same(now, then, id)
     };
     let arg = tune.get_arguments().filter(given).find(differs)?;
     let id = arg.get_id().as_str();
@@ -82,6 +183,12 @@ fn contradiction(now: &ArgMatches, then: &ArgMatches) -> Option<String> {
         Some(_) => format!("{} is not {}", said(now), said(then)),
         None => format!("{} is not among the options", said(now)),
     })
+}
+
+/// Whether an argument has the same values, but for a slash at the end of a prefix or a directory.
+fn is_same(now: &ArgMatches, then: &ArgMatches, id: &str) -> bool {
+    let plain = |matches| raw(matches, id).map(|value| value.trim_end_matches('/').to_owned());
+    plain(now) == plain(then)
 }
 
 /// All values of an argument as they were written, or its default.
@@ -108,11 +215,64 @@ mod tests {
             &["--resume", "x"][..],
             &["s3://b/p", "--resume", "x", "--budget", "10m"],
             &["--part-sizes", "16MiB", "--part-sizes", "64MiB"],
+            &["s3://b/p/"],
             &["--seed", "1", "--max-refused", "5%"],
             &["--json", "--quiet", "--results", "elsewhere", "--profile", "other", "--insecure"],
         ] {
             assert_eq!(said(now, &then), None, "{now:?}");
         }
+    }
+
+    fn matches_of(words: &[&str]) -> ArgMatches {
+        matches(["tidegate", "tune"].iter().chain(words).map(OsString::from)).unwrap()
+    }
+
+    #[test]
+    fn what_reaches_out_or_spends_is_not_taken_from_a_file_alone() {
+        let then = [
+            "s3://b/p",
+            "--from",
+            "/home",
+            "--insecure",
+            "--profile",
+            "rich",
+            "--ca-bundle",
+            "c.pem",
+            "--yes",
+            "--max-cost",
+            "9000USD",
+            "--max-bytes",
+            "1PB",
+            "--prices",
+            "free.toml",
+            "--budget",
+            "10m",
+        ];
+        let asked = |now: &[&str]| not_given(&matches_of(&then), &matches_of(now)).join(" ");
+        let all = asked(&["--resume", "x"]);
+        for word in then.iter().take(then.len() - 2) {
+            assert!(all.contains(word), "{word}: {all}");
+        }
+        assert!(!all.contains("--budget"), "{all}");
+        assert_eq!(asked(&[&["--resume", "x"], &then[..]].concat()), "");
+        let most = ["--resume", "x", "s3://b/p", "--from", "/home", "--insecure", "--yes"];
+        let rest = asked(&most);
+        assert!(rest.contains("--profile rich") && !rest.contains("--from"), "{rest}");
+        assert!(goes_out(&matches_of(&then)) && goes_out(&matches_of(&["--objects", "s3://b/p"])));
+        assert!(!goes_out(&matches_of(&["--from", "/home", "--yes"])));
+    }
+
+    #[test]
+    fn a_file_that_hides_its_endpoint_is_refused() {
+        let mut document = crate::report::samples::tune();
+        let now = matches_of(&["--resume", "x", "--endpoint", "https://mine"]);
+        document.target.kind = TargetKind::Simulated;
+        assert!(endpoint(&document, &now).is_err());
+        document.target.kind = TargetKind::Endpoint;
+        document.target.endpoint = "https://theirs".into();
+        assert!(endpoint(&document, &now).unwrap_err().to_string().contains("https://theirs"));
+        document.target.endpoint = "https://mine/".into();
+        assert_eq!(endpoint(&document, &now).unwrap(), "https://mine/");
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
     #[command(flatten)]
-    budgets: Budgets,
+    pub(super) budgets: Budgets,
     /// Warm-up of a trial [default: 2s; 300ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     warm_up: Option<Duration>,
@@ -132,7 +132,8 @@ pub(super) struct Args {
     #[command(flatten)]
     connector: ConnectorFile,
     /// Go on with a run that was cut off: its directory, its result.json, or its name below --results.
-    /// Its options hold, and its saved trials stay as they are
+    /// Its options hold, and its saved trials stay as they are. Where it goes, what it uploads and what it may
+    /// spend is to be given again, or confirmed
     #[arg(long, value_name = "RUN", help_heading = "Search")]
     pub(super) resume: Option<PathBuf>,
     /// Seed of the order of the trials
@@ -165,7 +166,7 @@ pub(super) struct Args {
 /// What may be spent.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Budget")]
-struct Budgets {
+pub(super) struct Budgets {
     /// Time for preparation and trials, such as 10m; a trial that has begun is not cut, so that the last may
     /// end later [default: 10m for each direction; 55s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time)]
@@ -186,9 +187,9 @@ struct Budgets {
     /// Only say what would be spent and what that could show
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
-    /// Allow more than 1 TB or 10 USD
+    /// Allow more than 1 TB or 10 USD; with --resume, confirm what only the run's file says
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
 }
 
 impl Budgets {

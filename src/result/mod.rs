@@ -297,7 +297,10 @@ impl Document {
         if document.schema != SCHEMA {
             return Err(fail(&format!("its schema is {}", document.schema)));
         }
-        Ok(document)
+        match is_name(&document.id) {
+            true => Ok(document),
+            false => Err(fail(&"its id is not the name of a run")),
+        }
     }
 }
 
@@ -309,6 +312,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join(RESULT);
         std::fs::write(&path, content).expect("a small file");
+/// Whether a run can have this name: it is that of a directory and of a prefix as well.
+fn is_name(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=128).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with('.')
+}
+
         Document::load(&path).expect_err("it is no result").to_string()
     }
 

@@ -69,11 +69,15 @@ async fn a_killed_search_goes_on(endpoint: &str, store: &S3Store) {
     let saved = trials(&run);
     assert!(keys(store).await.len() > 1, "it left something");
 
-    let other = tidegate.run("tune", &["--resume", name(&run), "--budget", "9m"]);
+    let unsaid = tidegate.run("tune", &["--resume", name(&run)]);
+    assert_eq!(unsaid.code, 2);
+    assert!(unsaid.stderr.contains("only its file says: s3://bucket/p;"), "{}", unsaid.stderr);
+
+    let other = tidegate.run("tune", &[TARGET, "--resume", name(&run), "--budget", "9m"]);
     assert_eq!(other.code, 2);
     assert!(other.stderr.contains("--budget 9m is not --budget 10m"), "{}", other.stderr);
 
-    let resumed = tidegate.run("tune", &["--resume", name(&run)]);
+    let resumed = tidegate.run("tune", &[TARGET, "--resume", name(&run)]);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     assert_eq!(tidegate.runs().len(), 1, "it is the same run");
     assert_eq!(keys(store).await, ["p/theirs"]);
@@ -130,6 +134,38 @@ fn a_simulated_search_goes_on_after_any_trial() {
             assert_goes_on(&run, &saved);
         }
     }
+}
+
+#[test]
+fn a_run_from_another_hand_sends_nothing_anywhere_by_itself() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let private = tempfile::tempdir().unwrap();
+    let from = private.path().to_str().unwrap();
+    std::fs::write(private.path().join("diary"), "private").unwrap();
+    let tidegate = Tidegate::embedded();
+    let mut crafted = tidegate.json("tune", &["--simulate"]);
+    let run = tidegate.runs().pop().unwrap();
+    crafted["recommendation"] = Value::Null;
+    crafted["trials"] = Value::Array(vec![]);
+    crafted["target"]["kind"] = "endpoint".into();
+    crafted["target"]["endpoint"] = serve.endpoint().into();
+    let command = ["tidegate", "tune", TARGET, "--from", from, "--yes", "--max-cost", "9000USD"];
+    crafted["command"] = command.to_vec().into();
+    std::fs::write(result(&run), crafted.to_string()).unwrap();
+    for given in [&[][..], &[TARGET], &[TARGET, "--from", from, "--max-cost", "9000USD", "--yes"]] {
+        // As one who says yes to more cost, but has named another endpoint.
+        let elsewhere = ["--endpoint", "http://localhost:1"];
+        let options = [&["--resume", name(&run)][..], given, &elsewhere].concat();
+        let refused = tidegate.run("tune", &options);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains(&serve.endpoint()), "{}", refused.stderr);
+    }
+    let refused = tidegate.run("tune", &["--resume", name(&run)]);
+    assert_eq!(refused.code, 2);
+    for said in [TARGET, "--from", from, "--yes", "--max-cost 9000USD", &serve.endpoint()] {
+        assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+    }
+    assert!(serve.stop().is_empty(), "nothing was asked of the endpoint");
 }
 
 #[test]

@@ -25,13 +25,14 @@ use super::existing::{self, Existing, tell};
 use super::expiry::outlives;
 use super::progress::Progress;
 use super::record::{Beginning, Record};
-use super::run::{PATTERN_SEED, assumptions, both, local_dataset, may_write};
-use super::target::{Open, needs_target};
-use super::{Finished, limits};
+use super::run::{PATTERN_SEED, assumptions, conclude, local_dataset, may_write};
+use super::target::{Open, TargetOptions, TargetUrl, needs_target};
+use super::{Finished, left, limits};
 use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
+use crate::report::shell_word;
 use crate::tune;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
@@ -126,7 +127,8 @@ pub async fn tune(
     if searched.is_err() {
         let (saved, directory) = (record.document.trials.len(), record.directory().display());
         progress.note(&format!(
-            "{saved} trials are saved: `tidegate tune --resume {directory}` goes on"
+            "{saved} trials are saved: `tidegate tune {}--resume {directory}` goes on",
+            named(options)
         ));
     }
     both(searched, claim.release().await)?;
@@ -134,7 +136,16 @@ pub async fn tune(
         record.save()?;
         return Err(nothing_to_recommend(&record, growth, options));
     }
-    record.finish()
+    Ok(Finished { after, ..record.finish()? })
+}
+
+/// The target, as it is given again to go on: nothing for a gateway of our own.
+fn named(options: &TuneOptions) -> String {
+    let TargetOptions { url, endpoint, .. } = &options.target;
+    let Some(TargetUrl { bucket, prefix }) = url else { return String::new() };
+    let objects = if options.objects { "--objects " } else { "" };
+    let target = shell_word(&format!("s3://{bucket}/{prefix}"));
+    format!("{objects}{target} --endpoint {} ", shell_word(endpoint))
 }
 
 /// What is known all the same, and what an answer would take.
