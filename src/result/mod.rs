@@ -11,6 +11,8 @@ mod saved;
 mod trial;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -277,8 +279,14 @@ impl Document {
         let mut text = serde_json::to_string_pretty(self).map_err(|error| fail(&error))?;
         text.push('\n');
         let temporary = path.with_extension("json.tmp");
-        std::fs::write(&temporary, text).map_err(|error| fail(&error))?;
-        std::fs::rename(&temporary, path).map_err(|error| fail(&error))
+        let write = || {
+            let mut file = File::create(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            // On disk before it has the name: else a power failure could leave neither this one nor that before.
+            file.sync_all()?;
+            std::fs::rename(&temporary, path)
+        };
+        write().map_err(|error| fail(&error))
     }
 
     /// Reads a document.
@@ -304,6 +312,12 @@ impl Document {
     }
 }
 
+/// Whether a run can have this name: it is that of a directory and of a prefix as well.
+fn is_name(id: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=128).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with('.')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,12 +326,6 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join(RESULT);
         std::fs::write(&path, content).expect("a small file");
-/// Whether a run can have this name: it is that of a directory and of a prefix as well.
-fn is_name(id: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    (1..=128).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with('.')
-}
-
         Document::load(&path).expect_err("it is no result").to_string()
     }
 
@@ -332,6 +340,16 @@ fn is_name(id: &str) -> bool {
         file.set_len(2_000_000_000).expect("nothing of it is written");
         let error = Document::load(&path).unwrap_err().to_string();
         assert!(error.contains("more than 64 MiB"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_refused() {
+        let document = crate::report::samples::tune();
+        for id in ["", "..", "../x", "/x", "a/b", "a\u{1b}", ".x"] {
+            let altered = Document { id: id.into(), ..document.clone() };
+            let text = serde_json::to_string(&altered).expect("it serialises");
+            assert!(refused(text.as_bytes()).contains("name of a run"), "{id}");
+        }
     }
 
     #[test]
