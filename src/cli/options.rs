@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces, Turns};
 use crate::report::{self, Format};
-use crate::result::{Document, Phase, Trial};
+use crate::result::{Document, Phase, TaskSummary, Trial};
 use crate::session::{
     Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards,
 };
@@ -338,7 +338,11 @@ impl Dataset {
 fn answer(document: &Document) -> Result<()> {
     let no = |sentence: String| Err(Error::answer_is_no(sentence));
     let tasks = document.trials.iter().filter_map(|trial| trial.task.as_ref());
-    match tasks.map(|task| task.failures.len()).sum::<usize>() {
+    let missing = |task: &TaskSummary| {
+        let here = task.files_done.saturating_add(task.files_there);
+        task.files.saturating_sub(here).max(task.failures.len() as u64)
+    };
+    match tasks.map(missing).sum::<u64>() {
         0 => {}
         1 => return no("1 file did not arrive".into()),
         failed => return no(format!("{failed} files did not arrive")),
@@ -369,6 +373,9 @@ impl Output {
         let page = finished.directory.join(report::PAGE);
         let summary = report::summary(&finished.document, Some(&page));
         self.print(&finished.document, &summary)?;
+        if let Some(after) = finished.after {
+            return Err(after);
+        }
         answer(&finished.document).map_err(|no| {
             no.hint(format!("result.json in {} says why", finished.directory.display()))
         })

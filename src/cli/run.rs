@@ -11,7 +11,7 @@ use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::Settings;
 use crate::session::{self, Expiry, RunOptions, TargetOptions};
-use crate::transfer::{Arrivals, Flow, GetMode, Mix};
+use crate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
 use crate::trial::{Load, Stop};
 use crate::units::{ByteSize, MIB};
 
@@ -98,9 +98,14 @@ pub(super) struct Args {
     /// Leave the uploaded objects at TARGET, whose prefix must be empty; interrupted, a run deletes them
     #[arg(long, help_heading = "Transfer")]
     keep: bool,
-    /// Write downloads into this empty or new directory; otherwise the bytes are discarded
+    /// Write downloads into this directory, which is new or empty unless --resume is given; otherwise the bytes
+    /// are discarded
     #[arg(long, value_name = "DIR", help_heading = "Transfer")]
     to: Option<PathBuf>,
+    /// Go on with a download that was cut off: files in DIR that have the sizes of their objects are taken as they
+    /// are, with --verify if they give their ETags; others are downloaded, and what is in the way fails
+    #[arg(long, requires = "to", help_heading = "Transfer")]
+    resume: bool,
     /// Seed of all that is drawn [default: 1 with --simulate, otherwise another each time]
     #[arg(long, value_name = "N", help_heading = "Load")]
     seed: Option<u64>,
@@ -185,6 +190,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         etag_part_size_bytes: args.etag_part_size.map(|size| size.0),
         keep: args.keep,
         to: args.to,
+        found: if args.resume { Found::Taken } else { Found::Refused },
         attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
@@ -235,6 +241,10 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
         Direction::Down if args.dataset.is_directory() => {
             refuse("--from is for uploads", "a download takes what lies at TARGET, or a --dataset")
         }
+        _ if args.resume && !args.is_about_existing_objects() => refuse(
+            "--resume is for objects that exist, not for those of this run",
+            "leave it out, or download what lies at a target",
+        ),
         _ if args.etag_part_size.is_some() && !args.is_about_existing_objects() => refuse(
             "--etag-part-size is for objects that exist, not for those of this run",
             "leave it out, or download what lies at a target",

@@ -15,6 +15,12 @@ pub struct Live {
     pub files_done: AtomicU64,
     /// Of these, those that went up.
     pub files_up_done: AtomicU64,
+    /// Of these, those whose bytes were shown to be right.
+    pub files_verified: AtomicU64,
+    /// Files that were there before, whole.
+    pub files_there: AtomicU64,
+    /// Of these, those whose bytes were shown to be right.
+    pub files_there_verified: AtomicU64,
     /// Bytes of files that arrived.
     pub bytes_done: AtomicU64,
     /// Files that did not.

@@ -157,6 +157,8 @@ fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("goodput", wording::rate(task.goodput_bytes_per_second)),
         ("settings", wording::settings(trial.settings)),
         ("verified", wording::verified(task, trial.direction)),
+        ("were there", wording::there(task)),
+        ("directories", wording::directory_markers(task)),
         ("read back", read_back(trial)),
         ("addresses", wording::addresses(trial)),
         ("limited by", limit(digest.shown)),

@@ -82,6 +82,8 @@ fn task_done(lines: &mut Lines, digest: &Digest, trial: &Trial, task: &TaskSumma
     both_ways(lines, trial);
     lines.add("errors", errors(trial));
     lines.add("verified", wording::verified(task, trial.direction));
+    lines.add("were there", wording::there(task));
+    lines.add("directories", wording::directory_markers(task));
     limit(lines, digest);
     warnings(lines, digest);
     for failure in task.failures.iter().take(FAILURES_NAMED) {

@@ -46,17 +46,54 @@ pub fn let_go<'a>(mut trials: impl Iterator<Item = &'a Trial>) -> &'static str {
 
 /// How the objects of a whole dataset were verified.
 pub fn verified(task: &TaskSummary, direction: Traffic) -> String {
-    match (task.verified_by_etag_files, task.unverifiable_files, direction) {
-        (0, 1.., _) => "unverifiable: no ETag was reproduced".into(),
-        (by_etag @ 1.., others @ 1.., _) => {
-            format!("{by_etag} objects, by their ETags; {others} are unverifiable")
+    let (verified, arrived) = (task.files_verified(), task.files_done);
+    let others = arrived.saturating_sub(verified);
+    let [of_each, of_some] = match (task.verified_by_etag_files, direction) {
+        (1.., _) => ["by its ETag", "by their ETags"],
+        (0, Traffic::Up) => ["read back"; 2],
+        (0, Traffic::Down | Traffic::Mixed) => ["compared with what was uploaded"; 2],
+    };
+    match (verified, others) {
+        (0, 0) => "nothing: no object arrived".into(),
+        (0, _) if task.unverifiable_files > 0 => "unverifiable: no ETag was reproduced".into(),
+        (0, _) => "no".into(),
+        (_, 0) if arrived == task.files => format!("every object, {of_each}"),
+        (_, 0) => format!("the {} objects that arrived, {of_some}", count(verified)),
+        (_, others) => {
+            let is_by_etag = task.unverifiable_files > 0;
+            let others_are = if is_by_etag { "unverifiable" } else { "not verified" };
+            format!("{} objects, {of_some}; {} are {others_are}", count(verified), count(others))
         }
-        (1.., 0, _) => "every object, by its ETag".into(),
-        (0, 0, _) if !task.verified => "no".into(),
-        (0, 0, Traffic::Up) => "every object, read back".into(),
-        (0, 0, Traffic::Down | Traffic::Mixed) => {
-            "every object, compared with what was uploaded".into()
+    }
+}
+
+/// What was there before a download that went on; empty if nothing was.
+pub fn there(task: &TaskSummary) -> String {
+    let (there, verified) = (task.files_there, task.files_there_verified);
+    match there.saturating_sub(verified) {
+        _ if there == 0 => String::new(),
+        0 => format!("{} files, with the bytes of their ETags", count(there)),
+        by_size if verified == 0 => {
+            format!("{} files, with the sizes of their objects", count(by_size))
         }
+        by_size => format!(
+            "{} files, {} with the bytes of their ETags, {} with the sizes of their objects",
+            count(there),
+            count(verified),
+            count(by_size)
+        ),
+    }
+}
+
+/// Objects that stand for directories; empty if there is none.
+pub fn directory_markers(task: &TaskSummary) -> String {
+    match task.directory_markers {
+        0 => String::new(),
+        1 => "1 empty object that stands for a directory, not counted as a file".into(),
+        markers => format!(
+            "{} empty objects that stand for directories, not counted as files",
+            count(markers)
+        ),
     }
 }
 
@@ -261,9 +298,27 @@ pub fn data_operation(trial: &Trial) -> Option<(&str, &OperationSummary)> {
     found.max_by_key(|(_, operation)| operation.service_time_us.samples)
 }
 
-/// The command line as one would type it again.
-pub fn command(document: &Document) -> String {
-    document.command.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+/// A word as a shell takes it for one, on one line: what would steer a terminal or end the line is written as
+/// bash and zsh read it (`$'a\n'`).
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
+    if word.contains(char::is_control) {
+        return format!("$'{}'", word.chars().map(ansi_c).collect::<String>());
+    }
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// Within `$'...'` (bash(1), QUOTING).
+fn ansi_c(character: char) -> String {
+    match character {
+        '\n' => r"\n".into(),
+        '\'' | '\\' => format!("\\{character}"),
+        control if control.is_control() => format!("\\u{:04x}", u32::from(control)),
+        plain => plain.into(),
+    }
 }
 
 /// What each address of the endpoint carried; empty where there is one.
@@ -280,6 +335,11 @@ pub fn addresses(trial: &Trial) -> String {
         [] | [_] => String::new(),
         several => several.iter().map(one).collect::<Vec<_>>().join("; "),
     }
+}
+
+/// The command line as one would type it again.
+pub fn command(document: &Document) -> String {
+    document.command.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -306,6 +366,32 @@ mod tests {
     }
 
     #[test]
+    fn every_object_is_only_said_where_all_arrived_and_all_were_verified() {
+        let document = samples::run_with_failures();
+        let task = document.trials[0].task.clone().expect("it is a task");
+        for (files, files_done, verified_files, said) in [
+            (3, 3, 3, "every object, read back"),
+            (3, 2, 2, "the 2 objects that arrived, read back"),
+            (3, 3, 2, "2 objects, read back; 1 are not verified"),
+            (3, 3, 0, "no"),
+            (3, 0, 0, "nothing: no object arrived"),
+            (0, 0, 0, "nothing: no object arrived"),
+        ] {
+            let verified = verified_files > 0 && verified_files == files_done;
+            let task = TaskSummary { files, files_done, verified, verified_files, ..task.clone() };
+            assert_eq!(super::verified(&task, Traffic::Up), said);
+        }
+        // As an older document has it, or a forged one.
+        let older = TaskSummary { verified: true, verified_files: 0, ..task };
+        assert_eq!(
+            super::verified(&older, Traffic::Up),
+            "the 1,870 objects that arrived, read back"
+        );
+        let forged = TaskSummary { files_done: 0, ..older };
+        assert_eq!(super::verified(&forged, Traffic::Up), "nothing: no object arrived");
+    }
+
+    #[test]
     fn durations_change_their_form_at_a_minute() {
         assert_eq!(duration(9.534), "9.53 s");
         assert_eq!(duration(59.999), "1m");
@@ -323,29 +409,6 @@ mod tests {
     fn only_errors_that_happened_are_named() {
         assert_eq!(errors(&ErrorCounts::default()), "0");
         let some = ErrorCounts { throttled: 1200, timeout: 1, ..ErrorCounts::default() };
-/// A word as a shell takes it for one, on one line: what would steer a terminal or end the line is written as
-/// bash and zsh read it (`$'a\n'`).
-pub fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
-    if word.contains(char::is_control) {
-        return format!("$'{}'", word.chars().map(ansi_c).collect::<String>());
-    }
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-/// Within `$'...'` (bash(1), QUOTING).
-fn ansi_c(character: char) -> String {
-    match character {
-        '\n' => r"\n".into(),
-        '\'' | '\\' => format!("\\{character}"),
-        control if control.is_control() => format!("\\u{:04x}", u32::from(control)),
-        plain => plain.into(),
-    }
-}
-
         assert_eq!(errors(&some), "1,201 (1,200 throttled, 1 timeout)");
     }
 

@@ -259,8 +259,22 @@ pub struct TaskSummary {
     /// As Globus reports a task: dataset bytes over the whole task time, checksumming and retries included.
     #[serde(deserialize_with = "super::number::from_zero")]
     pub effective_speed_bytes_per_second: f64,
-    /// Whether every object, read back.
+    /// Whether every object that arrived was verified, and at least one did.
     pub verified: bool,
+    /// Of the files that arrived, those whose bytes were shown to be right; absent in older documents, as where
+    /// there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub verified_files: u64,
+    /// Files that were there before and were taken as they are, for they have all bytes: not among those that
+    /// arrived.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub files_there: u64,
+    /// Of these, those whose bytes give the ETags of their objects.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub files_there_verified: u64,
+    /// Objects without bytes that only stand for a directory: not among the files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub directory_markers: u64,
     /// Of the files that arrived, those whose ETags say nothing of their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unverifiable_files: u64,
@@ -269,6 +283,16 @@ pub struct TaskSummary {
     pub verified_by_etag_files: u64,
     /// Files that did not arrive, by name, and why.
     pub failures: Vec<FileFailure>,
+}
+
+impl TaskSummary {
+    /// Files that arrived and whose bytes were shown to be right. Older documents say only whether all were.
+    pub fn files_verified(&self) -> u64 {
+        match self.verified {
+            true if self.verified_files == 0 => self.files_done,
+            _ => self.verified_files.max(self.verified_by_etag_files),
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

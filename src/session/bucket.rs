@@ -167,6 +167,14 @@ impl Bucket {
         self.call(head).await.map_err(|error| self.explain("look at an object in", &error))
     }
 
+    /// One object; `None` if there is none, or if it is not told.
+    pub(super) async fn object(&self, key: &str) -> Result<Option<ObjectInfo>> {
+        match self.call(async |probe: &_| self.store.head_object(key, probe).await).await {
+            Err(error) if error.has_code("AccessDenied") || error.status == Some(403) => Ok(None),
+            found => found.map_err(|error| self.explain("look at an object in", &error)),
+        }
+    }
+
     /// All multipart uploads below a prefix.
     pub(super) async fn uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>> {
         let list = async |probe: &_| self.store.list_uploads(prefix, probe).await;

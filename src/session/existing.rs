@@ -12,40 +12,54 @@ use crate::interrupt::Interrupt;
 /// Of what is skipped, so many are said at once; the result names all.
 const SAID: usize = 10;
 
-/// What a listing shows.
+/// What lies at a target.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Existing {
-    /// What is moved: at least one.
+    /// What the keys of all begin with: the target's prefix or, where the target is an object, what is before its
+    /// name.
+    pub(super) prefix: String,
+    /// What is moved, with paths relative to the prefix: at least one.
     pub(super) objects: Vec<FileSpec>,
-    /// What cannot be.
+    /// Objects without bytes whose names end in a slash, as consoles and mkdir(2) over S3 make them: each stands
+    /// for a directory. Relative too.
+    pub(super) directories: Vec<String>,
+    /// What cannot be moved.
     pub(super) skipped: Vec<Skipped>,
 }
 
-/// Lists the target.
+/// Looks what lies at the target.
+///
+/// # Errors
+/// If nothing does that can be moved, or it cannot be listed.
 pub(super) async fn objects(
     open: &Open,
     bucket: &Bucket,
     interrupt: &Interrupt,
 ) -> Result<Existing> {
     let listed = interrupt.unless_asked(bucket.list(&open.prefix)).await?;
-    let existing = Existing::of(listed);
-    match (&*existing.objects, &*existing.skipped) {
-        ([], []) => Err(Error::environment(format!("there are no objects at {}", open.describe()))
-            .hint("on Storj, keys with another passphrase see none of its objects")),
-        ([], [first, ..]) => {
-            let count = existing.skipped.len();
-            let Skipped { path, reason } = first;
-            let message =
-                format!("none of the {count} objects at {} can be moved", open.describe());
-            Err(Error::environment(message).hint(format!("the first is `{path}`: {reason}")))
-        }
-        _ => Ok(existing),
+    let existing = Existing::of(&open.prefix, listed);
+    if !existing.objects.is_empty() {
+        return Ok(existing);
+    }
+    match interrupt.unless_asked(itself(open, bucket)).await? {
+        Some(one) => Ok(one),
+        None => Err(existing.none(&open.describe())),
     }
 }
 
+/// The object whose key the target is, if there is one.
+async fn itself(open: &Open, bucket: &Bucket) -> Result<Option<Existing>> {
+    let Some(key) = open.prefix.strip_suffix('/') else { return Ok(None) };
+    let Some(object) = bucket.object(key).await? else { return Ok(None) };
+    let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
+    let prefix = &key[..key.len() - name.len()];
+    let listed = Listed { path: name.to_owned(), size_bytes: object.size_bytes };
+    Ok(Some(Existing::of(prefix, vec![listed])).filter(|one| !one.objects.is_empty()))
+}
+
 impl Existing {
-    fn of(listed: Vec<Listed>) -> Self {
-        let mut existing = Self::default();
+    fn of(prefix: &str, listed: Vec<Listed>) -> Self {
+        let mut existing = Self { prefix: prefix.to_owned(), ..Self::default() };
         let mut paths = HashSet::with_capacity(listed.len());
         for Listed { path, size_bytes } in listed {
             match size_bytes {
@@ -53,6 +67,8 @@ impl Existing {
                     existing.skip(path, "the listing shows its key twice")
                 }
                 None => existing.skip(path, "the listing tells no size that it can have"),
+                // Without a path it is the marker of the target's own prefix.
+                Some(0) if path.is_empty() || path.ends_with('/') => existing.directories.push(path),
                 Some(size_bytes) => existing.objects.push(FileSpec { path, size_bytes }),
             }
         }
@@ -61,6 +77,22 @@ impl Existing {
 
     fn skip(&mut self, path: String, reason: &str) {
         self.skipped.push(Skipped { path, reason: reason.into() });
+    }
+
+    /// There is nothing to move.
+    fn none(&self, place: &str) -> Error {
+        if let [Skipped { path, reason }, ..] = &*self.skipped {
+            let count = self.skipped.len();
+            let message = format!("none of the {count} objects at {place} can be moved");
+            return Error::environment(message)
+                .hint(format!("the first is `{path}`: {reason}"));
+        }
+        let found = match self.directories.len() {
+            0 => "there are no objects".to_owned(),
+            count => format!("there are no objects but {count} that only stand for directories"),
+        };
+        Error::environment(format!("{found} at {place}"))
+            .hint("on Storj, keys with another passphrase see none of its objects")
     }
 }
 
@@ -81,25 +113,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_entry_of_a_listing_is_moved_or_named(
-            entries in prop::collection::vec(("[ab]{1,2}", prop::option::of(0_u64..10)), 0..20),
+        fn every_entry_of_a_listing_is_moved_made_or_named(
+            entries in prop::collection::vec(("[ab]{1,2}/?", prop::option::of(0_u64..10)), 0..20),
         ) {
             let listed = |(path, size_bytes): &(String, Option<u64>)| Listed {
                 path: path.clone(),
                 size_bytes: *size_bytes,
             };
-            let existing = Existing::of(entries.iter().map(listed).collect());
-            prop_assert_eq!(existing.objects.len() + existing.skipped.len(), entries.len());
-            let moved: HashSet<&str> = existing.objects.iter().map(|file| &*file.path).collect();
-            prop_assert_eq!(moved.len(), existing.objects.len());
+            let Existing { objects, directories, skipped, .. } =
+                Existing::of("p/", entries.iter().map(listed).collect());
+            prop_assert_eq!(objects.len() + directories.len() + skipped.len(), entries.len());
+            let moved: HashSet<&str> = objects.iter().map(|file| &*file.path).collect();
+            prop_assert_eq!(moved.len(), objects.len());
         }
     }
 
     #[test]
     fn what_cannot_be_moved_has_a_reason() {
         let listed = |path: &str, size_bytes| Listed { path: path.into(), size_bytes };
-        let existing =
-            Existing::of(vec![listed("a", Some(1)), listed("b", None), listed("a", Some(2))]);
+        let entries = vec![listed("a", Some(1)), listed("b", None), listed("a", Some(2))];
+        let existing = Existing::of("", entries);
         let reasons: Vec<_> =
             existing.skipped.iter().map(|skip| (&*skip.path, &*skip.reason)).collect();
         assert_eq!(

@@ -12,6 +12,7 @@ mod expiry;
 #[cfg(test)]
 mod faults;
 mod journal;
+mod left;
 mod limits;
 mod marker;
 mod observe;
@@ -45,6 +46,7 @@ pub use tune::{Estimate, FILES_MAX, Most, RateFrom, SearchEstimate, TuneOptions,
 
 use std::path::PathBuf;
 
+use crate::error::Error;
 use crate::result::Document;
 
 /// A finished session: its document and where its files are.
@@ -54,4 +56,6 @@ pub struct Finished {
     pub document: Document,
     /// `results/<run>`.
     pub directory: PathBuf,
+    /// What went wrong after the result was saved: what may be left in the bucket, say. The result is told first.
+    pub after: Option<Error>,
 }

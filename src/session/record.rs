@@ -144,7 +144,7 @@ impl Record {
         let Self { document, directory, .. } = self;
         let run = Saved { document, directory };
         crate::report::write_all(&run)?;
-        Ok(super::Finished { document: run.document, directory: run.directory })
+        Ok(super::Finished { document: run.document, directory: run.directory, after: None })
     }
 }
 

@@ -14,17 +14,17 @@ use super::expiry::outlives;
 use super::progress::{Progress, duration};
 use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions, needs_target};
-use super::{Finished, journal, limits};
+use super::{Finished, journal, left, limits};
 use crate::dataset::{Dataset, Pattern, Scale, Scan, Skipped, Symlinks, Synthetic, scan};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
 use crate::pace::Paces;
-use crate::result::{Direction, FileFailure, Phase, Settings};
+use crate::result::{Direction, FileFailure, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryMode, RetryPolicy, Sink, Start,
-    check_destination,
+    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryMode, RetryPolicy,
+    Sink, Start,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -79,6 +79,8 @@ pub struct RunOptions {
     pub keep: bool,
     /// Where downloads go.
     pub to: Option<PathBuf>,
+    /// What becomes of files that are there.
+    pub found: Found,
     /// Seed of all that is drawn.
     pub seed: u64,
     /// Whether each attempt is kept and written.
@@ -96,9 +98,7 @@ pub async fn run(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Finished> {
-    if let Some(directory) = &options.to {
-        check_destination(directory)?;
-    }
+    let folder = options.to.as_ref().map(|to| Folder::open(to, options.found)).transpose()?;
     let (local, mut skipped) = local_dataset(options.dataset.as_ref(), progress)?;
     if let Some(dataset) = &local {
         tune::feasible(options.settings, dataset.largest_bytes())?;
@@ -114,32 +114,34 @@ pub async fn run(
         }
         None => None,
     };
-    let session = Session { options, open: &open, bucket: &bucket, interrupt };
+    let session = Session { options, open: &open, bucket: &bucket, interrupt, folder };
     let mut record = session.begin(progress)?;
     record.document.assumptions.extend(unknown);
     if let Some(dataset) = &local {
         record.note_shape(dataset)?;
     }
     let local = local.map(Arc::new);
-    match (options.direction, local) {
+    let after = match (options.direction, local) {
         (Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
         (Flow::Down | Flow::Mixed(_), Some(dataset)) => {
-            session.down_of_prepared(dataset, &mut record, progress).await?;
+            session.down_of_prepared(dataset, &mut record, progress).await?
         }
         (Flow::Down, None) => {
-            skipped = session.down_of_existing(&mut record, progress).await?;
+            let (after, of_listing) = session.down_of_existing(&mut record, progress).await?;
+            skipped = of_listing;
+            after
         }
         (Flow::Up | Flow::Mixed(_), None) => {
             return Err(needs_target("an upload without a dataset"));
         }
-    }
+    };
     let skipped = skipped.into_iter().map(|Skipped { path, reason }| FileFailure { path, reason });
     if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut()) {
         task.files += skipped.len() as u64;
         task.failures.extend(skipped);
     }
     record.document.simulation = open.simulation_cost(progress);
-    record.finish()
+    Ok(Finished { after, ..record.finish()? })
 }
 
 /// A dataset that is made up or lies in a directory; what of that is not moved is said.
@@ -184,6 +186,7 @@ struct Session<'a> {
     open: &'a Open,
     bucket: &'a Bucket,
     interrupt: &'a Interrupt,
+    folder: Option<Arc<Folder>>,
 }
 
 impl Session<'_> {
@@ -247,8 +250,8 @@ impl Session<'_> {
         dataset: Arc<Dataset>,
         record: &mut Record,
         progress: &mut Progress,
-    ) -> Result<()> {
-        let (prefix, identity) = (&self.open.prefix, &record.identity);
+    ) -> Result<Option<Error>> {
+        let (prefix, identity) = (&self.open.prefix, &record.identity.clone());
         let claim = match self.options.keep {
             true => {
                 let journal = journal::open(record.directory())?;
@@ -260,11 +263,17 @@ impl Session<'_> {
         let moved = claim.while_alive(self.measure(job, progress)).await;
         // Objects that arrived stay, whatever becomes of the result on this machine's disk.
         let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
+        let saved = save(moved, record);
+        let claimed = claim.prefix().to_owned();
         let ended = match self.options.keep && arrived {
             true => claim.keep().await,
             false => claim.release().await,
         };
-        conclude(moved, ended, record)
+        conclude(saved, self.left(ended, &claimed, identity.name()))
+    }
+
+    fn left(&self, cleaned: Result<()>, prefix: &str, id: &str) -> Result<()> {
+        left::told(cleaned, (&self.options.target, self.open), prefix, id)
     }
 
     /// The files to download are uploaded first, unmeasured; they go again at the end. In a mixed run
@@ -274,8 +283,9 @@ impl Session<'_> {
         dataset: Arc<Dataset>,
         record: &mut Record,
         progress: &mut Progress,
-    ) -> Result<()> {
-        let claim = Claim::unique(self.bucket, &self.open.prefix, &record.identity).await?;
+    ) -> Result<Option<Error>> {
+        let identity = &record.identity.clone();
+        let claim = Claim::unique(self.bucket, &self.open.prefix, identity).await?;
         let flow = self.options.direction;
         let prepared = match flow {
             Flow::Mixed(_) => format!("{}{MIXED_DOWN}", claim.prefix()),
@@ -285,8 +295,10 @@ impl Session<'_> {
             self.prepare(Arc::clone(&dataset), &prepared, &claim, progress).await?;
             self.measure(self.job(dataset, flow, claim.prefix(), claim.ledger()), progress).await
         };
-        let moved = claim.while_alive(work).await;
-        conclude(moved, claim.release().await, record)
+        let saved = save(claim.while_alive(work).await, record);
+        let claimed = claim.prefix().to_owned();
+        let released = self.left(claim.release().await, &claimed, identity.name());
+        conclude(saved, both(self.sync(), released))
     }
 
     async fn prepare(
@@ -309,22 +321,43 @@ impl Session<'_> {
         prepare(unmeasured, &self.open.place, self.interrupt, progress).await
     }
 
-    /// What of it cannot be moved.
+    /// How it went after the work, and what of it cannot be moved.
     async fn down_of_existing(
         &self,
         record: &mut Record,
         progress: &mut Progress,
-    ) -> Result<Vec<Skipped>> {
-        let Existing { objects, skipped } =
+    ) -> Result<(Option<Error>, Vec<Skipped>)> {
+        let Existing { prefix, objects, directories, skipped } =
             existing::objects(self.open, self.bucket, self.interrupt).await?;
         tell(&skipped, progress);
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset)?;
-        let ledger = Arc::default();
-        let job = self.job(Arc::new(dataset), Flow::Down, &self.open.prefix, ledger);
-        conclude(self.measure(job, progress).await, Ok(()), record)?;
-        Ok(skipped)
+        let job = self.job(Arc::new(dataset), Flow::Down, &prefix, Arc::default());
+        let mut moved = self.measure(job, progress).await;
+        if let Ok(trial::Finished { trial: Trial { task: Some(task), .. }, .. }) = &mut moved {
+            task.directory_markers = directories.len() as u64;
+            task.failures.extend(self.make(&directories));
+        }
+        Ok((conclude(save(moved, record), self.sync())?, skipped))
+    }
+
+    /// Makes the directories that objects only stand for; those that cannot be made.
+    fn make(&self, directories: &[String]) -> Vec<FileFailure> {
+        let Some(folder) = &self.folder else { return Vec::new() };
+        let make = |path: &String| {
+            let reason = match path.is_empty() {
+                true => None,
+                false => folder.make_directory(path).err(),
+            };
+            reason.map(|error| FileFailure { path: path.clone(), reason: error.0 })
+        };
+        directories.iter().filter_map(make).collect()
+    }
+
+    /// What was downloaded stays, whatever happens to this machine.
+    fn sync(&self) -> Result<()> {
+        self.folder.as_ref().map_or(Ok(()), |folder| folder.sync())
     }
 
     fn job(
@@ -334,7 +367,7 @@ impl Session<'_> {
         prefix: &str,
         ledger: Arc<Ledger>,
     ) -> Job {
-        let sink = self.options.to.clone().map_or(Sink::Discard, Sink::Directory);
+        let sink = self.folder.clone().map_or(Sink::Discard, Sink::Directory);
         Job {
             dataset,
             direction,
@@ -368,7 +401,7 @@ impl Session<'_> {
             if self.options.target.simulation.is_none() {
                 progress.marker(snapshot);
             }
-            progress.show(&what, snapshot, &left(self.options.load, snapshot));
+            progress.show(&what, snapshot, &time_left(self.options.load, snapshot));
         };
         // What came to the user's place since it was seen to be empty is not written over.
         let place = match self.options.keep {
@@ -383,13 +416,20 @@ impl Session<'_> {
 /// The label of a trial that is the only one.
 const UNCOUNTED: Label = Label { id: 0, phase: Phase::Run, block: None };
 
-/// Saves what was measured and says how it ended: the work, and the clean-up after it.
-fn conclude(moved: Result<trial::Finished>, ended: Result<()>, record: &mut Record) -> Result<()> {
-    let moved = moved.and_then(|finished| {
-        record.add(finished.trial, &finished.records)?;
-        if finished.interrupted { Err(Error::interrupted()) } else { Ok(()) }
-    });
-    both(moved, ended)
+/// Saves what was measured, before anything else can go wrong.
+fn save(moved: Result<trial::Finished>, record: &mut Record) -> Result<()> {
+    let finished = moved?;
+    record.add(finished.trial, &finished.records)?;
+    if finished.interrupted { Err(Error::interrupted()) } else { Ok(()) }
+}
+
+/// How it ended: the work and what came after it. Where the work went well there is a result, and it is told
+/// before what went wrong then.
+pub(super) fn conclude(work: Result<()>, after: Result<()>) -> Result<Option<Error>> {
+    match work {
+        Ok(()) => Ok(after.err()),
+        Err(_) => both(work, after).map(|()| None),
+    }
 }
 
 /// What went wrong first, and then.
@@ -421,7 +461,7 @@ pub(super) async fn prepare(
 ) -> Result<()> {
     let what = "to upload what is to be downloaded";
     let mut show = |snapshot: &trial::Snapshot| {
-        progress.show(what, snapshot, &left(Load::WholeTask, snapshot));
+        progress.show(what, snapshot, &time_left(Load::WholeTask, snapshot));
     };
     let prepared = trial::run(job, Load::WholeTask, UNCOUNTED, place, interrupt, &mut show).await?;
     if prepared.interrupted {
@@ -446,7 +486,7 @@ pub(super) async fn prepare(
 }
 
 /// How long it takes until the bytes of the dataset have passed at the rate so far, or the window closes.
-fn left(load: Load, snapshot: &trial::Snapshot) -> String {
+fn time_left(load: Load, snapshot: &trial::Snapshot) -> String {
     match (load, snapshot.bytes) {
         (Load::WholeTask, Some(bytes)) if snapshot.wire_bytes > 0 => {
             let share =

@@ -11,7 +11,7 @@ use super::GetMode;
 use super::allowance::Held;
 use super::etag::{Known, Verdict};
 use super::in_flight::in_flight;
-use super::mover::{FileError, Mover};
+use super::mover::{Came, FileError, Mover};
 use super::readings::{Measure, ReadError, Readings, Wrong, compare, whole, within};
 use super::sink::Destination;
 use super::source::Source;
@@ -40,10 +40,13 @@ impl<S: Store> Mover<'_, S> {
         key: &str,
         file: &FileSpec,
         bytes: u64,
-    ) -> Result<(), FileError> {
+    ) -> Result<Came, FileError> {
         let job = self.worker.job;
         let waits = &self.worker.control.live.destination;
-        let destination = job.sink.open(&file.path, file.size_bytes, waits).await?;
+        let destination = match job.sink.open(&file.path, file.size_bytes, waits).await? {
+            Destination::Whole(folder) => return self.take_as_it_is(folder, key, file).await,
+            destination => destination,
+        };
         let part_size_bytes = job.settings.part_size_bytes;
         let rest = file.size_bytes - bytes..file.size_bytes;
         let in_ranges = job.get == GetMode::Ranged && bytes > part_size_bytes;
@@ -71,7 +74,7 @@ impl<S: Store> Mover<'_, S> {
         destination.finish(waits).await?;
         self.reached(Milestone::Completed, fetched);
         if job.compares_downloads() || seen.get() == Verdict::Right {
-            self.reached(Milestone::Verified, fetched);
+            self.is_verified(fetched);
         }
         if job.compares_etags() {
             let etags = &mut self.worker.recorder.borrow_mut().etags;
@@ -81,11 +84,15 @@ impl<S: Store> Mover<'_, S> {
                 _ => etags.not_known += 1,
             }
         }
-        Ok(())
+        Ok(Came::Now)
     }
 
     /// What an object that somebody else stored must hash to, if that is known.
-    async fn known(&self, key: &str, size_bytes: u64) -> Result<Option<Known>, FileError> {
+    pub(super) async fn known(
+        &self,
+        key: &str,
+        size_bytes: u64,
+    ) -> Result<Option<Known>, FileError> {
         let (job, store) = (self.worker.job, self.worker.store);
         let head = async |probe: &_| store.first_part(key, probe).await;
         let first = self.request(Operation::Head, head).await?;

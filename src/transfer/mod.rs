@@ -10,6 +10,7 @@ mod control;
 mod download;
 mod etag;
 mod flow;
+mod folder;
 mod in_flight;
 mod ledger;
 mod midway;
@@ -22,6 +23,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod there;
 mod throttle;
 mod upload;
 mod worker;
@@ -31,11 +33,12 @@ pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
 pub use ledger::{Ground, Journal, Ledger};
+#[cfg(test)]
+pub(crate) use folder::check_name;
+pub use folder::{Folder, Found};
 pub use retry::{RetryMode, RetryPolicy};
 pub use silence::Gone;
-#[cfg(test)]
-pub(crate) use sink::below;
-pub use sink::{Sink, check_destination};
+pub use sink::Sink;
 pub use worker::{Worker, WorkerReport};
 
 use std::sync::Arc;

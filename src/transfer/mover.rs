@@ -26,6 +26,15 @@ pub(super) struct Mover<'a, S> {
     turns: Cell<u32>,
 }
 
+/// How a file came to be where it was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// It was moved.
+    Now,
+    /// It was there before, whole: nothing was moved.
+    Before,
+}
+
 /// Why a file did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
@@ -73,7 +82,7 @@ impl<'a, S: Store> Mover<'a, S> {
             let direction = job.direction.place(index).direction;
             let bytes = self.bytes_of_next(number, &file);
             let moved = match direction {
-                Direction::Up => self.upload_file(&key, &file, bytes).await,
+                Direction::Up => self.upload_file(&key, &file, bytes).await.map(|()| Came::Now),
                 Direction::Down => self.download_file(&key, &file, bytes).await,
             };
             let failed = matches!(moved, Err(FileError::Failed(_)));
@@ -121,11 +130,12 @@ impl<'a, S: Store> Mover<'a, S> {
         file: &FileSpec,
         bytes: u64,
         direction: Direction,
-        moved: Result<(), FileError>,
+        moved: Result<Came, FileError>,
     ) {
         let live = &self.worker.control.live;
         match moved {
-            Ok(()) => {
+            Ok(Came::Before) => Live::add(&live.files_there, 1),
+            Ok(Came::Now) => {
                 self.is_warm();
                 Live::add(&live.files_done, 1);
                 if direction == Direction::Up {
@@ -178,6 +188,12 @@ impl<'a, S: Store> Mover<'a, S> {
         if self.worker.control.stage() == Stage::Measuring {
             self.worker.recorder.borrow_mut().object_reached(milestone, self.began.get(), at);
         }
+    }
+
+    /// Notes that the bytes of the file were shown to be right at `at`.
+    pub(super) fn is_verified(&self, at: Instant) {
+        Live::add(&self.worker.control.live.files_verified, 1);
+        self.reached(Milestone::Verified, at);
     }
 
     /// Stops a file half-way when the job drains.

@@ -2,25 +2,23 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use super::folder::{Folder, Place};
 use crate::clock;
 use crate::dataset::{BLOCK_BYTES, SourceError};
-use crate::error::{Error, Result};
 use crate::measure::Waits;
 
 /// Where downloads go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Sink {
     /// The bytes are counted and forgotten.
     Discard,
-    /// Files below this directory.
-    Directory(PathBuf),
+    /// Files in this directory.
+    Directory(Arc<Folder>),
 }
 
 /// Where the bytes of one download go.
@@ -28,31 +26,17 @@ pub enum Sink {
 pub(super) enum Destination {
     Discard,
     File(PartialFile),
+    /// The file is there already.
+    Whole(Arc<Folder>),
 }
 
-/// A file under a temporary name; it is removed unless [`Destination::finish`] is reached.
+/// A file without a name; it is removed unless [`Destination::finish`] is reached.
 #[derive(Debug)]
 pub(super) struct PartialFile {
+    folder: Arc<Folder>,
     file: Arc<File>,
-    temporary: PathBuf,
-    name: PathBuf,
-}
-
-/// Makes the directory of `--to` and sees that it is empty: nothing may be overwritten.
-///
-/// # Errors
-/// If it cannot be made or read, or holds something.
-pub fn check_destination(directory: &Path) -> Result<()> {
-    let fail = |error: io::Error| {
-        Error::environment(format!("cannot use {}: {error}", directory.display()))
-            .hint("choose another directory with --to DIR")
-    };
-    std::fs::create_dir_all(directory).map_err(fail)?;
-    if std::fs::read_dir(directory).map_err(fail)?.next().is_some() {
-        return Err(Error::environment(format!("{} is not empty", directory.display()))
-            .hint("choose an empty or a new directory, so that no file is overwritten"));
-    }
-    Ok(())
+    number: String,
+    path: String,
 }
 
 impl Sink {
@@ -64,10 +48,10 @@ impl Sink {
     ) -> Result<Destination, SourceError> {
         match self {
             Self::Discard => Ok(Destination::Discard),
-            Self::Directory(root) => {
-                let name = below(root, path)?;
+            Self::Directory(folder) => {
+                let (folder, path) = (Arc::clone(folder), path.to_owned());
                 let _waiting = waits.begin();
-                blocking(move || PartialFile::create(name, size_bytes)).await.map(Destination::File)
+                blocking(move || PartialFile::begin(folder, path, size_bytes)).await
             }
         }
     }
@@ -77,7 +61,7 @@ impl Destination {
     /// Takes the bytes from `offset` on, in order.
     pub(super) fn writer(&self, offset: u64, waits: &Arc<Waits>) -> Writer<'_> {
         let partial = match self {
-            Self::Discard => None,
+            Self::Discard | Self::Whole(_) => None,
             Self::File(partial) => Some(partial),
         };
         Writer {
@@ -93,7 +77,7 @@ impl Destination {
     pub(super) async fn finish(self, waits: &Arc<Waits>) -> Result<(), SourceError> {
         let Self::File(partial) = self else { return Ok(()) };
         let _waiting = waits.begin();
-        blocking(move || partial.rename()).await
+        blocking(move || partial.name()).await
     }
 }
 
@@ -140,11 +124,13 @@ impl Writer<'_> {
         let Some(partial) = self.partial.filter(|_| !self.gathered.is_empty()) else {
             return Ok(());
         };
-        let (file, name) = (Arc::clone(&partial.file), partial.name.clone());
+        let (folder, path) = (Arc::clone(&partial.folder), partial.path.clone());
+        let file = Arc::clone(&partial.file);
         let (batch, offset) = (std::mem::take(&mut self.gathered), self.offset);
         self.offset += self.gathered_bytes as u64;
         self.gathered_bytes = 0;
-        let write = move || write_all(&file, &batch, offset).map_err(|error| failed(&name, &error));
+        let write =
+            move || write_all(&file, &batch, offset).map_err(|error| folder.failed(&path, &error));
         if clock::is_simulated() {
             return write();
         }
@@ -179,26 +165,28 @@ fn write_all(file: &File, pieces: &[Bytes], mut offset: u64) -> io::Result<()> {
 }
 
 impl PartialFile {
-    fn create(name: PathBuf, size_bytes: u64) -> Result<Self, SourceError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary =
-            name.with_file_name(format!(".tidegate-{}-{number}.part", std::process::id()));
-        let create = || {
-            if let Some(parent) = name.parent() {
-                std::fs::create_dir_all(parent)?;
-            }
-            let file = File::create_new(&temporary)?;
-            let partial =
-                Self { file: Arc::new(file), temporary: temporary.clone(), name: name.clone() };
-            reserve(&partial.file, size_bytes)?;
-            Ok(partial)
-        };
-        create().map_err(|error: io::Error| failed(&name, &error))
+    /// A new file, unless there is one that is whole. Asked before any byte is moved.
+    fn begin(
+        folder: Arc<Folder>,
+        path: String,
+        size_bytes: u64,
+    ) -> Result<Destination, SourceError> {
+        if folder.look(&path, size_bytes)? == Place::Whole {
+            return Ok(Destination::Whole(folder));
+        }
+        let begun = folder.begin().map_err(|error| folder.failed(&path, &error));
+        let (file, number) = begun?;
+        let partial = Self { folder, file: Arc::new(file), number, path };
+        match reserve(&partial.file, size_bytes) {
+            Ok(()) => Ok(Destination::File(partial)),
+            Err(error) => Err(partial.folder.failed(&partial.path, &error)),
+        }
     }
 
-    fn rename(self) -> Result<(), SourceError> {
-        std::fs::rename(&self.temporary, &self.name).map_err(|error| failed(&self.name, &error))
+    /// On disk first: after a power failure a file that has its name is whole.
+    fn name(self) -> Result<(), SourceError> {
+        let named = self.file.sync_all().and_then(|()| self.folder.name(&self.number, &self.path));
+        named.map_err(|error| self.folder.failed(&self.path, &error))
     }
 }
 
@@ -217,31 +205,13 @@ fn reserve(file: &File, size_bytes: u64) -> io::Result<()> {
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        // After a rename there is nothing left under this name.
-        let _ = std::fs::remove_file(&self.temporary);
+        // After a rename there is nothing left under this number.
+        self.folder.give_up(&self.number);
     }
-}
-
-/// The path of an object below the destination. A key can name any place: only those below are taken.
-pub(crate) fn below(root: &Path, path: &str) -> Result<PathBuf, SourceError> {
-    let is_plain = |component| matches!(component, Component::Normal(_));
-    let rebuilt: PathBuf = Path::new(path).components().collect();
-    let plain =
-        rebuilt.components().all(is_plain) && rebuilt.as_os_str() == path && !path.is_empty();
-    match plain {
-        true => Ok(root.join(path)),
-        false => {
-            Err(SourceError(format!("`{path}` cannot be the name of a file below a directory")))
-        }
-    }
-}
-
-fn failed(path: &Path, error: &io::Error) -> SourceError {
-    SourceError(format!("cannot write {}: {error}", path.display()))
 }
 
 /// On a thread that may block; in simulated time nothing may be waited for, and nobody minds.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
     match clock::is_simulated() {
@@ -256,15 +226,11 @@ fn thread_lost<T>(_: JoinError) -> Result<T, SourceError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::folder::Found;
     use super::*;
 
-    #[test]
-    fn a_key_that_leads_out_of_the_directory_is_refused() {
-        let root = Path::new("/data");
-        for bad in ["../x", "a/../../x", "/etc/passwd", "a//b", "./a", "a/", "", ".."] {
-            assert!(below(root, bad).is_err(), "{bad} was taken");
-        }
-        assert_eq!(below(root, "a/b c+%#é"), Ok(PathBuf::from("/data/a/b c+%#é")));
+    fn folder(directory: &tempfile::TempDir) -> Sink {
+        Sink::Directory(Folder::open(directory.path(), Found::Refused).unwrap())
     }
 
     async fn write<const N: usize>(
@@ -282,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn ranges_of_many_batches_come_together_in_order() {
         let directory = tempfile::tempdir().unwrap();
-        let sink = Sink::Directory(directory.path().into());
+        let sink = folder(&directory);
         // Pieces that fill batches unevenly, in two ranges of which the second is written first.
         let content: Vec<u8> = (0..5 * BATCH_BYTES + 7).map(|at| (at ^ (at / 251)) as u8).collect();
         let destination = sink.open("a", content.len() as u64, &Arc::default()).await.unwrap();
@@ -302,11 +268,12 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_fails_is_told_at_the_end_at_the_latest() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a");
-        std::fs::write(&path, "").unwrap();
+        let elsewhere = directory.path().join("a");
+        std::fs::write(&elsewhere, "").unwrap();
         // Open for reading only.
-        let file = Arc::new(File::open(&path).unwrap());
-        let partial = PartialFile { file, temporary: path.clone(), name: path };
+        let file = Arc::new(File::open(&elsewhere).unwrap());
+        let folder = Folder::open(&directory.path().join("to"), Found::Refused).unwrap();
+        let partial = PartialFile { folder, file, number: "0".into(), path: "a".into() };
         let destination = Destination::File(partial);
         let mut writer = destination.writer(0, &Arc::default());
         writer.write(Bytes::from_static(b"data")).await.unwrap();
@@ -316,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_has_its_name_only_when_it_is_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let sink = Sink::Directory(directory.path().into());
+        let sink = folder(&directory);
         let destination = sink.open("a/b", 4, &Arc::default()).await.unwrap();
         write(&destination, 0, [b"da", b"ta"]).await;
         assert!(!directory.path().join("a/b").exists());
@@ -327,18 +294,10 @@ mod tests {
     #[tokio::test]
     async fn a_download_that_is_given_up_leaves_no_file() {
         let directory = tempfile::tempdir().unwrap();
-        let sink = Sink::Directory(directory.path().into());
+        let sink = folder(&directory);
         let destination = sink.open("a", 4, &Arc::default()).await.unwrap();
         write(&destination, 0, [b"da"]).await;
-        drop(destination);
+        drop((destination, sink));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_directory_with_files_is_no_destination() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(check_destination(directory.path()).is_ok());
-        std::fs::write(directory.path().join("mine"), "precious").unwrap();
-        assert!(check_destination(directory.path()).is_err());
     }
 }

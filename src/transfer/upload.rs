@@ -36,7 +36,7 @@ impl<S: Store> Mover<'_, S> {
         if job.verify {
             let _reading_back = self.does(Doing::ReadingBack);
             self.verify(key, file, &source).await?;
-            self.reached(Milestone::Verified, clock::now());
+            self.is_verified(clock::now());
         }
         Ok(())
     }

@@ -372,14 +372,20 @@ impl Measured<'_> {
             }
             Dataset::Synthetic(_) | Dataset::Directory { .. } => 0,
         };
+        let (files_done, verified_files) =
+            (Live::get(&live.files_done), Live::get(&live.files_verified));
         TaskSummary {
             duration_s,
             files: self.job.dataset.files(),
-            files_done: Live::get(&live.files_done),
+            files_done,
             bytes_done,
             goodput_bytes_per_second: speed,
             effective_speed_bytes_per_second: speed,
-            verified: self.job.verify && unverifiable_files == 0,
+            verified: verified_files > 0 && verified_files == files_done,
+            verified_files,
+            files_there: Live::get(&live.files_there),
+            files_there_verified: Live::get(&live.files_there_verified),
+            directory_markers: 0,
             unverifiable_files,
             verified_by_etag_files,
             failures,

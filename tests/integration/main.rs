@@ -14,6 +14,7 @@ mod corrupt;
 mod crowd;
 mod elsewhere;
 mod etags;
+mod downloads;
 mod faults;
 mod hostile;
 mod interrupt;

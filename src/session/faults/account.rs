@@ -103,7 +103,7 @@ impl Account {
             corrupt_keys: store.corrupt_keys.borrow().clone(),
             objects: objects.into_iter().filter(|(key, _)| is_ours(key)).collect(),
             written: match &job.sink {
-                Sink::Directory(root) => Some(files_below(root)),
+                Sink::Directory(folder) => Some(files_below(folder.path())),
                 Sink::Discard => None,
             },
         }

@@ -33,7 +33,7 @@ use crate::measure::{FailureClass, Probe};
 use crate::result::Direction;
 use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
-use crate::transfer::{Control, Flow, Job, Order, Sink, Stage, Worker};
+use crate::transfer::{Control, Flow, Folder, Found, Job, Order, Sink, Stage, Worker};
 
 /// Making 16 MiB of random bytes takes its time.
 static PATTERN: LazyLock<Pattern> = LazyLock::new(|| Pattern::new(7));
@@ -104,7 +104,7 @@ fn play_to(schedule: Schedule, look: impl FnOnce(&Account)) {
         (job.prefix, job.ledger) = (claim.prefix().to_owned(), claim.ledger());
         let directory = tempfile::tempdir().unwrap();
         if job.direction == Flow::Down && job.order == Order::Once && seed % 3 == 0 {
-            job.sink = Sink::Directory(directory.path().to_owned());
+            job.sink = Sink::Directory(Folder::open(directory.path(), Found::Refused).unwrap());
         }
         let job = Rc::new(job);
         prepare(&bucket, &job).await;

@@ -134,7 +134,7 @@ impl Tuning<'_> {
         let (began, before) = (clock::now(), self.allowance.spent());
         let affordable_trials = leg.search.comparisons(time_left);
         let left = Left { trials: affordable_trials, time: time_left };
-        let finished = self.trial(next, leg.direction, left).await?;
+        let (finished, cleared) = self.trial(next, leg.direction, left).await?;
         let trial::Finished { mut trial, records, stopped, .. } = finished;
         let (took, after) = (began.elapsed(), self.allowance.spent());
         if stopped {
@@ -145,7 +145,7 @@ impl Tuning<'_> {
                 if is_shared { "its direction's share of " } else { "" },
                 cap.option()
             ));
-            return Ok(Measured::Stopped);
+            return cleared.map(|()| Measured::Stopped);
         }
         trial.asked = Some(Asked {
             affordable_trials,
@@ -159,7 +159,7 @@ impl Tuning<'_> {
         spent.add(&trial);
         self.record.document.spent = Some(spent.total());
         self.record.add(trial, &records)?;
-        Ok(Measured::Whole)
+        cleared.map(|()| Measured::Whole)
     }
 
     fn recommend(&mut self, legs: &[Leg]) {
@@ -174,13 +174,13 @@ impl Tuning<'_> {
         }
     }
 
-    /// One trial; its objects are gone before the next.
+    /// One trial, and whether its objects are gone, as they must be before the next.
     async fn trial(
         &mut self,
         next: Next,
         direction: Direction,
         left: Left,
-    ) -> Result<trial::Finished> {
+    ) -> Result<(trial::Finished, Result<()>)> {
         let id = self.record.document.trials.len() as u32;
         let options = self.options;
         let below = match direction {
@@ -205,10 +205,11 @@ impl Tuning<'_> {
         if finished.interrupted {
             return Err(Error::interrupted());
         }
-        if direction == Direction::Up {
-            self.claim.clear(&below).await?;
-        }
-        Ok(finished)
+        let cleared = match direction {
+            Direction::Up => self.claim.clear(&below).await,
+            Direction::Down => Ok(()),
+        };
+        Ok((finished, cleared))
     }
 
     /// Uploads the objects that are downloaded in every trial.

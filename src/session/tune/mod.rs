@@ -31,8 +31,8 @@ use super::{Finished, left, limits};
 use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
 use crate::report::shell_word;
+use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
 use crate::tune;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
@@ -131,10 +131,19 @@ pub async fn tune(
             named(options)
         ));
     }
-    both(searched, claim.release().await)?;
+    let saved = record.save();
+    let (prefix, id) = (claim.prefix().to_owned(), record.document.id.clone());
+    let released = left::told(claim.release().await, (&options.target, &open), &prefix, &id);
+    let after = conclude(searched.and(saved), released)?;
     if record.document.recommendation.is_none() {
-        record.save()?;
-        return Err(nothing_to_recommend(&record, growth, options));
+        let nothing = nothing_to_recommend(&record, growth, options);
+        return Err(match after {
+            None => nothing,
+            Some(after) => {
+                progress.note(&nothing.to_string());
+                after
+            }
+        });
     }
     Ok(Finished { after, ..record.finish()? })
 }
@@ -211,10 +220,11 @@ async fn look_ahead(
 ) -> Result<Ahead> {
     let (dataset, opened) = match options.objects {
         true => {
-            let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-            let Existing { objects, skipped } =
+            let (mut open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+            let Existing { prefix, objects, skipped, .. } =
                 existing::objects(&open, &bucket, interrupt).await?;
             tell(&skipped, progress);
+            open.prefix = prefix;
             (Dataset::Objects(objects), Some((open, bucket)))
         }
         false => {

@@ -46,6 +46,11 @@ pub struct Found {
 }
 
 impl Aws {
+    /// The profile that the command line names.
+    pub fn named(&self) -> Option<&str> {
+        self.is_asked_for.then_some(self.profile.as_str())
+    }
+
     /// Reads variables and files; `profile` is the one that the command line names.
     ///
     /// # Errors
