@@ -5,7 +5,7 @@ use serde_json::json;
 use super::options::{Scratch, Target, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::session::{self, Check, CheckOutcome, TargetOptions};
+use crate::session::{self, Check, CheckOutcome, Checked, TargetOptions};
 use crate::terminal;
 
 /// The `schema` field of what `--json` prints.
@@ -26,11 +26,14 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<()> {
     let expire = args.scratch.resolve();
     let target = TargetOptions { expire, ..args.target.resolve()? };
-    let checks = runtime()?.block_on(async {
+    let Checked { checks, left } = runtime()?.block_on(async {
         let interrupt = Interrupt::install()?;
         session::check(&target, &interrupt).await
     })?;
     print(&checks, args.json)?;
+    if let Some(left) = left {
+        return Err(left);
+    }
     match checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).count() {
         0 => Ok(()),
         1 => Err(Error::answer_is_no("1 check failed")),

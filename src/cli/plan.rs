@@ -9,14 +9,17 @@ use super::options::{print_report, runtime};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::plan::{
-    self, Event, Evidence, Fitted, Given, Gridftp, Iperf3, Models, Plan, Question, Simulated, Task,
-    Tasks,
+    self, Event, Evidence, Fitted, Given, Gridftp, Iperf3, Models, Plan, Question, Shape,
+    Simulated, Task, Tasks,
 };
 use crate::prices::Prices;
 use crate::report::{self, Format};
 use crate::result::{self, Document, TargetKind};
-use crate::session::{self, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl};
+use crate::session::{
+    self, Finished, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl,
+};
 use crate::store::model::Retain;
+use crate::storj::Limits;
 use crate::terminal;
 pub(super) use args::Args;
 use args::EMBEDDED;
@@ -49,7 +52,30 @@ pub(super) fn run(args: Args) -> Result<()> {
     let mut documents = args.documents()?;
     args.check_streams(args.manner(&documents).settings)?;
     let ground = Ground::prepare()?;
-    documents.extend(args.measured(&documents, &ground)?);
+    let measured = args.measured(&documents, &ground)?;
+    let (measured, after) = measured.map(|finished| (finished.document, finished.after)).unzip();
+    documents.extend(measured);
+    let asked = Asked { shape, limits, prices, tasks, events, iperf3 };
+    let said = say(&args, asked, documents, &ground);
+    // The plan first, then what its measurements may have left behind.
+    match (said, after.flatten()) {
+        (Err(error), Some(after)) => Err(error.followed_by(after)),
+        (said, after) => said.and(after.map_or(Ok(()), Err)),
+    }
+}
+
+/// What a plan is made from, beside results.
+struct Asked {
+    shape: Shape,
+    limits: Limits,
+    prices: Prices,
+    tasks: Vec<Task>,
+    events: Vec<Vec<Event>>,
+    iperf3: Option<Iperf3>,
+}
+
+fn say(args: &Args, asked: Asked, documents: Vec<Document>, ground: &Ground) -> Result<()> {
+    let Asked { shape, limits, prices, tasks, events, iperf3 } = asked;
     let evidence = Evidence::of(&documents)?;
     let manner = args.manner(&documents);
     let needed = needed(args.direction.into(), args.verify);
@@ -81,7 +107,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         cpu_seconds_per_gb: evidence.cpu_seconds_per_gb,
         globus_tasks,
         gridftp: Gridftp::of(iperf3, process),
-        simulated: args.simulated(&question, &ground)?,
+        simulated: args.simulated(&question, ground)?,
         warnings: [
             evidence.left_out.clone(),
             evidence.taken_for.clone(),
@@ -109,7 +135,7 @@ impl Args {
     }
 
     /// What is measured or simulated now, if anything is to be.
-    fn measured(&self, documents: &[Document], ground: &Ground) -> Result<Option<Document>> {
+    fn measured(&self, documents: &[Document], ground: &Ground) -> Result<Option<Finished>> {
         let simulation = match (&self.measure, &self.simulate) {
             (Some(_), _) => None,
             (None, Some(scenario)) if documents.is_empty() => Some(scenario),
@@ -154,7 +180,7 @@ impl Args {
             };
             if simulated { session::in_simulated_time(measure).await } else { measure().await }
         })?;
-        Ok(Some(finished.document))
+        Ok(Some(finished))
     }
 
     fn simulated(&self, question: &Question, ground: &Ground) -> Result<Option<Simulated>> {

@@ -28,7 +28,7 @@ mod sweep;
 mod target;
 mod tune;
 
-pub use check::{Check, Outcome as CheckOutcome, check};
+pub use check::{Check, Checked, Outcome as CheckOutcome, check};
 pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use expiry::Expiry;
 #[cfg(test)]

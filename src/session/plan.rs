@@ -11,9 +11,9 @@ use super::claim::Claim;
 use super::expiry::outlives;
 use super::progress::Progress;
 use super::record::{Beginning, Record};
-use super::run::{PATTERN_SEED, assumptions, both, may_write, prepare};
+use super::run::{PATTERN_SEED, assumptions, conclude, may_write, prepare};
 use super::target::{Open, TargetOptions};
-use super::{Finished, limits};
+use super::{Finished, left, limits};
 use crate::clock;
 use crate::dataset::{Dataset, Pattern, Scale, Synthetic};
 use crate::error::{Error, Result};
@@ -108,8 +108,10 @@ pub async fn measure(
     let measured = claim.while_alive(measuring.all()).await;
     let mut record = measuring.record;
     record.document.simulation = open.simulation_cost(progress);
-    both(measured, claim.release().await)?;
-    record.finish()
+    let (prefix, id) = (claim.prefix().to_owned(), record.document.id.clone());
+    let released = left::told(claim.release().await, (&options.target, &open), &prefix, &id);
+    let after = conclude(measured, released)?;
+    Ok(Finished { after, ..record.finish()? })
 }
 
 fn begin(options: &MeasureOptions, open: &Open, progress: &Progress) -> Result<Record> {

@@ -1,6 +1,7 @@
 //! tidegate as its users meet it: the real binary, real sockets, and clients and servers that others
 //! wrote. One crate for all, so that the SDK is linked once.
 
+mod afterwards;
 mod agreement;
 mod answers;
 mod aws;
@@ -12,9 +13,9 @@ mod closed_forms;
 mod conditions;
 mod corrupt;
 mod crowd;
+mod downloads;
 mod elsewhere;
 mod etags;
-mod downloads;
 mod faults;
 mod hostile;
 mod interrupt;

@@ -65,12 +65,21 @@ impl Check {
     }
 }
 
+/// All that was looked at.
+#[derive(Debug)]
+pub struct Checked {
+    /// One thing after the other.
+    pub checks: Vec<Check>,
+    /// What the checks may have left in the bucket.
+    pub left: Option<Error>,
+}
+
 /// Looks at everything.
 ///
 /// # Errors
 /// If the user interrupts. What fails is in the list.
-pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<Check>> {
-    let mut checks = Vec::new();
+pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Checked> {
+    let (mut checks, mut left) = (Vec::new(), None);
     match interrupt.unless_asked(target.open()).await {
         Ok(open) => {
             let keys = match target.credentials {
@@ -78,7 +87,7 @@ pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<
                 Credentials::Configured(_) | Credentials::Static { .. } => "keys were found",
             };
             checks.push(Check::ok("access", keys));
-            check_target(target, &open, interrupt, &mut checks).await?;
+            left = check_target(target, &open, interrupt, &mut checks).await?;
         }
         Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
         Err(error) => {
@@ -88,7 +97,7 @@ pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Vec<
         }
     }
     checks.extend(host::checks());
-    Ok(checks)
+    Ok(Checked { checks, left })
 }
 
 /// The checks that need an endpoint that answers.
@@ -118,8 +127,8 @@ async fn check_target(
     open: &Open,
     interrupt: &Interrupt,
     checks: &mut Vec<Check>,
-) -> Result<()> {
-    let Place::Endpoint(connection) = &open.place else { return Ok(()) };
+) -> Result<Option<Error>> {
+    let Place::Endpoint(connection) = &open.place else { return Ok(None) };
     checks.extend(path::proxy(connection));
     checks.push(interrupt.unless_asked(async { Ok(path::addresses(connection).await) }).await?);
     checks.push(interrupt.unless_asked(async { Ok(path::tls(connection).await) }).await?);
@@ -129,7 +138,7 @@ async fn check_target(
         checks.push(Check::failed("bucket", &error));
         let without = |name| Check::not_checked(name, "the bucket cannot be used");
         checks.extend(from_on("versioning").map(without));
-        return Ok(());
+        return Ok(None);
     }
     checks.push(Check::ok("bucket", format!("it is there: {}", open.describe())));
     let versions = interrupt.unless_asked(async { Ok(versions(&bucket).await) }).await?;
@@ -138,14 +147,14 @@ async fn check_target(
     checks.push(expiry(open));
     checks.push(interrupt.unless_asked(async { Ok(objects::listing(&bucket, open).await) }).await?);
     if leaves_nothing {
-        objects::try_out(&bucket, open, interrupt, checks).await
+        objects::try_out(&bucket, (target, open), interrupt, checks).await
     } else {
         let without = |name| Check::not_checked(name, "it would leave versions behind");
         let would_write = from_on("write").filter(|name| *name != "round trip");
         checks.extend(would_write.map(without));
         let key = target.url.as_ref().map(|url| url.prefix.clone()).unwrap_or_default();
         checks.push(path::round_trip(connection, &format!("{key}tidegate")).await.check());
-        Ok(())
+        Ok(None)
     }
 }
 

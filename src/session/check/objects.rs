@@ -9,8 +9,9 @@ use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
 use crate::session::bucket::Bucket;
 use crate::session::claim::{Claim, read as read_marker};
+use crate::session::left;
 use crate::session::marker::{Identity, marker_key};
-use crate::session::target::Open;
+use crate::session::target::{Open, TargetOptions};
 use crate::store::Place;
 
 /// What is visible at the target. Another passphrase of Storj's makes other keys of the same ones, so that
@@ -31,13 +32,13 @@ pub(super) async fn listing(bucket: &Bucket, open: &Open) -> Check {
     }
 }
 
-/// Claims a prefix, tries everything below it, and gives it back.
+/// Claims a prefix, tries everything below it, and gives it back. What may be left of it.
 pub(super) async fn try_out(
     bucket: &Bucket,
-    open: &Open,
+    (target, open): (&TargetOptions, &Open),
     interrupt: &Interrupt,
     checks: &mut Vec<Check>,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let identity = Identity::new()?;
     let before = SystemTime::now();
     let claimed = Claim::unique(bucket, &open.prefix, &identity).await;
@@ -48,7 +49,7 @@ pub(super) async fn try_out(
             checks.push(Check::failed("write", &error));
             let without = |name| Check::not_checked(name, "nothing can be written");
             checks.extend(from_on("read").map(without));
-            return Ok(());
+            return Ok(None);
         }
     };
     let marker = marker_key(claim.prefix());
@@ -65,10 +66,15 @@ pub(super) async fn try_out(
     let tried = tried.await;
     let prefix = claim.prefix().to_owned();
     // Also after Ctrl-C: nothing stays.
-    let deleted = deleted(bucket, &prefix, claim.release().await).await;
-    let (read, multipart, trip) = tried?;
+    let released = left::told(claim.release().await, (target, open), &prefix, identity.name());
+    let left = released.clone().err();
+    let (read, multipart, trip) = match (tried, &left) {
+        (Err(error), Some(left)) => return Err(error.followed_by(left.clone())),
+        (tried, _) => tried?,
+    };
+    let deleted = deleted(bucket, &prefix, released).await;
     checks.extend([read, deleted, multipart, path::clock(&trip, &written), trip.check()]);
-    Ok(())
+    Ok(left)
 }
 
 /// The marker is there as it was written, and a listing shows it.
