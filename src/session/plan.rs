@@ -108,6 +108,11 @@ pub async fn measure(
     let measured = claim.while_alive(measuring.all()).await;
     let mut record = measuring.record;
     record.document.simulation = open.simulation_cost(progress);
+    if measured.is_err() {
+        let (saved, directory) = (record.document.trials.len(), record.directory().display());
+        progress
+            .note(&format!("{saved} tasks are saved: `tidegate plan {directory}` rests on them"));
+    }
     let (prefix, id) = (claim.prefix().to_owned(), record.document.id.clone());
     let released = left::told(claim.release().await, (&options.target, &open), &prefix, &id);
     let after = conclude(measured, released)?;

@@ -121,6 +121,26 @@ fn a_search_whose_last_deletes_are_refused_recommends_and_then_says_what_is_left
 }
 
 #[test]
+fn a_plan_whose_last_delete_is_refused_is_told_and_then_what_is_left() {
+    // A series of eight tasks, each cleared by one request; what is left then is the marker.
+    let mut deleted = 0;
+    let deletes_more = move |asked: &Asked| {
+        deleted += u32::from(deletes(asked));
+        deletes(asked) && deleted > 8
+    };
+    let deletes_more = std::sync::Mutex::new(deletes_more);
+    let setting = Setting::refusing(move |asked| deletes_more.lock().unwrap()(asked));
+    let (tidegate, endpoint) = (Tidegate::embedded(), setting.relay.endpoint());
+    let measured = ["--measure", TARGET, "--endpoint", &endpoint, "--budget", "1s"];
+    let asked =
+        ["--part-size", "5MiB", "--concurrency", "1", "--dataset", "climate", "--size", "1GB"];
+    let finished = tidegate.run("plan", &[&measured[..], &asked].concat());
+    assert_eq!(finished.code, 2, "{}", finished.stderr);
+    assert!(finished.stdout.contains("report       "), "{}", finished.stdout);
+    setting.clean_as_told(&tidegate, &finished);
+}
+
+#[test]
 fn where_nothing_arrived_nothing_was_verified() {
     let is_file =
         |asked: &Asked| asked.method == "PUT" && !asked.target.contains("tidegate-run.json");

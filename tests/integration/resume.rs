@@ -1,9 +1,12 @@
 //! A search that was killed goes on: no saved trial is run again, and nothing of it stays in the bucket.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use tidegate::clock;
 use tidegate::result::Document;
@@ -136,22 +139,60 @@ fn a_simulated_search_goes_on_after_any_trial() {
     }
 }
 
-#[test]
-fn a_run_from_another_hand_sends_nothing_anywhere_by_itself() {
-    let serve = Serve::start(&["--bucket", "bucket"]);
-    let private = tempfile::tempdir().unwrap();
-    let from = private.path().to_str().unwrap();
-    std::fs::write(private.path().join("diary"), "private").unwrap();
-    let tidegate = Tidegate::embedded();
+/// A run of somebody else's making, which is to upload the files below `from` to this endpoint.
+fn craft(tidegate: &Tidegate, endpoint: &str, from: &str) -> PathBuf {
     let mut crafted = tidegate.json("tune", &["--simulate"]);
     let run = tidegate.runs().pop().unwrap();
     crafted["recommendation"] = Value::Null;
     crafted["trials"] = Value::Array(vec![]);
     crafted["target"]["kind"] = "endpoint".into();
-    crafted["target"]["endpoint"] = serve.endpoint().into();
+    crafted["target"]["endpoint"] = endpoint.into();
     let command = ["tidegate", "tune", TARGET, "--from", from, "--yes", "--max-cost", "9000USD"];
     crafted["command"] = command.to_vec().into();
     std::fs::write(result(&run), crafted.to_string()).unwrap();
+    run
+}
+
+fn private_files() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("diary"), "private").unwrap();
+    directory
+}
+
+#[test]
+fn a_run_from_another_hand_is_confirmed_at_the_terminal() {
+    for (answer, goes_on) in [("n\n", false), ("\n", false), ("y\n", true)] {
+        let serve = Serve::start(&["--bucket", "bucket"]);
+        let (private, tidegate) = (private_files(), Tidegate::embedded());
+        let run = craft(&tidegate, &serve.endpoint(), private.path().to_str().unwrap());
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let slave = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let slave = File::options().read(true).write(true).open(slave).unwrap();
+        let terminal = [slave.try_clone().unwrap().into(), slave.into()];
+        let mut child = tidegate.start_asking(terminal, "tune", &["--resume", name(&run)]);
+        let mut master = File::from(master);
+        // It waits in the terminal until it is read.
+        master.write_all(answer.as_bytes()).unwrap();
+        let mut said = Vec::new();
+        // The terminal ends with the last who has it open.
+        let _ = master.read_to_end(&mut said);
+        let said = String::from_utf8_lossy(&said);
+        // One that goes on finds that the run was begun with something else.
+        assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
+        assert!(said.contains("only its file says") && said.contains(&serve.endpoint()), "{said}");
+        assert_eq!(said.contains("it was not confirmed"), !goes_on, "{said}");
+        assert_eq!(serve.stop().is_empty(), !goes_on, "{said}");
+    }
+}
+
+#[test]
+fn a_run_from_another_hand_sends_nothing_anywhere_by_itself() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let (private, tidegate) = (private_files(), Tidegate::embedded());
+    let from = private.path().to_str().unwrap();
+    let run = craft(&tidegate, &serve.endpoint(), from);
     for given in [&[][..], &[TARGET], &[TARGET, "--from", from, "--max-cost", "9000USD", "--yes"]] {
         // As one who says yes to more cost, but has named another endpoint.
         let elsewhere = ["--endpoint", "http://localhost:1"];

@@ -138,6 +138,18 @@ impl Tidegate {
         command.stdout(Stdio::null()).stderr(terminal).spawn().expect("tidegate starts")
     }
 
+    /// Starts it with somebody at a terminal, who can be asked.
+    pub fn start_asking(
+        &self,
+        [input, errors]: [Stdio; 2],
+        verb: &str,
+        arguments: &[&str],
+    ) -> Child {
+        let mut command = self.command(verb, arguments);
+        command.env("TERM", "xterm").stdin(input).stdout(Stdio::null()).stderr(errors);
+        command.spawn().expect("tidegate starts")
+    }
+
     /// The directories of the runs so far.
     pub fn runs(&self) -> Vec<PathBuf> {
         entries(self.results.path())
