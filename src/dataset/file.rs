@@ -17,6 +17,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::payload::{BLOCK_BYTES, Payload, Source, SourceError};
 use super::read_ahead::ReadAhead;
 use crate::measure::Live;
+use crate::outside;
 
 /// A file that is read without blocking the thread.
 #[derive(Clone, Debug)]
@@ -110,7 +111,7 @@ pub(super) struct OpenFile {
 
 impl OpenFile {
     fn open(path: PathBuf, size_bytes: u64) -> Result<Self, SourceError> {
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        let opened = outside::open(&path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|error| cannot_be_read(&path, &error))?;
         let version = Version::of(&metadata);
         if version.size_bytes != size_bytes {

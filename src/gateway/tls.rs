@@ -10,6 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 use crate::error::{Error, Result};
+use crate::outside::{self, SETTINGS_MAX};
 
 /// A certificate and its key, both PEM.
 #[derive(Clone, Debug)]
@@ -26,13 +27,16 @@ impl Certificate {
     /// # Errors
     /// If a file cannot be read, or the two do not belong together.
     pub fn acceptor(&self) -> Result<TlsAcceptor> {
-        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.chain)
-            .and_then(Iterator::collect)
+        let pem = |what, path: &Path| {
+            outside::bytes(path, SETTINGS_MAX).map_err(|error| unreadable(what, path, &error))
+        };
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem("certificate", &self.chain)?)
+            .collect::<Result<_, _>>()
             .map_err(|error| unreadable("certificate", &self.chain, &error))?;
         if chain.is_empty() {
             return Err(unreadable("certificate", &self.chain, &"there is none in it"));
         }
-        let key = PrivateKeyDer::from_pem_file(&self.key)
+        let key = PrivateKeyDer::from_pem_slice(&pem("private key", &self.key)?)
             .map_err(|error| unreadable("private key", &self.key, &error))?;
         let cannot_use = |error: tokio_rustls::rustls::Error| {
             let chain = self.chain.display();

@@ -56,7 +56,13 @@ pub fn load_plan(path: &Path) -> Result<Option<Plan>> {
     };
     let schema = serde_json::from_str::<Any>(&text).ok().and_then(|any| any.schema);
     match schema.as_deref() {
-        Some(SCHEMA) => serde_json::from_str(&text).map(Some).map_err(|error| cannot(&error)),
+        Some(SCHEMA) => {
+            let plan: Plan = serde_json::from_str(&text).map_err(|error| cannot(&error))?;
+            match plan.forecasts.is_empty() {
+                true => Err(cannot(&"there is no forecast in it")),
+                false => Ok(Some(plan)),
+            }
+        }
         Some(other) if other.starts_with("tidegate.plan/") => {
             Err(cannot(&format!("another version wrote it ({other})")))
         }

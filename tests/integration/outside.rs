@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::fs::{CWD, Mode, mkfifoat};
+use serde_json::Value;
 use wait4::Wait4;
 
 use crate::support::tidegate::Tidegate;
@@ -35,6 +36,32 @@ fn a_pipe_is_refused_and_not_waited_for_wherever_a_file_is_named() {
     let report = tidegate.run_plain("report", &[pipe]);
     assert_eq!(report.code, 2);
     assert!(report.stderr.contains("is not a run"), "{}", report.stderr);
+}
+
+#[test]
+fn a_plan_with_numbers_that_no_plan_has_is_shown_or_refused_in_a_sentence() {
+    let tidegate = Tidegate::embedded();
+    let question = ["--simulate", "hosted-1g-near", "--size", "1TB", "--part-size", "128MiB"];
+    let plan = tidegate.json("plan", &question);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let report = |alter: &dyn Fn(&mut Value), format: &str| {
+        let mut altered = plan.clone();
+        alter(&mut altered);
+        std::fs::write(file.path(), altered.to_string()).unwrap();
+        tidegate.run_plain("report", &[file.path().to_str().unwrap(), "--format", format])
+    };
+    for format in ["html", "text", "md", "csv"] {
+        let none = report(&|plan| plan["forecasts"] = Value::Array(vec![]), format);
+        assert_eq!(none.code, 2);
+        assert!(none.stderr.contains("there is no forecast in it"), "{}", none.stderr);
+        for number in [0.0, -1.0, 1e308] {
+            for place in ["/forecasts/0/p50_s", "/forecasts/0/p90_s", "/by_file_size/0/p50_s"] {
+                let alter = |plan: &mut Value| *plan.pointer_mut(place).unwrap() = number.into();
+                let shown = report(&alter, format);
+                assert_eq!(shown.code, 0, "{place} {number} {format}: {}", shown.stderr);
+            }
+        }
+    }
 }
 
 const TWO_GB: u64 = 2_000_000_000;

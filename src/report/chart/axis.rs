@@ -113,6 +113,9 @@ pub fn log2_at(title: String, values: &[f64]) -> Axis {
 
 /// A base-10 logarithmic axis around `low..=high` (positive), from one round value to another.
 pub fn log10(title: String, low: f64, high: f64) -> Axis {
+    // A file may claim any number: what has no place is drawn beyond the edge.
+    let within = |value: f64| if value.is_nan() { 1.0 } else { value.clamp(1e-12, 1e18) };
+    let [low, high] = [low, high].map(within);
     let first = round_index(low).floor() as i32;
     let last = (round_index(high).ceil() as i32).max(first + 1);
     let every =
@@ -184,6 +187,10 @@ mod tests {
 
     #[test]
     fn a_long_logarithmic_axis_shows_decades() {
+        for (low, high) in [(0.0, 5.0), (1.0, f64::INFINITY), (f64::NAN, -1.0), (1e308, 1e308)] {
+            let axis = log10(String::new(), low, high);
+            assert!(axis.range.end > axis.range.start && axis.ticks.len() < 50, "{low} to {high}");
+        }
         assert_eq!(labels(&log10(String::new(), 3.0, 40_000.0)).first(), Some(&"10"));
         assert_eq!(labels(&log10(String::new(), 3.0, 40_000.0)).last(), Some(&"10,000"));
     }
