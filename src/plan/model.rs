@@ -207,7 +207,7 @@ fn makespan(seconds: &[f64], movers: usize) -> f64 {
     let mut last = 0;
     for file in seconds {
         let Some(Reverse(start)) = free_at.pop() else { break };
-        let end = start + (file * 1e9) as u64;
+        let end = start.saturating_add((file * 1e9) as u64);
         last = last.max(end);
         free_at.push(Reverse(end));
     }

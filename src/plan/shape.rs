@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -29,7 +29,22 @@ pub struct Class {
 /// A dataset's files by size, smallest first. Never empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Shape(Vec<Class>);
+pub struct Shape(#[serde(deserialize_with = "classes")] Vec<Class>);
+
+/// More bytes and files than these no dataset has.
+const AMOUNT_MAX: f64 = 1e18;
+
+/// What somebody else may have written: models rely on it.
+fn classes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Class>, D::Error> {
+    let classes = Vec::<Class>::deserialize(from)?;
+    let is_plausible = |class: &Class| {
+        (0.0..=AMOUNT_MAX).contains(&class.file_bytes) && (0.0..=AMOUNT_MAX).contains(&class.files)
+    };
+    match !classes.is_empty() && classes.iter().all(is_plausible) {
+        true => Ok(classes),
+        false => Err(de::Error::custom("these are not the sizes of a dataset's files")),
+    }
+}
 
 impl Shape {
     /// Files of these sizes.
@@ -240,6 +255,21 @@ mod tests {
         let shape = sizes.shape().unwrap();
         assert_eq!(shape.files(), 3.0 * SIZES_MAX as f64);
         assert!((shape.bytes() / bytes as f64 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sizes_that_no_dataset_has_are_refused() {
+        for bad in [
+            "[]",
+            r#"[{"file_bytes":-1.0,"files":1.0}]"#,
+            r#"[{"file_bytes":1e300,"files":1.0}]"#,
+            r#"[{"file_bytes":1.0,"files":-5.0}]"#,
+        ] {
+            assert!(serde_json::from_str::<Shape>(bad).is_err(), "{bad}");
+        }
+        let shape = Shape::of_sizes([1, 1, 9]).unwrap();
+        let written = serde_json::to_string(&shape).unwrap();
+        assert_eq!(serde_json::from_str::<Shape>(&written).unwrap(), shape);
     }
 
     #[test]
