@@ -18,8 +18,7 @@ use crate::pace::Paces;
 use crate::store::s3::Written;
 use crate::store::{
     AnyStore, DOES_NOT_ADVANCE, ObjectInfo, OpenUpload, Page, Part, PartInfo, Place, Seen, Store,
-    StoreError, Upload,
-    Versioning,
+    StoreError, Upload, Versioning,
 };
 use crate::terminal;
 use crate::transfer::RetryPolicy;

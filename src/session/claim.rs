@@ -82,7 +82,7 @@ impl<'a> Claim<'a> {
         let claim = Self::of(bucket, prefix, Some(marked), Arc::new(Ledger::shared(journal)));
         interrupt.unless_asked(claim.sees_no_other()).await?;
         claim.beat().await?;
-        match claim.sees_no_other().await {
+        match interrupt.unless_asked(claim.sees_no_other()).await {
             Ok(()) => Ok(claim),
             Err(error) => match claim.take_marker_away().await {
                 Ok(()) => Err(error),

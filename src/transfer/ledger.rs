@@ -186,7 +186,12 @@ mod tests {
     use super::*;
 
     fn object(key: &str, etag: Option<&str>) -> ObjectInfo {
-        ObjectInfo { key: key.into(), size_bytes: Some(1), etag: etag.map(Into::into), modified: None }
+        ObjectInfo {
+            key: key.into(),
+            size_bytes: Some(1),
+            etag: etag.map(Into::into),
+            modified: None,
+        }
     }
 
     fn upload(id: &str) -> Upload {

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Child;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::hostile::{Hostile, Operation, Quirk};
 use crate::support::http::Http;
+use crate::support::relay::Asked;
 use crate::support::servers::{Serve, text};
 use crate::support::tidegate::{Finished, Tidegate};
 
@@ -60,7 +60,11 @@ fn download(hostile: &Hostile, options: &[&str]) -> (Finished, TempDir) {
 }
 
 fn listing(content: &str) -> Quirk {
-    let body = format!("<ListBucketResult>{content}</ListBucketResult>");
+    document("ListBucketResult", content)
+}
+
+fn document(root: &str, content: &str) -> Quirk {
+    let body = format!("<{root}>{content}</{root}>");
     let length = body.len();
     Quirk::Replies(
         format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes(),
@@ -173,7 +177,7 @@ fn a_listing_that_does_not_advance_is_told_as_that() {
     let uploads = hostile(&serve, Operation::ListMultipartUploads, Quirk::GoesRound);
     let keep = ["s3://bucket/p", "--dataset", "esnet-5MB", "--files", "1", "--keep"];
     assert_told(&run(&objects, &DOWN), 2, "the listing does not advance");
-    assert_told(&run(&objects, &keep), 2, "the listing does not advance");
+    assert_told(&run(&objects, &keep), 2, "`p/` is not empty");
     assert_told(&run(&uploads, &keep), 2, "the listing does not advance");
     assert!(objects.count(Operation::ListObjectsV2) <= 8);
     assert!(uploads.count(Operation::ListMultipartUploads) <= 4);
@@ -183,16 +187,24 @@ fn a_listing_that_does_not_advance_is_told_as_that() {
 }
 
 /// Pages that always go on to new ones.
-fn endless_listing() -> impl FnMut(&crate::support::relay::Asked) -> Option<Quirk> + Send {
-    let pages = AtomicUsize::new(0);
+fn endless_listing() -> impl FnMut(&Asked) -> Option<Quirk> + Send {
+    let mut page = 0;
     move |asked| {
-        (Operation::of(asked) == Operation::ListObjectsV2).then(|| {
-            let page = pages.fetch_add(1, Ordering::Relaxed);
-            listing(&format!(
+        page += 1;
+        match Operation::of(asked) {
+            Operation::ListObjectsV2 => Some(listing(&format!(
                 "<IsTruncated>true</IsTruncated><NextContinuationToken>{page}</NextContinuationToken>\
                  <Contents><Key>p/{page}</Key><Size>1</Size></Contents>"
-            ))
-        })
+            ))),
+            Operation::ListMultipartUploads => Some(document(
+                "ListMultipartUploadsResult",
+                &format!(
+                    "<IsTruncated>true</IsTruncated><NextKeyMarker>{page}</NextKeyMarker>\
+                     <Upload><Key>p/{page}</Key><UploadId>{page}</UploadId></Upload>"
+                ),
+            )),
+            _ => None,
+        }
     }
 }
 
@@ -204,10 +216,20 @@ fn interrupt(child: &Child) {
 fn ctrl_c_ends_an_endless_listing() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let keep = ["s3://bucket/p", "--dataset", "esnet-5MB", "--files", "1", "--keep"];
-    for arguments in [&keep[..], &DOWN] {
-        let hostile = Hostile::planned(&serve.endpoint(), endless_listing());
+    for (arguments, operation) in
+        [(&keep[..], Operation::ListMultipartUploads), (&DOWN, Operation::ListObjectsV2)]
+    {
+        let mut endless = endless_listing();
+        let hostile = Hostile::planned(&serve.endpoint(), move |asked| {
+            endless(asked).filter(|_| Operation::of(asked) == operation)
+        });
         let mut child = Tidegate::at(&hostile.endpoint()).start("run", arguments);
-        while hostile.count(Operation::ListObjectsV2) < 10 {
+        while hostile.count(operation) < 10 {
+            assert_eq!(
+                child.try_wait().unwrap(),
+                None,
+                "it goes on for as long as there are pages"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         interrupt(&child);

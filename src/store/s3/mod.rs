@@ -185,7 +185,9 @@ impl Store for S3Store {
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
         let id = output.upload_id.ok_or_else(|| call.incomplete("UploadId"))?;
-        call.fits(&[&self.bucket, &id])?;
+        // The upload is open, and cannot be named.
+        let fits = call.fits(&[&self.bucket, &id]);
+        fits.map_err(|error| call.unreadable(&error.message))?;
         Ok(Upload { key: key.to_owned(), id })
     }
 
