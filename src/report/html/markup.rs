@@ -134,10 +134,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn escaped_text_holds_no_markup_and_reads_back(text in "[^\\p{Cc}]*") {
+        fn escaped_text_holds_no_markup_and_reads_back(text in any::<String>()) {
             let escaped = Markup::from(text.as_str()).to_string();
             prop_assert!(!escaped.contains(['<', '>', '"', '\'']));
-            prop_assert_eq!(unescape(&escaped), text);
+            prop_assert_eq!(unescape(&escaped), escape::text(&text));
         }
     }
 
