@@ -396,7 +396,7 @@ fn names_of_absurd_length_are_refused_with_a_sentence() {
     assert_told(
         &run(&id, &[&["s3://bucket/q"], &up[..]].concat()),
         1,
-        "a request holds 16384 at most",
+        "its UploadId has 70000 bytes",
     );
     let left = Http::at(serve.address()).ask("GET", "/bucket?list-type=2&prefix=q").send();
     assert_eq!(left.elements("Key"), 0, "{left:?}");

@@ -186,8 +186,9 @@ impl Store for S3Store {
         let output = self.attempt(call, probe, request.send()).await?;
         let id = output.upload_id.ok_or_else(|| call.incomplete("UploadId"))?;
         // The upload is open, and cannot be named.
-        let fits = call.fits(&[&self.bucket, &id]);
-        fits.map_err(|error| call.unreadable(&error.message))?;
+        if call.fits(&[&self.bucket, &id]).is_err() {
+            return Err(call.unreadable(&format!("its UploadId has {} bytes", id.len())));
+        }
         Ok(Upload { key: key.to_owned(), id })
     }
 
