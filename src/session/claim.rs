@@ -96,12 +96,7 @@ impl<'a> Claim<'a> {
         Self::of(bucket, prefix.to_owned(), None, Arc::default())
     }
 
-    fn of(
-        bucket: &'a Bucket,
-        prefix: String,
-        marked: Option<Marked>,
-        ledger: Arc<Ledger>,
-    ) -> Self {
+    fn of(bucket: &'a Bucket, prefix: String, marked: Option<Marked>, ledger: Arc<Ledger>) -> Self {
         Self { bucket, prefix, marked, beats: Beats::begin(), ledger }
     }
 
@@ -296,7 +291,10 @@ mod tests {
             let bucket = Bucket::open(&Place::Simulated(store), &Paces::default());
             let claim = Claim::unique(&bucket, "p/", &Identity::new().unwrap()).await;
             let claim = claim.expect("the first is let in");
-            let work = async { Ok(clock::sleep(HEARTBEAT * 5).await) };
+            let work = async {
+                clock::sleep(HEARTBEAT * 5).await;
+                Ok(())
+            };
             claim.while_alive(work).await.unwrap();
             claim.beats.missed()
         });

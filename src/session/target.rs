@@ -172,7 +172,7 @@ impl TargetOptions {
         }
         let expires = self.expire.at(connection.endpoint());
         connection.expire_after(expires);
-        let place = Place::Endpoint(connection);
+        let place = Place::Endpoint(Box::new(connection));
         let result = Target {
             endpoint: place.endpoint().to_owned(),
             bucket: url.bucket.clone(),
@@ -195,7 +195,7 @@ impl TargetOptions {
             insecure: false,
         };
         Ok(Open {
-            place: Place::Endpoint(connection),
+            place: Place::Endpoint(Box::new(connection)),
             prefix: String::new(),
             result,
             expires: None,

@@ -17,7 +17,7 @@ use crate::measure::Probe;
 #[derive(Clone)]
 pub enum Place {
     /// At an endpoint; each thread makes connections of its own.
-    Endpoint(Connection),
+    Endpoint(Box<Connection>),
     /// In this thread, in simulated time.
     Simulated(ModelStore),
 }
@@ -43,7 +43,7 @@ impl Place {
     #[must_use]
     pub fn only_new(&self) -> Self {
         match self {
-            Self::Endpoint(connection) => Self::Endpoint(connection.only_new()),
+            Self::Endpoint(connection) => Self::Endpoint(Box::new(connection.only_new())),
             Self::Simulated(store) => Self::Simulated(store.only_new()),
         }
     }

@@ -661,7 +661,9 @@ fn a_destination_that_cannot_be_written_does_not_go_round_for_ever() {
 fn a_task_whose_endpoint_is_gone_ends_before_it_has_tried_each_file() {
     let gone = || Fault::Refuse(StoreError::new(FailureClass::Connection, "connection refused"));
     let store = Scripted::with_faults("put", vec![gone(); 10_000]);
-    store.faults.borrow_mut().insert("delete", vec![gone(); 10_000].into());
+    for operation in ["head", "delete"] {
+        store.faults.borrow_mut().insert(operation, vec![gone(); 10_000].into());
+    }
     let mut job = job(1000, 1000 * MIB);
     job.settings.concurrency = 4;
     let (report, elapsed, files_done) = drive_to_any_end(&store, &job);
