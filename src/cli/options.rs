@@ -17,9 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::pace::{Pace, Paces, Turns};
 use crate::report::{self, Format};
 use crate::result::{Document, Phase, TaskSummary, Trial};
-use crate::session::{
-    Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards,
-};
+use crate::session::{Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
 use crate::store::s3::{Aws, Credentials, Found};
 use crate::terminal;

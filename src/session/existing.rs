@@ -68,7 +68,9 @@ impl Existing {
                 }
                 None => existing.skip(path, "the listing tells no size that it can have"),
                 // Without a path it is the marker of the target's own prefix.
-                Some(0) if path.is_empty() || path.ends_with('/') => existing.directories.push(path),
+                Some(0) if path.is_empty() || path.ends_with('/') => {
+                    existing.directories.push(path)
+                }
                 Some(size_bytes) => existing.objects.push(FileSpec { path, size_bytes }),
             }
         }
@@ -84,8 +86,7 @@ impl Existing {
         if let [Skipped { path, reason }, ..] = &*self.skipped {
             let count = self.skipped.len();
             let message = format!("none of the {count} objects at {place} can be moved");
-            return Error::environment(message)
-                .hint(format!("the first is `{path}`: {reason}"));
+            return Error::environment(message).hint(format!("the first is `{path}`: {reason}"));
         }
         let found = match self.directories.len() {
             0 => "there are no objects".to_owned(),

@@ -35,7 +35,9 @@ fn command(options: &TargetOptions, open: &Open, run: &str) -> String {
     words.extend(["--endpoint".into(), open.result.endpoint.clone()]);
     words.extend(["--region".into(), options.region.clone()]);
     if let Credentials::Configured(aws) = &options.credentials {
-        words.extend(aws.named().into_iter().flat_map(|name| ["--profile", name]).map(str::to_owned));
+        words.extend(
+            aws.named().into_iter().flat_map(|name| ["--profile", name]).map(str::to_owned),
+        );
     }
     let bundle = options.ca_bundle.iter();
     words.extend(bundle.flat_map(|file| ["--ca-bundle".into(), file.display().to_string()]));

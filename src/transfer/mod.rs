@@ -32,10 +32,10 @@ pub use allowance::{Allowance, Caps, Spent};
 pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
-pub use ledger::{Ground, Journal, Ledger};
 #[cfg(test)]
 pub(crate) use folder::check_name;
 pub use folder::{Folder, Found};
+pub use ledger::{Ground, Journal, Ledger};
 pub use retry::{RetryMode, RetryPolicy};
 pub use silence::Gone;
 pub use sink::Sink;
