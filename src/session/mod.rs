@@ -6,6 +6,7 @@ mod bucket;
 mod check;
 mod claim;
 mod clean;
+mod conditions;
 mod embedded;
 mod existing;
 mod expiry;
@@ -27,6 +28,7 @@ mod simulated;
 mod sweep;
 mod target;
 mod tune;
+mod upwards;
 
 pub use check::{Check, Checked, Outcome as CheckOutcome, check};
 pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
@@ -38,11 +40,12 @@ pub use plan::{MeasureOptions, measure};
 pub use plan_saved::{load_plan, save_plan};
 pub use plan_simulated::{SimulateOptions, simulate};
 pub use progress::Progress;
-pub use run::{RunOptions, Upwards, run};
+pub use run::{RunOptions, run};
 pub use simulated::in_simulated_time;
 pub(crate) use target::needs_target;
 pub use target::{Simulation, TargetOptions, TargetUrl};
 pub use tune::{Estimate, FILES_MAX, Most, RateFrom, SearchEstimate, TuneOptions, estimate, tune};
+pub use upwards::Upwards;
 
 use std::path::PathBuf;
 

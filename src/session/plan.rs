@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::claim::Claim;
+use super::conditions::assumptions;
 use super::expiry::outlives;
 use super::progress::Progress;
 use super::record::{Beginning, Record};
-use super::run::{PATTERN_SEED, assumptions, conclude, may_write, prepare};
+use super::run::{PATTERN_SEED, conclude, may_write, prepare};
 use super::target::{Open, TargetOptions};
 use super::{Finished, left, limits};
 use crate::clock;

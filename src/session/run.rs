@@ -1,7 +1,7 @@
 //! `tidegate run`: one dataset, one direction, one settings.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,22 +9,23 @@ use serde_json::{Value, json};
 
 use super::bucket::Bucket;
 use super::claim::Claim;
+use super::conditions::{assumptions, capped, load, of_directory, seen};
 use super::existing::{self, Existing, tell};
 use super::expiry::outlives;
 use super::progress::{Progress, duration};
 use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions, needs_target};
+use super::upwards::{Upwards, local_dataset};
 use super::{Finished, journal, left, limits};
-use crate::dataset::{Dataset, Pattern, Scale, Scan, Skipped, Symlinks, Synthetic, scan};
+use crate::dataset::{Dataset, Pattern, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
-use crate::pace::Paces;
 use crate::result::{Direction, FileFailure, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryMode, RetryPolicy,
-    Sink, Start,
+    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Sink,
+    Start,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -32,25 +33,6 @@ use crate::units::ByteSize;
 
 /// Seed of the synthetic bytes. The embedded gateway makes the same bytes when it discards.
 pub(crate) const PATTERN_SEED: u64 = 0;
-
-/// What to upload.
-#[derive(Clone, Debug)]
-pub enum Upwards {
-    /// A synthetic profile.
-    Synthetic {
-        /// Its name.
-        name: String,
-        /// How much of it.
-        scale: Scale,
-    },
-    /// The files below a directory.
-    Directory {
-        /// The directory.
-        root: PathBuf,
-        /// What becomes of symbolic links in it.
-        symlinks: Symlinks,
-    },
-}
 
 /// What `run` was asked to do.
 #[derive(Clone, Debug)]
@@ -142,43 +124,6 @@ pub async fn run(
     }
     record.document.simulation = open.simulation_cost(progress);
     Ok(Finished { after, ..record.finish()? })
-}
-
-/// A dataset that is made up or lies in a directory; what of that is not moved is said.
-pub(super) fn local_dataset(
-    dataset: Option<&Upwards>,
-    progress: &Progress,
-) -> Result<(Option<Dataset>, Vec<Skipped>)> {
-    match dataset {
-        None => Ok((None, Vec::new())),
-        Some(Upwards::Synthetic { name, scale }) => {
-            Ok((Some(Dataset::Synthetic(Synthetic::new(name, *scale)?)), Vec::new()))
-        }
-        Some(Upwards::Directory { root, symlinks }) => {
-            let scan = scan(root, *symlinks)?;
-            say_what_stays(&scan, progress);
-            let dataset = Dataset::Directory { root: root.clone(), files: scan.files };
-            Ok((Some(dataset), scan.skipped))
-        }
-    }
-}
-
-fn say_what_stays(scan: &Scan, progress: &Progress) {
-    tell(&scan.skipped, progress);
-    match scan.links_ignored {
-        0 => {}
-        links => progress.note(&format!(
-            "ignored {links} symbolic links, as Globus does; --recursive-symlinks copy follows them"
-        )),
-    }
-}
-
-/// What the result says of a directory.
-pub(super) fn of_directory(root: &Path, symlinks: Symlinks) -> Value {
-    match symlinks {
-        Symlinks::Ignore => json!({ "from": root.to_string_lossy() }),
-        Symlinks::Copy => json!({ "from": root.to_string_lossy(), "recursive_symlinks": "copy" }),
-    }
 }
 
 struct Session<'a> {
@@ -507,56 +452,4 @@ pub(super) fn describe(settings: Settings) -> String {
     let Settings { part_size_bytes, concurrency, parts_in_flight } = settings;
     let shape = if parts_in_flight > 1 { format!(" x {parts_in_flight}") } else { String::new() };
     format!("{} parts, {concurrency}{shape} files in flight", ByteSize(part_size_bytes))
-}
-
-fn load(load: Load) -> Value {
-    let Load::Timed { warm_up, stop } = load else { return json!("the whole dataset once") };
-    json!({
-        "warm_up_s": warm_up.as_secs_f64(),
-        "window_s": stop.window.map(|window| window.as_secs_f64()),
-        "stop_after_objects": stop.objects,
-        "stop_after_bytes": stop.bytes,
-        "stable_s": stop.stable.map(|stretch| stretch.as_secs_f64()),
-    })
-}
-
-/// How the connector was found out that trials do as, for the scenario.
-pub(super) fn seen(connector: Option<&Followed>) -> Option<(String, Value)> {
-    connector.map(|connector| ("connector".to_owned(), json!(connector.seen)))
-}
-
-/// What is left to others, for the scenario.
-pub(super) fn capped(Paces { bytes, requests }: &Paces) -> BTreeMap<String, Value> {
-    let bytes = bytes.as_ref().map(|pace| ("max_rate_bytes_per_second", pace.per_second()));
-    let requests = requests.as_ref().map(|turns| ("max_requests_per_second", turns.per_second()));
-    let named = |(name, rate): (&str, f64)| (name.to_owned(), json!(rate));
-    bytes.into_iter().chain(requests).map(named).collect()
-}
-
-/// What the numbers rest on without a source.
-pub(super) fn assumptions(
-    direction: impl Into<Flow>,
-    get: GetMode,
-    connector: Option<&Followed>,
-    retry: RetryMode,
-) -> Vec<String> {
-    let mut assumptions =
-        connector.map_or_else(|| undocumented(direction.into(), get), Followed::assumptions);
-    assumptions.push(format!(
-        "Globus's S3 connector, whose retries are not documented, retries as `--retry {}` does.",
-        retry.name()
-    ));
-    assumptions
-}
-
-/// What is assumed of a connector that was not followed.
-fn undocumented(direction: Flow, get: GetMode) -> Vec<String> {
-    let mut assumptions = vec![
-        "A Globus S3 connector sends the blocks of a file in order, so one part of a file is in flight at a time (parts_in_flight = 1).".to_owned(),
-        "The part size of Globus's S3 connector is not documented.".to_owned(),
-    ];
-    if direction != Flow::Up && get == GetMode::Whole {
-        assumptions.push("A Globus S3 connector fetches an object with one GetObject.".to_owned());
-    }
-    assumptions
 }

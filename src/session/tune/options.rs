@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::observe::Followed;
 use crate::result::{Direction, Settings};
 use crate::session::limits;
-use crate::session::run::Upwards;
+use crate::session::upwards::Upwards;
 use crate::session::target::TargetOptions;
 use crate::transfer::{Caps, Flow, GetMode, Mix};
 use crate::tune::{Ceiling, GcsOptions, Limits, Times};

@@ -10,9 +10,10 @@ use super::leg::Leg;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::plan::{SHAPE, Shape};
+use crate::session::conditions::{capped, of_directory, seen};
 use crate::session::progress::Progress;
-use crate::session::run::{Upwards, capped, of_directory, seen};
 use crate::session::target::Open;
+use crate::session::upwards::Upwards;
 
 /// What follows from objects that somebody else has stored.
 pub(super) fn existing(options: &TuneOptions) -> Vec<String> {

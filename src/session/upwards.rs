@@ -1,0 +1,56 @@
+//! What is uploaded: a synthetic dataset, or the files below a directory.
+
+use std::path::PathBuf;
+
+use super::existing::tell;
+use super::progress::Progress;
+use crate::dataset::{Dataset, Scale, Scan, Skipped, Symlinks, Synthetic, scan};
+use crate::error::Result;
+
+/// What to upload.
+#[derive(Clone, Debug)]
+pub enum Upwards {
+    /// A synthetic profile.
+    Synthetic {
+        /// Its name.
+        name: String,
+        /// How much of it.
+        scale: Scale,
+    },
+    /// The files below a directory.
+    Directory {
+        /// The directory.
+        root: PathBuf,
+        /// What becomes of symbolic links in it.
+        symlinks: Symlinks,
+    },
+}
+
+/// A dataset that is made up or lies in a directory; what of that is not moved is said.
+pub(super) fn local_dataset(
+    dataset: Option<&Upwards>,
+    progress: &Progress,
+) -> Result<(Option<Dataset>, Vec<Skipped>)> {
+    match dataset {
+        None => Ok((None, Vec::new())),
+        Some(Upwards::Synthetic { name, scale }) => {
+            Ok((Some(Dataset::Synthetic(Synthetic::new(name, *scale)?)), Vec::new()))
+        }
+        Some(Upwards::Directory { root, symlinks }) => {
+            let scan = scan(root, *symlinks)?;
+            say_what_stays(&scan, progress);
+            let dataset = Dataset::Directory { root: root.clone(), files: scan.files };
+            Ok((Some(dataset), scan.skipped))
+        }
+    }
+}
+
+fn say_what_stays(scan: &Scan, progress: &Progress) {
+    tell(&scan.skipped, progress);
+    match scan.links_ignored {
+        0 => {}
+        links => progress.note(&format!(
+            "ignored {links} symbolic links, as Globus does; --recursive-symlinks copy follows them"
+        )),
+    }
+}
