@@ -16,6 +16,7 @@ mod crowd;
 mod downloads;
 mod elsewhere;
 mod etags;
+mod expiry;
 mod faults;
 mod hostile;
 mod interrupt;

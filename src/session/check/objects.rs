@@ -55,7 +55,7 @@ pub(super) async fn try_out(
     let marker = marker_key(claim.prefix());
     checks.push(Check::ok("write", "the marker of a run could be written"));
     let tried = interrupt.unless_asked(async {
-        let read = read(bucket, open, claim.prefix(), &identity).await;
+        let read = read(bucket, open, &claim, &identity).await;
         let multipart = multipart(bucket, &claim).await;
         let trip = match &open.place {
             Place::Endpoint(connection) => path::round_trip(connection, &marker).await,
@@ -78,7 +78,8 @@ pub(super) async fn try_out(
 }
 
 /// The marker is there as it was written, and a listing shows it.
-async fn read(bucket: &Bucket, open: &Open, prefix: &str, identity: &Identity) -> Check {
+async fn read(bucket: &Bucket, open: &Open, claim: &Claim<'_>, identity: &Identity) -> Check {
+    let prefix = claim.prefix();
     if open.result.kind == TargetKind::Embedded {
         return Check::not_checked("read", "the embedded gateway of a run forgets what it is sent");
     }
@@ -91,10 +92,15 @@ async fn read(bucket: &Bucket, open: &Open, prefix: &str, identity: &Identity) -
             .hint("see whether a cache is between this machine and the endpoint");
         return Check::failed("read", &other);
     }
-    match bucket.list(prefix).await {
-        Ok(objects) if objects.len() == 1 => {
+    match bucket.glance(prefix).await.map(|(objects, _)| objects) {
+        Ok(objects) if matches!(&*objects, [marker] if claim.ledger().made(marker)) => {
             Check::ok("read", "the marker came back as it was written, and is listed")
         }
+        Ok(objects) if objects.len() == 1 => Check::failed(
+            "read",
+            &Error::environment("the listing shows another ETag than the write was answered with")
+                .hint("a run would not know its own objects, and leave them: see what answers at the endpoint"),
+        ),
         Ok(objects) => Check::failed(
             "read",
             &Error::environment(format!(

@@ -78,6 +78,7 @@ pub struct Asked {
     /// Path and query.
     pub target: String,
     pub length: usize,
+    head: String,
 }
 
 impl Asked {
@@ -86,7 +87,12 @@ impl Asked {
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (method, target) = (word(), word());
         let length = header(head, "content-length").map_or(0, |digits| digits.parse().unwrap());
-        Self { method, target, length }
+        Self { method, target, length, head: head.to_owned() }
+    }
+
+    /// A header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<String> {
+        header(&self.head, name).map(str::to_owned)
     }
 
     /// Whether there is such a parameter.
