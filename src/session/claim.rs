@@ -16,6 +16,7 @@ use futures::future::{Either, select};
 
 use super::beats::Beats;
 use super::bucket::Bucket;
+use super::lifetime::Lifetime;
 use super::marker::{Identity, Marker, marker_key, run_prefix};
 use super::sweep::{Left, Owner, Sweep, Whose};
 use crate::clock;
@@ -37,6 +38,8 @@ pub(super) struct Claim<'a> {
     marked: Option<Marked>,
     beats: Beats,
     ledger: Arc<Ledger>,
+    /// When it lived before it was killed, if it goes on.
+    before: Option<Lifetime>,
 }
 
 /// Who wrote the marker, and where.
@@ -97,7 +100,12 @@ impl<'a> Claim<'a> {
     }
 
     fn of(bucket: &'a Bucket, prefix: String, marked: Option<Marked>, ledger: Arc<Ledger>) -> Self {
-        Self { bucket, prefix, marked, beats: Beats::begin(), ledger }
+        Self { bucket, prefix, marked, beats: Beats::begin(), ledger, before: None }
+    }
+
+    /// The same of a run that lived before, and goes on.
+    pub(super) fn going_on(self, before: Option<Lifetime>) -> Self {
+        Self { before, ..self }
     }
 
     /// What every key of this run's objects begins with.
@@ -173,22 +181,8 @@ impl<'a> Claim<'a> {
     async fn sweep(&self, below: &str, clean_looks: u32) -> Result<Left> {
         let Some(Marked { key: marker, .. }) = &self.marked else { return Ok(Left::default()) };
         let prefix = &format!("{}{below}", self.prefix);
-        let sweep = Sweep { bucket: self.bucket, prefix, marker, owner: &*self.ledger };
-        let swept = sweep.until_clean(clean_looks).await;
-        swept.map_err(|error| match self.bucket.is_silent() {
-            true => self.unreachable(&error),
-            false => error,
-        })
-    }
-
-    /// The endpoint does not answer: what is there stays, and nobody waits for it any longer.
-    fn unreachable(&self, trouble: &Error) -> Error {
-        let (prefix, why) = (&self.prefix, trouble.message());
-        let left = "objects and open uploads of this run may be left below";
-        let run = self.marked.as_ref().map_or("ID", |marked| marked.identity.name());
-        Error::environment(format!("{why}; {left} {prefix}")).hint(format!(
-            "once the endpoint answers: `tidegate clean TARGET --run {run}` removes what is left"
-        ))
+        let owner = &Ours { ledger: &self.ledger, before: self.before.as_ref() };
+        Sweep { bucket: self.bucket, prefix, marker, owner }.until_clean(clean_looks).await
     }
 
     /// Sees that nothing is at the target but the marker.
@@ -238,35 +232,45 @@ pub(super) async fn read(bucket: &Bucket, key: &str, run: &str) -> Result<Option
     Ok(text.as_deref().and_then(|text| Marker::read(text, run)))
 }
 
-impl Owner for Ledger {
-    fn object(&self, object: &ObjectInfo) -> Whose {
-        match (self.made(object), self.ground()) {
-            (true, _) => Whose::Ours,
-            (false, Ground::Own) => Whose::Unclear,
-            (false, Ground::Shared) if self.may_have_made(&object.key) => Whose::Unclear,
-            (false, Ground::Shared) => Whose::Theirs,
+/// What the run made and, if it goes on after a kill, what it made before: that may land late.
+struct Ours<'a> {
+    ledger: &'a Ledger,
+    before: Option<&'a Lifetime>,
+}
+
+impl Ours<'_> {
+    /// By what the ledger says and the life before.
+    fn whose(&self, made: bool, may_be: bool, before: impl Fn(&Lifetime) -> Whose) -> Whose {
+        match self.ledger.ground() {
+            _ if made => Whose::Ours,
+            _ if self.before.map(before) == Some(Whose::Ours) => Whose::Ours,
+            Ground::Shared if !may_be => Whose::Theirs,
+            Ground::Own | Ground::Shared => Whose::Unclear,
         }
+    }
+}
+
+impl Owner for Ours<'_> {
+    fn object(&self, object: &ObjectInfo) -> Whose {
+        let may_be = self.ledger.may_have_made(&object.key);
+        self.whose(self.ledger.made(object), may_be, |before| before.object(object))
     }
 
     fn upload(&self, open: &OpenUpload) -> Whose {
-        match (self.began(&open.upload), self.ground()) {
-            (true, _) => Whose::Ours,
-            (false, Ground::Own) => Whose::Unclear,
-            (false, Ground::Shared) if self.may_have_begun(&open.upload.key) => Whose::Unclear,
-            (false, Ground::Shared) => Whose::Theirs,
-        }
+        let may_be = self.ledger.may_have_begun(&open.upload.key);
+        self.whose(self.ledger.began(&open.upload), may_be, |before| before.upload(open))
     }
 
     fn open_uploads(&self) -> BTreeSet<Upload> {
-        self.open_uploads()
+        self.ledger.open_uploads()
     }
 
     fn deleted(&self, keys: &[String]) {
-        self.deleted(keys);
+        self.ledger.deleted(keys);
     }
 
     fn aborted(&self, upload: &Upload) {
-        self.upload_ended(upload);
+        self.ledger.upload_ended(upload);
     }
 }
 

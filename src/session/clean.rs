@@ -10,28 +10,24 @@
 //! names are aborted ([`super::journal`]), others that may be its own are named, and the marker goes.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::bucket::Bucket;
-use super::claim::{HEARTBEAT, read as read_marker};
+use super::claim::read as read_marker;
 use super::journal;
+use super::lifetime::Lifetime;
 use super::marker::{Identity, Marker, has_form, marker_key, run_prefix, run_prefixes};
 use super::sweep::{Left, Owner, Sweep, Whose};
 use super::target::TargetOptions;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::store::ObjectInfo;
 use crate::store::s3::Written;
-use crate::store::{ObjectInfo, OpenUpload};
 
 /// A run gives a sign of life every minute; one that was silent for so long is dead (ASSUMPTION).
 pub const SILENCE_MIN: Duration = Duration::from_secs(600);
-
-/// How long after the last sign of life that arrived a run may still have begun something: the next one
-/// was due by then, and the one after. Also what two clocks, one request and whole seconds may make of a moment.
-const LAST_WORDS: Duration = Duration::from_secs(2 * HEARTBEAT.as_secs());
 
 /// What `clean` was asked to do.
 #[derive(Clone, Debug)]
@@ -93,13 +89,6 @@ struct Found {
     /// Ends in the run's name.
     prefix: String,
     marker: Marker,
-}
-
-/// When a run lived, by the endpoint's clock. What was written before or long after is not its own.
-struct Lifetime<'a> {
-    prefix: &'a str,
-    /// `None` if the endpoint does not tell: then the place alone decides, for its name is the run's.
-    span: Option<RangeInclusive<SystemTime>>,
 }
 
 /// Removes what silent runs left.
@@ -187,7 +176,7 @@ async fn remove(
     written: Option<Written>,
 ) -> Result<Option<String>> {
     let marker = marker_key(&found.prefix);
-    let owner = &Lifetime { prefix: &found.prefix, span: span(&found.marker, written) };
+    let owner = &Lifetime::of(&found.marker, written, &found.prefix);
     let sweep = Sweep { bucket, prefix: &found.prefix, marker: &marker, owner };
     let left = sweep.until_clean(2).await?;
     bucket.delete(&[marker]).await?;
@@ -208,7 +197,7 @@ async fn give_back(
     };
     let known = known.into_iter().filter(|upload| upload.key.starts_with(target_prefix)).collect();
     bucket.abort(&known).await?;
-    let lifetime = Lifetime { prefix: target_prefix, span: span(&found.marker, written) };
+    let lifetime = Lifetime::of(&found.marker, written, target_prefix);
     let runs = run_prefixes(target_prefix);
     let mut left = Left::default();
     for open in bucket.uploads(target_prefix).await? {
@@ -221,35 +210,8 @@ async fn give_back(
     Ok(left.sentence())
 }
 
-/// From the beginning of a run to its last words. Its own clock tells how long it lived, the endpoint's when
-/// its marker was written last.
-fn span(marker: &Marker, written: Option<Written>) -> Option<RangeInclusive<SystemTime>> {
-    let (heard, lived) = (written?.at, marker.lived()?);
-    let since = heard.checked_sub(lived)?.checked_sub(LAST_WORDS)?;
-    Some(since..=heard.checked_add(LAST_WORDS)?)
-}
-
-impl Lifetime<'_> {
-    fn whose(&self, key: &str, at: Option<SystemTime>) -> Whose {
-        let in_time = match (&self.span, at) {
-            (Some(span), Some(at)) => span.contains(&at),
-            (None, _) | (_, None) => true,
-        };
-        if key.starts_with(self.prefix) && in_time { Whose::Ours } else { Whose::Unclear }
-    }
-}
-
-impl Owner for Lifetime<'_> {
-    fn object(&self, object: &ObjectInfo) -> Whose {
-        self.whose(&object.key, object.modified)
-    }
-
-    fn upload(&self, open: &OpenUpload) -> Whose {
-        self.whose(&open.upload.key, open.initiated)
-    }
-}
-
-/// Removes what the same run left when it was killed, if its marker is there.
+/// Removes what the same run left when it was killed, if its marker is there. When it lived: what it had sent may
+/// still land.
 ///
 /// # Errors
 /// If the bucket cannot be used, or something cannot be removed, or may be another's.
@@ -257,12 +219,12 @@ pub(super) async fn remove_leftover(
     bucket: &Bucket,
     target_prefix: &str,
     identity: &Identity,
-) -> Result<()> {
+) -> Result<Option<Lifetime>> {
     let run = identity.name();
-    let Some(found) = found(bucket, target_prefix, run).await? else { return Ok(()) };
+    let Some(found) = found(bucket, target_prefix, run).await? else { return Ok(None) };
     let written = bucket.written(&marker_key(&found.prefix)).await?;
     match remove(bucket, &found, written).await? {
-        None => Ok(()),
+        None => Ok(Some(Lifetime::of(&found.marker, written, &found.prefix))),
         Some(sentence) => Err(Error::environment(sentence)
             .hint("see whose they are, delete what nobody needs, and resume the run again")),
     }
@@ -297,6 +259,7 @@ async fn found(bucket: &Bucket, target_prefix: &str, run: &str) -> Result<Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
 
     #[test]
     fn a_run_is_dead_only_if_both_clocks_say_so() {
@@ -313,17 +276,5 @@ mod tests {
         let old = Marker::read(&text, identity.name()).unwrap();
         assert_eq!(silent_for(&old, written(Some(minute))), minute, "the endpoint heard of it");
         assert!(silent_for(&old, written(year)) > minute);
-    }
-
-    #[test]
-    fn what_was_written_outside_of_a_runs_life_is_unclear() {
-        let heard = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let lifetime = Lifetime { prefix: "p/r/", span: Some(heard - LAST_WORDS..=heard) };
-        let at = |key: &str, time| lifetime.whose(key, time);
-        assert_eq!(at("p/r/a", Some(heard)), Whose::Ours);
-        assert_eq!(at("p/r/a", None), Whose::Ours, "the place is the run's");
-        assert_eq!(at("p/r/a", Some(heard + LAST_WORDS)), Whose::Unclear);
-        assert_eq!(at("p/r/a", Some(SystemTime::UNIX_EPOCH)), Whose::Unclear);
-        assert_eq!(at("p/other", Some(heard)), Whose::Unclear);
     }
 }

@@ -24,7 +24,9 @@ pub(super) fn told(
         "not all could be removed: objects or uploads of run {run} may be left below {place} at {endpoint}: {}",
         error.message()
     );
-    Err(Error::environment(message).hint(format!("remove them: {}", command(options, open, run))))
+    let first = error.next_step().map_or(String::new(), |step| format!("{step}; then "));
+    let command = command(options, open, run);
+    Err(Error::environment(message).hint(format!("{first}remove them: {command}")))
 }
 
 /// `clean` of this run, reached as the run was.

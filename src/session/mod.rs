@@ -14,6 +14,7 @@ mod expiry;
 mod faults;
 mod journal;
 mod left;
+mod lifetime;
 mod limits;
 mod marker;
 mod observe;

@@ -112,8 +112,16 @@ async fn an_interrupt_after_the_endpoint_is_gone_says_what_may_be_left_and_how_t
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let finished = Finished::from(child.wait_with_output().unwrap());
     assert_eq!(finished.code, 130, "{}", finished.stderr);
-    assert!(finished.stderr.contains("may be left below p/tidegate-"), "{}", finished.stderr);
-    assert!(finished.stderr.contains("`tidegate clean TARGET --run "), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("may be left below s3://bucket/p/tidegate-"),
+        "{}",
+        finished.stderr
+    );
+    assert!(
+        finished.stderr.contains("tidegate clean s3://bucket/p/ --run "),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[tokio::test]
@@ -128,7 +136,11 @@ async fn a_run_whose_endpoint_is_gone_for_good_ends_and_says_how_to_clean() {
     drop(serve);
     let finished = Finished::from(child.wait_with_output().unwrap());
     assert_eq!(finished.code, 2, "{}", finished.stderr);
-    assert!(finished.stderr.contains("`tidegate clean TARGET --run "), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("tidegate clean s3://bucket/p/ --run "),
+        "{}",
+        finished.stderr
+    );
     let run = tidegate.runs().pop().expect("the result is saved");
     let result = std::fs::read_to_string(run.join("result.json")).unwrap();
     assert!(result.contains("the endpoint did not answer"), "{result}");

@@ -102,9 +102,9 @@ pub async fn tune(
     let claim = match options.objects {
         true => Claim::to_read(&bucket, &open.prefix),
         false => {
-            let left = remove_leftover(&bucket, &open.prefix, &record.identity);
-            interrupt.unless_asked(left).await?;
-            Claim::unique(&bucket, &open.prefix, &record.identity).await?
+            let before = remove_leftover(&bucket, &open.prefix, &record.identity);
+            let before = interrupt.unless_asked(before).await?;
+            Claim::unique(&bucket, &open.prefix, &record.identity).await?.going_on(before)
         }
     };
     let mut tuning = Tuning {
