@@ -3,8 +3,8 @@
 //!
 //! A seed draws a run, a neighbour who writes what is hardest to tell from it, and an end. The one thing that the
 //! neighbour leaves out is what nobody could tell: to write below the prefix of a run while it lives that is
-//! then killed, and to replace an object whose upload was not answered yet, or in the round trip between a listing
-//! and the DeleteObjects that follows it: S3 deletes by name alone.
+//! then killed, and to replace an object whose upload was not answered yet, or in the round trip between a listing or a
+//! HeadObject and the DeleteObjects that follows it: S3 deletes by name alone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,29 +68,44 @@ struct Neighbour<'a> {
     objects: RefCell<BTreeMap<String, Vec<u8>>>,
     uploads: RefCell<BTreeSet<Upload>>,
     replaced: Cell<usize>,
+    replacing: Cell<bool>,
     /// The run deletes what its listings showed a round trip ago.
     too_late: Cell<bool>,
 }
 
+/// What the neighbour knows of a run that is under way.
+#[derive(Clone, Copy)]
+struct Running<'a> {
+    ledger: &'a Ledger,
+    store: &'a Faulty,
+}
+
+impl Running<'_> {
+    /// Whether an object was answered for, and the run is not about to take it back.
+    fn is_settled(&self, key: &str) -> bool {
+        self.ledger.is_settled(key) && !self.store.looked_at.borrow().contains(key)
+    }
+}
+
 impl Neighbour<'_> {
     /// Something now and then; it never ends.
-    async fn goes_on(&self, ledger: Option<&Ledger>) {
+    async fn goes_on(&self, run: Option<Running<'_>>) {
         for _ in 0..ACTS_MAX {
             let pause = self.random.borrow_mut().u64(1..400_000);
             clock::sleep(Duration::from_micros(pause)).await;
-            self.acts(ledger, self.end == End::Orderly).await;
+            self.acts(run, self.end == End::Orderly).await;
         }
         pending().await
     }
 
     /// One thing. `below_run`: also below the prefix of the run.
-    async fn acts(&self, ledger: Option<&Ledger>, below_run: bool) {
+    async fn acts(&self, run: Option<Running<'_>>, below_run: bool) {
         let act = self.random.borrow_mut().u8(0..8);
         match act {
             0 | 1 => return self.begins_an_upload(below_run).await,
             2 | 3 => {
-                if let Some(ledger) = ledger.filter(|_| below_run || self.keeps) {
-                    return self.replaces(ledger).await;
+                if let Some(run) = run.filter(|_| below_run || self.keeps) {
+                    return self.replaces(run).await;
                 }
             }
             _ => {}
@@ -116,17 +131,19 @@ impl Neighbour<'_> {
     }
 
     /// An object of the run, once its upload was answered.
-    async fn replaces(&self, ledger: &Ledger) {
+    async fn replaces(&self, run: Running<'_>) {
         let (objects, _) = self.bucket.look();
         if self.too_late.get() {
             return;
         }
-        let settled = objects.into_iter().map(|(key, _)| key).filter(|key| ledger.is_settled(key));
+        let settled = objects.into_iter().map(|(key, _)| key).filter(|key| run.is_settled(key));
         let settled: Vec<String> = settled.filter(|key| !is_marker(key)).collect();
         let key = self.random.borrow_mut().choice(settled);
         let Some(key) = key else { return };
         let content = self.content();
+        self.replacing.set(true);
         self.puts(key, content).await;
+        self.replacing.set(false);
         self.replaced.set(self.replaced.get() + 1);
     }
 
@@ -245,6 +262,7 @@ fn play(seed: u64) -> Tally {
             objects: RefCell::default(),
             uploads: RefCell::default(),
             replaced: Cell::default(),
+            replacing: Cell::default(),
             too_late: Cell::default(),
         };
         for _ in 0..random.u8(0..6) {
@@ -305,11 +323,15 @@ impl Played<'_> {
         let job = Rc::new(job);
         let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
         let worker = Worker::new(&store, &job, &control, 0);
+        let running = Running { ledger: &ledger, store: &store };
         let work = async {
             let movers = worker.drive(0..job.settings.concurrency);
             let interrupted = drive(&store, movers, self.interrupt, &control).await;
             let whole = !interrupted && !control.is_stopped();
             neighbour.too_late.set(true);
+            while neighbour.replacing.get() {
+                clock::sleep(Duration::from_millis(1)).await;
+            }
             let end = async {
                 match self.keeps && whole {
                     true => claim.keep().await,
@@ -323,7 +345,7 @@ impl Played<'_> {
             End::Orderly => Duration::from_secs(100_000),
         };
         {
-            let (work, theirs) = (pin!(work), pin!(neighbour.goes_on(Some(&ledger))));
+            let (work, theirs) = (pin!(work), pin!(neighbour.goes_on(Some(running))));
             drop(select(select(work, theirs), pin!(clock::sleep(killed_after))).await);
         }
         // What a killed run had sent is still on its way.

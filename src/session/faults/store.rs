@@ -51,6 +51,8 @@ pub(super) struct Faulty {
     pub(super) wrong_readings: Cell<u64>,
     /// Keys that hold a byte which is not their source's, or did at some time.
     pub(super) corrupt_keys: RefCell<BTreeSet<String>>,
+    /// Keys that were asked for by HeadObject.
+    pub(super) looked_at: RefCell<BTreeSet<String>>,
     /// What was asked by requests that were given up, and is still on its way.
     late: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
 }
@@ -82,6 +84,7 @@ impl Faulty {
             answered: RefCell::default(),
             wrong_readings: Cell::default(),
             corrupt_keys: RefCell::default(),
+            looked_at: RefCell::default(),
             late: RefCell::default(),
         }
     }
@@ -336,6 +339,7 @@ impl Store for Faulty {
         key: &str,
         probe: &Arc<Probe>,
     ) -> Result<Option<ObjectInfo>, StoreError> {
+        self.looked_at.borrow_mut().insert(key.to_owned());
         self.attempt(Operation::Head, self.bucket.head_object(key, probe), harmless()).await
     }
 
