@@ -68,7 +68,7 @@ struct Neighbour<'a> {
     objects: RefCell<BTreeMap<String, Vec<u8>>>,
     uploads: RefCell<BTreeSet<Upload>>,
     replaced: Cell<usize>,
-    replacing: Cell<bool>,
+    writing: Cell<bool>,
     /// The run deletes what its listings showed a round trip ago.
     too_late: Cell<bool>,
 }
@@ -118,10 +118,12 @@ impl Neighbour<'_> {
     async fn puts(&self, key: String, content: String) {
         let payload = Payload::from(vec![Bytes::from(content.clone())]);
         // He may be told to slow down.
-        if self.bucket.put_object(&key, payload, &probe()).await.is_err() {
-            return;
+        self.writing.set(true);
+        let put = self.bucket.put_object(&key, payload, &probe()).await;
+        self.writing.set(false);
+        if put.is_ok() {
+            self.objects.borrow_mut().insert(key, content.into_bytes());
         }
-        self.objects.borrow_mut().insert(key, content.into_bytes());
     }
 
     async fn begins_an_upload(&self, below_run: bool) {
@@ -141,9 +143,7 @@ impl Neighbour<'_> {
         let key = self.random.borrow_mut().choice(settled);
         let Some(key) = key else { return };
         let content = self.content();
-        self.replacing.set(true);
         self.puts(key, content).await;
-        self.replacing.set(false);
         self.replaced.set(self.replaced.get() + 1);
     }
 
@@ -171,7 +171,7 @@ impl Neighbour<'_> {
         let forged = format!("20260101T000000Z-{:016x}", random.u64(..));
         let run = self.run.name();
         match random.u8(0..11) {
-            0 => format!("p/{file}"),
+            0 if !self.too_late.get() => format!("p/{file}"),
             1 => format!("p/tidegate-notes/{number}"),
             2 => "p/tidegate-notes/.tidegate-run.json".into(),
             3 => "p/.tidegate-run.json".into(),
@@ -262,7 +262,7 @@ fn play(seed: u64) -> Tally {
             objects: RefCell::default(),
             uploads: RefCell::default(),
             replaced: Cell::default(),
-            replacing: Cell::default(),
+            writing: Cell::default(),
             too_late: Cell::default(),
         };
         for _ in 0..random.u8(0..6) {
@@ -329,7 +329,7 @@ impl Played<'_> {
             let interrupted = drive(&store, movers, self.interrupt, &control).await;
             let whole = !interrupted && !control.is_stopped();
             neighbour.too_late.set(true);
-            while neighbour.replacing.get() {
+            while neighbour.writing.get() {
                 clock::sleep(Duration::from_millis(1)).await;
             }
             let end = async {
