@@ -21,7 +21,7 @@ use crate::store::{
     StoreError, Upload, Versioning,
 };
 use crate::terminal;
-use crate::transfer::RetryPolicy;
+use crate::transfer::{RetryPolicy, leaves_open_what_happened};
 
 /// Uploads that are aborted at a time: a trial leaves as many as it has movers, and each takes a round trip.
 const ABORTS_IN_FLIGHT: usize = 8;
@@ -39,6 +39,14 @@ pub(super) struct Listed {
     pub(super) path: String,
     /// Bytes, if the listing tells of a number that can be one.
     pub(super) size_bytes: Option<u64>,
+}
+
+/// A small object that nobody said was written.
+#[derive(Debug)]
+pub(super) struct Unwritten {
+    pub(super) error: Error,
+    /// An attempt had no answer.
+    pub(super) may_be_there: bool,
 }
 
 /// One bucket, asked with patience.
@@ -213,14 +221,17 @@ impl Bucket {
     }
 
     /// Writes a small object. Its ETag.
-    pub(super) async fn put(&self, key: &str, content: &str) -> Result<String> {
+    pub(super) async fn put(&self, key: &str, content: &str) -> Result<String, Unwritten> {
         let content = Bytes::copy_from_slice(content.as_bytes());
+        let mut may_be_there = false;
         let put = async |probe: &_| {
-            self.store.put_object(key, Payload::from(vec![content.clone()]), probe).await
+            let payload = Payload::from(vec![content.clone()]);
+            let put = self.store.put_object(key, payload, probe).await;
+            put.inspect_err(|error| may_be_there |= leaves_open_what_happened(error))
         };
         // A sign of life must not be late: it does not wait for its turn among the movers' requests.
         let put = self.call_at(&Paces::default(), put).await;
-        put.map_err(|error| self.explain("write to", &error))
+        put.map_err(|error| Unwritten { error: self.explain("write to", &error), may_be_there })
     }
 
     /// The text of a small object; `None` if there is none, or if it is no small text.

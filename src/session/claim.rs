@@ -15,7 +15,7 @@ use futures::FutureExt;
 use futures::future::{Either, select};
 
 use super::beats::Beats;
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Unwritten};
 use super::lifetime::Lifetime;
 use super::marker::{Identity, Marker, marker_key, run_prefix};
 use super::sweep::{Left, Owner, Sweep, Whose};
@@ -28,6 +28,11 @@ use crate::transfer::{Ground, Journal, Ledger};
 
 /// How often the marker is written anew.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A first marker that had no answer is looked for after so long, so often: by then it has landed (as in
+/// [`super::sweep`]), and an endpoint that did not answer is asked again ([`super::silence`]).
+const TAKE_BACK_AFTER: Duration = Duration::from_secs(2);
+const TAKEN_BACK_MAX: u32 = 2;
 
 /// What a run may write to, and delete.
 pub(super) struct Claim<'a> {
@@ -67,7 +72,7 @@ impl<'a> Claim<'a> {
         let key = marker_key(&prefix);
         let marked = Marked::now(identity, key, false);
         let claim = Self::of(bucket, prefix, Some(marked), Arc::default());
-        claim.beat().await?;
+        claim.first_beat().await?;
         Ok(claim)
     }
 
@@ -84,7 +89,7 @@ impl<'a> Claim<'a> {
         let (prefix, marked) = (target_prefix.to_owned(), Marked::now(identity, key, true));
         let claim = Self::of(bucket, prefix, Some(marked), Arc::new(Ledger::shared(journal)));
         interrupt.unless_asked(claim.sees_no_other()).await?;
-        claim.beat().await?;
+        claim.first_beat().await?;
         match interrupt.unless_asked(claim.sees_no_other()).await {
             Ok(()) => Ok(claim),
             Err(error) => match claim.take_marker_away().await {
@@ -135,6 +140,7 @@ impl<'a> Claim<'a> {
                 }
                 // One that fails harms nobody yet.
                 Either::Right((beat, _)) => {
+                    let beat = beat.map_err(|unwritten| unwritten.error);
                     self.beats.sent(&beat).iter().for_each(|warning| terminal::say(warning));
                 }
             }
@@ -215,7 +221,41 @@ impl<'a> Claim<'a> {
             .hint("see who writes there"))
     }
 
-    async fn beat(&self) -> Result<()> {
+    /// Without it there is no run, and no clean-up: a marker that may have been written all the same is taken away
+    /// here.
+    async fn first_beat(&self) -> Result<()> {
+        match self.beat().await {
+            Ok(()) => Ok(()),
+            Err(Unwritten { error, may_be_there: false }) => Err(error),
+            Err(Unwritten { error, may_be_there: true }) => match self.take_marker_back().await {
+                Ok(()) => Err(error),
+                Err(other) => Err(error.followed_by(other)),
+            },
+        }
+    }
+
+    /// Takes away a marker that may be there, or on its way.
+    async fn take_marker_back(&self) -> Result<()> {
+        let mut taken = Ok(());
+        for _ in 0..TAKEN_BACK_MAX {
+            clock::sleep(TAKE_BACK_AFTER).await;
+            taken = self.take_marker_away().await;
+            if taken.is_ok() {
+                return taken;
+            }
+        }
+        let Some(Marked { identity, key, .. }) = &self.marked else { return taken };
+        taken.map_err(|error| {
+            let why = error.message();
+            Error::environment(format!("{key} may have been written and could not be taken away: {why}"))
+                .hint(format!(
+                    "once the endpoint answers: `tidegate clean TARGET --run {}` removes it if it is there",
+                    identity.name()
+                ))
+        })
+    }
+
+    async fn beat(&self) -> Result<(), Unwritten> {
         let Some(Marked { identity, key, began, keeps }) = &self.marked else { return Ok(()) };
         let marker = Marker::alive(identity, *began, *keeps);
         let text = serde_json::to_string(&marker).expect("strings serialise");

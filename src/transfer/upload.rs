@@ -236,8 +236,8 @@ impl<S: Store> Mover<'_, S> {
     }
 }
 
-/// A yes that cannot be read is one, too.
-fn leaves_open_what_happened(error: &StoreError) -> bool {
+/// Whether what was asked for may have been done, or may be done yet. A yes that cannot be read is one, too.
+pub(crate) fn leaves_open_what_happened(error: &StoreError) -> bool {
     use FailureClass::{Connection, Server, Timeout};
     matches!(error.class, Timeout | Connection | Server)
         || error.status.is_some_and(|status| (200..300).contains(&status))

@@ -6,6 +6,7 @@ use tidegate::store::Store;
 use tidegate::store::s3::S3Store;
 
 use crate::support::SECRET_KEY;
+use crate::support::hostile::{Hostile, Operation, Quirk};
 use crate::support::leftover::{Leftover, MARKER};
 use crate::support::servers::{Serve, Versitygw, connection};
 use crate::support::tidegate::{Finished, Tidegate};
@@ -186,6 +187,44 @@ async fn of_two_runs_that_keep_objects_at_one_place_each_sees_the_other() {
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert!(refused.stderr.contains("is not empty"), "{}", refused.stderr);
     assert_eq!(state(&store).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_marker_that_was_written_without_an_answer_is_taken_away_again() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
+    for options in [&[][..], &["--keep"]] {
+        let lost = Quirk::LosesAnswer;
+        let hostile = Hostile::in_front_of(&serve.endpoint(), Operation::PutObject, lost);
+        let upload = [&[TARGET, "--size", "1MB", "--files", "1"], options].concat();
+        let refused = Tidegate::at(&hostile.endpoint()).run("run", &upload);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains("cannot write to bucket"), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("tidegate clean"), "{}", refused.stderr);
+        assert!(hostile.count(Operation::PutObject) > 1, "it was tried again");
+        assert_eq!(state(&store).await, (vec![], vec![]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_marker_that_cannot_be_taken_away_is_told_with_the_command_that_removes_it() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let store = S3Store::connect(&connection(&serve.endpoint(), "bucket", SECRET_KEY).await);
+    let no = Quirk::Refuses { status: 403, code: "AccessDenied", message: "no", header: "" };
+    let hostile = Hostile::planned(&serve.endpoint(), move |asked| match Operation::of(asked) {
+        Operation::PutObject => Some(Quirk::LosesAnswer),
+        Operation::DeleteObjects => Some(no.clone()),
+        _ => None,
+    });
+    let upload = [TARGET, "--size", "1MB", "--files", "1"];
+    let refused = Tidegate::at(&hostile.endpoint()).run("run", &upload);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("may have been written"), "{}", refused.stderr);
+    let (_, command) = refused.stderr.split_once("tidegate clean TARGET --run ").unwrap();
+    let run = command.split('`').next().unwrap();
+    let cleaned = Tidegate::at(&serve.endpoint()).run_plain("clean", &[TARGET, "--run", run]);
+    assert_eq!(cleaned.code, 0, "{}", cleaned.stderr);
+    assert_eq!(state(&store).await, (vec![], vec![]));
 }
 
 /// All objects and all uploads of the bucket.

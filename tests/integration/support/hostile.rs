@@ -67,6 +67,8 @@ pub enum Quirk {
     AnswersEarly,
     /// There is none: the connection is closed once the request was read.
     HangsUp,
+    /// There is none: the connection is closed once the request was carried out.
+    LosesAnswer,
 }
 
 /// The server.
@@ -102,6 +104,11 @@ impl Hostile {
     /// Its base URL.
     pub fn endpoint(&self) -> String {
         self.relay.endpoint()
+    }
+
+    /// Waits until nothing is under way any more.
+    pub fn settle(&self) {
+        self.relay.settle();
     }
 
     /// How often this was asked for so far.
@@ -171,6 +178,9 @@ fn pass(
         to_server.write_all(&body)?;
         let is_head = asked.method == "HEAD";
         let mut answer = Reply::from(Answer::read(&mut from_server, is_head)?);
+        if let Some(Quirk::LosesAnswer) = quirk {
+            return Ok(());
+        }
         if let Some(quirk) = quirk {
             answer.change(quirk);
         }
@@ -283,7 +293,8 @@ impl Reply {
             | Quirk::Endless(..)
             | Quirk::GoesRound
             | Quirk::AnswersEarly
-            | Quirk::HangsUp => unreachable!("the honest answer was not asked for"),
+            | Quirk::HangsUp
+            | Quirk::LosesAnswer => unreachable!("the honest answer was not asked for"),
         }
     }
 
