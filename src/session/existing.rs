@@ -1,7 +1,5 @@
 //! The objects that lie at the target: what of them can be moved, and what cannot, by name.
 
-use std::collections::HashSet;
-
 use super::bucket::{Bucket, Listed};
 use super::progress::Progress;
 use super::target::Open;
@@ -60,12 +58,10 @@ async fn itself(open: &Open, bucket: &Bucket) -> Result<Option<Existing>> {
 impl Existing {
     fn of(prefix: &str, listed: Vec<Listed>) -> Self {
         let mut existing = Self { prefix: prefix.to_owned(), ..Self::default() };
-        let mut paths = HashSet::with_capacity(listed.len());
-        for Listed { path, size_bytes } in listed {
+        let repeats = repeats(&listed);
+        for (Listed { path, size_bytes }, is_repeat) in listed.into_iter().zip(repeats) {
             match size_bytes {
-                _ if !paths.insert(path.clone()) => {
-                    existing.skip(path, "the listing shows its key twice")
-                }
+                _ if is_repeat => existing.skip(path, "the listing shows its key twice"),
                 None => existing.skip(path, "the listing tells no size that it can have"),
                 // Without a path it is the marker of the target's own prefix.
                 Some(0) if path.is_empty() || path.ends_with('/') => {
@@ -97,6 +93,19 @@ impl Existing {
     }
 }
 
+/// Which entries have the path of one before them. There may be millions: no path is kept twice for this.
+fn repeats(listed: &[Listed]) -> Vec<bool> {
+    let path = |at: usize| &listed[at].path;
+    let mut order: Vec<usize> = (0..listed.len()).collect();
+    // Of equal ones the first stays first.
+    order.sort_by(|one, other| path(*one).cmp(path(*other)));
+    let mut repeats = vec![false; listed.len()];
+    for pair in order.windows(2) {
+        repeats[pair[1]] = path(pair[0]) == path(pair[1]);
+    }
+    repeats
+}
+
 /// Says what is skipped, from a directory or a listing.
 pub(super) fn tell(skipped: &[Skipped], progress: &Progress) {
     for Skipped { path, reason } in skipped.iter().take(SAID) {
@@ -111,6 +120,7 @@ pub(super) fn tell(skipped: &[Skipped], progress: &Progress) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     proptest! {
         #[test]
