@@ -36,6 +36,7 @@ mod planted;
 mod published;
 mod report;
 mod resume;
+mod rights;
 mod secrets;
 mod serve;
 mod simulate;
