@@ -23,6 +23,7 @@ mod interrupt;
 mod kept;
 mod kept_kills;
 mod kills;
+mod large;
 mod limits;
 mod load;
 mod long;
