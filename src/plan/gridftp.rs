@@ -57,13 +57,12 @@ impl Iperf3 {
         let streams = streams_of_one_direction(start, end);
         let round_trips = streams.iter().filter_map(|stream| stream["sender"]["mean_rtt"].as_u64());
         let round_trips: Vec<u64> = round_trips.filter(|us| *us > 0).collect();
-        let count = round_trips.len() as u64;
         let number = start["num_streams"].as_u64().and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| *number > 0).unwrap_or(streams.len().max(1) as u32);
         Ok(Self {
             stream_bytes_per_second: bits / 8.0 / f64::from(number),
             streams: number,
-            round_trip_us: (count > 0).then(|| round_trips.iter().sum::<u64>() / count),
+            round_trip_us: mean(&round_trips),
             stream_cap_bytes_per_second: stream_cap(&test),
         })
     }
@@ -77,6 +76,12 @@ impl Iperf3 {
             Rate(cap)
         ))
     }
+}
+
+/// `None` without numbers. Whatever a file says, their sum is at hand.
+fn mean(numbers: &[u64]) -> Option<u64> {
+    let sum: u128 = numbers.iter().map(|number| u128::from(*number)).sum();
+    sum.checked_div(numbers.len() as u128).and_then(|mean| u64::try_from(mean).ok())
 }
 
 /// A file's only test. What `--json-stream` prints line by line is put together.
@@ -164,6 +169,13 @@ mod tests {
         assert_eq!(test.round_trip_us, Some(43_000));
         assert_eq!(Gridftp::of(Some(test), 600e6).parallelism, Some(3));
         assert_eq!(Gridftp::of(Some(test), 6e12).parallelism, Some(8));
+    }
+
+    #[test]
+    fn round_trips_beyond_any_clock_have_a_mean() {
+        let text = TEST.replace("42000", &u64::MAX.to_string());
+        let mean = Iperf3::read(&text).unwrap().round_trip_us;
+        assert_eq!(mean, Some((u64::MAX - 44_000) / 2 + 44_000));
     }
 
     fn stream(sender: bool) -> Value {
