@@ -142,8 +142,8 @@ pub mod csv;
 pub mod dataset;
 pub mod error;
 pub mod escape;
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod gateway;
 pub mod interrupt;
 pub mod measure;

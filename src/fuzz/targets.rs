@@ -10,6 +10,7 @@ use http::Request;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 
+use super::{halves, text};
 use crate::gateway::{Asked, Domain, LoggedRequest, Manner, chunked};
 use crate::observe::{Connector, of_requests};
 use crate::report::{self, Format};
@@ -18,12 +19,8 @@ use crate::session::{Marker, TargetUrl};
 use crate::storj::Limits;
 use crate::units::{ByteSize, Rate};
 
-fn text(input: &[u8]) -> String {
-    String::from_utf8_lossy(input).into_owned()
-}
-
 /// A model and limits in TOML: what is read can be worked with.
-pub(super) fn scenario(input: &[u8]) {
+pub fn scenario(input: &[u8]) {
     let text = text(input);
     let limits = toml::from_str::<Limits>(&text);
     if let Ok((model, beside)) = crate::scenario::parse(&text) {
@@ -43,7 +40,7 @@ pub(super) fn scenario(input: &[u8]) {
 }
 
 /// A result document: what is read can be reported, and written and read again.
-pub(super) fn result(input: &[u8]) {
+pub fn result(input: &[u8]) {
     let Ok(document) = serde_json::from_slice::<Document>(input) else { return };
     let written = serde_json::to_vec(&document).expect("what was read can be written");
     // Not compared: serde_json may read the last digit of a float differently.
@@ -56,9 +53,8 @@ pub(super) fn result(input: &[u8]) {
 
 /// A result document and, after an empty line, the bytes over time of its trials: what is read can be
 /// shown as a page with charts.
-pub(super) fn page(input: &[u8]) {
-    let end = input.windows(2).position(|bytes| bytes == b"\n\n").unwrap_or(input.len());
-    let (document, bins) = input.split_at(end);
+pub fn page(input: &[u8]) {
+    let (document, bins) = halves(input, b"\n\n");
     let Ok(document) = serde_json::from_slice::<Document>(document) else { return };
     let directory = tempfile::tempdir().expect("there is room for a few files");
     for trial in document.trials.iter().take(10) {
@@ -71,7 +67,7 @@ pub(super) fn page(input: &[u8]) {
 }
 
 /// The marker of a run.
-pub(super) fn marker(input: &[u8]) {
+pub fn marker(input: &[u8]) {
     let text = text(input);
     let named: Option<serde_json::Value> = serde_json::from_str(&text).ok();
     let run = named.as_ref().and_then(|named| named["run"].as_str()).unwrap_or_default();
@@ -82,7 +78,7 @@ pub(super) fn marker(input: &[u8]) {
 }
 
 /// Lines of a request log: what is read can be summed up, and the connector's file is read again.
-pub(super) fn request_log(input: &[u8]) {
+pub fn request_log(input: &[u8]) {
     let text = text(input);
     let requests = text.lines().filter_map(|line| serde_json::from_str::<LoggedRequest>(line).ok());
     let observation = of_requests(&requests.collect::<Vec<_>>());
@@ -92,12 +88,12 @@ pub(super) fn request_log(input: &[u8]) {
 }
 
 /// A connector's file.
-pub(super) fn connector(input: &[u8]) {
+pub fn connector(input: &[u8]) {
     let _ = Connector::read(&text(input));
 }
 
 /// Names, keys, sizes and URLs: one a line.
-pub(super) fn names(input: &[u8]) {
+pub fn names(input: &[u8]) {
     let root = Path::new("/data");
     for line in text(input).lines() {
         if crate::transfer::check_name(line).is_ok() {
@@ -120,9 +116,8 @@ pub(super) fn names(input: &[u8]) {
 }
 
 /// A request to the gateway: a line of method and target, headers, an empty line, a body in chunks.
-pub(super) fn gateway_request(input: &[u8]) {
-    let head = input.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    let (head, body) = head.map_or((input, &[][..]), |end| (&input[..end], &input[end + 4..]));
+pub fn gateway_request(input: &[u8]) {
+    let (head, body) = halves(input, b"\r\n\r\n");
     let mut lines = head.split(|byte| *byte == b'\n');
     let first = text(lines.next().unwrap_or_default());
     let mut words = first.trim_end().splitn(3, ' ');

@@ -38,18 +38,18 @@ mod watched;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use asked::Asked;
 pub use backend::{Backend, Embedding, NodesOnline};
 pub use contents::Retain;
 pub use domain::Domain;
 pub use forward::Upstream;
 pub use log::LoggedRequest;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use manner::Manner;
 pub use server::Gateway;
 pub use signature::Keys;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use signature::chunked;
 pub use tls::Certificate;
 

@@ -16,7 +16,7 @@ use crate::store::Upload;
 use crate::transfer::Journal;
 
 /// The file's name in a run's directory.
-const NAME: &str = "claim.jsonl";
+pub(crate) const NAME: &str = "claim.jsonl";
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub(super) fn identity(directory: &Path, run: &str) -> Result<Identity> {
 }
 
 /// Uploads that the run began at the target itself, and that were neither completed nor aborted.
-pub(super) fn open_uploads(directory: &Path) -> Result<BTreeSet<Upload>> {
+pub(crate) fn open_uploads(directory: &Path) -> Result<BTreeSet<Upload>> {
     let mut open = BTreeSet::new();
     for line in lines(directory)? {
         match line {

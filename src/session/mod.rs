@@ -34,7 +34,9 @@ mod upwards;
 pub use check::{Check, Checked, Outcome as CheckOutcome, check};
 pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use expiry::Expiry;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+pub(crate) use journal::{NAME as JOURNAL, open_uploads};
+#[cfg(any(test, fuzzing))]
 pub(crate) use marker::Marker;
 pub use observe::{ObserveOptions, observe, observe_log};
 pub use plan::{MeasureOptions, measure};

@@ -32,7 +32,7 @@ pub use allowance::{Allowance, Caps, Spent};
 pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use folder::check_name;
 pub use folder::{Folder, Found};
 pub use ledger::{Ground, Journal, Ledger};

@@ -11,6 +11,7 @@ mod process;
 mod variables;
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use aws_credential_types::Credentials as Key;
@@ -56,10 +57,14 @@ impl Aws {
     /// # Errors
     /// If a variable or a file cannot be used, or there is no such profile.
     pub fn load(profile: Option<&str>) -> Result<Self> {
-        Self::of(Variables::read(|name| std::env::var_os(name))?, profile)
+        Self::of(|name| std::env::var_os(name), profile)
     }
 
-    fn of(variables: Variables, profile: Option<&str>) -> Result<Self> {
+    pub(crate) fn of(
+        variable: impl Fn(&str) -> Option<OsString>,
+        profile: Option<&str>,
+    ) -> Result<Self> {
+        let variables = Variables::read(variable)?;
         let named = profile.or_else(|| variables.first(["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]));
         let name = named.unwrap_or(DEFAULT).to_owned();
         let files = Files::of(&variables);

@@ -34,8 +34,7 @@ impl Case {
 
     fn load(&self, profile: Option<&str>) -> Result<Aws> {
         let value = |name: &str| self.variables.iter().rev().find(|(one, _)| *one == name);
-        let variables = Variables::read(|name| value(name).map(|(_, value)| value.into()))?;
-        Aws::of(variables, profile)
+        Aws::of(|name| value(name).map(|(_, value)| value.into()), profile)
     }
 
     fn endpoint(&self) -> Option<(String, String)> {
