@@ -344,4 +344,26 @@ mod tests {
         });
         assert!(missed >= 3, "{missed}");
     }
+
+    #[test]
+    fn work_that_panics_is_an_error_and_the_clean_up_still_runs() {
+        clock::simulate(async {
+            let store = ModelStore::new(Default::default(), Limits::none(), Retain::Memory, 1);
+            let bucket = Bucket::open(&Place::Simulated(store.clone()), &Paces::default());
+            let claim = Claim::unique(&bucket, "p/", &Identity::new().unwrap()).await.unwrap();
+            let key = format!("{}object", claim.prefix());
+            let work = async {
+                claim.ledger().asks_for_object(&key, None);
+                bucket.put(&key, "text").await.map_err(|unwritten| unwritten.error)?;
+                if store.look().0.len() == 2 {
+                    panic!("planned");
+                }
+                Ok(())
+            };
+            let error = claim.while_alive(work).await.unwrap_err();
+            assert!(error.message().contains("panicked"), "{error}");
+            claim.release().await.unwrap();
+            assert_eq!(store.look(), (Vec::new(), Vec::new()));
+        });
+    }
 }
