@@ -1,6 +1,7 @@
 //! tidegate as its users meet it: the real binary, real sockets, and clients and servers that others
 //! wrote. One crate for all, so that the SDK is linked once.
 
+mod adversary;
 mod afterwards;
 mod agreement;
 mod answers;

@@ -50,6 +50,12 @@ impl Tidegate {
         Self { variables, ..self }
     }
 
+    /// The same, now for this endpoint.
+    pub fn sent_to(&mut self, endpoint: &str) -> &Self {
+        self.endpoint = Some(endpoint.to_owned());
+        self
+    }
+
     /// Its command, not yet started. `verb` comes before all options.
     fn command(&self, verb: &str, arguments: &[&str]) -> Command {
         let mut command = self.command_without_results(verb, arguments);
