@@ -8,8 +8,8 @@
 //! installed, two minutes each:
 //!
 //! ```sh
-//! for target in $(cargo fuzz list); do mkdir -p fuzz/corpus/$target && cargo fuzz run --sanitizer none $target \
-//!   fuzz/corpus/$target tests/corpus/$target -- -max_total_time=120 -timeout=10 -rss_limit_mb=200 || break; done
+//! for target in $(cargo fuzz list); do mkdir -p fuzz/corpus/$target && TMPDIR=/dev/shm cargo fuzz run --sanitizer none \
+//!   $target fuzz/corpus/$target tests/corpus/$target -- -max_total_time=120 -timeout=10 -rss_limit_mb=200 || break; done
 //! ```
 //!
 //! Without it, `cargo test --lib -- --ignored --nocapture fuzz::` changes the inputs by chance for a minute a target
