@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::marker::Identity;
 use crate::error::{Error, Result};
+use crate::outside;
 use crate::store::Upload;
 use crate::transfer::Journal;
 
@@ -100,8 +101,9 @@ fn append(file: &mut File, line: &Line) -> io::Result<()> {
 fn lines(directory: &Path) -> Result<Vec<Line>> {
     let read = || {
         let mut lines = Vec::new();
-        for line in BufReader::new(File::open(directory.join(NAME))?).lines() {
-            lines.extend(serde_json::from_str::<Line>(&line?));
+        let mut file = outside::lines(&directory.join(NAME))?;
+        while let Some(line) = file.next()? {
+            lines.extend(serde_json::from_str::<Line>(line.text));
         }
         Ok(lines)
     };
