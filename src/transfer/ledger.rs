@@ -156,6 +156,11 @@ impl Ledger {
         entries.made.contains_key(&self.hash(key)) && !entries.in_doubt.contains_key(key)
     }
 
+    /// Whether an upload may have been begun that could not be told from another's.
+    pub fn lacks_an_id(&self) -> bool {
+        self.ground == Ground::Shared && !self.entries().may_be_open.is_empty()
+    }
+
     /// Whether others may write where the run does.
     pub fn ground(&self) -> Ground {
         self.ground

@@ -68,6 +68,28 @@ pub(super) struct Watched {
     pub(super) warnings: Vec<String>,
 }
 
+/// So long an interrupt waits for the ids of uploads (ASSUMPTION: an endpoint that works answers sooner).
+const IDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Time between two looks at whether they are known.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// Where others write too, an upload can only be aborted by its id: those that were just asked for get a moment to
+/// be answered.
+async fn learn_ids(crew: &Crew) {
+    let job = crew.job();
+    let all_known = async {
+        while job.ledger.lacks_an_id() {
+            clock::sleep(ASK_AGAIN_AFTER).await;
+        }
+    };
+    tokio::select! {
+        () = crew.done() => {}
+        () = all_known => {}
+        () = clock::sleep(IDS_WITHIN) => {}
+    }
+}
+
 /// Watches a trial until all movers have stopped, the drain is over, or the user interrupts.
 pub(super) async fn until_over(
     crew: &Crew,
@@ -89,6 +111,7 @@ pub(super) async fn until_over(
     let mut seen = watch.seen;
     if interrupted {
         crew.control().enter(Stage::Draining);
+        learn_ids(crew).await;
         seen.interrupted = true;
         seen.closed = since_start(&crew.control());
         seen.opened = seen.opened.min(seen.closed);

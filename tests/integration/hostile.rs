@@ -149,7 +149,7 @@ fn what_lies_in_files_is_shown_and_not_obeyed() {
     alter(&result, field, &format!("{field}{evil}"));
     let finished = tidegate.run_plain("report", &[text(&run)]);
     assert_plain(&finished.stderr);
-    assert_told(&finished, 2, "202e");
+    assert_told(&finished, 2, "its id is not the name of a run");
     alter(&result, r#""schema""#, "\u{1b}[2J\u{202e}\"schema\"");
     let finished = tidegate.run_plain("report", &[text(&run)]);
     assert_plain(&finished.stderr);
