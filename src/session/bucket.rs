@@ -21,7 +21,7 @@ use crate::store::{
     StoreError, Upload, Versioning,
 };
 use crate::terminal;
-use crate::transfer::{RetryPolicy, leaves_open_what_happened};
+use crate::transfer::RetryPolicy;
 
 /// Uploads that are aborted at a time: a trial leaves as many as it has movers, and each takes a round trip.
 const ABORTS_IN_FLIGHT: usize = 8;
@@ -170,16 +170,19 @@ impl Bucket {
 
     /// HeadObject; `None` if there is no such object.
     pub(super) async fn look(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        let head = async |probe: &_| self.store.head_object(key, probe).await;
-        self.call(head).await.map_err(|error| self.explain("look at an object in", &error))
+        self.head(key).await.map_err(|error| self.explain("look at an object in", &error))
     }
 
     /// One object; `None` if there is none, or if it is not told.
     pub(super) async fn object(&self, key: &str) -> Result<Option<ObjectInfo>> {
-        match self.call(async |probe: &_| self.store.head_object(key, probe).await).await {
+        match self.head(key).await {
             Err(error) if error.has_code("AccessDenied") || error.status == Some(403) => Ok(None),
             found => found.map_err(|error| self.explain("look at an object in", &error)),
         }
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+        self.call(async |probe: &_| self.store.head_object(key, probe).await).await
     }
 
     /// All multipart uploads below a prefix.
@@ -227,7 +230,7 @@ impl Bucket {
         let put = async |probe: &_| {
             let payload = Payload::from(vec![content.clone()]);
             let put = self.store.put_object(key, payload, probe).await;
-            put.inspect_err(|error| may_be_there |= leaves_open_what_happened(error))
+            put.inspect_err(|error| may_be_there |= error.leaves_open_what_happened())
         };
         // A sign of life must not be late: it does not wait for its turn among the movers' requests.
         let put = self.call_at(&Paces::default(), put).await;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use crate::clock::{self, Instant};
-use crate::measure::FailureClass;
 use crate::store::StoreError;
 
 /// A call whose attempts had no answer for so long is given up (ASSUMPTION: the user waits for it). Once one was,
@@ -42,7 +41,7 @@ impl Silence {
                 Either::Right(_) => Err(error),
             },
         };
-        let unanswered = result.as_ref().is_err_and(is_unanswered);
+        let unanswered = result.as_ref().is_err_and(StoreError::is_unanswered);
         self.unanswered.set(unanswered);
         match &mut *self.given_up.borrow_mut() {
             Some((at, _)) if unanswered => *at = clock::now(),
@@ -58,7 +57,7 @@ impl Silence {
 
     /// A call was given up.
     pub(super) fn gave_up(&self, error: &StoreError) {
-        if is_unanswered(error) {
+        if error.is_unanswered() {
             self.given_up.borrow_mut().get_or_insert_with(|| (clock::now(), error.clone()));
         }
     }
@@ -69,14 +68,10 @@ impl Silence {
     }
 }
 
-fn is_unanswered(error: &StoreError) -> bool {
-    matches!(error.class, FailureClass::Connection | FailureClass::Timeout)
-        && error.status.is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::FailureClass;
 
     fn no_answer() -> StoreError {
         StoreError::new(FailureClass::Connection, "no answer")

@@ -62,6 +62,19 @@ impl StoreError {
         self.class == FailureClass::Throttled && !self.message.contains("concurrent")
     }
 
+    /// Whether no answer came.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.class, FailureClass::Connection | FailureClass::Timeout)
+            && self.status.is_none()
+    }
+
+    /// Whether what was asked for may have been done, or may be done yet. A yes that cannot be read is one, too.
+    pub fn leaves_open_what_happened(&self) -> bool {
+        use FailureClass::{Connection, Server, Timeout};
+        matches!(self.class, Timeout | Connection | Server)
+            || self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
     /// Whether the answer had this S3 error code.
     pub fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)

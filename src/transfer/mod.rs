@@ -39,7 +39,6 @@ pub use ledger::{Ground, Journal, Ledger};
 pub use retry::{RetryMode, RetryPolicy};
 pub use silence::Gone;
 pub use sink::Sink;
-pub(crate) use upload::leaves_open_what_happened;
 pub use worker::{Worker, WorkerReport};
 
 use std::sync::Arc;

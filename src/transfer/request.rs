@@ -130,9 +130,7 @@ impl<S: Store> Worker<'_, S> {
 
 /// Whether nothing at all came back.
 fn is_unanswered(error: &StoreError, probe: &Probe) -> bool {
-    matches!(error.class, FailureClass::Connection | FailureClass::Timeout)
-        && error.status.is_none()
-        && probe.first_byte_at().is_none()
+    error.is_unanswered() && probe.first_byte_at().is_none()
 }
 
 /// Records an attempt when it ends, also when its future is dropped: then it was cut.

@@ -47,7 +47,7 @@ impl<S: Store> Mover<'_, S> {
         let mut in_doubt = false;
         let put = async |probe: &_| {
             let put = store.put_object(key, source.payload(&whole), probe).await;
-            put.inspect_err(|error| in_doubt |= leaves_open_what_happened(error))
+            put.inspect_err(|error| in_doubt |= error.leaves_open_what_happened())
         };
         let held = self.take(Operation::Put, file.size_bytes)?;
         let ledger = &self.worker.job.ledger;
@@ -76,7 +76,7 @@ impl<S: Store> Mover<'_, S> {
         let mut in_doubt = false;
         let create = async |probe: &_| {
             let create = store.create_upload(key, probe).await;
-            create.inspect_err(|error| in_doubt |= leaves_open_what_happened(error))
+            create.inspect_err(|error| in_doubt |= error.leaves_open_what_happened())
         };
         ledger.asks_for_upload(key);
         let created = self.request(Operation::Create, create).await;
@@ -143,7 +143,7 @@ impl<S: Store> Mover<'_, S> {
             Ok(etag) => Ok(Some(etag)),
             Err(error) if answer_lost && is_gone(&error) => Ok(None),
             Err(error) => {
-                answer_lost |= leaves_open_what_happened(&error);
+                answer_lost |= error.leaves_open_what_happened();
                 Err(error)
             }
         };
@@ -234,13 +234,6 @@ impl<S: Store> Mover<'_, S> {
             }
         }
     }
-}
-
-/// Whether what was asked for may have been done, or may be done yet. A yes that cannot be read is one, too.
-pub(crate) fn leaves_open_what_happened(error: &StoreError) -> bool {
-    use FailureClass::{Connection, Server, Timeout};
-    matches!(error.class, Timeout | Connection | Server)
-        || error.status.is_some_and(|status| (200..300).contains(&status))
 }
 
 /// Storj answers a second Complete with NoSuchKey, others with NoSuchUpload.
