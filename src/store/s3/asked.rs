@@ -1,12 +1,13 @@
 //! Whether an answer is one to what was asked, and whether what it says can be sent back.
 
+use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::error::Call;
 use crate::measure::{FailureClass, Probe};
@@ -19,13 +20,34 @@ const NAMES_BYTES_MAX: usize = 16 << 10;
 /// An ETag is an MD5 in hexadecimal, with a number of parts; whoever has another kind needs no more.
 const ETAG_BYTES_MAX: usize = 1024;
 
-/// The status of an answer that says yes: the SDK does not hand it on.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Status(Arc<AtomicU16>);
+/// Something of the head of an answer that says yes: the SDK does not hand it on.
+#[derive(Clone)]
+pub(super) struct OfAnswer<T> {
+    take: fn(&HttpResponse) -> Option<T>,
+    taken: Arc<OnceLock<T>>,
+}
 
-impl Intercept for Status {
+impl<T> OfAnswer<T> {
+    /// What this takes from it.
+    pub(super) fn new(take: fn(&HttpResponse) -> Option<T>) -> Self {
+        Self { take, taken: Arc::default() }
+    }
+
+    /// What was there.
+    pub(super) fn get(&self) -> Option<&T> {
+        self.taken.get()
+    }
+}
+
+impl<T> fmt::Debug for OfAnswer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OfAnswer").finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + Sync> Intercept for OfAnswer<T> {
     fn name(&self) -> &'static str {
-        "Status"
+        "OfAnswer"
     }
 
     fn read_after_transmit(
@@ -34,15 +56,10 @@ impl Intercept for Status {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store(context.response().status().as_u16(), Ordering::Relaxed);
+        if let Some(value) = (self.take)(context.response()) {
+            let _ = self.taken.set(value);
+        }
         Ok(())
-    }
-}
-
-impl Status {
-    /// Of the answer that came last.
-    pub(super) fn get(&self) -> u16 {
-        self.0.load(Ordering::Relaxed)
     }
 }
 

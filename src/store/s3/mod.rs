@@ -46,7 +46,7 @@ use crate::measure::{FailureClass, Probe};
 use crate::store::{
     Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
 };
-use asked::Status;
+use asked::OfAnswer;
 use error::Call;
 use http_client::{Carries, Observed};
 use watchdog::StallLimit;
@@ -326,7 +326,7 @@ impl Store for S3Store {
     ) -> Result<Download, StoreError> {
         let call = Call { operation: "GetObject", subject: key };
         call.fits(&[&self.bucket])?;
-        let status = Status::default();
+        let status = OfAnswer::new(|answer| Some(answer.status().as_u16()));
         let request = self
             .client
             .get_object()
@@ -337,7 +337,8 @@ impl Store for S3Store {
             .interceptor(status.clone())
             .mutate_request(observe(probe, Carries::Down));
         let output = self.attempt(call, probe, request.send()).await?;
-        let said = (status.get(), output.content_range.as_deref(), as_size(output.content_length));
+        let status = status.get().copied().unwrap_or_default();
+        let said = (status, output.content_range.as_deref(), as_size(output.content_length));
         let size_bytes = call.length(range.as_ref(), said.0, said.1, said.2)?;
         let body = download::bytes(output.body, key, self.limit);
         Ok(Download { size_bytes, etag: call.etag(output.e_tag)?, body })

@@ -2,15 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled};
 use http::Uri;
 
+use super::asked::OfAnswer;
 use super::error::{Call, http_date, not_connected};
 use super::http_client::{Carries, Trust, client_config, tls_version, try_each_address};
 use super::{Connection, S3Store, as_time, observe};
@@ -91,7 +89,7 @@ impl S3Store {
         probe: &Arc<Probe>,
     ) -> Result<Option<Written>, StoreError> {
         let call = Call { operation: "HeadObject", subject: key };
-        let date = DateOfAnswer::default();
+        let date = OfAnswer::new(|answer| answer.headers().get("date").and_then(http_date));
         let request = self
             .client
             .head_object()
@@ -102,30 +100,8 @@ impl S3Store {
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
         let at = output.last_modified.and_then(as_time);
-        let ago = |at| Some(date.0.get()?.duration_since(at).unwrap_or_default());
+        let ago = |at| Some(date.get()?.duration_since(at).unwrap_or_default());
         Ok(at.map(|at| Written { at, ago: ago(at) }))
-    }
-}
-
-/// The `Date` of an answer: the SDK does not hand it on.
-#[derive(Clone, Debug, Default)]
-struct DateOfAnswer(Arc<OnceLock<SystemTime>>);
-
-impl Intercept for DateOfAnswer {
-    fn name(&self) -> &'static str {
-        "DateOfAnswer"
-    }
-
-    fn read_after_transmit(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(date) = context.response().headers().get("date").and_then(http_date) {
-            let _ = self.0.set(date);
-        }
-        Ok(())
     }
 }
 
