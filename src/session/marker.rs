@@ -4,7 +4,6 @@
 //! holds. Whoever may write to the bucket can put a text that looks like a marker anywhere, but not one whose
 //! token fits the name of a place that is there already.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -65,7 +64,7 @@ impl Identity {
         rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty()).map_err(
             |error| Error::environment(format!("the system has no random bytes: {error}")),
         )?;
-        let token = hexadecimal(&token);
+        let token = format!("{:032x}", u128::from_be_bytes(token));
         Ok(Self { name: format!("{}-{}", compact_now(), proof(&token)), token })
     }
 
@@ -148,15 +147,9 @@ fn rfc3339(time: SystemTime) -> String {
 }
 
 fn proof(token: &str) -> String {
-    hexadecimal(&Sha256::digest(token)[..PROOF_BYTES])
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A String takes all that is written to it.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digest = Sha256::digest(token);
+    let first = digest.iter().take(PROOF_BYTES);
+    format!("{:016x}", first.fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 /// What all prefixes of runs below a target's begin with.
