@@ -52,7 +52,11 @@ fn lists_uploads(asked: &Asked) -> bool {
 }
 
 /// What a run whose clean-up was refused says and keeps.
-fn assert_tells_its_result_first(setting: &Setting, tidegate: &Tidegate, finished: &Finished) {
+fn assert_tells_its_result_first(setting: &Setting) {
+    let tidegate = &Tidegate::embedded();
+    let endpoint = setting.relay.endpoint();
+    let arguments = [TARGET, "--size", "3MB", "--files", "3", "--endpoint", &endpoint];
+    let finished = &tidegate.run("run", &arguments);
     assert_eq!(finished.code, 2, "{}", finished.stderr);
     assert!(finished.stdout.contains("3 of 3 files"), "{}", finished.stdout);
     assert!(
@@ -67,22 +71,12 @@ fn assert_tells_its_result_first(setting: &Setting, tidegate: &Tidegate, finishe
 
 #[test]
 fn a_run_whose_deletes_are_refused_tells_its_result_and_then_what_is_left() {
-    let setting = Setting::refusing(deletes);
-    let tidegate = Tidegate::embedded();
-    let endpoint = setting.relay.endpoint();
-    let arguments = [TARGET, "--size", "3MB", "--files", "3", "--endpoint", &endpoint];
-    let finished = tidegate.run("run", &arguments);
-    assert_tells_its_result_first(&setting, &tidegate, &finished);
+    assert_tells_its_result_first(&Setting::refusing(deletes));
 }
 
 #[test]
 fn a_run_whose_uploads_cannot_be_listed_tells_its_result_and_then_what_is_left() {
-    let setting = Setting::refusing(lists_uploads);
-    let tidegate = Tidegate::embedded();
-    let endpoint = setting.relay.endpoint();
-    let arguments = [TARGET, "--size", "3MB", "--files", "3", "--endpoint", &endpoint];
-    let finished = tidegate.run("run", &arguments);
-    assert_tells_its_result_first(&setting, &tidegate, &finished);
+    assert_tells_its_result_first(&Setting::refusing(lists_uploads));
 }
 
 #[test]
