@@ -23,8 +23,8 @@ use super::target::TargetOptions;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::store::ObjectInfo;
 use crate::store::s3::Written;
+use crate::store::{ObjectInfo, OpenUpload};
 
 /// A run gives a sign of life every minute; one that was silent for so long is dead (ASSUMPTION).
 pub const SILENCE_MIN: Duration = Duration::from_secs(600);
@@ -154,7 +154,8 @@ async fn clean_run(
         (true, true) => (Fate::WouldBeRemoved, None),
         (true, false) if keeps => {
             let journal = cleaning.results.join(&found.run);
-            (Fate::Removed, give_back(bucket, target_prefix, &found, written, &journal).await?)
+            let left = give_back(bucket, target_prefix, (&found, written), &uploads, &journal);
+            (Fate::Removed, left.await?)
         }
         (true, false) => (Fate::Removed, remove(bucket, &found, written).await?),
     };
@@ -183,26 +184,27 @@ async fn remove(
     Ok(left.sentence())
 }
 
-/// Of a run that keeps its objects: its uploads, as far as this machine knows them, and the marker.
+/// Of a run that keeps its objects: the uploads that this machine knows to be its own, and the marker. Of those that
+/// are `open` others may be, and are said.
 async fn give_back(
     bucket: &Bucket,
     target_prefix: &str,
-    found: &Found,
-    written: Option<Written>,
+    (found, written): (&Found, Option<Written>),
+    open: &[OpenUpload],
     directory: &Path,
 ) -> Result<Option<String>> {
-    let known = match directory.is_dir() {
+    let mut known = match directory.is_dir() {
         true => journal::open_uploads(directory)?,
         false => BTreeSet::new(),
     };
-    let known = known.into_iter().filter(|upload| upload.key.starts_with(target_prefix)).collect();
+    known.retain(|upload| upload.key.starts_with(target_prefix));
     bucket.abort(&known).await?;
     let lifetime = Lifetime::of(&found.marker, written, target_prefix);
     let runs = run_prefixes(target_prefix);
     let mut left = Left::default();
-    for open in bucket.uploads(target_prefix).await? {
-        let is_below_a_run = open.upload.key.starts_with(&runs);
-        if !is_below_a_run && lifetime.upload(&open) == Whose::Ours {
+    let others = open.iter().filter(|open| !known.contains(&open.upload));
+    for open in others.filter(|open| !open.upload.key.starts_with(&runs)) {
+        if lifetime.upload(open) == Whose::Ours {
             left.upload(&open.upload);
         }
     }
