@@ -144,12 +144,15 @@ impl Call<'_> {
     }
 }
 
-/// `bytes 0-4/10`, also where the whole length is not told (RFC 9110, 14.4).
+/// `bytes 0-4/10`, or `*` where the whole length is not told. A range that ends before it begins or beyond the
+/// whole is none (RFC 9110, 14.4).
 fn read_range(text: &str) -> Option<Range<u64>> {
-    let (range, _) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last) = (first.parse::<u64>().ok()?, last.parse::<u64>().ok()?);
-    Some(first..last.checked_add(1)?).filter(|range| !range.is_empty())
+    let range = first..last.checked_add(1)?;
+    let within = whole == "*" || whole.parse::<u64>().is_ok_and(|whole| range.end <= whole);
+    (within && !range.is_empty()).then_some(range)
 }
 
 #[cfg(test)]
@@ -175,6 +178,8 @@ mod tests {
             (206, Some("bytes 5-9/20"), Some(4)),
             (206, Some("bytes 9-5/20"), Some(5)),
             (206, Some("bytes 5-18446744073709551615/20"), Some(5)),
+            (206, Some("bytes 5-9/9"), Some(5)),
+            (206, Some("bytes 5-9/"), Some(5)),
             (206, Some("pages 5-9/20"), Some(5)),
         ] {
             assert_eq!(length(status, range, bytes), None, "{status} {range:?}");
@@ -185,9 +190,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_range_says_it_is_within_what_was_asked(said in "bytes [0-9]{1,3}-[0-9]{1,3}/[0-9*]") {
-            if let Ok(Some(bytes)) = CALL.length(Some(&(5..50)), 206, Some(&said), None) {
-                prop_assert!(said.starts_with("bytes 5-") && bytes <= 45);
+        fn a_range_is_taken_if_it_begins_as_asked_and_ends_within(first in 0..9u64, last in 0..60u64, whole in 0..60u64) {
+            let said = format!("bytes {first}-{last}/{whole}");
+            let taken = CALL.length(Some(&(5..50)), 206, Some(&said), None).ok();
+            let right = first == 5 && (5..50).contains(&last) && last < whole;
+            prop_assert_eq!(taken, right.then(|| Some(last - 4)));
+        }
+
+        #[test]
+        fn whatever_a_range_says_no_more_comes_than_was_asked(said in "(bytes )?[0-9]{0,3}-?[0-9]{0,20}/[0-9*]{0,3}") {
+            if let Ok(bytes) = CALL.length(Some(&(5..50)), 206, Some(&said), None) {
+                prop_assert!(bytes.is_some_and(|bytes| (1..=45).contains(&bytes)));
             }
         }
     }
