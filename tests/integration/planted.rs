@@ -2,7 +2,9 @@
 //! verb tells it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::secrets::{CANARY, assert_no_canary, assert_no_canary_below};
 use crate::support::servers::text;
@@ -35,12 +37,15 @@ struct Planted {
     options: Vec<String>,
     /// Of `serve`.
     upstream: Option<String>,
+    /// What the profile wants to be run for its key.
+    process: Option<String>,
 }
 
 impl Planted {
     fn new(what: &'static str) -> Self {
         let (variables, options) = (vec![("AWS_ENDPOINT_URL", DEAD.to_owned())], Vec::new());
-        Self { what, variables, target: "s3://bucket/p".into(), options, upstream: None }
+        let target = "s3://bucket/p".into();
+        Self { what, variables, target, options, upstream: None, process: None }
     }
 
     fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -67,7 +72,10 @@ impl Planted {
     }
 
     fn assert_untold(&self, verb: &str, is_of_an_endpoint: bool, own: &[&str]) {
-        let mut tidegate = Tidegate::embedded().with_secret(&format!("{CANARY}-secret"));
+        let shell = WatchedShell::new();
+        let mut tidegate = Tidegate::embedded()
+            .with_secret(&format!("{CANARY}-secret"))
+            .with_variable("PATH", &shell.path());
         for (name, value) in &self.variables {
             tidegate = tidegate.with_variable(name, value);
         }
@@ -83,6 +91,35 @@ impl Planted {
         assert_no_canary(&what, stdout.as_bytes());
         assert_no_canary(&what, stderr.as_bytes());
         tidegate.runs().iter().for_each(|run| assert_no_canary_below(run));
+        let process = self.process.iter().filter(|_| is_of_an_endpoint);
+        let by_the_user: Vec<String> = process.map(|process| format!("-c {process}")).collect();
+        assert_eq!(shell.started(), by_the_user, "the processes of {what}");
+    }
+}
+
+/// Writes down with what it is started, for this is what the process list shows. No verb of an endpoint starts
+/// another program than this one; `no_process_shows_a_secret_in_its_command_line` looks at the embedded gateway.
+struct WatchedShell(tempfile::TempDir);
+
+impl WatchedShell {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\nexec /bin/sh \"$@\"\n",
+            text(&directory.path().join("started"))
+        );
+        let shell = file(directory.path(), "sh", script.as_bytes());
+        fs::set_permissions(shell, fs::Permissions::from_mode(0o755)).unwrap();
+        Self(directory)
+    }
+
+    fn path(&self) -> String {
+        format!("{}:{}", text(self.0.path()), std::env::var("PATH").unwrap())
+    }
+
+    fn started(&self) -> Vec<String> {
+        let started = fs::read_to_string(self.0.path().join("started")).unwrap_or_default();
+        started.lines().map(str::to_owned).collect()
     }
 }
 
@@ -150,14 +187,6 @@ fn in_files(directory: &Path) -> Vec<Planted> {
         ("a sign-in", format!("{dead}sso_session = {CANARY}\nsso_start_url = https://{CANARY}\n")),
         ("a role", format!("{dead}role_arn = {CANARY}\nsource_profile = {CANARY}\n")),
         ("a console session", format!("{dead}login_session = {CANARY}\n")),
-        (
-            "a process that says its key and fails",
-            format!("{dead}credential_process = echo {CANARY}; echo {CANARY} >&2; exit 3\n"),
-        ),
-        (
-            "a process that prints no key",
-            format!("{dead}credential_process = echo '{{\"Version\":\"{CANARY}\"}}'\n"),
-        ),
         ("a line that is none", format!("{dead}{CANARY}\n")),
         (
             "a region that is none",
@@ -169,6 +198,17 @@ fn in_files(directory: &Path) -> Vec<Planted> {
     let mut all: Vec<Planted> = Vec::new();
     for (number, (what, config)) in cases.iter().enumerate() {
         all.push(of_profile(what, number, config));
+    }
+    let processes = [
+        (
+            "a process that says its key and fails",
+            format!("echo {CANARY}; echo {CANARY} >&2; exit 3"),
+        ),
+        ("a process that prints no key", format!("echo '{{\"Version\":\"{CANARY}\"}}'")),
+    ];
+    for (number, (what, process)) in (cases.len()..).zip(processes) {
+        let config = format!("{dead}credential_process = {process}\n");
+        all.push(Planted { process: Some(process), ..of_profile(what, number, &config) });
     }
     all.push(
         Planted::new("a credentials file without sections")
@@ -208,6 +248,14 @@ fn in_urls() -> Vec<Planted> {
             ..Planted::new("a password in an upstream")
         },
     ]
+}
+
+#[test]
+fn the_shell_of_these_tests_writes_down_what_the_process_list_shows() {
+    let shell = WatchedShell::new();
+    let started = Command::new(shell.0.path().join("sh")).args(["-c", "exit 3"]).status();
+    assert_eq!(started.unwrap().code(), Some(3));
+    assert_eq!(shell.started(), ["-c exit 3"]);
 }
 
 #[test]
