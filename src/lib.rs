@@ -14,8 +14,8 @@
 //! | [`scenario`] | models of links by the name of a preset, or from a file |
 //! | [`report`] | a result as terminal text, HTML and charts |
 //! | [`compare`] | pure: whether one run, or series of runs, is slower than another |
-//! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
 //! | [`plan`] | pure: how long a dataset takes, how many DTNs, at what cost, from measured or simulated transfers |
+//! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
 //! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads |
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |

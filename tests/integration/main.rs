@@ -20,6 +20,7 @@ mod etags;
 mod expiry;
 mod faults;
 mod hostile;
+mod house;
 mod interrupt;
 mod kept;
 mod kept_kills;
