@@ -135,7 +135,7 @@ pub fn complete() -> Document {
         worker_threads: Some(2),
         processors_used: Some(1.2),
         busiest_threads: vec![ThreadUse {
-            name: "movers-0".into(),
+            name: "workers-0".into(),
             running_share: 0.6,
             ready_share: 0.1,
         }],
@@ -321,6 +321,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         under_way: 0,
         retry_after_max_s: None,
         refused_in_window: None,
+        refused_or_waiting: None,
         client: ClientUse {
             cpu_seconds: Some(4.2),
             cpu_seconds_per_gb: Some(0.21),

@@ -80,6 +80,14 @@ pub struct Trial {
         deserialize_with = "super::number::from_zero_if_any"
     )]
     pub refused_in_window: Option<f64>,
+    /// The same, also of attempts that ended so shortly before the window that the longest wait that was asked for
+    /// reached into it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::number::from_zero_if_any"
+    )]
+    pub refused_or_waiting: Option<f64>,
     /// What the measuring process itself used.
     pub client: ClientUse,
     /// What the connections and the interfaces say; absent where nothing does.

@@ -165,8 +165,11 @@ impl Measured<'_> {
         let mut warnings =
             [self.watched.warnings.clone(), limit::warnings(&observed), corrupt, etags].concat();
         warnings.extend(unknown);
-        let refused_in_window =
-            Some(measured.refused_share(&self.recorder)).filter(|share| *share > 0.0);
+        let longest_wait = self.longest_wait();
+        let refused =
+            |wait| Some(measured.refused_share(&self.recorder, wait)).filter(|share| *share > 0.0);
+        let (refused_in_window, refused_or_waiting) =
+            (refused(Duration::ZERO), refused(longest_wait));
         Trial {
             id: label.id,
             phase: label.phase,
@@ -188,8 +191,9 @@ impl Measured<'_> {
             corrupt: self.recorder.corrupt,
             cut: self.recorder.cut(),
             under_way: self.recorder.under_way(),
-            retry_after_max_s: self.retry_after_max_s(),
+            retry_after_max_s: Some(longest_wait.as_secs_f64()).filter(|longest| *longest > 0.0),
             refused_in_window,
+            refused_or_waiting,
             client: self.client(),
             network: self.network(),
             source: self.source(),
@@ -202,9 +206,9 @@ impl Measured<'_> {
         }
     }
 
-    fn retry_after_max_s(&self) -> Option<f64> {
-        let longest_ns = Live::get(&self.control.live.retry_after_max_ns);
-        (longest_ns > 0).then(|| Duration::from_nanos(longest_ns).as_secs_f64())
+    /// That an answer asked for.
+    fn longest_wait(&self) -> Duration {
+        Duration::from_nanos(Live::get(&self.control.live.retry_after_max_ns))
     }
 
     fn observed(&self, measured: &Measurement) -> Observed {

@@ -67,9 +67,12 @@ impl Measurement {
         recorder.good_bytes(self.bins.start, self.bins.end)
     }
 
-    /// Share of the attempts that ended in the same window that were told to slow down.
-    pub(super) fn refused_share(&self, recorder: &Recorder) -> f64 {
-        recorder.refused_share(self.bins.start, self.bins.end)
+    /// Share of the attempts that were told to slow down, of those that ended in the same window or so shortly before
+    /// it that a wait of this length reached into it. Movers that sleep through a short window are not refused in
+    /// it, and those that came too many at the beginning are refused but once: neither share is that of a long run.
+    pub(super) fn refused_share(&self, recorder: &Recorder, wait: Duration) -> f64 {
+        let from = self.bins.start.saturating_sub(bin(wait));
+        recorder.refused_share(from, self.bins.end)
     }
 
     /// Attempts that ended in the same window, per second.
@@ -137,7 +140,7 @@ pub(super) fn whole_task(
 fn judge(wire: &[f64], rule: Rule) -> (usize, Option<bool>, String) {
     let stable = |stretch: Duration| {
         format!(
-            "stable: means of a tenth of the last {} of wire bytes are within 10 % of their mean and their line rises or falls by at most 5 % of it (after fio's steadystate), after the warm-up and every mover's first request with payload",
+            "stable: means of a tenth of the last {} of wire bytes are within 10 % of their mean and their line rises or falls by at most 5 % of it (after fio's steadystate), after the warm-up and every worker's first request with data",
             humantime::format_duration(stretch)
         )
     };
@@ -147,7 +150,7 @@ fn judge(wire: &[f64], rule: Rule) -> (usize, Option<bool>, String) {
         }
         Rule::NeverStable(stretch) => (0, Some(false), stable(stretch)),
         Rule::TooShort => {
-            (0, None, "from the start until the first mover had nothing more to do".into())
+            (0, None, "from the start until the first worker had nothing more to do".into())
         }
         Rule::Steady => {
             let (cut, steady, rule) = judge_steady(wire);
@@ -158,7 +161,7 @@ fn judge(wire: &[f64], rule: Rule) -> (usize, Option<bool>, String) {
 
 fn judge_steady(wire: &[f64]) -> (usize, Option<bool>, &'static str) {
     if wire.len() < BINS_JUDGED_MIN {
-        let rule = "fixed: after the warm-up and every mover's first request with payload; too short to judge whether it is steady";
+        let rule = "fixed: after the warm-up and every worker's first request with data; too short to judge whether it is steady";
         return (0, None, rule);
     }
     let rule = "all of it, or what MSER-5 leaves of the wire bytes of 100 ms bins if that changes their mean by more than 5 %; steady unless that rises or falls by more than 10 % (a trend at the 1 % level over ten batches)";

@@ -12,7 +12,9 @@
 
 use super::blocks::Blocks;
 use super::ground::Ground;
+use super::race;
 use super::search::{Outcome, Search};
+use super::way;
 use super::why::Basis;
 use crate::result::{
     Commands, Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Trade, Verdict,
@@ -150,27 +152,48 @@ impl<'a> Evidence<'a> {
         let others = self.all.settings().filter(|one| {
             let promises = self.ground.goodput(*one).map_or(0.0, |goodput| goodput.mean);
             let may_be_better = if is_refused {
-                one.streams() < last.streams() || one.part_size_bytes > last.part_size_bytes
+                (one.streams() < last.streams() || one.part_size_bytes > last.part_size_bytes)
+                    && self.waits_little(*one)
             } else {
                 promises > outcome.goodput
             };
             may_be_better && soaked.iter().all(|(done, _)| done != one)
         });
         let others: Vec<Settings> = others.collect();
-        self.all.best(&others).or_else(|| self.halfway_down(*last).filter(|_| is_refused))
+        self.all.best(&others).or_else(|| self.fewer(*last, outcome).filter(|_| is_refused))
     }
 
-    /// Where all that were raced are refused too much and nothing else was held: halfway from what was held last to
-    /// the most streams below that were let in.
-    fn halfway_down(&self, last: Settings) -> Option<Settings> {
+    /// Whether few of its trials' attempts were refused, those whose wait outlasted a short trial too: where a soak
+    /// was refused, they were no rush of the beginning.
+    fn waits_little(&self, settings: Settings) -> bool {
+        let outcomes = || self.all.outcomes(settings).map(|(_, outcome)| outcome);
+        let waiting = outcomes().map(|outcome| outcome.refused_or_waiting).sum::<f64>();
+        waiting <= self.max_refused * outcomes().count() as f64
+    }
+
+    /// Where all that were raced are refused too much and nothing else was held: fewer than what was held last and
+    /// more than the most below that were let in. As many as would carry what the soak did if each carried as much
+    /// as there, or halfway, in factors.
+    fn fewer(&self, last: Settings, soak: &Outcome) -> Option<Settings> {
         if self.held().is_some() {
             return None;
         }
-        let way = self.search.found_the_way().iter();
-        let let_in =
-            way.filter(|(_, outcome)| self.is_let_in(outcome)).map(|(one, _)| one.streams());
-        let most = let_in.filter(|streams| *streams < last.streams()).max()?;
-        let streams = most.midpoint(last.streams());
+        let max_refused = self.search.config().max_refused;
+        let is_let_in = |outcome: &Outcome| {
+            self.is_let_in(outcome) && outcome.refused_or_waiting <= max_refused
+        };
+        let let_in = self.tried().filter(|(_, outcome)| is_let_in(outcome));
+        let let_in = let_in.map(|(one, outcome)| (one.streams(), outcome.goodput));
+        let (most, carried) =
+            let_in.filter(|(most, _)| *most < last.streams()).max_by_key(|(most, _)| *most)?;
+        let predicted = (f64::from(most) * soak.goodput / carried) as u32;
+        let streams = if (most + 1..last.streams()).contains(&predicted) {
+            predicted
+        } else if most + 1 < last.streams() {
+            way::middle(most, last.streams())
+        } else {
+            most
+        };
         Some(self.search.config().with_shape(last.part_size_bytes, streams, last.parts_in_flight))
     }
 
@@ -380,10 +403,15 @@ impl<'a> Evidence<'a> {
         Some(Comparison { settings, ratio: ratio.mean, interval_95, phase })
     }
 
-    /// From the median standard deviation of the chosen settings' paired log-ratios; of few blocks from the
-    /// noise of all.
+    /// From the median standard deviation of the chosen settings' paired log-ratios; of few blocks, and of a race,
+    /// from the noise of all, as the comparisons are.
     fn smallest_difference_seen(&self, chosen: Settings, blocks: usize) -> Option<f64> {
-        if let Some(noise) = self.ground.common_noise(blocks) {
+        let noise = match self.ground.confirmed().goodputs(chosen).len() {
+            0 | 1 => race::noise_after(self.ground.raced(), blocks),
+            _ => self.ground.common_noise(blocks),
+        };
+        // What was held without having been in a block has none.
+        if let Some(noise) = noise.filter(|_| blocks > 0) {
             return Some(noise.smallest_difference(blocks).exp_m1());
         }
         let others = self.eligible.iter().filter(|settings| **settings != chosen);

@@ -43,7 +43,7 @@ impl Forecast {
         let sizes = config.part_sizes_bytes.len() as u32 - 1;
         let to_the_knee = STEPS_EXPECTED + sizes;
         let way = schedule.takes(schedule.step()) * to_the_knee;
-        let compared = schedule.comparisons(time.saturating_sub(way));
+        let compared = schedule.comparisons(time.saturating_sub(way), 1);
         let blocks = Confirmation::blocks_of(compared.div_ceil(2), SD_ASSUMED);
         let smallest_difference = smallest_difference(SD_ASSUMED * 2.0_f64.sqrt(), blocks as usize);
         let soak = schedule.soak(None);

@@ -144,10 +144,14 @@ pub(super) fn likely(alive: &[Settings], blocks: &Blocks) -> Option<Settings> {
 /// `None` as long as nothing is known of the noise, or if they shared no block.
 pub(super) fn bound(blocks: &Blocks, one: Settings, other: Settings) -> Option<f64> {
     let shared = blocks.common(&[one, other]).len();
-    let residual = noise_of_those_left(blocks, shared).or_else(|| noise(blocks));
-    let residual = residual.filter(|_| shared > 0)?;
+    let residual = noise_after(blocks, shared).filter(|_| shared > 0)?;
     let comparisons = blocks.settings().count().saturating_sub(1);
     Some(residual.bound(shared, ALPHA / f64::from(BLOCKS_MAX), comparisons))
+}
+
+/// The noise of a comparison in so many blocks.
+pub(super) fn noise_after(blocks: &Blocks, shared: usize) -> Option<Residual> {
+    noise_of_those_left(blocks, shared).or_else(|| noise(blocks))
 }
 
 /// The noise of settings that are in at least so many blocks, if they say enough of it: those that were dropped

@@ -62,6 +62,7 @@ impl From<&Trial> for Outcome {
             limited_by: trial.limited_by,
             steady: trial.window.steady,
             refused: trial.refused_in_window.unwrap_or_default(),
+            refused_or_waiting: trial.refused_or_waiting.unwrap_or_default(),
             longest_wait: duration(trial.retry_after_max_s.unwrap_or_default()),
             measured: duration(trial.window.end_s - trial.window.start_s),
             took: duration(trial.asked.map_or(0.0, |asked| asked.took_s)),

@@ -75,6 +75,11 @@ impl Schedule {
         }
     }
 
+    /// Longest that an answer asked to wait so far.
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.longest_wait
+    }
+
     /// A step on the way.
     pub(super) fn step(&self) -> Lasts {
         let Times { warm_up, window, .. } = self.times;
@@ -115,10 +120,8 @@ impl Schedule {
         self.takes(lasts) + self.takes_soak() <= left
     }
 
-    /// Trials of blocks that fit before the soak.
-    pub(super) fn comparisons(&self, left: Duration) -> u32 {
-        // Where calls are refused the first choice may not hold, and another must be tried.
-        let soaks = if self.longest_wait.is_zero() { 1 } else { 2 };
+    /// Trials of blocks that fit before so many soaks.
+    pub(super) fn comparisons(&self, left: Duration, soaks: u32) -> u32 {
         self.comparisons_in(left.saturating_sub(self.takes_soak() * soaks))
     }
 
@@ -163,8 +166,8 @@ mod tests {
     fn comparisons_leave_time_for_the_soak() {
         let schedule = schedule();
         let left = schedule.takes(schedule.comparison()) * 3 + schedule.takes(schedule.soak(None));
-        assert_eq!(schedule.comparisons(left + SECOND), 3);
-        assert_eq!(schedule.comparisons(schedule.takes(schedule.soak(None))), 0);
+        assert_eq!(schedule.comparisons(left + SECOND, 1), 3);
+        assert_eq!(schedule.comparisons(schedule.takes(schedule.soak(None)), 1), 0);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::result::{LimitedBy, Phase, Settings};
 const RACE_BLOCKS_MIN: u32 = 2;
 
 /// How many settings are held for a soak, at most.
-const SOAKS_MAX: usize = 3;
+const SOAKS_MAX: usize = 4;
 
 /// A trial to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Outcome {
     pub steady: Option<bool>,
     /// Share of the attempts that were told to slow down.
     pub refused: f64,
+    /// The same with those whose wait reached into the window: what a short one does not see.
+    pub refused_or_waiting: f64,
     /// Longest that an answer asked to wait.
     pub longest_wait: Duration,
     /// How long it was measured; zero if that is not known.
@@ -62,6 +64,7 @@ impl Default for Outcome {
             limited_by: LimitedBy::Unknown,
             steady: None,
             refused: 0.0,
+            refused_or_waiting: 0.0,
             longest_wait: Duration::ZERO,
             measured: Duration::ZERO,
             took: Duration::ZERO,
@@ -162,8 +165,8 @@ impl Search {
             let next = match self.stage {
                 Stage::Way => self.next_of_the_way(left),
                 Stage::Sizes => self.next_of_sizes(left),
-                Stage::Race => self.next_of_race(self.schedule.comparisons(left)),
-                Stage::Confirmation => self.next_of_confirmation(self.schedule.comparisons(left)),
+                Stage::Race => self.next_of_race(self.comparisons(left)),
+                Stage::Confirmation => self.next_of_confirmation(self.comparisons(left)),
                 Stage::Soak => self.next_of_soak(left),
                 Stage::Over => None,
             };
@@ -215,8 +218,20 @@ impl Search {
     /// Trials of a block for which so much time leaves room, beside the soak unless that is over.
     pub fn comparisons(&self, left: Duration) -> u32 {
         match self.soaked.is_empty() {
-            true => self.schedule.comparisons(left),
+            true => self.schedule.comparisons(left, self.soaks_expected()),
             false => self.schedule.comparisons_in(left),
+        }
+    }
+
+    /// Where calls are refused the first choice may not hold, and another must be tried; the more so where the best
+    /// that was met was refused too, which short trials show little of.
+    fn soaks_expected(&self) -> u32 {
+        let best = self.found_the_way.iter().map(|(_, outcome)| outcome);
+        let best = best.max_by(|one, other| one.goodput.total_cmp(&other.goodput));
+        match best.map_or(0.0, |best| best.refused_or_waiting) {
+            _ if self.schedule.longest_wait().is_zero() => 1,
+            refused if refused <= self.config.max_refused => 2,
+            _ => 3,
         }
     }
 

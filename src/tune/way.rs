@@ -193,8 +193,8 @@ fn is_wide(fewer: u32, more: u32, near: f64) -> bool {
     more > fewer + 1 && f64::from(more) > near * f64::from(fewer)
 }
 
-/// Geometric, and none of the two.
-fn middle(fewer: u32, more: u32) -> u32 {
+/// Geometric, and neither of the two, between which there must be a number.
+pub(super) fn middle(fewer: u32, more: u32) -> u32 {
     let middle = (f64::from(fewer) * f64::from(more)).sqrt().round() as u32;
     middle.clamp(fewer + 1, more - 1)
 }

@@ -41,8 +41,8 @@ impl Display for Basis<'_> {
         self.choice(f)?;
         self.against_current(f)?;
         f.write_str(match self.verdict {
-            Verdict::Limited => "; but not the settings held the rate down: ",
-            Verdict::Indistinguishable => "; not all of this is shown",
+            Verdict::Limited => "; but something other than the settings held the rate down: ",
+            Verdict::Indistinguishable => "; the data do not show all of this",
             Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
             Verdict::StillRising | Verdict::Clear => "",
         })?;
@@ -50,18 +50,20 @@ impl Display for Basis<'_> {
             self.still_rising(f)?;
         }
         if !self.keeps_its_promise {
-            f.write_str("; held for the soak it carried less than its shorter trials promised")?;
+            f.write_str(
+                "; held for the soak, it carried less than its shorter trials had promised",
+            )?;
         }
         f.write_str(self.limited_by.map_or("", limit))?;
         if let Some(streams) = self.throttled_from {
             let most = self.streams_tried;
             write!(
                 f,
-                "; from {streams} streams on there was throttling, and more than {most} were not tried"
+                "; throttling began at {streams} streams, and more than {most} were not tried"
             )?;
         }
         if differ(self.same_settings_twice) {
-            f.write_str("; the same settings measured twice differed, so trials vary more than their intervals say")?;
+            f.write_str("; the same settings measured twice differed, so trials vary more than their intervals suggest")?;
         }
         match self.left_out {
             0 => {}
@@ -71,13 +73,18 @@ impl Display for Basis<'_> {
         if let Some((settings, why)) = self.excluded.first() {
             write!(
                 f,
-                "; {} of the candidates are not possible, as {}: {why}",
+                "; {} of the candidates are not possible, such as {}: {why}",
                 self.excluded.len(),
                 describe(*settings)
             )?;
         }
         let Some(smallest) = self.smallest else { return Ok(()) };
-        write!(f, " ({} blocks show differences from {:.1} %)", self.blocks, 100.0 * smallest)
+        write!(
+            f,
+            " ({} blocks can show differences of {:.1} % or more)",
+            self.blocks,
+            100.0 * smallest
+        )
     }
 }
 
@@ -114,7 +121,7 @@ impl Basis<'_> {
                 most.saturating_mul(4)
             ),
             Ceiling::Endpoint => f.write_str("transfers that the endpoint allows a project"),
-            Ceiling::Caps => f.write_str("that --max-bytes has room for at a time: give a larger one"),
+            Ceiling::Caps => f.write_str("that --max-bytes leaves room for: give a larger one"),
             Ceiling::Machine => f.write_str(
                 "that this machine has memory and open files for: try a larger one, or a higher ulimit -n",
             ),
@@ -135,13 +142,13 @@ impl Basis<'_> {
 
 fn limit(limited_by: LimitedBy) -> &'static str {
     match limited_by {
-        LimitedBy::ClientCpu => "this machine's processor did",
-        LimitedBy::Nic => "the network interface did",
-        LimitedBy::Source => "reading the source did",
-        LimitedBy::Destination => "writing what arrived did",
-        LimitedBy::Throttled => "the endpoint's throttling did",
-        LimitedBy::Errors => "failed requests did",
-        LimitedBy::Cap => "the cap that was set did",
+        LimitedBy::ClientCpu => "this machine's processor",
+        LimitedBy::Nic => "the network interface",
+        LimitedBy::Source => "reading the source",
+        LimitedBy::Destination => "writing to the destination",
+        LimitedBy::Throttled => "the endpoint's throttling",
+        LimitedBy::Errors => "failed requests",
+        LimitedBy::Cap => "the cap that was set",
         LimitedBy::GatewayOrNetwork | LimitedBy::Unknown => "",
     }
 }
