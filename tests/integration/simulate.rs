@@ -52,6 +52,34 @@ fn a_simulation_says_that_it_is_one_and_what_it_rests_on() {
     assert!(shown.stdout.contains("nothing was sent"), "{}", shown.stdout);
 }
 
+/// Of a search without TARGET, as `tune --help` says.
+const DEMONSTRATION: [&str; 8] =
+    ["--budget", "55s", "--warm-up", "300ms", "--window", "3500ms", "--soak", "8s"];
+
+#[test]
+fn the_demonstration_is_clear_in_19_of_20_searches_and_rightly_so() {
+    let tidegate = Tidegate::embedded();
+    let simulated = |verb: &str, options: &[&str]| {
+        tidegate.json(verb, &[&["--simulate", "demonstration"], options].concat())
+    };
+    let long_run = |part_size: &str, files: &str| {
+        let options = ["--part-size", part_size, "--concurrency", files, "--for", "100s"];
+        let document = simulated("run", &options);
+        document["trials"][0]["goodput_bytes_per_second"].as_f64().unwrap()
+    };
+    let best = long_run("64MiB", "16");
+    let is_rightly_clear = |seed: &u32| {
+        let seed = seed.to_string();
+        let document = simulated("tune", &[&["--seed", &seed], &DEMONSTRATION[..]].concat());
+        let found = &document["recommendation"];
+        let [part_size, files] =
+            ["part_size_bytes", "concurrency"].map(|name| found["settings"][name].to_string());
+        found["verdict"] == "clear" && long_run(&part_size, &files) >= 0.95 * best
+    };
+    let rightly_clear = (1..=20).filter(is_rightly_clear).count();
+    assert!(rightly_clear >= 19, "{rightly_clear} of 20");
+}
+
 #[test]
 fn a_search_in_simulated_time_takes_its_budget_there_and_repeats() {
     let tidegate = Tidegate::embedded();
