@@ -15,16 +15,16 @@ use crate::units::ByteSize;
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Only say what would be removed
+    /// Only list what would be removed
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Remove runs that gave no sign of life for so long; the least is 10m
+    /// Remove runs that gave no sign of life for this long, at least 10m
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     older_than: Duration,
-    /// Remove this run, and only this, even if it gave a sign of life just now
+    /// Remove only this run, even if it gave a sign of life just now
     #[arg(long, value_name = "ID", conflicts_with = "older_than")]
     run: Option<String>,
-    /// Directory of results: what a run noted there of uploads at a place of yours is aborted with --run ID
+    /// Directory of results: with --run ID, the uploads that the run's directory there lists are aborted too
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
 }

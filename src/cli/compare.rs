@@ -11,17 +11,17 @@ use crate::terminal;
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The run to compare with, or a directory of runs
+    /// Run to compare with, or a directory of runs
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// The run that may be slower, or a directory of as many runs, made in turns with those of A
+    /// Run that may be slower, or a directory of as many runs, made in turns with those of A
     #[arg(value_name = "B")]
     second: PathBuf,
-    /// Slowdown to let pass, such as 5%
+    /// Slowdown to tolerate, such as 5%
     #[arg(long, value_name = "PART", default_value = "0%", value_parser = part)]
     threshold: f64,
-    /// Standard deviation of the goodput from session to session, such as 3%; unpaired sessions are judged
-    /// only with it
+    /// Standard deviation of the goodput between sessions, such as 3%; needed to judge sessions that are not
+    /// paired
     #[arg(long, value_name = "PART", value_parser = part)]
     between_sessions_sd: Option<f64>,
     /// Print the comparison as JSON
@@ -53,11 +53,9 @@ fn verdict(compared: &Compared) -> Result<()> {
     match compared.finding {
         Finding::Regression => Err(Error::answer_is_no("B is slower than A")),
         Finding::NotJudged => Err(Error::environment(
-            "A and B are not judged: nothing says how much sessions differ by themselves",
+            "A and B cannot be judged: it is not known how much sessions differ by themselves",
         )
-        .hint(
-            "make runs of both in turns and name their directories, or give --between-sessions-sd",
-        )),
+        .hint("run both in turns and name their directories, or give --between-sessions-sd")),
         Finding::Slower | Finding::NoDifference | Finding::Faster => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use crate::transfer::Flow;
 #[command(next_help_heading = "Connector")]
 pub(super) struct ConnectorFile {
     /// Part size, parts in flight, files in flight and ranges as `observe --save FILE` found them;
-    /// options that are given override it
+    /// options on the command line take precedence
     #[arg(long, value_name = "FILE")]
     connector: Option<PathBuf>,
 }
@@ -28,7 +28,7 @@ impl ConnectorFile {
             Error::environment(format!("cannot read {name}: {error}")).hint(saved)
         })?;
         let connector = Connector::read(&text).map_err(|error| {
-            Error::environment(format!("{name} describes no connector: {error}")).hint(saved)
+            Error::environment(format!("{name} does not describe a connector: {error}")).hint(saved)
         })?;
         let (manner, way) = match direction {
             Flow::Up => (connector.up, "uploads"),
@@ -40,7 +40,7 @@ impl ConnectorFile {
             }
         };
         let manner = manner.ok_or_else(|| {
-            Error::environment(format!("{name} says nothing of {way}"))
+            Error::environment(format!("{name} does not cover {way}"))
                 .hint("observe the connector in this direction, or leave out --connector")
         })?;
         Ok(Some(Followed { seen: connector.seen, manner }))

@@ -38,23 +38,23 @@ enum Verb {
     Tune(tune::Args),
     /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
     Run(run::Args),
-    /// Forecast a transfer: how long, how many DTNs, what does it cost, from results or a simulation.
+    /// Forecast a transfer from results or a simulation: time, number of DTNs, cost.
     Plan(plan::Args),
     /// Find out what a connector really does: part size, parts and files in flight.
     Observe(observe::Args),
-    /// Show saved runs as text, Markdown, HTML, CSV or JSON, or work their figures out again.
+    /// Show saved runs as text, Markdown, HTML, CSV or JSON, or recompute their figures.
     Report(report::Args),
-    /// Say whether B is slower than A (exit code 1), with an interval.
+    /// Test whether B is slower than A (exit code 1), with an interval.
     Compare(compare::Args),
-    /// Print the completions of a shell, made from the same definitions as the options.
+    /// Print completions for a shell.
     Completions(pages::Args),
-    /// Print the manual page of a verb, or of tidegate.
+    /// Print the manual page of tidegate or of a verb.
     Man(pages::ManArgs),
     /// Serve the embedded S3 gateway.
     Serve(serve::Args),
-    /// Say whether a target and this machine are fit for a run (exit code 1 if not); nothing stays of it.
+    /// Check whether a target and this machine are fit for a run (exit code 1 if not); leaves nothing behind.
     Check(check::Args),
-    /// Remove what runs that were killed left in a bucket, and nothing else.
+    /// Remove what killed runs left in a bucket, and nothing else.
     Clean(clean::Args),
 }
 

@@ -15,16 +15,15 @@ use crate::terminal;
 /// Options of `observe`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The request log of `tidegate serve --log FILE`, or s3://bucket/prefix to look at while a
-    /// transfer goes on there
+    /// Request log of `tidegate serve --log FILE`, or s3://bucket/prefix to watch during a transfer
     #[arg(value_name = "LOG|S3URL", value_parser = Unrepeated::<Source>::new())]
     source: Source,
     #[command(flatten)]
     endpoint: Endpoint,
-    /// Time between two looks at a bucket; its requests are at least 100 ms apart
+    /// Time between two looks at a bucket; requests are at least 100 ms apart
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time, help_heading = "Looks")]
     every: Duration,
-    /// Look for so long; otherwise until Ctrl-C
+    /// Time to watch a bucket [default: until Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = time, help_heading = "Looks")]
     duration: Option<Duration>,
     /// Write what was found to this file, for `tune --connector` and `run --connector`
@@ -33,7 +32,7 @@ pub(super) struct Args {
     /// Print the observation as JSON on standard output
     #[arg(long, help_heading = "Output")]
     json: bool,
-    /// No progress, only the result
+    /// Print no progress, only the result
     #[arg(long, short, help_heading = "Output")]
     quiet: bool,
 }
@@ -75,8 +74,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     };
     print(&observation, json)?;
     if observation.up.is_none() && observation.down.is_none() {
-        return Err(Error::answer_is_no("no file was seen to move").hint(
-            "start the transfer while it is observed; files sent in one request show in a request log only",
+        return Err(Error::answer_is_no("no file was seen moving").hint(
+            "start the transfer while observing; files sent in one request show only in a request log",
         ));
     }
     save.map_or(Ok(()), |file| write(&file, &observation))

@@ -93,14 +93,14 @@ pub(super) struct Endpoint {
     /// else https://gateway.storjshare.io]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// Profile of the AWS configuration files; otherwise the keys in the environment, or AWS_PROFILE
+    /// Profile of the AWS configuration files [default: the keys in the environment, else AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Signing region; Storj accepts any [default: AWS_REGION, AWS_DEFAULT_REGION, or that of the profile,
     /// else us-east-1]
     #[arg(long)]
     region: Option<String>,
-    /// Certificate authorities in PEM, beside those of the system [default: AWS_CA_BUNDLE, or ca_bundle of the
+    /// Certificate authorities (PEM) to trust besides those of the system [default: AWS_CA_BUNDLE, or ca_bundle of the
     /// profile]
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
@@ -116,7 +116,7 @@ pub(super) struct Endpoint {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Target")]
 pub(super) struct Scratch {
-    /// Objects that are not kept remove themselves after so long, even if this host is lost; `none`: never
+    /// Time after which scratch objects expire, even if this host is lost; `none` for never
     /// [default: 24h on Storj's hosted gateways, none elsewhere]
     #[arg(long, value_name = "TIME")]
     expire: Option<Expiry>,
@@ -132,14 +132,14 @@ impl Scratch {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Good neighbour")]
 pub(super) struct Neighbour {
-    /// Move at most so much, all connections and both ways together, such as 200MB/s
+    /// Limit on the rate of all connections and both directions together, such as 200MB/s
     #[arg(long, value_name = "RATE")]
     max_rate: Option<Rate>,
-    /// Begin at most so many requests a second; `tune` leaves out settings that would need more, and
-    /// without this option, on Storj's gateway, those that would need more than 100
+    /// Limit on requests per second; `tune` leaves out settings that would need more. On Storj's gateway it
+    /// leaves out those that would need more than 100 unless this option is given
     #[arg(long, value_name = "N", value_parser = requests_per_second)]
     pub(super) max_requests_per_second: Option<f64>,
-    /// What requests that are told to slow down (429, 503 SlowDown) teach the others
+    /// How requests slow down after a 429 or 503 SlowDown
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub(super) retry: RetryMode,
 }
@@ -155,7 +155,7 @@ impl Neighbour {
         let least = Rate(RATE_OF_STREAM_MIN * streams as f64);
         if self.max_rate.is_some_and(|rate| rate < least) {
             return Err(Error::environment(format!(
-                "--max-rate is too little for {streams} streams: each would wait for minutes"
+                "--max-rate is too low for {streams} streams: each would wait for minutes"
             ))
             .hint(format!("give {least} or more, or lower the concurrency")));
         }
@@ -174,7 +174,7 @@ const RATE_OF_STREAM_MIN: f64 = 11_000.0;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Simulation")]
 pub(super) struct Simulate {
-    /// Send nothing: simulate Storj and the link to it, by a preset or a file as for `serve --model`
+    /// Send nothing and simulate Storj and the link to it: a preset, or a file as for `serve --model`
     /// [default: hosted-10g-near]
     #[arg(
         long, value_name = "PRESET|FILE", num_args = 0..=1, default_missing_value = DEFAULT_SCENARIO,
@@ -209,7 +209,7 @@ pub(super) struct Dataset {
     /// Named synthetic dataset: esnet-5MB, esnet-5GB, esnet-50GB, esnet-500GB, climate, genomics, cryo-em, detector, many-small, equal
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub(super) dataset: Option<String>,
-    /// Bytes of the synthetic dataset in all, such as 10GB
+    /// Total size of the synthetic dataset, such as 10GB
     #[arg(long, conflicts_with = "from")]
     size: Option<ByteSize>,
     /// Number of files of the synthetic dataset
@@ -218,7 +218,7 @@ pub(super) struct Dataset {
     /// Upload the files below this directory instead
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// What becomes of symbolic links below --from, in the words of a Globus transfer
+    /// What to do with symbolic links below --from, in the terms of a Globus transfer
     #[arg(long, value_enum, value_name = "HOW", default_value_t, requires = "from")]
     recursive_symlinks: Symlinks,
 }
@@ -230,13 +230,13 @@ pub(super) struct Output {
     /// Print the result document as JSON on standard output
     #[arg(long)]
     json: bool,
-    /// Directory below which each run gets its own
+    /// Directory below which each run gets a directory of its own
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub(super) results: PathBuf,
     /// Write each attempt to trial-NNN-attempts.csv.gz; a million of them take 80 MB of memory
     #[arg(long)]
     pub(super) attempts: bool,
-    /// No progress, only the result
+    /// Print no progress, only the result
     #[arg(long, short)]
     quiet: bool,
 }

@@ -11,14 +11,14 @@ use crate::terminal;
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// For which shell
+    /// Shell to print completions for
     shell: Shell,
 }
 
 /// Options of `man`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ManArgs {
-    /// Of which verb; without it the page of tidegate
+    /// Verb whose page is printed; without it the page of tidegate
     verb: Option<String>,
 }
 

@@ -141,7 +141,7 @@ impl Args {
             (None, Some(scenario)) if documents.is_empty() => Some(scenario),
             (None, Some(_)) => return Ok(None),
             (None, None) if documents.is_empty() => {
-                return Err(Error::environment("a plan needs results to rest on").hint(
+                return Err(Error::environment("a plan needs measurements").hint(
                     "name runs, or measure with --measure TARGET, or --simulate hosted-10g-near",
                 ));
             }

@@ -16,7 +16,7 @@ pub(super) struct Args {
     /// Directories of runs or plans, or their result.json or plan.json
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// What the report is written in
+    /// Format of the report
     #[arg(long, short, value_enum, default_value_t)]
     format: Format,
     /// Write the report to this file instead of standard output
@@ -25,8 +25,8 @@ pub(super) struct Args {
     /// Also write the charts of a run into this directory, as SVG, PNG and CSV
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
-    /// Instead of a report work out every figure and interval again from the records, and say whether
-    /// they agree (exit code 1 if not)
+    /// Recompute every figure and interval from the raw records and print whether they agree (exit code 1 if
+    /// not), instead of a report
     #[arg(long, conflicts_with_all = ["format", "output", "charts"])]
     recompute: bool,
 }
@@ -54,12 +54,11 @@ pub(super) fn run(args: Args) -> Result<()> {
 /// A plan is one document, and its page one page.
 fn report_plans(args: &Args, runs: &[Saved], plans: &[Plan]) -> Result<()> {
     let ([plan], []) = (plans, runs) else {
-        return Err(
-            Error::environment("a plan is reported by itself").hint("name one plan, or runs only")
-        );
+        return Err(Error::environment("a plan cannot be reported together with other runs")
+            .hint("name one plan, or runs only"));
     };
     if args.recompute {
-        return Err(Error::environment("a plan has no records to work it out from")
+        return Err(Error::environment("a plan has no raw records to recompute it from")
             .hint("make it again from its runs: tidegate plan RUN..."));
     }
     if let Some(directory) = &args.charts {
@@ -88,8 +87,8 @@ fn recompute(runs: &[Saved]) -> Result<()> {
     }
     match agree {
         true => Ok(()),
-        false => Err(Error::answer_is_no("not every figure follows from the records")
-            .hint("the result or a record was altered, or another version worked it out")),
+        false => Err(Error::answer_is_no("some figures do not follow from the records")
+            .hint("the result or a record was altered, or another version computed it")),
     }
 }
 

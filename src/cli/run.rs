@@ -47,13 +47,13 @@ pub(super) struct Args {
     /// Which way the data goes
     #[arg(long, value_enum, default_value = "up", help_heading = "Transfer")]
     direction: Direction,
-    /// Of a mixed run, files up and files down, such as 70:30 [default: 50:50]
+    /// Files up and files down in a mixed run, such as 70:30 [default: 50:50]
     #[arg(long, value_name = "UP:DOWN", help_heading = "Load")]
     mix: Option<Mix>,
-    /// Bytes of a multipart part, and of a range with --get ranged [default: 64MiB]
+    /// Size of a multipart part, and of a range with --get ranged [default: 64MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Transfer")]
     part_size: Option<ByteSize>,
-    /// Files in flight, Globus's concurrency [default: 4]
+    /// Files in flight: Globus's concurrency [default: 4]
     #[arg(long, short = 'c', value_name = "N", help_heading = "Transfer")]
     concurrency: Option<u32>,
     /// Parts of one file in flight; an in-order connector has 1 [default: 1]
@@ -67,46 +67,46 @@ pub(super) struct Args {
     /// Move files round and round for this long, instead of the dataset once
     #[arg(long = "for", value_name = "TIME", value_parser = time, group = "stop", help_heading = "Load")]
     duration: Option<Duration>,
-    /// Move files round and round until this many have begun, and those to their end
+    /// Move files round and round until this many have begun, and finish those
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), group = "stop", help_heading = "Load")]
     stop_after_objects: Option<u64>,
-    /// Move files round and round until this many bytes of them have begun, and those to their end
+    /// Move files round and round until this many bytes have begun, and finish those files
     #[arg(long, value_name = "SIZE", group = "stop", help_heading = "Load")]
     stop_after_bytes: Option<ByteSize>,
-    /// Move files round and round until the last TIME of it was stable; at most --for, or 10 minutes
+    /// Move files round and round until the rate was stable for TIME; at most --for, or 10 minutes
     /// [default TIME: 10s]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = time, group = "stop", help_heading = "Load")]
     stop_when_stable: Option<Duration>,
-    /// Least warm-up before that time begins
+    /// Warm-up before the measured time, at least
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time, requires = "stop", help_heading = "Load")]
     warm_up: Duration,
-    /// Let files arrive at times of their own, constant:RATE or poisson:RATE in files per second,
-    /// instead of when the one before is done (open loop)
+    /// Start files at a rate of constant:RATE or poisson:RATE files per second, instead of one whenever
+    /// another ends (open loop)
     #[arg(long, value_name = "RATE", help_heading = "Load")]
     arrivals: Option<Arrivals>,
-    /// Compare each object with its source, read back after an upload (the default with --from), or an
-    /// object that exists with its ETag
+    /// Verify each object: read it back after an upload and compare it with its source (the default with
+    /// --from), or compare an existing object with its ETag
     #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
     verify: bool,
-    /// Do not compare objects with their source
+    /// Do not verify objects
     #[arg(long, help_heading = "Transfer")]
     no_verify: bool,
-    /// Bytes of the parts in which existing objects were uploaded, where the endpoint does not tell, as
-    /// Storj does not: --verify makes their ETags from them
+    /// Part size in which existing objects were uploaded, for --verify on endpoints that do not tell it, such
+    /// as Storj
     #[arg(long, value_name = "SIZE", requires = "verify", help_heading = "Transfer")]
     etag_part_size: Option<ByteSize>,
-    /// Leave the uploaded objects at TARGET, whose prefix must be empty; interrupted, a run deletes them
+    /// Leave the uploaded objects at TARGET, whose prefix must be empty; an interrupted run deletes them
     #[arg(long, help_heading = "Transfer")]
     keep: bool,
-    /// Write downloads into this directory, which is new or empty unless --resume is given; otherwise the bytes
-    /// are discarded
+    /// Write downloads into this directory, which must be new or empty unless --resume is given; by default
+    /// the bytes are discarded
     #[arg(long, value_name = "DIR", help_heading = "Transfer")]
     to: Option<PathBuf>,
-    /// Go on with a download that was cut off: files in DIR that have the sizes of their objects are taken as they
-    /// are, with --verify if they give their ETags; others are downloaded, and what is in the way fails
+    /// Continue an interrupted download: files in DIR that have the size of their object (with --verify: its
+    /// ETag) are kept, missing ones are downloaded, and different ones fail
     #[arg(long, requires = "to", help_heading = "Transfer")]
     resume: bool,
-    /// Seed of all that is drawn [default: 1 with --simulate, otherwise another each time]
+    /// Seed of all random choices [default: 1 with --simulate, otherwise a new one each time]
     #[arg(long, value_name = "N", help_heading = "Load")]
     seed: Option<u64>,
     #[command(flatten)]

@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: Domain,
 
-    /// Speak TLS with this certificate (PEM, with those between it and its authority).
+    /// Serve TLS with this certificate chain (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
@@ -44,15 +44,15 @@ pub struct Args {
     #[arg(long, value_name = "HOST:PORT")]
     stats: Option<SocketAddr>,
 
-    /// How long requests under way may take to finish when the gateway is told to stop.
+    /// Time that requests under way get to finish when the gateway is told to stop.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     finish_within: Duration,
 
-    /// What becomes of the bytes: `discard`, `memory`, or a directory that keeps them.
+    /// Where to keep the bytes: `discard`, `memory`, or a directory.
     #[arg(long, value_name = "WHERE", default_value = "memory")]
     retain: Retain,
 
-    /// A bucket that exists; repeat for more. Without any, every bucket exists.
+    /// Bucket that exists; can be repeated. Without it every bucket exists.
     #[arg(long = "bucket", value_name = "NAME")]
     buckets: Vec<String>,
 
@@ -64,8 +64,8 @@ pub struct Args {
     #[arg(long)]
     too_few_nodes: bool,
 
-    /// Write a line of JSON for each request to this file, a new or an empty one; `tidegate observe FILE` sums them
-    /// up.
+    /// Write a line of JSON for each request to this file, which must be new or empty; `tidegate observe FILE`
+    /// summarises it.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
@@ -73,8 +73,8 @@ pub struct Args {
     #[arg(long, value_name = "URL", value_parser = Unrepeated::<Upstream>::new(), conflicts_with_all = ["retain", "buckets", "seed", "too_few_nodes"])]
     upstream: Option<Upstream>,
 
-    /// Who is refused for asking too much: as at `storj`, `none`, or as a TOML file says. Without
-    /// this it is `storj`, but `none` in front of another server, which has limits of its own.
+    /// Limits on requests: `storj` for the published ones, `none`, or a TOML file. The default is `storj`,
+    /// but `none` in front of another server, which has limits of its own.
     #[arg(long, value_name = "LIMITS")]
     limits: Option<String>,
 
@@ -100,19 +100,19 @@ struct LinkArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     round_trip: Option<Duration>,
 
-    /// What one connection carries, each way, e.g. 100MB/s.
+    /// Rate of one connection, in each direction, e.g. 100MB/s.
     #[arg(long, value_name = "RATE")]
     connection_rate: Option<Rate>,
 
-    /// What all connections carry together, each way, e.g. 1GB/s.
+    /// Rate of all connections together, in each direction, e.g. 1GB/s.
     #[arg(long, value_name = "RATE")]
     shared_rate: Option<Rate>,
 
-    /// What each part costs once, e.g. 50ms.
+    /// Time that each part costs once, e.g. 50ms.
     #[arg(long, value_name = "TIME", value_parser = time)]
     part_overhead: Option<Duration>,
 
-    /// What each segment of a part after the first costs, e.g. 50ms.
+    /// Time that each further segment of a part costs, e.g. 50ms.
     #[arg(long, value_name = "TIME", value_parser = time)]
     segment_overhead: Option<Duration>,
 
@@ -161,7 +161,7 @@ pub(super) fn read_limits(name: &str) -> Result<Limits> {
     })?;
     toml::from_str(&text).map_err(|error| {
         Error::environment(format!("the limits {name} are not valid: {error}"))
-            .hint("mend the file: its names are those of the README, such as calls_per_second")
+            .hint("correct the file: docs/gateway.md lists its names, such as calls_per_second")
     })
 }
 

@@ -22,11 +22,12 @@ use crate::units::{ByteSize, Rate};
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
 
-/// Times of a demonstration on the embedded gateway.
+/// Times of a demonstration on the embedded gateway. A window that holds seven parts of a stream varies by which
+/// pauses between parts fall into it a third as much as one of two: fewer such trials show more.
 const DEMONSTRATION: Times = Times {
     budget: Duration::from_secs(55),
     warm_up: Duration::from_millis(300),
-    window: Duration::from_secs(1),
+    window: Duration::from_millis(3500),
     soak: Duration::from_secs(8),
 };
 
@@ -86,7 +87,7 @@ impl Directions {
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) target: Target,
-    /// Which way to tune; `both` searches one after the other, and also finds one concurrency for both,
+    /// Direction to tune; `both` searches one after the other and also finds one concurrency for both,
     /// as GCS has only one
     #[arg(long, value_enum, default_value = "up", help_heading = "Search")]
     direction: Directions,
@@ -98,28 +99,29 @@ pub(super) struct Args {
     /// project, or what this machine has memory and open files for]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     max_concurrency: Option<u32>,
-    /// Share of the attempts that may be told to slow down (429), such as 5%
+    /// Highest share of the attempts that may be told to slow down (429), such as 5%
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share, help_heading = "Search")]
     max_refused: f64,
     /// Parts of one file in flight to try; an in-order connector has 1 [default: 1]
     #[arg(long, value_name = "K,...", value_delimiter = ',', value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     parts_in_flight: Vec<u32>,
     /// Memory for the parts in flight (streams x part size) of a program that holds each part whole,
-    /// as rclone does; without it no settings are left out for that
+    /// as rclone does; by default no settings are left out for lack of memory
     #[arg(long, value_name = "SIZE", help_heading = "Search")]
     memory: Option<ByteSize>,
-    /// Concurrency that is set now, to compare with [default: 2, GCS's normal]
+    /// Concurrency that is set now, which the recommendation is compared with [default: 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
     #[command(flatten)]
     pub(super) budgets: Budgets,
-    /// Warm-up of a trial [default: 2s; 300ms without TARGET]
+    /// Warm-up before each trial [default: 2s; 300ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     warm_up: Option<Duration>,
-    /// Measured time of a trial in a block; steps on the way have half of it [default: 5s; 1s without TARGET]
+    /// Measured time of a trial in a block; a step on the way to the knee has half of it
+    /// [default: 5s; 3500ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     window: Option<Duration>,
-    /// Least time for which the choice is held before it is recommended [default: 60s; 8s without TARGET]
+    /// Time for which the choice is held before it is recommended, at least [default: 60s; 8s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
     soak: Option<Duration>,
     /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
@@ -131,9 +133,9 @@ pub(super) struct Args {
     get: Option<GetMode>,
     #[command(flatten)]
     connector: ConnectorFile,
-    /// Go on with a run that was cut off: its directory, its result.json, or its name below --results.
-    /// Its options hold, and its saved trials stay as they are. Where it goes, what it uploads and what it may
-    /// spend is to be given again, or confirmed
+    /// Continue an interrupted run: its directory, its result.json, or its name below --results.
+    /// Its options apply and its saved trials are kept. Target, sources and caps must be given again
+    /// or confirmed
     #[arg(long, value_name = "RUN", help_heading = "Search")]
     pub(super) resume: Option<PathBuf>,
     /// Seed of the order of the trials
@@ -147,14 +149,14 @@ pub(super) struct Args {
     simulate: Simulate,
     #[command(flatten)]
     dataset: Dataset,
-    /// Download these objects and write nothing: keys that may read and list are enough
+    /// Download these existing objects and write nothing; keys that may read and list suffice
     #[arg(
         long, value_name = "s3://BUCKET/PREFIX/", help_heading = "Dataset",
         value_parser = options::Unrepeated::<TargetUrl>::new(),
         conflicts_with_all = ["target", "model", "simulate", "dataset", "size", "files", "from", "stored_part_size"]
     )]
     objects: Option<TargetUrl>,
-    /// Parts of the objects that are prepared for downloads [default: as the current settings store them]
+    /// Part size of the objects that are uploaded for downloads [default: that of the current settings]
     #[arg(long, value_name = "SIZE", help_heading = "Dataset")]
     stored_part_size: Option<ByteSize>,
     #[command(flatten)]
@@ -167,24 +169,24 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Budget")]
 pub(super) struct Budgets {
-    /// Time for preparation and trials, such as 10m; a trial that has begun is not cut, so that the last may
+    /// Time for preparation and trials, such as 10m; a trial that has begun is finished, so the last one may
     /// end later [default: 10m for each direction; 55s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time)]
     budget: Option<Duration>,
-    /// Bytes that may be moved, both ways together: a trial stops before they are exceeded
+    /// Most bytes to move, both directions together: a trial stops before this is exceeded
     /// [default: 1TB at an endpoint, without --yes]
     #[arg(long, value_name = "SIZE")]
     max_bytes: Option<ByteSize>,
-    /// Money that may be spent, such as 5USD, likewise [default: 10USD at an endpoint, without --yes]
+    /// Most money to spend, such as 5USD, likewise [default: 10USD at an endpoint, without --yes]
     #[arg(long, value_name = "AMOUNT")]
     max_cost: Option<Usd>,
-    /// What things cost: a tier of Storj (standard, advanced, legacy), or a file in TOML
+    /// Prices: a tier of Storj (standard, advanced, legacy), or a TOML file
     #[arg(long, value_name = "TIER|FILE", default_value = "standard")]
     prices: String,
-    /// Rate of all streams together that you expect, such as 1GB/s, for what is said before it begins
+    /// Rate that you expect of all streams together, such as 1GB/s, for the estimate before the search
     #[arg(long, value_name = "RATE")]
     expected_rate: Option<Rate>,
-    /// Only say what would be spent and what that could show
+    /// Only print what would be spent and what that could show
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
     /// Allow more than 1 TB or 10 USD; with --resume, confirm what only the run's file says
@@ -212,7 +214,7 @@ struct Gcs {
     /// Part size of the S3 connector, if you know it
     #[arg(long, value_name = "SIZE")]
     connector_part_size: Option<ByteSize>,
-    /// Cores of the DTN: caps the number that is printed
+    /// Cores of the DTN; caps the concurrency in the command
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     dtn_cores: Option<u32>,
     /// Preferred concurrency of the other endpoint
@@ -221,10 +223,10 @@ struct Gcs {
     /// Highest concurrency of the other endpoint
     #[arg(long, value_name = "N", requires = "peer_preferred")]
     peer_max: Option<u32>,
-    /// Preferred parallelism as it is now [default: 4, GCS's normal]
+    /// Preferred parallelism to set in the command [default: 4, GCS's normal]
     #[arg(long, value_name = "N", requires = "max_parallelism")]
     preferred_parallelism: Option<u32>,
-    /// Highest parallelism as it is now [default: 8, GCS's normal]
+    /// Highest parallelism to set in the command [default: 8, GCS's normal]
     #[arg(long, value_name = "N", requires = "preferred_parallelism")]
     max_parallelism: Option<u32>,
 }
@@ -273,8 +275,10 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     let soak = args.soak.unwrap_or(times.soak);
     if soak < SOAK_MIN {
-        return Err(Error::environment("a soak of less than 5 seconds fixes no interval")
-            .hint("give --soak 60s, or 5s at the least"));
+        return Err(Error::environment(
+            "a soak of less than 5 seconds is too short for an interval",
+        )
+        .hint("give --soak 60s, or 5s at the least"));
     }
     let connector = args.connector.read(args.direction.flow())?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();

@@ -207,7 +207,8 @@ fn not_examined(error: &io::Error) -> String {
 }
 
 fn nothing_to_move(root: &Path, scan: &Scan) -> Error {
-    let error = Error::environment(format!("`{}` holds no file that can be moved", root.display()));
+    let error =
+        Error::environment(format!("`{}` contains no file that can be moved", root.display()));
     match scan.skipped.as_slice() {
         [] if scan.links_ignored > 0 => error.hint(format!(
             "its {} symbolic links are ignored, as Globus does; --recursive-symlinks copy follows them",
@@ -366,7 +367,7 @@ mod tests {
         let root = TempDir::new().expect("a directory can be made");
         fs::create_dir(root.path().join("empty")).expect("a directory can be made");
         let error = ignoring(root.path()).expect_err("there is no file").to_string();
-        assert!(error.contains("holds no file") && error.contains("hint"), "{error}");
+        assert!(error.contains("contains no file") && error.contains("hint"), "{error}");
 
         symlink("nowhere", root.path().join("dangling")).expect("a link can be made");
         let error = ignoring(root.path()).expect_err("there is no file").to_string();

@@ -46,7 +46,7 @@ impl Synthetic {
         let profile = Profile::named(name).ok_or_else(|| unknown(name))?;
         if scale.files == Some(0) || scale.size == Some(ByteSize(0)) {
             return Err(Error::environment(format!(
-                "a dataset `{name}` of nothing cannot be moved"
+                "the dataset `{name}` is empty: nothing can be moved"
             ))
             .hint("ask for at least one file and one byte"));
         }
@@ -72,7 +72,7 @@ impl Synthetic {
         let files = sizes.len() as u64;
         match sizes.iter().try_fold(0_u64, |sum, size| sum.checked_add(*size)) {
             None => Err(too_large(files)),
-            Some(0) => Err(Error::environment("a dataset of nothing cannot be moved")
+            Some(0) => Err(Error::environment("the dataset is empty: nothing can be moved")
                 .hint("ask for at least one file and one byte")),
             Some(bytes) => {
                 let profile = Profile::named("equal").expect("it is among the profiles");
@@ -170,7 +170,7 @@ fn total(cycle: &[u64], files: u64) -> Option<u64> {
 
 fn unknown(name: &str) -> Error {
     let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
-    Error::environment(format!("there is no dataset profile `{name}`"))
+    Error::environment(format!("there is no dataset named `{name}`"))
         .hint(format!("choose one of: {}", names.join(", ")))
 }
 
@@ -221,7 +221,7 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_names_there_are() {
         let error =
             Synthetic::new("esnet", Scale::default()).expect_err("there is none").to_string();
-        assert!(error.contains("no dataset profile `esnet`"), "{error}");
+        assert!(error.contains("no dataset named `esnet`"), "{error}");
         assert!(PROFILES.iter().all(|profile| error.contains(profile.name)), "{error}");
     }
 

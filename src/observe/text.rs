@@ -22,7 +22,7 @@ pub fn text(observation: &Observation) -> String {
         }
     }
     if observation.up.is_none() && observation.down.is_none() {
-        lines.add("files", "none was seen to move");
+        lines.add("files", "none was seen moving");
     }
     if let Some(client) = &observation.client {
         add_client(&mut lines, client);

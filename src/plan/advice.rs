@@ -176,7 +176,7 @@ pub fn limit(limit: Limit) -> &'static str {
         Limit::SharedLink => "the link that all DTNs share",
         Limit::Calls => "the project's limit of calls to Storj's satellite",
         Limit::Transfers => "the project's limit of uploads and downloads at a time",
-        Limit::Tail => "the last and largest files, while other movers have none left",
+        Limit::Tail => "the last and largest files, while other workers have none left",
         Limit::Verification => "reading everything back",
     }
 }

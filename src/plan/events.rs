@@ -45,7 +45,7 @@ pub fn events(text: &str) -> Result<Vec<Event>> {
         data: Vec<Listed>,
     }
     let events: Events = serde_json::from_str(text).map_err(|error| {
-        Error::environment(format!("this is no list of a Globus task's events: {error}"))
+        Error::environment(format!("this is not a list of a Globus task's events: {error}"))
             .hint("save what `globus task event-list TASK_ID -F json` prints")
     })?;
     let event = |Listed { code, is_error, time }| Event {
@@ -132,7 +132,7 @@ mod tests {
     fn what_is_no_list_of_events_is_refused_in_a_sentence() {
         for bad in ["", "[]", "{}", r#"{"DATA":[{"is_error":true}]}"#] {
             let error = events(bad).unwrap_err().to_string();
-            assert!(error.contains("no list") && error.contains("hint: "), "{error}");
+            assert!(error.contains("not a list") && error.contains("hint: "), "{error}");
         }
     }
 }

@@ -134,7 +134,7 @@ fn observation(
         return Err("it was throttled, or failed too often");
     }
     if lost_share(trial) > LOST_MAX {
-        return Err("it was told to slow down, and the movers waited for that");
+        return Err("it was told to slow down, and its workers waited for that");
     }
     let ranged = document.scenario.get("get").and_then(|get| get.as_str()) == Some("ranged");
     let manner = Manner { direction, settings: trial.settings, ranged };

@@ -40,7 +40,7 @@ impl Iperf3 {
     /// If it is none or not a single one, its test failed, or did not send TCP.
     pub fn read(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            Error::environment(format!("this is no test of iperf3: {why}"))
+            Error::environment(format!("this is not the output of an iperf3 test: {why}"))
                 .hint("make one with `iperf3 --client HOST --json`, between the two DTNs")
         };
         let test = one_test(text).map_err(|why| wrong(&why))?;
@@ -249,7 +249,10 @@ mod tests {
     fn what_is_no_test_is_refused_in_a_sentence() {
         for bad in ["", "{}", "[]", r#"{"error":"unable to connect"}"#] {
             let error = Iperf3::read(bad).unwrap_err().to_string();
-            assert!(error.contains("no test of iperf3") && error.contains("hint: "), "{error}");
+            assert!(
+                error.contains("not the output of an iperf3 test") && error.contains("hint: "),
+                "{error}"
+            );
         }
     }
 }

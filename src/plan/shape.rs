@@ -185,7 +185,7 @@ impl Sizes {
 
     fn shape(self) -> Result<Shape> {
         if self.0.is_empty() {
-            return Err(Error::environment("a dataset without files needs no plan")
+            return Err(Error::environment("the dataset has no files to plan for")
                 .hint("name a profile, a directory or a manifest with files in it"));
         }
         let class = |Bundle { files, bytes }| Class {

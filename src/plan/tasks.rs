@@ -100,7 +100,7 @@ impl Task {
     /// If it is something else, or the task did not succeed.
     pub fn read(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            Error::environment(format!("this is no Globus task to learn from: {why}")).hint(
+            Error::environment(format!("this Globus task cannot be used: {why}")).hint(
                 "save what `globus task show TASK_ID -F json` prints, of a transfer that succeeded",
             )
         };

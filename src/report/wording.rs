@@ -24,21 +24,19 @@ pub const DEMONSTRATION: &str =
     "A demonstration on a modelled link on this machine, not a measurement of Storj.";
 
 /// Of simulated time.
-const SIMULATION: &str =
-    "A simulation: nothing was sent. It is as good as its model, whose assumptions are listed.";
+const SIMULATION: &str = "A simulation: nothing was sent. It is only as good as its model, whose assumptions are listed.";
 
 /// Instead of a picture.
-pub const NOTHING_FINISHED: &str = "There is nothing to show: no trial was finished.";
+pub const NOTHING_FINISHED: &str = "Nothing to show: no trial finished.";
 
 /// Instead of a picture of requests.
-pub const NOTHING_MOVED: &str =
-    "There is nothing to show: no request that moves data was timed in a trial.";
+pub const NOTHING_MOVED: &str = "Nothing to show: no request with data was timed in a trial.";
 
 /// What times of requests lack where these were let go at the end of a window.
 pub fn let_go<'a>(mut trials: impl Iterator<Item = &'a Trial>) -> &'static str {
     match trials.any(|trial| trial.under_way > 0) {
         true => {
-            " Requests that were let go when a window closed are not counted: times near its length look short."
+            " Requests still running when a window closed are not counted, so times near its length look too short."
         }
         false => "",
     }
@@ -272,7 +270,7 @@ pub fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Indistinguishable => "indistinguishable",
         Verdict::NotSteady => "not steady",
         Verdict::Limited => "limited",
-        Verdict::StillRising => "still rising at the most that was allowed",
+        Verdict::StillRising => "still rising at the highest number allowed",
     }
 }
 

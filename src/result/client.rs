@@ -44,7 +44,7 @@ pub struct ClientUse {
 /// One thread in the window of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThreadUse {
-    /// Its name; those that move data are called `movers-0` and so on.
+    /// Its name; those that move data are called `workers-0` and so on.
     pub name: String,
     /// Share of the window in which it was on a processor.
     #[serde(deserialize_with = "super::number::from_zero")]

@@ -359,7 +359,7 @@ impl Bucket {
             return sentence.hint(format!("the endpoint asks to wait for {wait}: try again then"));
         }
         let hint = match (error.code.as_deref(), error.class) {
-            (Some("NoSuchBucket"), _) => "create the bucket first, or mend its name",
+            (Some("NoSuchBucket"), _) => "create the bucket first, or correct its name",
             (Some("SignatureDoesNotMatch"), _) => {
                 "see that AWS_SECRET_ACCESS_KEY, or that of the profile, belongs to this access key"
             }

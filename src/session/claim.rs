@@ -174,7 +174,7 @@ impl<'a> Claim<'a> {
         match left.sentence() {
             None => Ok(()),
             Some(sentence) => Err(Error::environment(sentence)
-                .hint("see whose they are; delete what nobody needs by hand")),
+                .hint("find out whose they are, and delete by hand what nobody needs")),
         }
     }
 

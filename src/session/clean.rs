@@ -228,7 +228,7 @@ pub(super) async fn remove_leftover(
     match remove(bucket, &found, written).await? {
         None => Ok(Some(Lifetime::of(&found.marker, written, &found.prefix))),
         Some(sentence) => Err(Error::environment(sentence)
-            .hint("see whose they are, delete what nobody needs, and resume the run again")),
+            .hint("find out whose they are, delete what nobody needs, and resume the run again")),
     }
 }
 

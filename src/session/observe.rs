@@ -110,7 +110,7 @@ pub fn observe_log(log: &Path) -> Result<Observation> {
         && let Some(Line { number, text, is_ended: true }) = lines.next().map_err(unreadable)?
     {
         requests.push(serde_json::from_str::<LoggedRequest>(text).map_err(|error| {
-            Error::environment(format!("line {number} of {name} is no logged request: {error}"))
+            Error::environment(format!("line {number} of {name} is not a logged request: {error}"))
                 .hint("logs are written by `tidegate serve --log FILE`")
         })?);
     }

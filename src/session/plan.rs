@@ -151,7 +151,7 @@ fn series(settings: Settings, number: u32) -> Result<Vec<Dataset>> {
         .into_iter()
         .try_fold(settings.part_size_bytes, u64::checked_mul)
         .ok_or_else(|| {
-            let message = format!("{movers} files in flight are too many to measure with");
+            let message = format!("{movers} files in flight are too many to measure");
             Error::environment(message).hint("choose a lower --concurrency")
         })?;
     let of = |name: &str, files: u64| {

@@ -86,7 +86,7 @@ impl Progress {
     fn tell_wait(&mut self, asked: Duration) {
         if asked >= WAIT_TOLD && asked > self.told_wait {
             self.told_wait = asked;
-            self.note(&format!("the endpoint asks to wait for {}: movers wait", duration(asked)));
+            self.note(&format!("the endpoint asks to wait for {}: workers wait", duration(asked)));
         }
     }
 

@@ -165,7 +165,7 @@ fn start_threads(seats: impl Iterator<Item = Seat>, connection: &Connection) -> 
     let mut handles = Vec::new();
     for seat in seats {
         let (done_sender, connection) = (done_sender.clone(), connection.clone());
-        let builder = std::thread::Builder::new().name(format!("movers-{}", seat.number));
+        let builder = std::thread::Builder::new().name(format!("workers-{}", seat.number));
         let work = move || {
             let report = seat.work_on_a_thread(&connection);
             let thread = measure::this_thread();

@@ -97,7 +97,7 @@ fn by_answers(seen: &Observed) -> Verdict {
     }
     if seen.paced_share > PACED_SHARE {
         let evidence = format!(
-            "{} of {} attempts were told to slow down, and requests waited {} of the movers' time for the pace that this has taught",
+            "{} of {} attempts were told to slow down, and workers then spent {} of their time waiting to keep the pace",
             seen.throttled,
             seen.attempts,
             percent(seen.paced_share)
@@ -110,11 +110,11 @@ fn by_answers(seen: &Observed) -> Verdict {
 
 fn by_nothing_to_do(seen: &Observed) -> Verdict {
     let why = if seen.payload_bytes == 0 {
-        "no request with payload got anywhere"
+        "no request with data succeeded"
     } else if seen.arrivals_set_the_rate {
-        "files arrived more slowly than they could be moved: their arrivals set the rate"
+        "files arrived more slowly than they could be moved, so their arrivals set the rate"
     } else if seen.used.is_none() && !seen.simulated {
-        "there was no window that closed with all movers busy"
+        "there was no window in which all workers were busy to its end"
     } else {
         return None;
     };
@@ -135,7 +135,7 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
         Some(busiest) if wanted(busiest) > THREAD_SHARE => {
             let others = used.machine_busy_share.filter(|_| busiest.ready_share > 0.01);
             let others = others.map_or(String::new(), |share| {
-                format!(", of which all of this machine were {} busy", percent(share))
+                format!("; all processors of this machine together were {} busy", percent(share))
             });
             return Some((LimitedBy::ClientCpu, format!("{}{others}", busy(busiest))));
         }
@@ -148,7 +148,7 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
     }
     let waited = |share: f64, what: &str| {
         (share > WAITED_SHARE)
-            .then(|| format!("movers waited {} of the time for {what}", percent(share)))
+            .then(|| format!("workers waited {} of the time for {what}", percent(share)))
     };
     if let Some(evidence) = waited(used.source_waited_share, "the source") {
         return Some((LimitedBy::Source, evidence));
@@ -159,7 +159,7 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
     // Together they wanted more than one thread can have: one of them may be at its limit.
     if used.threads.is_empty() && used.processors > THREAD_SHARE {
         let evidence = format!(
-            "tidegate used {:.1} processors, and this system does not tell whether one of its {workers} threads was busy all the time",
+            "tidegate used {:.1} processors, and this system does not tell whether one of its {workers} threads was always busy",
             used.processors
         );
         return Some((LimitedBy::Unknown, evidence));
@@ -175,7 +175,7 @@ fn nothing_else(seen: &Observed) -> String {
         None => format!("tidegate used {:.1} processors", used.processors),
     }];
     facts.push(format!(
-        "movers waited {} for the source and {} for the destination",
+        "workers waited {} of the time for the source and {} for the destination",
         percent(used.source_waited_share),
         percent(used.destination_waited_share)
     ));
@@ -202,7 +202,7 @@ pub(super) fn warnings(seen: &Observed) -> Vec<String> {
     let mut warnings: Vec<String> = foreign
         .map(|interface| {
             format!(
-                "{} carried clearly more than this trial: others used the link at the same time",
+                "{} carried clearly more than this trial: something else used the link at the same time",
                 interface.name
             )
         })
@@ -303,7 +303,7 @@ mod tests {
     }
 
     fn thread(running_share: f64, ready_share: f64) -> ThreadUse {
-        ThreadUse { name: "movers-0".into(), running_share, ready_share }
+        ThreadUse { name: "workers-0".into(), running_share, ready_share }
     }
 
     fn interface(speed_bits_per_second: Option<u64>, sent_bytes_per_second: f64) -> InterfaceUse {
@@ -337,7 +337,7 @@ mod tests {
         let limit = judge(&calm());
         assert_eq!(limit.limited_by, OTHERWISE);
         let told =
-            ["movers-0) ran 20 %", "source", "eth0 carried 8 % of its 10 Gbit/s", "0 of 1000"];
+            ["workers-0) ran 20 %", "source", "eth0 carried 8 % of its 10 Gbit/s", "0 of 1000"];
         assert!(told.iter().all(|fact| limit.evidence.contains(fact)), "{}", limit.evidence);
     }
 
@@ -423,7 +423,7 @@ mod tests {
     fn what_cannot_be_known_stays_unknown() {
         let cases = [
             (Observed { payload_bytes: 0, ..calm() }, "no request"),
-            (Observed { used: None, ..calm() }, "no window that closed"),
+            (Observed { used: None, ..calm() }, "no window in which"),
             (Observed { arrivals_set_the_rate: true, ..calm() }, "arrivals set the rate"),
         ];
         for (seen, why) in cases {

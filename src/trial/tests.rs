@@ -164,7 +164,7 @@ fn a_load_that_is_over_within_the_warm_up_is_measured_from_its_start_and_says_so
     let stop = Stop { objects: Some(100), ..Stop::default() };
     let Trial { result, took, .. } = under(Flow::Down, timed(60 * SECOND, stop), 20);
     assert_eq!((result.objects, result.window.steady, result.window.start_s), (100, None, 0.0));
-    assert!(result.warnings[0].contains("over before"), "{:?}", result.warnings);
+    assert!(result.warnings[0].contains("ended before"), "{:?}", result.warnings);
     assert!(result.goodput_bytes_per_second > 0.5 * FULL);
     assert!(took < 60 * SECOND);
 }

@@ -173,7 +173,7 @@ impl Watch<'_> {
             if since_start(&control) > warm_up * WARM_UP_MAX {
                 let count = Live::get(under_way);
                 self.seen.warnings.push(format!(
-                    "the window opened although only {count} of {movers} movers had moved any data: measure longer"
+                    "the window opened when only {count} of {movers} workers had moved any data: measure longer"
                 ));
                 return;
             }
@@ -258,7 +258,7 @@ impl Watch<'_> {
         }
         if self.seen.closed <= self.seen.opened {
             self.seen.warnings.push(
-                "the load was over before all movers were warm: it was measured from its beginning, without percentiles".into(),
+                "the load ended before all workers were warmed up: it was measured from its beginning, without percentiles".into(),
             );
             (self.seen.opened, self.seen.rule) = (Duration::ZERO, Rule::TooShort);
             self.seen.closed = self.seen.closed.max(BIN);

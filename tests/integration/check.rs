@@ -149,7 +149,10 @@ fn what_is_wrong_is_named_with_what_to_do_and_the_rest_is_not_checked() {
     let (code, checks) = checked(&tidegate, &["s3://missing"]);
     assert_eq!(code, 1);
     assert_outcome(&checks, "bucket", "failed", "NoSuchBucket");
-    assert_eq!(named(&checks, "bucket")["next_step"], "create the bucket first, or mend its name");
+    assert_eq!(
+        named(&checks, "bucket")["next_step"],
+        "create the bucket first, or correct its name"
+    );
     assert_outcome(&checks, "write", "not_checked", "cannot be used");
     assert_outcome(&checks, "cores", "ok", "");
 
@@ -166,7 +169,7 @@ fn what_is_wrong_is_named_with_what_to_do_and_the_rest_is_not_checked() {
     assert_outcome(&checks, "addresses", "failed", "name.invalid");
 
     let without = tidegate.run_plain("check", &["s3://missing"]);
-    let next = "\n                          do: create the bucket first, or mend its name\n";
+    let next = "\n                          do: create the bucket first, or correct its name\n";
     assert!(without.stdout.contains(next), "{}", without.stdout);
     assert!(without.stderr.contains("1 check failed"), "{}", without.stderr);
 }

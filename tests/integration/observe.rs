@@ -271,11 +271,11 @@ fn what_cannot_be_observed_is_said_with_what_to_do() {
     for (verb, arguments, code, sentence) in [
         ("observe", &[text(&missing)][..], 2, "cannot read"),
         ("observe", &[text(other.path())], 2, "line 1 of"),
-        ("observe", &[text(empty.path())], 1, "no file was seen to move"),
+        ("observe", &[text(empty.path())], 1, "no file was seen moving"),
         ("observe", &["s3://"], 2, "s3://bucket/prefix"),
         ("run", &["--connector", text(&missing)], 2, "cannot read"),
-        ("run", &["--connector", text(other.path())], 2, "describes no connector"),
-        ("run", &down, 2, "says nothing of downloads"),
+        ("run", &["--connector", text(other.path())], 2, "does not describe a connector"),
+        ("run", &down, 2, "does not cover downloads"),
     ] {
         let finished = Tidegate::embedded().run_plain(verb, arguments);
         assert_eq!(finished.code, code, "{verb} {arguments:?}: {}", finished.stderr);

@@ -313,7 +313,7 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
     refused(&[], "needs results");
     refused(&["absent"], "is not a run");
     let huge = file("huge.csv", &format!("path,size_bytes\na,{0}\nb,{0}\n", u64::MAX));
-    refused(&[&simulate[..], &["--dataset", text(&huge)]].concat(), "no plan is made for so much");
+    refused(&[&simulate[..], &["--dataset", text(&huge)]].concat(), "too large to plan");
     let many = ["-c", "4000000000", "--tasks", "100", "--parts-in-flight", "4000000000"];
     refused(&[&simulate[..], &many].concat(), "more than the 2000 of which a plan is made");
     refused(
@@ -321,7 +321,10 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
         "more than the 100000",
     );
     refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "no Globus task");
-    refused(&[&simulate[..], &["--iperf3", text(&empty)]].concat(), "no test of iperf3");
+    refused(
+        &[&simulate[..], &["--iperf3", text(&empty)]].concat(),
+        "not the output of an iperf3 test",
+    );
     let grouped = file("grouped.csv", "path,size_bytes\na.nc,\"52,000,000\"\n");
     refused(&[&simulate[..], &["--dataset", text(&grouped)]].concat(), "line 2 of the manifest");
     let three = file("three.csv", "a.nc,1000,1700000000\n");

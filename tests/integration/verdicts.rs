@@ -88,7 +88,7 @@ fn a_slow_link_is_named_and_its_connections_are_told_of() {
 #[test]
 fn a_server_that_is_faster_than_this_program_limits_by_its_processor() {
     let trial = downloading(|_| Plan::OK, &["--warm-up", "300ms", "--concurrency", "32"]);
-    assert_limited(&trial, "client_cpu", "the busiest thread (movers-");
+    assert_limited(&trial, "client_cpu", "the busiest thread (workers-");
     assert!(trial["client"]["busiest_threads"][0]["running_share"].as_f64().unwrap() > 0.0);
 }
 
@@ -100,7 +100,7 @@ fn the_threads_of_a_whole_task_are_seen_though_they_have_ended() {
     let document = tidegate.json("run", &upload);
     let client = &document["trials"][0]["client"];
     let busiest = &client["busiest_threads"][0];
-    assert!(busiest["name"].as_str().unwrap().starts_with("movers-"), "{client:#}");
+    assert!(busiest["name"].as_str().unwrap().starts_with("workers-"), "{client:#}");
     // The movers did nearly all that the program did.
     let threads = client["busiest_threads"].as_array().unwrap();
     let running = threads.iter().map(|thread| thread["running_share"].as_f64().unwrap());

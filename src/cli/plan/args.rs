@@ -39,28 +39,28 @@ pub struct Args {
     /// Runs that the model is fitted to: directories of runs, or of results
     #[arg(value_name = "RESULT")]
     pub results_read: Vec<PathBuf>,
-    /// What is to be moved: a profile (as of `run`), a directory, or a manifest of rows `path,size_bytes`
+    /// What to move: a named dataset (as for `run`), a directory, or a manifest with rows `path,size_bytes`
     #[arg(long, value_name = "NAME|DIR|FILE", help_heading = "Question")]
     pub dataset: Option<String>,
-    /// Bytes of the dataset in all, such as 500TB; the mix of sizes stays
+    /// Total size of the dataset, such as 500TB; the mix of file sizes stays the same
     #[arg(long, help_heading = "Question")]
     pub size: Option<ByteSize>,
-    /// Number of files of a profile
+    /// Number of files of a named dataset
     #[arg(long, value_name = "N", help_heading = "Question")]
     pub files: Option<u64>,
     /// Which way the data goes
     #[arg(long, value_enum, default_value = "up", help_heading = "Question")]
     pub direction: Direction,
-    /// When it has to be done: how many DTNs does that take?
+    /// Time in which it has to be done: the plan says how many DTNs that takes
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Question")]
     pub deadline: Option<Duration>,
-    /// DTNs, one number or a range such as 1..8
+    /// Number of DTNs, or a range such as 1..8
     #[arg(long, value_name = "N|A..B", default_value = "1", help_heading = "Question")]
     pub nodes: Range,
-    /// Tasks of each DTN at a time, among which the dataset is divided
+    /// Tasks that each DTN runs at a time; the dataset is divided among them
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Question")]
     pub tasks: u32,
-    /// Everything is read back after it was uploaded, as Globus does by default
+    /// Read everything back after the upload, as Globus does by default
     #[arg(long, help_heading = "Question")]
     pub verify: bool,
     /// Bytes of a part [default: those recommended or measured]
@@ -75,29 +75,29 @@ pub struct Args {
     /// How objects are fetched
     #[arg(long, value_enum, default_value_t, help_heading = "Question")]
     pub get: GetMode,
-    /// What all DTNs share of the way to Storj, such as a site's uplink of 100Gbit/s
+    /// Capacity that all DTNs share on the way to Storj, such as a site's uplink of 100Gbit/s
     #[arg(long, value_name = "RATE", help_heading = "Question")]
     pub shared_link: Option<Rate>,
-    /// Limits of the project: as `storj` publishes them, `none`, or as a TOML file says [default: those of
+    /// Limits of the project: `storj` for the published ones, `none`, or a TOML file [default: those of
     /// the simulation, otherwise storj]
     #[arg(long, value_name = "LIMITS", help_heading = "Question")]
     pub limits: Option<String>,
     /// Prices: standard, advanced, legacy, or a file in TOML
     #[arg(long, value_name = "TIER|FILE", default_value = "standard", help_heading = "Question")]
     pub prices: String,
-    /// What Globus adds to each task [default: 5.9s, from published tasks of one small file]
+    /// Time that Globus adds to each task [default: 5.9s, from published tasks of one small file]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Globus")]
     pub globus_startup: Option<Duration>,
-    /// What Globus adds to each file of a mover [default: 0s; nobody publishes it]
+    /// Time that Globus adds to each file of a worker [default: 0s; no figure is published]
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Globus")]
     pub globus_per_file: Option<Duration>,
-    /// A real task to compare with: what `globus task show TASK_ID -F json` prints; repeat for more
+    /// Real task to compare with: the output of `globus task show TASK_ID -F json`; can be repeated
     #[arg(long, value_name = "FILE", help_heading = "Globus")]
     pub globus_task: Vec<PathBuf>,
-    /// Its events: what `globus task event-list TASK_ID -F json` prints
+    /// Its events: the output of `globus task event-list TASK_ID -F json`
     #[arg(long, value_name = "FILE", help_heading = "Globus")]
     pub globus_events: Vec<PathBuf>,
-    /// A test between the two DTNs: what `iperf3 --client HOST --json` prints
+    /// Test between the two DTNs: the output of `iperf3 --client HOST --json`
     #[arg(long, value_name = "FILE", help_heading = "Globus")]
     pub iperf3: Option<PathBuf>,
     /// Measure what a plan needs at this target, s3://bucket/prefix [default: the embedded gateway]
@@ -106,16 +106,16 @@ pub struct Args {
     /// Link of the embedded gateway (a preset, or TOML as for `serve --model`)
     #[arg(long, value_name = "FILE", requires = "measure", help_heading = "Measuring")]
     pub model: Option<PathBuf>,
-    /// Time for measuring; a series of tasks that has begun goes on to its end
+    /// Time for measuring; a series of tasks that has begun is finished
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = time, help_heading = "Measuring")]
     pub budget: Duration,
-    /// What requests that are told to slow down (429, 503 SlowDown) teach the others
+    /// How requests slow down after a 429 or 503 SlowDown
     #[arg(long, value_enum, value_name = "MODE", default_value_t, help_heading = "Measuring")]
     pub retry: RetryMode,
     #[command(flatten)]
     pub endpoint: Endpoint,
-    /// Simulate the question, by a preset or a file as for `serve --model`; without RESULT what the model is
-    /// fitted to is simulated as well
+    /// Simulate the transfer on a preset or a file as for `serve --model`; without RESULT the runs that the model is
+    /// fitted to are simulated as well
     #[arg(
         long,
         value_name = "PRESET|FILE",
@@ -123,22 +123,22 @@ pub struct Args {
         help_heading = "Simulation"
     )]
     pub simulate: Option<PathBuf>,
-    /// Simulations of each number of DTNs, each with a seed of its own
+    /// Simulations for each number of DTNs, each with its own seed
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Simulation")]
     pub seeds: u32,
-    /// First seed, and the order of measured tasks
+    /// Seed of the first simulation and of the order of measured tasks
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Simulation")]
     pub seed: u64,
-    /// What the plan is written in
+    /// Format of the plan
     #[arg(long, short, value_enum, default_value_t, help_heading = "Output")]
     pub format: Format,
     /// Print the plan as JSON (schema tidegate.plan/1), as --format json does
     #[arg(long, help_heading = "Output", conflicts_with = "format")]
     pub json: bool,
-    /// Directory below which the plan and what was measured get their own
+    /// Directory below which the plan and each measured run get a directory of their own
     #[arg(long, value_name = "DIR", default_value = "results", help_heading = "Output")]
     pub results: PathBuf,
-    /// No progress, only the plan
+    /// Print no progress, only the plan
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,
 }

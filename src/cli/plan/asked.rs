@@ -37,7 +37,7 @@ impl Args {
         let shape = self.named()?;
         if shape.bytes() > BYTES_MAX || shape.files() > FILES_MAX {
             let what = format!("{:.1e} files of {:.1e} bytes in all", shape.files(), shape.bytes());
-            return Err(Error::environment(format!("no plan is made for so much: {what}"))
+            return Err(Error::environment(format!("the transfer is too large to plan: {what}"))
                 .hint("a dataset has at most 1e15 files and 1e18 bytes (1 EB)"));
         }
         Ok(shape)
@@ -81,7 +81,7 @@ impl Args {
             Some(ByteSize(bytes)) if bytes > 0 && shape.bytes() > 0.0 => {
                 Ok(shape.scaled(bytes as f64 / shape.bytes()))
             }
-            _ => Err(Error::environment("a dataset without bytes needs no plan")
+            _ => Err(Error::environment("the dataset has no bytes to plan for")
                 .hint("name a dataset with bytes in it, or a --size above zero")),
         }
     }
@@ -165,7 +165,7 @@ impl Args {
 pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
     let bytes = outside::bytes(path, DOCUMENT_MAX).map_err(|error| unreadable(path, &error))?;
     let text = decoded(&bytes).ok_or_else(|| {
-        Error::environment(format!("{} is no text, neither UTF-8 nor UTF-16", path.display()))
+        Error::environment(format!("{} is not text in UTF-8 or UTF-16", path.display()))
             .hint("name another file, or save it as UTF-8")
     })?;
     parse(&text).map_err(|error| named(path, &error))

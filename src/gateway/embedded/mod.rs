@@ -141,7 +141,7 @@ impl Embedded {
         let contents = Contents::open(&embedding.retain, embedding.seed, &mut buckets)?;
         for name in names {
             if !BucketNames.validate_bucket_name(name) {
-                return Err(Error::environment(format!("`{name}` cannot be the name of a bucket"))
+                return Err(Error::environment(format!("`{name}` is not a valid bucket name"))
                     .hint("use 1 to 63 lower-case letters, digits, dots and hyphens"));
             }
             // It may exist in the directory already.

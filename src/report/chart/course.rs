@@ -26,7 +26,7 @@ pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
     let rates = run.bins(trial.id)?.map_or_else(Vec::new, |bins| rates(&bins));
     if rates.is_empty() {
         let caption = format!(
-            "There is nothing to show: the bytes over time of {which} are not beside the result."
+            "Nothing to show: the bytes over time of {which} are missing beside the result."
         );
         return Ok(Chart { title, caption, ..Chart::default() });
     }
@@ -110,6 +110,6 @@ mod tests {
         let document = samples::tune();
         let run = Saved { document: document.clone(), directory: "absent".into() };
         let chart = chart(&run, &Digest::of(&document)).unwrap();
-        assert!(chart.caption.contains("not beside the result"), "{}", chart.caption);
+        assert!(chart.caption.contains("missing beside the result"), "{}", chart.caption);
     }
 }

@@ -105,9 +105,7 @@ fn caption(shown: Option<Shown>, empty: bool) -> String {
     };
     let which = which(shown);
     if empty {
-        return format!(
-            "There is nothing to show: no request of {which} ended well in its window."
-        );
+        return format!("Nothing to show: no request of {which} succeeded in its window.");
     }
     format!(
         "Successful attempts of {which}, from an attempt's start to its last byte. The last \
@@ -162,6 +160,6 @@ mod tests {
         let document = samples::nothing_moved();
         let chart = chart(&Digest::of(&document));
         assert!(chart.series.is_empty());
-        assert!(chart.caption.starts_with("There is nothing to show"), "{}", chart.caption);
+        assert!(chart.caption.starts_with("Nothing to show"), "{}", chart.caption);
     }
 }

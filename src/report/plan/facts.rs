@@ -291,7 +291,7 @@ pub fn tasks_say(plan: &Plan) -> Vec<String> {
     said.push(match &tasks.own {
         None => "too few tasks, or of sizes too alike, to fit Globus's own startup and per-file time (6 tasks, sizes 10 times apart)".into(),
         Some(own) => format!(
-            "Globus's tasks by themselves: startup {:.1} s, a file {:.3} s (all movers together), {}; each task told by the others is missed by {:.0} % in the median, by bytes over the fastest rate {:.0} %: {}",
+            "Globus's tasks by themselves: startup {:.1} s, a file {:.3} s (all workers together), {}; each task told by the others is missed by {:.0} % in the median, by bytes over the fastest rate {:.0} %: {}",
             own.startup_s,
             own.per_file_s,
             Rate(own.bytes_per_second),

@@ -137,7 +137,7 @@ fn answered(tried: &[(IpAddr, Result<(), String>)]) -> Check {
         (_, false) => Check::warning(
             "addresses",
             format!("no connection to {all_dead}; {all_alive} carries everything"),
-            "mend the address or take it out of the DNS: until then other programs may wait for it",
+            "correct the address or take it out of the DNS: until then other programs may wait for it",
         ),
     }
 }

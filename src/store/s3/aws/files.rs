@@ -97,7 +97,7 @@ fn read(file: Option<&Path>, kind: EnvConfigFileKind) -> Result<String> {
     let Some(file) = file else { return Ok(String::new()) };
     let unusable = |why: String| {
         Error::environment(format!("the AWS file {} cannot be read: {why}", file.display())).hint(
-            "mend it, or name another with AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; /dev/null is none",
+            "correct it, or name another with AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; /dev/null stands for none",
         )
     };
     let mut bytes = Vec::new();
