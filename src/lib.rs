@@ -63,7 +63,8 @@
 //! * **Finding is cheap, claiming is separate, and only a soak is told** ([`tune`]). The way to the knee is single
 //!   short trials; what is claimed comes from blocks; and the choice is held for a minute and more before it is
 //!   recommended, for a window of seconds does not show what saved-up calls, waits of 12 s and a pace that settles
-//!   make of it. Where more streams are throttled but carry a good part, the most of them are held as well.
+//!   make of it. Where more streams are throttled but carry a good part, the most of them are held as well; where a
+//!   soak is refused more than is allowed, the next one is of fewer streams, chosen by who waited in short trials.
 //! * **A 429 is learned from** ([`transfer::RetryMode`]): movers that are told to wait the same time, wake together
 //!   and empty the bucket of calls together took 452 s for what rclone does in 117 s. They share one pace in
 //!   calls (not requests: a small file takes four), which falls and recovers as in the AWS SDKs' adaptive mode.
