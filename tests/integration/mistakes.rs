@@ -32,7 +32,7 @@ fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
         (["--part-size", "4MiB", "-c", "1"], "5MiB"),
         (["--size", "1TB", "--files", "1"], "10000 parts"),
         (["-c", "100000000", "--files", "1"], "of memory"),
-        (["--files", "0", "-c", "1"], "dataset is empty"),
+        (["--files", "0", "-c", "1"], "is empty: nothing can be moved"),
         (["--dataset", "no-such", "-c", "1"], "no-such"),
     ] {
         let stderr = refused(&tidegate, "run", &[&["s3://bucket/p"], &options[..]].concat());
