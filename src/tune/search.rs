@@ -20,6 +20,9 @@ const RACE_BLOCKS_MIN: u32 = 2;
 /// How many settings are held for a soak, at most.
 const SOAKS_MAX: usize = 4;
 
+/// Time for a third soak is kept only if so many trials of blocks still fit: with half of them a race of three.
+const COMPARISONS_BESIDE_3_SOAKS: u32 = 12;
+
 /// A trial to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Next {
@@ -100,6 +103,8 @@ pub struct Search {
     /// Everything before the race.
     found_the_way: Vec<(Settings, Outcome)>,
     candidates: Candidates,
+    /// For how many soaks time is kept.
+    soaks: u32,
     is_cut_short: bool,
     /// Time ran out before the knee was found.
     is_lost: bool,
@@ -153,6 +158,7 @@ impl Search {
             pairs: Pairs::default(),
             found_the_way: Vec::new(),
             candidates: Candidates::default(),
+            soaks: 1,
             is_cut_short: false,
             is_lost: false,
             random,
@@ -165,7 +171,7 @@ impl Search {
             let next = match self.stage {
                 Stage::Way => self.next_of_the_way(left),
                 Stage::Sizes => self.next_of_sizes(left),
-                Stage::Race => self.next_of_race(self.comparisons(left)),
+                Stage::Race => self.next_of_race(left),
                 Stage::Confirmation => self.next_of_confirmation(self.comparisons(left)),
                 Stage::Soak => self.next_of_soak(left),
                 Stage::Over => None,
@@ -218,20 +224,24 @@ impl Search {
     /// Trials of a block for which so much time leaves room, beside the soak unless that is over.
     pub fn comparisons(&self, left: Duration) -> u32 {
         match self.soaked.is_empty() {
-            true => self.schedule.comparisons(left, self.soaks_expected()),
+            true => self.schedule.comparisons(left, self.soaks),
             false => self.schedule.comparisons_in(left),
         }
     }
 
-    /// Where calls are refused the first choice may not hold, and another must be tried; the more so where the best
-    /// that was met was refused too, which short trials show little of.
-    fn soaks_expected(&self) -> u32 {
+    /// For how many soaks time is kept. Where calls are refused the first choice may not hold, and another must be
+    /// tried; a third where the best that was met was refused too, which short trials show little of, if that leaves
+    /// enough to compare.
+    fn soaks_expected(&self, left: Duration) -> u32 {
         let best = self.found_the_way.iter().map(|(_, outcome)| outcome);
         let best = best.max_by(|one, other| one.goodput.total_cmp(&other.goodput));
-        match best.map_or(0.0, |best| best.refused_or_waiting) {
-            _ if self.schedule.longest_wait().is_zero() => 1,
-            refused if refused <= self.config.max_refused => 2,
-            _ => 3,
+        let is_refused = best.is_some_and(|best| best.refused_or_waiting > self.config.max_refused);
+        if self.schedule.longest_wait().is_zero() {
+            1
+        } else if is_refused && self.schedule.comparisons(left, 3) >= COMPARISONS_BESIDE_3_SOAKS {
+            3
+        } else {
+            2
         }
     }
 
@@ -365,10 +375,12 @@ impl Search {
         fits.then_some(next)
     }
 
-    fn next_of_race(&mut self, affordable: u32) -> Option<Next> {
+    fn next_of_race(&mut self, left: Duration) -> Option<Next> {
         if self.race.is_none() {
-            self.race = Some(self.begin_race(affordable));
+            self.soaks = self.soaks_expected(left);
+            self.race = Some(self.begin_race(self.comparisons(left)));
         }
+        let affordable = self.comparisons(left);
         let race = self.race.as_mut()?;
         let (config, way) = (&self.config, &self.way);
         let neighbours = |settings| candidates::neighbours(config, way, settings);
