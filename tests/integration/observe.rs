@@ -101,7 +101,7 @@ pub fn assert_recovered(
             }
             found == expected
         };
-        assert!((0..4).any(is_recovered), "none of four transfers showed {told:?}");
+        assert!((0..8).any(is_recovered), "none of eight transfers showed {told:?}");
     }
 }
 

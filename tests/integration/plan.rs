@@ -310,7 +310,7 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
         "no profile, directory or manifest",
     );
     refused(&[text(&unsteady)], "no steady trial");
-    refused(&[], "needs results");
+    refused(&[], "needs measurements");
     refused(&["absent"], "is not a run");
     let huge = file("huge.csv", &format!("path,size_bytes\na,{0}\nb,{0}\n", u64::MAX));
     refused(&[&simulate[..], &["--dataset", text(&huge)]].concat(), "too large to plan");
@@ -320,7 +320,7 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
         &[&simulate[..], &["-c", "500", "--nodes", "1..1000"]].concat(),
         "more than the 100000",
     );
-    refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "no Globus task");
+    refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "Globus task cannot be used");
     refused(
         &[&simulate[..], &["--iperf3", text(&empty)]].concat(),
         "not the output of an iperf3 test",

@@ -131,7 +131,7 @@ fn a_source_that_is_read_slowly_is_the_limit() {
 fn where_no_request_ended_nothing_is_known() {
     let never = |_: &Asked| answer_after(Duration::from_secs(3600));
     let trial = downloading(never, &["--warm-up", "50ms"]);
-    assert_limited(&trial, "unknown", "no request with payload");
+    assert_limited(&trial, "unknown", "no request with data");
 }
 
 #[test]
