@@ -320,7 +320,10 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
         &[&simulate[..], &["-c", "500", "--nodes", "1..1000"]].concat(),
         "more than the 100000",
     );
-    refused(&[&simulate[..], &["--globus-task", text(&empty)]].concat(), "Globus task cannot be used");
+    refused(
+        &[&simulate[..], &["--globus-task", text(&empty)]].concat(),
+        "Globus task cannot be used",
+    );
     refused(
         &[&simulate[..], &["--iperf3", text(&empty)]].concat(),
         "not the output of an iperf3 test",
