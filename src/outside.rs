@@ -67,8 +67,11 @@ pub fn text(path: &Path, most: ByteSize) -> io::Result<String> {
     String::from_utf8(bytes(path, most)?).map_err(not_text)
 }
 
-/// Files can grow while they are read, and some have no size of their own.
-fn read(from: impl Read, most: ByteSize) -> io::Result<Vec<u8>> {
+/// All of what has at most so many bytes. Files can grow while they are read, and some have no size of their own.
+///
+/// # Errors
+/// If it has more, or cannot be read.
+pub fn read(from: impl Read, most: ByteSize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(most.0 + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > most.0 {

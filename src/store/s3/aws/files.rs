@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::variables::Variables;
 use crate::error::{Error, Result};
-use crate::outside::SETTINGS_MAX;
+use crate::outside::{self, SETTINGS_MAX};
 
 /// The SDK knows no other names; a profile may have spaces in its own.
 const NOT_OF_A_NAME: &AsciiSet = &NON_ALPHANUMERIC
@@ -100,15 +100,9 @@ fn read(file: Option<&Path>, kind: EnvConfigFileKind) -> Result<String> {
             "correct it, or name another with AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE; /dev/null stands for none",
         )
     };
-    let mut bytes = Vec::new();
     // Not only regular files: a shell may hand over a key in a pipe.
-    let read =
-        File::open(file).and_then(|file| file.take(SETTINGS_MAX.0 + 1).read_to_end(&mut bytes));
-    match read {
+    let bytes = match File::open(file).and_then(|file| outside::read(file, SETTINGS_MAX)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
-        Ok(length) if length as u64 > SETTINGS_MAX.0 => {
-            return Err(unusable(format!("it has more than {SETTINGS_MAX}")));
-        }
         read => read.map_err(|error| unusable(error.to_string()))?,
     };
     let text = String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8 text".into()))?;
