@@ -85,8 +85,7 @@ impl<'a> Evidence<'a> {
         let mut all = ground.raced().and(ground.confirmed());
         all.retain(is_in);
         let mut evidence = Self { search, ground, all, max_refused, eligible: Vec::new() };
-        let confirmed = evidence.ground.confirmed();
-        let is_confirmed = |one: &Settings| confirmed.outcomes(*one).count() > 1;
+        let is_confirmed = |one: &Settings| evidence.ground.confirms(*one);
         let some: Vec<Settings> = evidence.all.settings().collect();
         let mut eligible: Vec<Settings> = some.iter().copied().filter(is_confirmed).collect();
         if eligible.is_empty() {
@@ -252,9 +251,9 @@ impl<'a> Evidence<'a> {
         let (chosen, soak) = self.held()?;
         let (told, interval_95) = self.ground.told(chosen)?;
         let leader = self.leader().unwrap_or(chosen);
-        let blocks = match self.ground.confirmed().goodputs(chosen).len() {
-            0 | 1 => self.all.goodputs(chosen).len(),
-            confirmed => confirmed,
+        let blocks = match self.ground.confirms(chosen) {
+            true => self.ground.confirmed().goodputs(chosen).len(),
+            false => self.all.goodputs(chosen).len(),
         };
         let current = self.search.config().current;
         let others =
@@ -406,9 +405,9 @@ impl<'a> Evidence<'a> {
     /// From the median standard deviation of the chosen settings' paired log-ratios; of few blocks, and of a race,
     /// from the noise of all, as the comparisons are.
     fn smallest_difference_seen(&self, chosen: Settings, blocks: usize) -> Option<f64> {
-        let noise = match self.ground.confirmed().goodputs(chosen).len() {
-            0 | 1 => race::noise_after(self.ground.raced(), blocks),
-            _ => self.ground.common_noise(blocks),
+        let noise = match self.ground.confirms(chosen) {
+            true => self.ground.common_noise(blocks),
+            false => race::noise_after(self.ground.raced(), blocks),
         };
         // What was held without having been in a block has none.
         if let Some(noise) = noise.filter(|_| blocks > 0) {

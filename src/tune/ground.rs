@@ -104,6 +104,11 @@ impl Ground {
         &self.confirmed
     }
 
+    /// Whether the confirmation says something of these settings by itself.
+    pub(super) fn confirms(&self, settings: Settings) -> bool {
+        self.confirmed.outcomes(settings).count() > 1
+    }
+
     /// Goodput over the blocks of the confirmation; over those of the race where fewer than two confirm it.
     pub fn goodput(&self, settings: Settings) -> Option<LogMean> {
         let fresh = self.confirmed.goodputs(settings);
