@@ -4,13 +4,7 @@
 //!
 //! `fuzz/` has a fuzzer for each (libFuzzer): it keeps an input that reaches what none before has reached, and goes
 //! on from it. An input that panics, takes longer than 10 s or takes the process above 200 MB ends it and is kept
-//! in `fuzz/artifacts`; once that is mended it belongs to the corpus. From the repository, with `cargo-fuzz`
-//! installed, two minutes each:
-//!
-//! ```sh
-//! for target in $(cargo fuzz list); do mkdir -p fuzz/corpus/$target && TMPDIR=/dev/shm cargo fuzz run --sanitizer none \
-//!   $target fuzz/corpus/$target tests/corpus/$target -- -max_total_time=120 -timeout=10 -rss_limit_mb=200 || break; done
-//! ```
+//! in `fuzz/artifacts`; once that is mended it belongs to the corpus. `docs/testing.md` has the command.
 //!
 //! Without it, `cargo test --lib -- --ignored --nocapture fuzz::` changes the inputs by chance for a minute a target
 //! (`TIDEGATE_FUZZ_SECONDS`), and writes one that panics into the corpus.

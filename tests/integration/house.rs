@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::tidegate::entries;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -11,8 +13,7 @@ fn root() -> &'static Path {
 /// All files below that end so.
 fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    for path in entries(directory) {
         if path.is_dir() {
             found.extend(files(&path, ending));
         } else if path.to_str().unwrap().ends_with(ending) {
