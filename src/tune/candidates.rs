@@ -22,8 +22,8 @@ const CLOSE: f64 = 1.2;
 pub(super) struct Candidates {
     /// In order of worth.
     pub(super) raced: Vec<Settings>,
-    /// How many more there would have been with a larger budget.
-    pub(super) left_out: usize,
+    /// In order of worth, those for which there are no seats.
+    pub(super) left_out: Vec<Settings>,
     /// Settings that are not possible, and why.
     pub(super) excluded: Vec<(Settings, String)>,
 }
@@ -38,13 +38,13 @@ impl Candidates {
 
     /// Leaves out all from this one on.
     pub(super) fn leave_out_from(&mut self, count: usize) {
-        self.left_out += self.raced.len().saturating_sub(count);
-        self.raced.truncate(count);
+        let from_here = self.raced.split_off(count.min(self.raced.len()));
+        self.left_out.splice(..0, from_here);
     }
 }
 
-/// Around the knee, in order of worth: the best part size at the knee, the next best there, fewer and more
-/// streams, what carried most on the way, and other shapes.
+/// Around the knee, in order of worth: the best part size at the knee, more streams, without which nothing is
+/// known of the range above, the next best part size, fewer streams, what carried most on the way, other shapes.
 pub(super) fn around(config: &Config, way: &Way, part_sizes: &[u64]) -> Candidates {
     let most = way.streams_max(config.streams_max());
     let knee = way.knee().min(most);
@@ -52,9 +52,9 @@ pub(super) fn around(config: &Config, way: &Way, part_sizes: &[u64]) -> Candidat
     let peak = way.peak().map_or(knee, |(streams, _)| streams);
     let (best, others) = (part_sizes[0], &part_sizes[1..]);
     let at = |part_size: u64, streams: u32| config.with_streams(part_size, streams);
-    let mut wanted = vec![at(best, knee)];
+    let mut wanted = vec![at(best, knee), at(best, more)];
     wanted.extend(others.first().map(|size| at(*size, knee)));
-    wanted.extend([at(best, fewer), at(best, more), at(best, peak)]);
+    wanted.extend([at(best, fewer), at(best, peak)]);
     for parts_in_flight in &config.parts_in_flight[1..] {
         wanted.push(config.with_shape(best, knee, *parts_in_flight));
     }
@@ -103,6 +103,13 @@ impl Limits {
                 "its parts in flight are {held} and {memory} of memory are allowed"
             ));
         }
+        let takes_s = held as f64 / goodput;
+        let takes_max_s = self.part_takes_max.map(|most| most.as_secs_f64());
+        if let Some(most) = takes_max_s.filter(|most| takes_s > *most) {
+            return Some(format!(
+                "each of its parts would take {takes_s:.0} s, and more than {most:.0} s is too much to send again when one fails"
+            ));
+        }
         let requests_per_second = goodput / part_size as f64;
         let allowed = self.requests_per_second_max.filter(|most| requests_per_second > *most)?;
         Some(format!(
@@ -113,6 +120,8 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::search::Outcome;
     use super::super::tests;
     use super::*;
@@ -138,7 +147,7 @@ mod tests {
         let found = around(&config(vec![1]), &way(), &[64 * MIB, 5 * MIB]).raced;
         let said: Vec<_> =
             found.iter().map(|one| (one.part_size_bytes / MIB, one.concurrency)).collect();
-        assert_eq!(said[..4], [(64, 8), (5, 8), (64, 6), (64, 12)]);
+        assert_eq!(said[..4], [(64, 8), (64, 12), (5, 8), (64, 6)]);
     }
 
     #[test]
@@ -152,7 +161,8 @@ mod tests {
 
     #[test]
     fn what_memory_or_the_rate_of_requests_forbids_is_not_raced_and_said() {
-        let limits = Limits { memory_bytes: Some(600 * MIB), requests_per_second_max: Some(30.0) };
+        let (memory_bytes, requests_per_second_max) = (Some(600 * MIB), Some(30.0));
+        let limits = Limits { memory_bytes, requests_per_second_max, ..Limits::default() };
         let config = Config { limits, ..config(vec![1]) };
         let found = around(&config, &way(), &[64 * MIB, 5 * MIB]);
         // 12 parts of 64 MiB are 768 MiB; 200 MB/s are 38 parts of 5 MiB a second.
@@ -160,5 +170,15 @@ mod tests {
         assert_eq!(raced, [8, 6]);
         let said = |text: &str| found.excluded.iter().any(|(_, why)| why.contains(text));
         assert!(said("of memory are allowed") && said("30 requests are allowed"), "{found:?}");
+    }
+
+    #[test]
+    fn parts_that_would_take_too_long_are_not_raced() {
+        let limits = Limits { part_takes_max: Some(Duration::from_secs(3)), ..Limits::default() };
+        let found = around(&Config { limits, ..config(vec![1]) }, &way(), &[64 * MIB, 5 * MIB]);
+        // 8 parts of 64 MiB at 200 MB/s take 2.7 s, and 12 take 4 s.
+        let raced = found.raced.iter().map(|one| (one.part_size_bytes / MIB, one.concurrency));
+        assert_eq!(raced.collect::<Vec<_>>(), [(64, 8), (5, 8), (64, 6)]);
+        assert!(found.excluded[0].1.contains("would take 4 s"), "{found:?}");
     }
 }

@@ -11,6 +11,7 @@
 //! moved nothing, or of whose attempts more were refused than is allowed, are out: they are nobody's rivals.
 
 use super::blocks::Blocks;
+use super::candidates;
 use super::ground::Ground;
 use super::race;
 use super::search::{Outcome, Search};
@@ -275,8 +276,10 @@ impl<'a> Evidence<'a> {
             false => better_than_default_shown,
         };
         let keeps_its_promise = self.keeps_its_promise(chosen, &soak);
+        let has_seen_more = self.has_seen_more(chosen);
         let shown = within_margin_shown
             && better_shown
+            && has_seen_more
             && keeps_its_promise
             && self.held_back(chosen, &soak).is_none()
             && !self.is_outdone(chosen, &soak)
@@ -294,12 +297,13 @@ impl<'a> Evidence<'a> {
             shown_of_confirmed: self.cheapest_shown() == Some(chosen),
             against_current: against(current),
             same_settings_twice,
+            has_seen_more,
             keeps_its_promise,
             throttled_from: self.limited(LimitedBy::Throttled).min(),
             streams_tried: self.tried().map(|(settings, _)| settings.streams()).max().unwrap_or(0),
             most: self.search.config().concurrency_max,
             ceiling: self.search.config().ceiling,
-            left_out: self.search.candidates().left_out,
+            left_out: self.search.candidates().left_out.len(),
             excluded: &self.search.candidates().excluded,
             blocks,
             smallest: smallest_difference_seen,
@@ -452,6 +456,18 @@ impl<'a> Evidence<'a> {
             false => Verdict::Indistinguishable,
         };
         (verdict, limit)
+    }
+
+    /// Whether more streams of no smaller parts were compared, or cannot be had: without them nothing is known of
+    /// the range above.
+    fn has_seen_more(&self, chosen: Settings) -> bool {
+        let is_more = |one: &Settings| {
+            one.part_size_bytes >= chosen.part_size_bytes && one.streams() > chosen.streams()
+        };
+        let compared = self.ground.raced().and(self.ground.confirmed());
+        let (config, way) = (self.search.config(), self.search.way());
+        let possible = candidates::neighbours(config, way, chosen);
+        compared.settings().any(|one| is_more(&one)) || !possible.iter().any(is_more)
     }
 
     /// What held most trials of these settings down, if it was not the gateway or the network.

@@ -8,11 +8,13 @@
 //!    within it (randomised complete blocks), so that drift hits all alike. Between blocks those are
 //!    dropped that are shown not to be worth choosing, so that the budget goes to those that may be.
 //! 4. **Confirmation** on fresh data, in a number of blocks fixed beforehand: the leaders, what is set
-//!    now unless that is out of the question, and a duplicate of the likely choice.
+//!    now unless that is out of the question, and a duplicate of the likely choice. Where the race has left one,
+//!    those for which it had no seats.
 //! 5. **Soak**: the choice is held for a minute and more. What it carries then is what is told. If more is
 //!    refused than is allowed, or it falls behind what its trials promised, the next best is held instead.
 //! 6. **Decision**: the cheapest settings whose lower 95 % bound on the ratio to every other candidate
-//!    is at least 0.95. Cheapest is: fewest streams, then the smallest parts.
+//!    is at least 0.95. Cheapest is: fewest streams, then the smallest parts. It is clear only if more streams
+//!    were among the candidates, or cannot be had: a claim is about the range, not about the sample.
 //! 7. **Both ways**, after a search in each direction, with what is left of the budget: the concurrency
 //!    that serves both, in blocks of two against the best of each direction that does not know it well.
 //!
@@ -154,6 +156,8 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
     /// Requests a second that the endpoint allows; the parts of a full link are as many.
     pub requests_per_second_max: Option<f64>,
+    /// How long a part may take when all are in flight.
+    pub part_takes_max: Option<Duration>,
 }
 
 /// Concurrency of `network_use: normal`, GCS's default: 2 preferred, 4 at most

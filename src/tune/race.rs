@@ -72,11 +72,12 @@ impl Race {
                 || self.block >= BLOCKS_BEFORE_ALL
                     && invited.is_empty()
                     && confirm::shows_all(self.alive.len(), at_most, affordable.saturating_sub(1));
-            let affords = |count: usize| affordable >= self.reserve + count as u32;
+            let affords = |trials: usize| affordable >= self.reserve + trials as u32;
             if decided || self.block >= BLOCKS_MAX || self.alive.is_empty() {
                 return None;
             }
-            if affords(self.alive.len() + invited.len()) {
+            // Neighbours with a single block would only take from the others.
+            if affords(2 * (self.alive.len() + invited.len())) {
                 self.alive.extend(&invited);
                 self.began.extend(&invited);
             } else if !affords(self.alive.len()) {

@@ -17,6 +17,9 @@ use crate::result::{LimitedBy, Phase, Settings};
 /// Fewer blocks in a race compare nothing.
 const RACE_BLOCKS_MIN: u32 = 2;
 
+/// With fewer in a race the knee is not compared with both more streams and what is set now, and nothing is clear.
+const SEATS_MIN: u32 = 3;
+
 /// How many settings are held for a soak, at most.
 const SOAKS_MAX: usize = 4;
 
@@ -422,15 +425,16 @@ impl Search {
         Lasts { window: window.min(wanted.window), ..wanted }
     }
 
-    /// Half of what is left is kept for the confirmation. A race of fewer than two settings in two
-    /// blocks is none: then all goes into the confirmation.
+    /// Half of what is left is kept for the confirmation, less if the race would have too few seats. A race of
+    /// fewer than two settings in two blocks is none: then all goes into the confirmation.
     fn begin_race(&mut self, affordable: u32) -> Race {
-        let reserve = affordable.div_ceil(2);
-        let seats = ((affordable - reserve) / RACE_BLOCKS_MIN) as usize;
+        let most = affordable / RACE_BLOCKS_MIN;
+        let seats = (most / 2).max(SEATS_MIN.min(most));
+        let reserve = affordable.div_ceil(2).min(affordable - seats * RACE_BLOCKS_MIN);
         let part_sizes = self.part_sizes();
         let mut candidates = candidates::around(&self.config, &self.way, &part_sizes);
-        candidates.include(self.rival_of_now(), 1);
-        candidates.leave_out_from(if seats < 2 { 0 } else { seats });
+        candidates.include(self.rival_of_now(), 2);
+        candidates.leave_out_from(if seats < 2 { 0 } else { seats as usize });
         let racers = candidates.raced.clone();
         self.candidates = candidates;
         Race::new(racers, reserve, race_enough(affordable))
@@ -453,6 +457,10 @@ impl Search {
         let current = self
             .rival_of_now()
             .filter(|now| alive.contains(now) || self.raced.outcomes(*now).next().is_none());
+        if finalists.len() == 1 {
+            // What had no seat in the race may still be better.
+            finalists.extend(&self.candidates.left_out);
+        }
         if let [_] = finalists[..]
             && current.is_none_or(|now| finalists.contains(&now))
         {
@@ -462,7 +470,9 @@ impl Search {
         // One is kept back: how many are affordable is an estimate, and a block that lacks one is lost.
         let planned =
             affordable.saturating_sub(1).max(affordable.min(super::schedule::COMPARISONS_MIN));
-        Confirmation::new(&finalists, current, noise, planned, blocks_before)
+        let confirmation = Confirmation::new(&finalists, current, noise, planned, blocks_before);
+        self.candidates.left_out.retain(|one| !confirmation.entrants.contains(one));
+        confirmation
     }
 
     /// What is set now, unless it is out of the question.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::result::{Direction, LimitedBy, Phase, Settings, Verdict};
+use crate::result::{Comparison, Direction, LimitedBy, Phase, Settings, Verdict};
 use crate::units::MIB;
 
 pub(super) fn config(seed: u64) -> Config {
@@ -114,7 +114,8 @@ fn gcs_gets_the_same_number_though_the_link_has_slowed_down_since_the_race() {
         };
         let (search, _) = drive(config(seed), 60, measure);
         let chosen = recommend(&search, Direction::Up).unwrap().settings;
-        let number = gcs_concurrency(&search, chosen, &GcsOptions::default());
+        let number =
+            gcs_concurrency(&search, chosen, &GcsOptions::default());
         assert!(number.is_some_and(|number| (16..=20).contains(&number)), "{seed}: {number:?}");
     }
 }
@@ -489,4 +490,26 @@ fn settings_that_move_nothing_are_never_recommended() {
     let (search, _) = drive(config(1), 50, measure);
     let recommendation = recommend(&search, Direction::Up).unwrap();
     assert!(recommendation.settings.concurrency < 8, "{recommendation:?}");
+}
+
+#[test]
+fn nothing_is_clear_before_more_streams_were_compared() {
+    let (mut clear, mut searches) = (0, 0);
+    for (trials, seed) in (2..=40).flat_map(|trials| (1..=10).map(move |seed| (trials, seed))) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let knee = random.u32(2..=100);
+        let search = search(knee, 4.0 * MIB as f64, 0.002, trials, seed);
+        let Some(found) = recommend(&search, Direction::Up) else { continue };
+        searches += 1;
+        if found.verdict != Verdict::Clear {
+            continue;
+        }
+        clear += 1;
+        let blocks = [Some(Phase::Race), Some(Phase::Confirmation)];
+        let is_more = |one: &Comparison| {
+            blocks.contains(&one.phase) && one.settings.streams() > found.settings.streams()
+        };
+        assert!(found.compared_with.iter().any(is_more), "{trials} {seed}: {found:?}");
+    }
+    assert!(10 * clear > 3 * searches, "{clear} of {searches}");
 }

@@ -21,6 +21,8 @@ pub(super) struct Basis<'a> {
     pub(super) shown_of_confirmed: bool,
     pub(super) against_current: Option<Comparison>,
     pub(super) same_settings_twice: Option<Comparison>,
+    /// Whether more streams were compared, or cannot be had.
+    pub(super) has_seen_more: bool,
     /// Whether the soak carried what the trials promised.
     pub(super) keeps_its_promise: bool,
     /// Fewest streams at which anything was told to slow down.
@@ -46,6 +48,9 @@ impl Display for Basis<'_> {
             Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
             Verdict::StillRising | Verdict::Clear => "",
         })?;
+        if self.verdict == Verdict::Indistinguishable && !self.has_seen_more {
+            f.write_str("; no settings with more streams were compared with these")?;
+        }
         if self.verdict == Verdict::StillRising {
             self.still_rising(f)?;
         }
