@@ -30,6 +30,7 @@ mod sweep;
 mod target;
 mod tune;
 mod upwards;
+mod visit;
 
 pub use check::{Check, Checked, Outcome as CheckOutcome, check};
 pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};

@@ -9,20 +9,20 @@ use serde_json::json;
 
 use super::claim::Claim;
 use super::conditions::assumptions;
-use super::expiry::outlives;
 use super::progress::Progress;
-use super::record::{Beginning, Record};
-use super::run::{PATTERN_SEED, conclude, may_write, prepare};
-use super::target::{Open, TargetOptions};
-use super::{Finished, left, limits};
+use super::record::Record;
+use super::run::prepare;
+use super::target::TargetOptions;
+use super::visit::{Visit, conclude};
+use super::{Finished, limits};
 use crate::clock;
-use crate::dataset::{Dataset, Pattern, Scale, Synthetic};
+use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::plan::{SHAPE, Shape};
 use crate::result::{Direction, Phase, Settings};
 use crate::store::Place;
-use crate::transfer::{Arrivals, GetMode, Job, Order, RetryPolicy, Sink, Start};
+use crate::transfer::{GetMode, Job, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune;
 use crate::units::ByteSize;
@@ -98,12 +98,10 @@ pub async fn measure(
         options.settings.concurrency,
         humantime::format_duration(options.budget),
     ));
-    let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-    outlives(open.expires, options.budget)?;
-    let unknown = may_write(&bucket, interrupt, progress).await?;
-    let mut record = begin(options, &open, progress)?;
-    record.document.assumptions.extend(unknown);
-    let claim = Claim::unique(&bucket, &open.prefix, &record.identity).await?;
+    let visit = Visit::to_write(&options.target, options.budget, interrupt, progress).await?;
+    let Visit { open, bucket, .. } = &visit;
+    let record = begin(options, &visit, progress)?;
+    let claim = Claim::unique(bucket, &open.prefix, &record.identity).await?;
     let mut measuring =
         Measuring { options, place: &open.place, claim: &claim, interrupt, progress, record };
     let measured = claim.while_alive(measuring.all()).await;
@@ -114,32 +112,28 @@ pub async fn measure(
         progress
             .note(&format!("{saved} tasks are saved: `tidegate plan {directory}` rests on them"));
     }
-    let (prefix, id) = (claim.prefix().to_owned(), record.document.id.clone());
-    let released = left::told(claim.release().await, (&options.target, &open), &prefix, &id);
-    let after = conclude(measured, released)?;
-    Ok(Finished { after, ..record.finish()? })
+    let given_back = visit.give_back(claim, &record.document.id).await;
+    let after = conclude(measured, given_back)?;
+    record.finish(after)
 }
 
-fn begin(options: &MeasureOptions, open: &Open, progress: &Progress) -> Result<Record> {
+fn begin(options: &MeasureOptions, visit: &Visit, progress: &Progress) -> Result<Record> {
     let direction = options.directions.first().copied().unwrap_or(Direction::Up);
-    Record::begin(Beginning {
-        results: options.results.clone(),
-        target: open.result.clone(),
-        scenario: BTreeMap::from([
-            ("budget_s".into(), json!(options.budget.as_secs_f64())),
-            ("dataset".into(), json!("files of several sizes at equal bytes")),
-            ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
-            ("model".into(), open.model()),
-            ("retry".into(), json!(options.target.retry)),
-            ("seed".into(), json!(options.seed)),
-            (SHAPE.into(), json!({})),
-        ]),
-        assumptions: [
-            assumptions(direction, options.get, None, options.target.retry),
-            open.assumptions(options.settings, direction, progress),
-        ]
-        .concat(),
-    })
+    let open = &visit.open;
+    let scenario = BTreeMap::from([
+        ("budget_s".into(), json!(options.budget.as_secs_f64())),
+        ("dataset".into(), json!("files of several sizes at equal bytes")),
+        ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
+        ("model".into(), open.model()),
+        ("retry".into(), json!(options.target.retry)),
+        ("seed".into(), json!(options.seed)),
+        (SHAPE.into(), json!({})),
+    ]);
+    let assumptions = [
+        assumptions(direction, options.get, None, options.target.retry),
+        open.assumptions(options.settings, direction, progress),
+    ];
+    visit.begin(&options.results, scenario, assumptions.concat())
 }
 
 /// The datasets of a series: all but the last two have the same bytes.
@@ -243,26 +237,14 @@ impl Measuring<'_> {
     }
 
     fn job(&self, dataset: &Arc<Dataset>, direction: Direction, below: &str) -> Job {
+        let prefix = format!("{}{below}", self.claim.prefix());
         Job {
-            dataset: Arc::clone(dataset),
-            direction: direction.into(),
-            settings: self.options.settings,
-            prefix: format!("{}{below}", self.claim.prefix()),
-            pattern: Pattern::new(PATTERN_SEED),
-            sink: Sink::Discard,
             get: self.options.get,
-            verify: false,
-            etag_part_size_bytes: None,
             retry: RetryPolicy::of(self.options.target.retry),
-            order: Order::Once,
-            arrivals: Arrivals::Closed,
-            spread: Duration::ZERO,
-            start: Start::Fresh,
             seed: self.options.seed,
-            keep_attempts: false,
-            allowance: None,
             ledger: self.claim.ledger(),
             paces: self.options.target.paces.clone(),
+            ..Job::new(Arc::clone(dataset), direction.into(), self.options.settings, prefix)
         }
     }
 }

@@ -9,18 +9,16 @@ use futures::future::try_join_all;
 
 use super::in_simulated_time;
 use super::progress::Progress;
-use super::run::PATTERN_SEED;
-use crate::dataset::{Dataset, Pattern, Synthetic};
+use crate::dataset::{Dataset, Synthetic};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::pace::Paces;
 use crate::plan::{Manner, Point, Question, Shape, Simulated, quantile};
 use crate::result::{Direction, Phase, Trial};
 use crate::scenario;
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Arrivals, GetMode, Job, Order, RetryMode, RetryPolicy, Sink, Start};
+use crate::transfer::{GetMode, Job, RetryMode, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
 
 /// What is to be simulated.
@@ -204,27 +202,13 @@ impl World {
         index: usize,
         place: &Place,
     ) -> Result<(Trial, Course)> {
+        let (settings, prefix) = (self.manner.settings, format!("task-{index}/"));
         let job = Job {
-            dataset: Arc::clone(dataset),
-            direction: direction.into(),
-            settings: self.manner.settings,
-            prefix: format!("task-{index}/"),
-            pattern: Pattern::new(PATTERN_SEED),
-            sink: Sink::Discard,
             get: if self.manner.ranged { GetMode::Ranged } else { GetMode::Whole },
-            verify: false,
-            etag_part_size_bytes: None,
             // As the plan that it is compared with.
             retry: RetryPolicy::of(RetryMode::Standard),
-            order: Order::Once,
-            ledger: Arc::default(),
-            arrivals: Arrivals::Closed,
-            spread: Duration::ZERO,
-            start: Start::Fresh,
             seed: self.seed ^ (index as u64) << 20,
-            keep_attempts: false,
-            allowance: None,
-            paces: Paces::default(),
+            ..Job::new(Arc::clone(dataset), direction.into(), settings, prefix)
         };
         let label = Label { id: 0, phase: Phase::Run, block: None };
         let mut course = Course::new();

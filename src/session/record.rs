@@ -138,13 +138,13 @@ impl Record {
         &self.directory
     }
 
-    /// Saves, writes the report beside it, and ends.
-    pub(super) fn finish(self) -> Result<super::Finished> {
+    /// Saves, writes the report beside it, and ends; what went wrong `after` the work is told after the result.
+    pub(super) fn finish(self, after: Option<Error>) -> Result<super::Finished> {
         self.save()?;
         let Self { document, directory, .. } = self;
         let run = Saved { document, directory };
         crate::report::write_all(&run)?;
-        Ok(super::Finished { document: run.document, directory: run.directory, after: None })
+        Ok(super::Finished { document: run.document, directory: run.directory, after })
     }
 }
 

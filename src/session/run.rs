@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::bucket::Bucket;
 use super::claim::Claim;
 use super::conditions::{assumptions, capped, load, of_directory, seen};
 use super::existing::{self, Existing, tell};
-use super::expiry::outlives;
 use super::progress::{Progress, duration};
-use super::record::{Beginning, Record};
+use super::record::Record;
 use super::target::{Open, TargetOptions, needs_target};
 use super::upwards::{Upwards, local_dataset};
-use super::{Finished, journal, left, limits};
-use crate::dataset::{Dataset, Pattern, Skipped};
+use super::visit::{Visit, both, conclude};
+use super::{Finished, journal, limits};
+use crate::dataset::{Dataset, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
@@ -25,14 +24,10 @@ use crate::result::{Direction, FileFailure, Phase, Settings, Trial};
 use crate::store::Place;
 use crate::transfer::{
     Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Sink,
-    Start,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
 use crate::units::ByteSize;
-
-/// Seed of the synthetic bytes. The embedded gateway makes the same bytes when it discards.
-pub(crate) const PATTERN_SEED: u64 = 0;
 
 /// What `run` was asked to do.
 #[derive(Clone, Debug)]
@@ -88,17 +83,15 @@ pub async fn run(
             limits::check(options.settings, dataset)?;
         }
     }
-    let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-    let unknown = match local {
+    let visit = match local {
         Some(_) => {
-            outlives(open.expires, options.load.at_least())?;
-            may_write(&bucket, interrupt, progress).await?
+            let at_least = options.load.at_least();
+            Visit::to_write(&options.target, at_least, interrupt, progress).await?
         }
-        None => None,
+        None => Visit::to_read(&options.target, interrupt).await?,
     };
-    let session = Session { options, open: &open, bucket: &bucket, interrupt, folder };
+    let session = Session { options, visit, interrupt, folder };
     let mut record = session.begin(progress)?;
-    record.document.assumptions.extend(unknown);
     if let Some(dataset) = &local {
         record.note_shape(dataset)?;
     }
@@ -122,19 +115,22 @@ pub async fn run(
         task.files += skipped.len() as u64;
         task.failures.extend(skipped);
     }
-    record.document.simulation = open.simulation_cost(progress);
-    Ok(Finished { after, ..record.finish()? })
+    record.document.simulation = session.open().simulation_cost(progress);
+    record.finish(after)
 }
 
 struct Session<'a> {
     options: &'a RunOptions,
-    open: &'a Open,
-    bucket: &'a Bucket,
+    visit: Visit<'a>,
     interrupt: &'a Interrupt,
     folder: Option<Arc<Folder>>,
 }
 
 impl Session<'_> {
+    fn open(&self) -> &Open {
+        &self.visit.open
+    }
+
     fn begin(&self, progress: &Progress) -> Result<Record> {
         let options = self.options;
         // Of two ways the one that takes more calls.
@@ -142,21 +138,12 @@ impl Session<'_> {
             Flow::Up | Flow::Mixed(_) => Direction::Up,
             Flow::Down => Direction::Down,
         };
-        Record::begin(Beginning {
-            results: self.options.results.clone(),
-            target: self.open.result.clone(),
-            scenario: self.scenario(),
-            assumptions: [
-                assumptions(
-                    options.direction,
-                    options.get,
-                    options.connector.as_ref(),
-                    options.target.retry,
-                ),
-                self.open.assumptions(options.settings, direction, progress),
-            ]
-            .concat(),
-        })
+        let connector = options.connector.as_ref();
+        let assumptions = [
+            assumptions(options.direction, options.get, connector, options.target.retry),
+            self.open().assumptions(options.settings, direction, progress),
+        ];
+        self.visit.begin(&options.results, self.scenario(), assumptions.concat())
     }
 
     fn scenario(&self) -> BTreeMap<String, Value> {
@@ -164,7 +151,7 @@ impl Session<'_> {
         let dataset = match &options.dataset {
             Some(Upwards::Synthetic { name, .. }) => json!(name),
             Some(Upwards::Directory { root, symlinks }) => of_directory(root, *symlinks),
-            None => json!({ "existing": self.open.describe() }),
+            None => json!({ "existing": self.open().describe() }),
         };
         let mut scenario = BTreeMap::from([
             ("arrivals".into(), json!(format!("{:?}", options.arrivals))),
@@ -173,7 +160,7 @@ impl Session<'_> {
             ("dataset".into(), dataset),
             ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
             ("keep".into(), json!(options.keep)),
-            ("model".into(), self.open.model()),
+            ("model".into(), self.open().model()),
             ("retry".into(), json!(options.target.retry)),
             ("seed".into(), json!(options.seed)),
             ("verify".into(), json!(self.verify())),
@@ -196,29 +183,25 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<Option<Error>> {
-        let (prefix, identity) = (&self.open.prefix, &record.identity.clone());
+        let (prefix, identity) = (&self.open().prefix, &record.identity.clone());
         let claim = match self.options.keep {
             true => {
                 let journal = journal::open(record.directory())?;
-                Claim::to_keep(self.bucket, prefix, identity, Some(journal), self.interrupt).await?
+                let bucket = &self.visit.bucket;
+                Claim::to_keep(bucket, prefix, identity, Some(journal), self.interrupt).await?
             }
-            false => Claim::unique(self.bucket, prefix, identity).await?,
+            false => Claim::unique(&self.visit.bucket, prefix, identity).await?,
         };
         let job = self.job(dataset, Flow::Up, claim.prefix(), claim.ledger());
         let moved = claim.while_alive(self.measure(job, progress)).await;
         // Objects that arrived stay, whatever becomes of the result on this machine's disk.
         let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
         let saved = save(moved, record);
-        let claimed = claim.prefix().to_owned();
         let ended = match self.options.keep && arrived {
-            true => claim.keep().await,
-            false => claim.release().await,
+            true => self.visit.keep(claim, identity.name()).await,
+            false => self.visit.give_back(claim, identity.name()).await,
         };
-        conclude(saved, self.left(ended, &claimed, identity.name()))
-    }
-
-    fn left(&self, cleaned: Result<()>, prefix: &str, id: &str) -> Result<()> {
-        left::told(cleaned, (&self.options.target, self.open), prefix, id)
+        conclude(saved, ended)
     }
 
     /// The files to download are uploaded first, unmeasured; they go again at the end. In a mixed run
@@ -230,7 +213,7 @@ impl Session<'_> {
         progress: &mut Progress,
     ) -> Result<Option<Error>> {
         let identity = &record.identity.clone();
-        let claim = Claim::unique(self.bucket, &self.open.prefix, identity).await?;
+        let claim = Claim::unique(&self.visit.bucket, &self.open().prefix, identity).await?;
         let flow = self.options.direction;
         let prepared = match flow {
             Flow::Mixed(_) => format!("{}{MIXED_DOWN}", claim.prefix()),
@@ -241,9 +224,8 @@ impl Session<'_> {
             self.measure(self.job(dataset, flow, claim.prefix(), claim.ledger()), progress).await
         };
         let saved = save(claim.while_alive(work).await, record);
-        let claimed = claim.prefix().to_owned();
-        let released = self.left(claim.release().await, &claimed, identity.name());
-        conclude(saved, both(self.sync(), released))
+        let given_back = self.visit.give_back(claim, identity.name()).await;
+        conclude(saved, both(self.sync(), given_back))
     }
 
     async fn prepare(
@@ -263,7 +245,7 @@ impl Session<'_> {
             spread: Duration::ZERO,
             ..self.job(dataset, Flow::Up, prefix, claim.ledger())
         };
-        prepare(unmeasured, &self.open.place, self.interrupt, progress).await
+        prepare(unmeasured, &self.open().place, self.interrupt, progress).await
     }
 
     /// How it went after the work, and what of it cannot be moved.
@@ -273,7 +255,7 @@ impl Session<'_> {
         progress: &mut Progress,
     ) -> Result<(Option<Error>, Vec<Skipped>)> {
         let Existing { prefix, objects, directories, skipped } =
-            existing::objects(self.open, self.bucket, self.interrupt).await?;
+            existing::objects(self.open(), &self.visit.bucket, self.interrupt).await?;
         tell(&skipped, progress);
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
@@ -314,11 +296,6 @@ impl Session<'_> {
     ) -> Job {
         let sink = self.folder.clone().map_or(Sink::Discard, Sink::Directory);
         Job {
-            dataset,
-            direction,
-            settings: self.options.settings,
-            prefix: prefix.to_owned(),
-            pattern: Pattern::new(PATTERN_SEED),
             sink,
             get: self.options.get,
             verify: self.verify(),
@@ -326,7 +303,6 @@ impl Session<'_> {
             retry: RetryPolicy::of(self.options.target.retry),
             order: self.options.load.order(),
             arrivals: self.options.arrivals,
-            start: Start::Fresh,
             paces: self.options.target.paces.clone(),
             spread: match self.options.load {
                 Load::WholeTask => Duration::ZERO,
@@ -334,8 +310,8 @@ impl Session<'_> {
             },
             seed: self.options.seed,
             keep_attempts: self.options.attempts,
-            allowance: None,
             ledger,
+            ..Job::new(dataset, direction, self.options.settings, prefix.to_owned())
         }
     }
 
@@ -350,8 +326,8 @@ impl Session<'_> {
         };
         // What came to the user's place since it was seen to be empty is not written over.
         let place = match self.options.keep {
-            true => &self.open.place.only_new(),
-            false => &self.open.place,
+            true => &self.open().place.only_new(),
+            false => &self.open().place,
         };
         let load = self.options.load;
         trial::run(job, load, UNCOUNTED, place, self.interrupt, &mut show).await
@@ -366,35 +342,6 @@ fn save(moved: Result<trial::Finished>, record: &mut Record) -> Result<()> {
     let finished = moved?;
     record.add(finished.trial, &finished.records)?;
     if finished.interrupted { Err(Error::interrupted()) } else { Ok(()) }
-}
-
-/// How it ended: the work and what came after it. Where the work went well there is a result, and it is told
-/// before what went wrong then.
-pub(super) fn conclude(work: Result<()>, after: Result<()>) -> Result<Option<Error>> {
-    match work {
-        Ok(()) => Ok(after.err()),
-        Err(_) => both(work, after).map(|()| None),
-    }
-}
-
-/// What went wrong first, and then.
-pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
-    match (work, cleaning) {
-        (Err(error), Err(other)) => Err(error.followed_by(other)),
-        (work, cleaning) => work.and(cleaning),
-    }
-}
-
-/// The part of `check` that nothing is written without. What could not be found out belongs to the
-/// assumptions.
-pub(super) async fn may_write(
-    bucket: &Bucket,
-    interrupt: &Interrupt,
-    progress: &Progress,
-) -> Result<Option<String>> {
-    let unknown = interrupt.unless_asked(bucket.keeps_no_versions()).await?;
-    unknown.iter().for_each(|unknown| progress.note(&format!("warning: {unknown}")));
-    Ok(unknown)
 }
 
 /// Uploads the objects that are to be downloaded; all must arrive.

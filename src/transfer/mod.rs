@@ -153,7 +153,35 @@ pub struct Job {
     pub ledger: Arc<Ledger>,
 }
 
+/// Seed of the synthetic bytes. The embedded gateway makes the same bytes when it discards.
+pub const PATTERN_SEED: u64 = 0;
+
 impl Job {
+    /// Files moved once, as fast as they go: not verified, downloads discarded, nothing kept of attempts.
+    pub fn new(dataset: Arc<Dataset>, direction: Flow, settings: Settings, prefix: String) -> Self {
+        Self {
+            dataset,
+            direction,
+            settings,
+            prefix,
+            pattern: Pattern::new(PATTERN_SEED),
+            sink: Sink::Discard,
+            get: GetMode::default(),
+            verify: false,
+            etag_part_size_bytes: None,
+            retry: RetryPolicy::default(),
+            order: Order::Once,
+            arrivals: Arrivals::Closed,
+            paces: Paces::default(),
+            spread: Duration::ZERO,
+            start: Start::Fresh,
+            seed: 0,
+            keep_attempts: false,
+            allowance: None,
+            ledger: Arc::default(),
+        }
+    }
+
     /// The key and the file at an index; `None` beyond the last.
     pub fn object(&self, index: u64) -> Option<(String, FileSpec)> {
         let files = self.dataset.files();

@@ -254,26 +254,13 @@ fn pattern(seed: u64) -> Pattern {
 
 pub(super) fn job(files: u64, size: u64) -> Job {
     let scale = Scale { files: Some(files), size: Some(ByteSize(size)) };
+    let dataset = Arc::new(Dataset::Synthetic(Synthetic::new("climate", scale).unwrap()));
+    let settings = Settings { part_size_bytes: 5 * MIB, concurrency: 1, parts_in_flight: 1 };
     Job {
-        dataset: Arc::new(Dataset::Synthetic(Synthetic::new("climate", scale).unwrap())),
-        direction: Flow::Up,
-        settings: Settings { part_size_bytes: 5 * MIB, concurrency: 1, parts_in_flight: 1 },
-        prefix: "p/".into(),
         pattern: pattern(7),
-        sink: Sink::Discard,
-        get: GetMode::Whole,
-        verify: false,
-        etag_part_size_bytes: None,
-        retry: RetryPolicy::default(),
-        order: Order::Once,
-        arrivals: Arrivals::Closed,
-        paces: Default::default(),
-        spread: Duration::ZERO,
-        start: Start::Fresh,
         seed: 1,
         keep_attempts: true,
-        allowance: None,
-        ledger: Arc::default(),
+        ..Job::new(dataset, Flow::Up, settings, "p/".into())
     }
 }
 

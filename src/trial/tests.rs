@@ -5,17 +5,14 @@ use std::time::Duration;
 
 use super::{Finished, Label, Load, Stop};
 use crate::clock;
-use crate::dataset::{Dataset, FileSpec, Pattern, Scale, Synthetic};
+use crate::dataset::{Dataset, FileSpec, Scale, Synthetic};
 use crate::interrupt::Interrupt;
 use crate::measure::Probe;
 use crate::result::{self, LimitedBy, Phase, Settings, Traffic};
 use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
 use crate::storj::{Limits, Model};
-use crate::transfer::{
-    Allowance, Arrivals, Caps, Flow, GetMode, Job, MIXED_DOWN, Mix, Order, RetryPolicy, Sink,
-    Spent, Start,
-};
+use crate::transfer::{Allowance, Arrivals, Caps, Flow, Job, MIXED_DOWN, Mix, Order, Spent};
 use crate::units::{ByteSize, MIB, Rate};
 
 const MOVERS: u32 = 8;
@@ -37,28 +34,11 @@ fn store(retain: Retain) -> ModelStore {
 fn job(direction: Flow, order: Order, files: u64) -> Job {
     let file = |number| FileSpec { path: format!("{number}"), size_bytes: FILE_BYTES };
     let files = (0..files).map(file).collect();
-    Job {
-        // The store invents what is read of them.
-        dataset: Arc::new(Dataset::Objects(files)),
-        direction,
-        settings: Settings { part_size_bytes: FILE_BYTES, concurrency: MOVERS, parts_in_flight: 1 },
-        prefix: "p/".into(),
-        pattern: Pattern::new(7),
-        sink: Sink::Discard,
-        get: GetMode::Whole,
-        verify: false,
-        etag_part_size_bytes: None,
-        retry: RetryPolicy::default(),
-        order,
-        arrivals: Arrivals::Closed,
-        paces: Default::default(),
-        spread: Duration::ZERO,
-        start: Start::Fresh,
-        seed: 1,
-        keep_attempts: false,
-        allowance: None,
-        ledger: Arc::default(),
-    }
+    // The store invents what is read of them.
+    let dataset = Arc::new(Dataset::Objects(files));
+    let settings =
+        Settings { part_size_bytes: FILE_BYTES, concurrency: MOVERS, parts_in_flight: 1 };
+    Job { order, seed: 1, ..Job::new(dataset, direction, settings, "p/".into()) }
 }
 
 /// What came of a trial, and how long it took.

@@ -9,7 +9,7 @@ use super::*;
 use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::result::{Corrupt, Settings};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Arrivals, GetMode, RetryPolicy, Start};
+use crate::transfer::GetMode;
 use crate::units::ByteSize;
 
 const ONE_IN_1000: f64 = 0.001;
@@ -20,26 +20,14 @@ const PARTS: u64 = 5;
 
 fn job(direction: Flow, get: GetMode) -> Job {
     let scale = Scale { files: Some(FILES), size: Some(ByteSize(FILES * 1000 * PARTS)) };
+    let dataset = Arc::new(Dataset::Synthetic(Synthetic::new("esnet-5MB", scale).unwrap()));
+    let settings = Settings { part_size_bytes: 1000, concurrency: 8, parts_in_flight: 2 };
     Job {
-        dataset: Arc::new(Dataset::Synthetic(Synthetic::new("esnet-5MB", scale).unwrap())),
-        direction,
-        settings: Settings { part_size_bytes: 1000, concurrency: 8, parts_in_flight: 2 },
-        prefix: "p/".into(),
         pattern: PATTERN.clone(),
-        sink: Sink::Discard,
         get,
         verify: true,
-        etag_part_size_bytes: None,
-        retry: RetryPolicy::default(),
-        order: Order::Once,
-        arrivals: Arrivals::Closed,
-        spread: Duration::ZERO,
-        start: Start::Fresh,
-        allowance: None,
-        ledger: Arc::default(),
-        paces: crate::pace::Paces::default(),
         seed: 1,
-        keep_attempts: false,
+        ..Job::new(dataset, direction, settings, "p/".into())
     }
 }
 

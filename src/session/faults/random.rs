@@ -9,7 +9,7 @@ use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::result::Settings;
 use crate::storj::{Limits, Model};
 use crate::transfer::{
-    Allowance, Arrivals, Caps, Flow, GetMode, Job, Order, Quota, RetryPolicy, Sink, Spent, Start,
+    Allowance, Arrivals, Caps, Flow, GetMode, Job, Order, Quota, RetryPolicy, Spent,
 };
 use crate::units::{ByteSize, Rate};
 
@@ -69,27 +69,21 @@ fn job(random: &mut fastrand::Rng) -> Job {
         0 => Order::UpTo(Quota { objects: Some(random.u64(1..20)), bytes: None }),
         _ => Order::Once,
     };
+    let dataset = Synthetic::new("climate", scale).expect("it is one");
+    let settings = Settings {
+        part_size_bytes: random.u64(1000..20_000),
+        concurrency: random.u32(1..6),
+        parts_in_flight: random.u32(1..5),
+    };
     Job {
-        dataset: Arc::new(Dataset::Synthetic(Synthetic::new("climate", scale).expect("it is one"))),
-        direction,
-        settings: Settings {
-            part_size_bytes: random.u64(1000..20_000),
-            concurrency: random.u32(1..6),
-            parts_in_flight: random.u32(1..5),
-        },
-        prefix: String::new(),
         pattern: PATTERN.clone(),
-        paces: crate::pace::Paces::default(),
-        ledger: Arc::default(),
         allowance: (random.u8(0..6) == 0).then(|| {
             let bytes = Some(random.u64(0..=size.0));
             let caps = Caps { bytes, ..Caps::default() };
             Arc::new(Allowance::new(caps, Spent::default()))
         }),
-        sink: Sink::Discard,
         get: if random.bool() { GetMode::Whole } else { GetMode::Ranged },
         verify: random.bool(),
-        etag_part_size_bytes: None,
         retry: RetryPolicy { attempts_max: random.u32(1..11), ..RetryPolicy::default() },
         order,
         arrivals: match random.u8(0..4) {
@@ -98,8 +92,8 @@ fn job(random: &mut fastrand::Rng) -> Job {
             _ => Arrivals::Closed,
         },
         spread: Duration::from_millis(random.u64(0..300)),
-        start: Start::Fresh,
         seed: random.u64(..),
         keep_attempts: true,
+        ..Job::new(Arc::new(Dataset::Synthetic(dataset)), direction, settings, String::new())
     }
 }

@@ -18,7 +18,7 @@ use crate::session::progress::Progress;
 use crate::session::record::Record;
 use crate::session::run::{describe, prepare};
 use crate::store::Place;
-use crate::transfer::{Allowance, Arrivals, Job, Order, RetryPolicy, Sink, Start};
+use crate::transfer::{Allowance, Job, Order, RetryPolicy, Start};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, ForBoth, Next, Outcome, Search};
 
@@ -231,19 +231,14 @@ impl Tuning<'_> {
     }
 
     fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {
+        let prefix = format!("{}{below}", self.claim.prefix());
         Job {
-            dataset: Arc::clone(&self.dataset),
-            direction: direction.into(),
-            settings,
-            prefix: format!("{}{below}", self.claim.prefix()),
+            // Its bytes are made once for all trials.
             pattern: self.pattern.clone(),
-            sink: Sink::Discard,
             get: self.options.get,
             verify: self.options.reads_back(direction),
-            etag_part_size_bytes: None,
             retry: RetryPolicy::of(self.options.target.retry),
             order: Order::ForEver,
-            arrivals: Arrivals::Closed,
             paces: self.options.target.paces.clone(),
             spread: self.options.times.warm_up.mul_f64(0.5),
             start: Start::Midway,
@@ -251,6 +246,7 @@ impl Tuning<'_> {
             keep_attempts: self.options.attempts,
             allowance: Some(Arc::clone(&self.allowance)),
             ledger: self.claim.ledger(),
+            ..Job::new(Arc::clone(&self.dataset), direction.into(), settings, prefix)
         }
     }
 }

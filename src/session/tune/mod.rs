@@ -18,23 +18,22 @@ pub use self::options::{FILES_MAX, Most, TuneOptions};
 use self::budget::{Spent, Until};
 use self::drive::Tuning;
 use self::leg::Leg;
-use super::bucket::Bucket;
 use super::claim::Claim;
 use super::clean::remove_leftover;
 use super::conditions::assumptions;
 use super::existing::{self, Existing, tell};
-use super::expiry::outlives;
 use super::progress::Progress;
-use super::record::{Beginning, Record};
-use super::run::{PATTERN_SEED, conclude, may_write};
-use super::target::{Open, TargetOptions, TargetUrl, needs_target};
+use super::record::Record;
+use super::target::{TargetOptions, TargetUrl, needs_target};
 use super::upwards::local_dataset;
-use super::{Finished, left, limits};
+use super::visit::{Visit, conclude};
+use super::{Finished, limits};
 use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::report::shell_word;
 use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
+use crate::transfer::PATTERN_SEED;
 use crate::tune;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
@@ -64,47 +63,33 @@ pub async fn tune(
             humantime::format_duration(Duration::from_secs(spent.left().as_secs()))
         )),
     }
-    let (open, bucket) = match opened {
-        Some(opened) => opened,
-        None => interrupt.unless_asked(options.target.open_bucket()).await?,
+    let visit = match opened {
+        Some(visit) => visit,
+        None => Visit::to_write(&options.target, options.budget, interrupt, progress).await?,
     };
-    let unknown = match options.objects {
-        true => None,
-        false => {
-            outlives(open.expires, options.budget)?;
-            may_write(&bucket, interrupt, progress).await?
-        }
-    };
-    let of_the_model = told::of_the_model(options, &legs, &open, progress);
-    let scenario = told::scenario(options, &legs, &dataset, &open)?;
+    let open = &visit.open;
+    let of_the_model = told::of_the_model(options, &legs, open, progress);
+    let scenario = told::scenario(options, &legs, &dataset, open)?;
     let record = match cut_off {
         Some(saved) => resume::record(saved, &scenario, &open.result)?,
-        None => Record::begin(Beginning {
-            results: options.results.clone(),
-            target: open.result.clone(),
-            scenario,
-            assumptions: [
-                assumptions(
-                    options.flow(),
-                    options.get,
-                    options.connector.as_ref(),
-                    options.target.retry,
-                ),
+        None => {
+            let (connector, retry) = (options.connector.as_ref(), options.target.retry);
+            let assumptions = [
+                assumptions(options.flow(), options.get, connector, retry),
                 of_the_model,
                 told::existing(options),
-                unknown.into_iter().collect(),
-            ]
-            .concat(),
-        })?,
+            ];
+            visit.begin(&options.results, scenario, assumptions.concat())?
+        }
     };
     // From here on it can be resumed.
     record.save()?;
     let claim = match options.objects {
-        true => Claim::to_read(&bucket, &open.prefix),
+        true => Claim::to_read(&visit.bucket, &open.prefix),
         false => {
-            let before = remove_leftover(&bucket, &open.prefix, &record.identity);
+            let before = remove_leftover(&visit.bucket, &open.prefix, &record.identity);
             let before = interrupt.unless_asked(before).await?;
-            Claim::unique(&bucket, &open.prefix, &record.identity).await?.going_on(before)
+            Claim::unique(&visit.bucket, &open.prefix, &record.identity).await?.going_on(before)
         }
     };
     let mut tuning = Tuning {
@@ -134,9 +119,8 @@ pub async fn tune(
         ));
     }
     let saved = record.save();
-    let (prefix, id) = (claim.prefix().to_owned(), record.document.id.clone());
-    let released = left::told(claim.release().await, (&options.target, &open), &prefix, &id);
-    let after = conclude(searched.and(saved), released)?;
+    let given_back = visit.give_back(claim, &record.document.id).await;
+    let after = conclude(searched.and(saved), given_back)?;
     if record.document.recommendation.is_none() {
         let nothing = nothing_to_recommend(&record, growth, options);
         return Err(match after {
@@ -147,7 +131,7 @@ pub async fn tune(
             }
         });
     }
-    Ok(Finished { after, ..record.finish()? })
+    record.finish(after)
 }
 
 /// The target, as it is given again to go on: nothing for a gateway of our own.
@@ -207,27 +191,27 @@ pub async fn estimate(
 }
 
 /// What is known before anything is spent.
-struct Ahead {
+struct Ahead<'a> {
     dataset: Dataset,
     configs: Vec<(Direction, tune::Config)>,
     estimate: Estimate,
     /// Where the dataset lies already.
-    opened: Option<(Open, Bucket)>,
+    opened: Option<Visit<'a>>,
 }
 
-async fn look_ahead(
-    options: &TuneOptions,
+async fn look_ahead<'a>(
+    options: &'a TuneOptions,
     interrupt: &Interrupt,
     progress: &Progress,
-) -> Result<Ahead> {
+) -> Result<Ahead<'a>> {
     let (dataset, opened) = match options.objects {
         true => {
-            let (mut open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+            let mut visit = Visit::to_read(&options.target, interrupt).await?;
             let Existing { prefix, objects, skipped, .. } =
-                existing::objects(&open, &bucket, interrupt).await?;
+                existing::objects(&visit.open, &visit.bucket, interrupt).await?;
             tell(&skipped, progress);
-            open.prefix = prefix;
-            (Dataset::Objects(objects), Some((open, bucket)))
+            visit.open.prefix = prefix;
+            (Dataset::Objects(objects), Some(visit))
         }
         false => {
             let (dataset, _) = local_dataset(Some(&options.dataset), progress)?;

@@ -1,0 +1,95 @@
+//! What a verb does at its target around its own work.
+//!
+//! It opens the bucket, and looks whether it may write there; begins the record of its run; claims a prefix, works,
+//! and gives that back; and finishes the record. `check`, which looks at each of these by itself, does not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::bucket::Bucket;
+use super::claim::Claim;
+use super::expiry::outlives;
+use super::left;
+use super::progress::Progress;
+use super::record::{Beginning, Record};
+use super::target::{Open, TargetOptions};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+
+/// A target whose bucket was found to be there.
+pub(super) struct Visit<'a> {
+    target: &'a TargetOptions,
+    pub(super) open: Open,
+    pub(super) bucket: Bucket,
+    /// What the endpoint does not tell of the bucket.
+    unknown: Option<String>,
+}
+
+impl<'a> Visit<'a> {
+    /// To read what lies there.
+    pub(super) async fn to_read(target: &'a TargetOptions, interrupt: &Interrupt) -> Result<Self> {
+        let (open, bucket) = interrupt.unless_asked(target.open_bucket()).await?;
+        Ok(Self { target, open, bucket, unknown: None })
+    }
+
+    /// To write there, in work that takes at least so long: not where versions of deleted objects stay.
+    pub(super) async fn to_write(
+        target: &'a TargetOptions,
+        at_least: Duration,
+        interrupt: &Interrupt,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let visit = Self::to_read(target, interrupt).await?;
+        outlives(visit.open.expires, at_least)?;
+        let unknown = interrupt.unless_asked(visit.bucket.keeps_no_versions()).await?;
+        unknown.iter().for_each(|unknown| progress.note(&format!("warning: {unknown}")));
+        Ok(Self { unknown, ..visit })
+    }
+
+    /// Begins the record of a run.
+    pub(super) fn begin(
+        &self,
+        results: &Path,
+        scenario: BTreeMap<String, Value>,
+        assumptions: Vec<String>,
+    ) -> Result<Record> {
+        Record::begin(Beginning {
+            results: results.to_owned(),
+            target: self.open.result.clone(),
+            scenario,
+            assumptions: assumptions.into_iter().chain(self.unknown.clone()).collect(),
+        })
+    }
+
+    /// Removes what was claimed and is below it; says what may be left.
+    pub(super) async fn give_back(&self, claim: Claim<'_>, run: &str) -> Result<()> {
+        let prefix = claim.prefix().to_owned();
+        left::told(claim.release().await, (self.target, &self.open), &prefix, run)
+    }
+
+    /// Leaves what is below a claim to the user; says what else may be left.
+    pub(super) async fn keep(&self, claim: Claim<'_>, run: &str) -> Result<()> {
+        let prefix = claim.prefix().to_owned();
+        left::told(claim.keep().await, (self.target, &self.open), &prefix, run)
+    }
+}
+
+/// How it ended: the work and what came after it. Where the work went well there is a result, and it is told
+/// before what went wrong then.
+pub(super) fn conclude(work: Result<()>, after: Result<()>) -> Result<Option<Error>> {
+    match work {
+        Ok(()) => Ok(after.err()),
+        Err(_) => both(work, after).map(|()| None),
+    }
+}
+
+/// What went wrong first, and then.
+pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
+    match (work, cleaning) {
+        (Err(error), Err(other)) => Err(error.followed_by(other)),
+        (work, cleaning) => work.and(cleaning),
+    }
+}
