@@ -6,7 +6,7 @@ use super::digest::{Answer, Digest, Shown};
 use super::scaling::Law;
 use super::{text, wording};
 use crate::plan;
-use crate::result::{Host, Joint, Recommendation, TaskSummary, Trial};
+use crate::result::{GCS, Host, Joint, Recommendation, TaskSummary, Trial};
 use crate::units::ByteSize;
 
 /// Names with their values; what is empty is left out.
@@ -49,7 +49,9 @@ pub fn title(digest: &Digest) -> String {
 /// The answer in one phrase.
 pub fn headline(digest: &Digest) -> String {
     match (&digest.answer, digest.shown) {
-        (Answer::Settings(found), _) => wording::settings(found.settings),
+        (Answer::Settings(found), _) => {
+            wording::recommended(digest.document.for_gcs(), found.settings)
+        }
         (Answer::Task(_, task), _) => {
             format!("{} effective speed", wording::rate(task.effective_speed_bytes_per_second))
         }
@@ -85,6 +87,29 @@ pub fn goodput(found: &Recommendation) -> String {
     })
 }
 
+/// The same, with the settings that carried it where GCS gets another number.
+pub fn goodput_of_the_measured(digest: &Digest, found: &Recommendation) -> String {
+    match digest.document.for_gcs() {
+        Some(gcs) if gcs.concurrency != found.settings.concurrency => {
+            format!("{}, with {}", goodput(found), wording::settings(found.settings))
+        }
+        _ => goodput(found),
+    }
+}
+
+/// Why GCS gets this number, or none, in sentences.
+pub fn for_globus(digest: &Digest) -> Vec<String> {
+    let document = digest.document;
+    match document.for_gcs() {
+        Some(gcs) => gcs.remarks.clone(),
+        None if document.commands().iter().any(|command| command.program == GCS) => Vec::new(),
+        None => vec![NOT_FOR_GCS.into()],
+    }
+}
+
+/// Instead of a number for GCS.
+const NOT_FOR_GCS: &str = "no number: these trials had other parts of a file in flight than its connector, which has 1 unless --connector says more";
+
 /// The settings of one direction, and how fast they are.
 pub fn settings_and_goodput(found: &Recommendation) -> String {
     format!("{}, {}", wording::settings(found.settings), goodput(found))
@@ -95,9 +120,9 @@ pub fn verdict(found: &Recommendation) -> String {
     format!("{}: {}", wording::verdict(found.verdict), found.why)
 }
 
-/// One concurrency for both directions.
+/// Why it is this concurrency for both directions.
 pub fn both_ways(joint: &Joint) -> String {
-    format!("concurrency {}: {}", joint.concurrency, joint.why)
+    joint.why.clone()
 }
 
 /// Instead of it.
@@ -108,10 +133,10 @@ pub const NOTHING_FOR_BOTH: &str =
 fn other_way(digest: &Digest) -> [(&'static str, String); 3] {
     let document = digest.document;
     let other = document.recommendations.get(1);
-    let joint = match (&document.joint, document.recommendations.is_empty()) {
+    let joint = match (&document.joint, other) {
         (Some(joint), _) => both_ways(joint),
-        (None, false) => NOTHING_FOR_BOTH.into(),
-        (None, true) => String::new(),
+        (None, Some(_)) => NOTHING_FOR_BOTH.into(),
+        (None, None) => String::new(),
     };
     [
         ("the other direction", other.map(settings_and_goodput).unwrap_or_default()),
@@ -124,7 +149,8 @@ fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
     let seen = found.smallest_difference_seen.map(wording::percent).unwrap_or_default();
     let [other, its_verdict, both_ways] = other_way(digest);
     vec![
-        ("goodput", goodput(found)),
+        ("for Globus", for_globus(digest).join("; ")),
+        ("goodput", goodput_of_the_measured(digest, found)),
         ("direction", wording::direction(found.direction).into()),
         ("verdict", verdict(found)),
         ("no other is 5 % better", shown(found.within_margin_shown)),
@@ -197,23 +223,6 @@ fn measured(digest: &Digest) -> Facts {
         ("trial", which),
         ("limited by", limit(digest.shown)),
     ]
-}
-
-/// What there is to paste, by the program that it is for: of a search in both directions what sets one
-/// concurrency for both.
-pub fn commands(digest: &Digest, found: &Recommendation) -> Facts {
-    let joint = digest.document.joint.as_ref().map(|joint| &joint.commands);
-    let commands = joint.unwrap_or(&found.commands);
-    let all = [
-        ("Globus Connect Server, this storage gateway only", &commands.gcs_storage_gateway),
-        ("Globus Connect Server, the whole endpoint (all its gateways)", &commands.gcs_endpoint),
-        ("Globus Connect Server, to undo both", &commands.gcs_revert),
-        ("rclone", &commands.rclone),
-        ("AWS CLI", &commands.aws),
-        ("s5cmd", &commands.s5cmd),
-    ];
-    let given = all.into_iter().filter(|(_, command)| !command.is_empty());
-    given.map(|(name, command)| (name, command.clone())).collect()
 }
 
 /// Files that did not arrive: at most `most` by name, and how many more there are.

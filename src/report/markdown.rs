@@ -44,11 +44,11 @@ impl Page {
         self.paragraph(&format!("**{}**", escaped(&facts::headline(digest))));
         self.facts(&facts::answer(digest));
         match &digest.answer {
-            Answer::Settings(found) => {
+            Answer::Settings(_) => {
                 self.heading(level, "Commands");
-                for (name, command) in facts::commands(digest, found) {
-                    self.paragraph(&format!("{name}:"));
-                    self.code(&command);
+                for command in digest.document.commands() {
+                    self.paragraph(&format!("For {}:", escaped(&wording::to_paste(command))));
+                    self.code(&command.text);
                 }
             }
             Answer::Task(_, task) => {
@@ -248,7 +248,8 @@ mod tests {
             document.target.bucket = text.clone();
             document.trials[0].warnings = vec![text.clone()];
             let found = document.recommendation.as_mut().expect("a search recommends");
-            found.commands.rclone = format!("x{text}");
+            found.commands[0].program.clone_from(&text);
+            found.commands[1].text = format!("x{text}");
             found.why = text;
             let page = report_of(&[document]);
             let steers = page.contains(['\r', '\u{9b}']);

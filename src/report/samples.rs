@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::result::{
-    AddressUse, Asked, ClientUse, Commands, Comparison, Direction, Distances, Document,
-    ErrorCounts, FileFailure, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes,
+    AddressUse, Asked, ClientUse, Command, Comparison, Direction, Distances, Document, ErrorCounts,
+    FileFailure, ForGcs, GCS, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes,
     OneWay, OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling,
     Settings, SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse,
     TimeSpent, Tool, Traffic, Trial, Verdict, Verification, Window,
@@ -69,6 +69,7 @@ pub fn both() -> Document {
         why: "the fewest files in flight that are shown to be within 5 % of the best both ways: \
               1.00 of the best up, 1.00 of the best down"
             .into(),
+        gcs: gcs(16),
         commands: commands(16),
     });
     document.recommendations = vec![up, down];
@@ -422,6 +423,7 @@ fn recommendation(best: Settings) -> Recommendation {
         effective_speed_bytes_per_second: None,
         effective_speed_interval_95: None,
         scaling: Some(scaling(best)),
+        gcs: gcs(best.concurrency),
         commands: commands(best.concurrency),
     }
 }
@@ -442,20 +444,24 @@ fn scaling(best: Settings) -> Scaling {
     }
 }
 
-fn commands(concurrency: u32) -> Commands {
+fn commands(concurrency: u32) -> Vec<Command> {
     let network_use = format!(
         "--network-use custom \\\n  --max-concurrency {concurrency} --preferred-concurrency \
          {concurrency} \\\n  --max-parallelism 8 --preferred-parallelism 4"
     );
-    let gcs = "globus-connect-server";
-    Commands {
-        gcs_storage_gateway: format!("{gcs} storage-gateway update s3 GATEWAY_ID {network_use}"),
-        gcs_endpoint: format!("{gcs} endpoint update {network_use}"),
-        gcs_revert: format!("{gcs} endpoint update --network-use normal"),
-        rclone: format!("rclone copy --transfers {concurrency} --s3-chunk-size 64Mi"),
-        aws: format!("aws configure set default.s3.max_concurrent_requests {concurrency}"),
-        s5cmd: format!("s5cmd --numworkers {concurrency} cp --concurrency 1 --part-size 64"),
-    }
+    let gcs = |purpose: &str, text: String| {
+        Command::new(GCS, purpose, format!("globus-connect-server {text}"))
+    };
+    vec![
+        gcs("this storage gateway only", format!("storage-gateway update s3 ID {network_use}")),
+        gcs("the whole endpoint (all its gateways)", format!("endpoint update {network_use}")),
+        gcs("to undo both", "endpoint update --network-use normal".into()),
+        Command::new("rclone", "flags", format!("--transfers {concurrency} --s3-chunk-size 64Mi")),
+    ]
+}
+
+fn gcs(concurrency: u32) -> Option<ForGcs> {
+    Some(ForGcs { concurrency, part_size_bytes: None, remarks: Vec::new() })
 }
 
 fn document(verb: &str, mut trials: Vec<Trial>) -> Document {

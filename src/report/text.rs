@@ -5,7 +5,7 @@ use std::path::Path;
 use super::digest::{Answer, Digest};
 use super::{facts, wording};
 use crate::escape;
-use crate::result::{Document, Recommendation, TaskSummary, Traffic, Trial};
+use crate::result::{Document, GCS, Recommendation, TaskSummary, Traffic, Trial};
 use crate::units::ByteSize;
 
 /// More failures than this are counted, not named.
@@ -17,7 +17,7 @@ pub fn summary(document: &Document, page: Option<&Path>) -> String {
     let digest = Digest::of(document);
     let mut lines = Lines::default();
     match &digest.answer {
-        Answer::Settings(_) if !document.recommendations.is_empty() => {
+        Answer::Settings(_) if document.recommendations.len() > 1 => {
             recommended_both(&mut lines, &digest);
         }
         Answer::Settings(recommendation) => recommended(&mut lines, &digest, recommendation),
@@ -34,37 +34,52 @@ pub fn summary(document: &Document, page: Option<&Path>) -> String {
 }
 
 fn recommended(lines: &mut Lines, digest: &Digest, found: &Recommendation) {
+    lines.add("recommended", facts::headline(digest));
+    for_globus(lines, digest);
     lines.add("target", wording::journey(found.direction, &digest.document.target));
-    lines.add("recommended", wording::settings(found.settings));
-    lines.add("goodput", facts::goodput(found));
+    lines.add("goodput", facts::goodput_of_the_measured(digest, found));
     lines.add("verdict", facts::verdict(found));
     limit(lines, digest);
     spent(lines, digest);
     warnings(lines, digest);
-    if !found.commands.gcs_storage_gateway.is_empty() {
-        lines.add("Globus", &found.commands.gcs_storage_gateway);
-    }
+    command(lines, digest);
 }
 
 /// Both directions, and one concurrency for both.
 fn recommended_both(lines: &mut Lines, digest: &Digest) {
     let document = digest.document;
+    match &document.joint {
+        Some(joint) => {
+            lines.add("recommended", facts::headline(digest));
+            lines.add("both ways", facts::both_ways(joint));
+            for_globus(lines, digest);
+        }
+        None => lines.add("both ways", facts::NOTHING_FOR_BOTH),
+    }
     lines.add("target", wording::journey(Traffic::Mixed, &document.target));
     for found in &document.recommendations {
         lines.add(wording::direction(found.direction), facts::settings_and_goodput(found));
         lines.add("verdict", facts::verdict(found));
     }
-    match &document.joint {
-        Some(joint) => {
-            lines.add("both ways", facts::both_ways(joint));
-            spent(lines, digest);
-            warnings(lines, digest);
-            lines.add("Globus", &joint.commands.gcs_storage_gateway);
-        }
-        None => {
-            lines.add("both ways", facts::NOTHING_FOR_BOTH);
-            spent(lines, digest);
-        }
+    spent(lines, digest);
+    if document.joint.is_some() {
+        warnings(lines, digest);
+        command(lines, digest);
+    }
+}
+
+/// Why GCS gets this number.
+fn for_globus(lines: &mut Lines, digest: &Digest) {
+    for remark in facts::for_globus(digest) {
+        lines.add("for Globus", remark);
+    }
+}
+
+/// What to paste into GCS.
+fn command(lines: &mut Lines, digest: &Digest) {
+    let commands = digest.document.commands().iter();
+    if let Some(command) = commands.into_iter().find(|command| command.program == GCS) {
+        lines.add("Globus", &command.text);
     }
 }
 
@@ -257,12 +272,18 @@ mod tests {
         let text = summary_of(&samples::both());
         let lines: Vec<&str> = text.lines().collect();
         let line = |label: &str| lines.iter().filter(|line| line.starts_with(label)).count();
-        for (label, count) in
-            [("target ", 1), ("up ", 1), ("down ", 1), ("verdict ", 2), ("both ways ", 1)]
-        {
+        for (label, count) in [
+            ("recommended ", 1),
+            ("target ", 1),
+            ("up ", 1),
+            ("down ", 1),
+            ("verdict ", 2),
+            ("both ways ", 1),
+        ] {
             assert_eq!(line(label), count, "{label}: {text}");
         }
-        assert!(text.contains("concurrency 16: the fewest files in flight"), "{text}");
+        assert!(lines[0].ends_with(" N = 16 files in flight, parts of 64 MiB"), "{text}");
+        assert!(text.contains("both ways    the fewest files in flight"), "{text}");
         assert!(text.contains("--max-concurrency 16 "), "{text}");
         assert!(lines.len() <= 15, "{text}");
     }

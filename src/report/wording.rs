@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::escape;
 use crate::prices::Usd;
 use crate::result::{
-    AddressUse, Budget, Comparison, Document, ErrorCounts, LimitedBy, OneWay, OperationSummary,
-    Phase, Settings, Spent, Target, TargetKind, TaskSummary, Traffic, Trial, Verdict,
+    AddressUse, Budget, Command, Comparison, Document, ErrorCounts, ForGcs, LimitedBy, OneWay,
+    OperationSummary, Phase, Settings, Spent, Target, TargetKind, TaskSummary, Traffic, Trial,
+    Verdict,
 };
 use crate::units::{ByteSize, Rate};
 
@@ -103,6 +104,23 @@ pub fn settings(settings: Settings) -> String {
         1 => format!("{size} parts, concurrency {files}"),
         parts => format!("{size} parts, concurrency {files}, {parts} parts in flight"),
     }
+}
+
+/// `N = 16 files in flight, parts of 64 MiB`: what GCS will have; without a number for it, the settings.
+pub fn recommended(gcs: Option<&ForGcs>, measured: Settings) -> String {
+    let Some(gcs) = gcs else { return settings(measured) };
+    let measured_part = Some(measured.part_size_bytes);
+    let is_measured = gcs.concurrency == measured.concurrency;
+    let part = match gcs.part_size_bytes.or(measured_part.filter(|_| is_measured)) {
+        Some(size) => format!("parts of {}", ByteSize(size)),
+        None => "whatever parts Globus's connector sends".into(),
+    };
+    format!("N = {} files in flight, {part}", gcs.concurrency)
+}
+
+/// `rclone, flags`.
+pub fn to_paste(command: &Command) -> String {
+    format!("{}, {}", command.program, command.purpose)
 }
 
 /// `up to s3://bucket at https://gateway`.

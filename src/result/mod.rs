@@ -1,9 +1,11 @@
-//! The result document, schema `tidegate.result/1`, as plain types.
+//! The result document, schema `tidegate.result/2`, as plain types.
 //!
-//! Other programs rely on it: fields are added, never renamed, and every number carries its unit in its name.
+//! Other programs rely on it: within a schema fields are added, never renamed, and every number carries its unit
+//! in its name. Documents of `tidegate.result/1`, whose commands are a map, are read as well.
 //! A value that was not measured is `null`, never zero.
 
 mod client;
+mod commands;
 mod number;
 mod recommendation;
 mod requests;
@@ -20,8 +22,9 @@ use serde::{Deserialize, Serialize};
 pub use self::client::{
     AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
 };
+pub use self::commands::{Command, GCS};
 pub use self::recommendation::{
-    Commands, Comparison, Joint, Recommendation, Scaling, Trade, Verdict,
+    Comparison, ForGcs, Joint, Recommendation, Scaling, Trade, Verdict,
 };
 pub use self::requests::{
     Corrupt, Distances, ErrorCounts, ObjectTimes, OpenLoop, OperationSummary, Percentiles,
@@ -35,7 +38,10 @@ use crate::error::{Error, Result};
 use crate::outside::{self, DOCUMENT_MAX};
 
 /// The `schema` field of every document this version writes.
-pub const SCHEMA: &str = "tidegate.result/1";
+pub const SCHEMA: &str = "tidegate.result/2";
+
+/// The one before, which is read too.
+const OLDER_SCHEMA: &str = "tidegate.result/1";
 
 /// One run of `tune` or `run`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,7 +71,7 @@ pub struct Document {
     pub trials: Vec<Trial>,
     /// What the trials say; only `tune` recommends. Of a search in both directions that of the first.
     pub recommendation: Option<Recommendation>,
-    /// One for each direction, when both were searched.
+    /// One for each direction that was searched; of older documents only where both were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recommendations: Vec<Recommendation>,
     /// One concurrency for both directions, when both were searched.
@@ -254,6 +260,23 @@ impl Document {
         }
     }
 
+    /// What to set in GCS: one number for both directions where both were searched.
+    pub fn for_gcs(&self) -> Option<&ForGcs> {
+        match &self.joint {
+            Some(joint) => joint.gcs.as_ref(),
+            None => self.recommendation.as_ref()?.gcs.as_ref(),
+        }
+    }
+
+    /// What there is to paste, for the same.
+    pub fn commands(&self) -> &[Command] {
+        match (&self.joint, &self.recommendation) {
+            (Some(joint), _) => &joint.commands,
+            (None, Some(found)) => &found.commands,
+            (None, None) => &[],
+        }
+    }
+
     /// Goodputs of the race by settings and, for each, by block.
     pub fn blocks(&self, direction: impl Into<Traffic>) -> BTreeMap<Settings, BTreeMap<u32, f64>> {
         let direction = direction.into();
@@ -302,7 +325,7 @@ impl Document {
             return Err(fail(&"it is empty"));
         }
         let document: Self = serde_json::from_str(&text).map_err(|error| fail(&error))?;
-        if document.schema != SCHEMA {
+        if ![SCHEMA, OLDER_SCHEMA].contains(&document.schema.as_str()) {
             return Err(fail(&format!("its schema is {}", document.schema)));
         }
         match is_name(&document.id) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, LimitedBy, Phase, Settings, Trial};
+use super::{Command, Direction, LimitedBy, Phase, Settings, Trial};
 
 /// What `tune` recommends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +41,12 @@ pub struct Recommendation {
     pub trade: Vec<Trade>,
     /// The recommended settings against each other candidate, paired over blocks.
     pub compared_with: Vec<Comparison>,
-    /// Commands ready to paste.
-    pub commands: Commands,
+    /// What to set in GCS; `None` where the trials say nothing of it, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcs: Option<ForGcs>,
+    /// Ready to paste.
+    #[serde(deserialize_with = "super::commands::list_or_map")]
+    pub commands: Vec<Command>,
     /// What held the rate down where the verdict is `limited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<LimitedBy>,
@@ -93,8 +97,12 @@ pub struct Joint {
     pub within_margin_shown: bool,
     /// Why, in a sentence with the figures.
     pub why: String,
-    /// Commands that set it.
-    pub commands: Commands,
+    /// What to set in GCS; `None` in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcs: Option<ForGcs>,
+    /// Ready to paste.
+    #[serde(deserialize_with = "super::commands::list_or_map")]
+    pub commands: Vec<Command>,
 }
 
 /// The universal scalability law through the trials of the recommended part size:
@@ -170,19 +178,15 @@ pub struct Comparison {
     pub phase: Option<Phase>,
 }
 
-/// Commands that set what was recommended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Commands {
-    /// Globus Connect Server, this storage gateway only.
-    pub gcs_storage_gateway: String,
-    /// Globus Connect Server, the whole endpoint.
-    pub gcs_endpoint: String,
-    /// Undoes both.
-    pub gcs_revert: String,
-    /// rclone flags.
-    pub rclone: String,
-    /// AWS CLI configuration.
-    pub aws: String,
-    /// s5cmd flags.
-    pub s5cmd: String,
+/// What to set in Globus Connect Server, whose connector has a part size of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForGcs {
+    /// Files in flight, preferred and at most.
+    pub concurrency: u32,
+    /// The connector's part size; `None` if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_size_bytes: Option<u64>,
+    /// Sentences: why it is another number than the measured best, and what may hold it down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }

@@ -18,7 +18,7 @@ use super::search::{Outcome, Search};
 use super::way;
 use super::why::Basis;
 use crate::result::{
-    Commands, Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Trade, Verdict,
+    Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Trade, Verdict,
 };
 use crate::stats::{log_mean, smallest_difference};
 
@@ -321,7 +321,8 @@ impl<'a> Evidence<'a> {
             why: basis.to_string(),
             compared_with,
             trade: self.trade(chosen),
-            commands: Commands::default(),
+            gcs: None,
+            commands: Vec::new(),
             limited_by,
             same_settings_twice,
             effective_speed_bytes_per_second: None,

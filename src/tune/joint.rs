@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::commands::{GcsOptions, commands};
 use super::decide::{MARGIN, is_shown_within_margin};
+use super::gcs::{GcsOptions, held_down};
 use super::pairs;
-use super::programs::Way;
+use super::programs::{Way, commands};
 use super::search::{Next, Search};
 use super::standing::Standing;
 use crate::result::{Comparison, Direction, Joint, Phase, Settings};
@@ -30,6 +30,7 @@ pub fn joint(
         concurrency: found.files,
         parts_in_flight: options.connector_parts_in_flight.unwrap_or(1),
     };
+    let gcs = held_down(found.files, None, options);
     Some(Joint {
         concurrency: found.files,
         up: found.up,
@@ -42,7 +43,8 @@ pub fn joint(
             } else {
                 AT_ITS_WORST
             },
-        commands: commands(settings, Some(found.files), options, Way::Up),
+        commands: commands(settings, Some(&gcs), options, Way::Up),
+        gcs: Some(gcs),
     })
 }
 
@@ -223,7 +225,7 @@ mod tests {
         let joint = found(&searched(8, false), &searched(16, false));
         assert!((16..=20).contains(&joint.concurrency) && joint.within_margin, "{}", joint.why);
         let number = format!("--max-concurrency {} ", joint.concurrency);
-        assert!(joint.commands.gcs_endpoint.contains(&number));
+        assert!(joint.commands[1].text.contains(&number));
     }
 
     #[test]

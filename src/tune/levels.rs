@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::blocks::Blocks;
-use super::commands::GcsOptions;
+use super::gcs::GcsOptions;
 use crate::result::Settings;
 
 /// The levels of those settings, and what they leave open.

@@ -23,10 +23,10 @@
 
 mod blocks;
 mod candidates;
-mod commands;
 mod confirm;
 mod decide;
 mod feasible;
+mod gcs;
 mod ground;
 mod joint;
 mod levels;
@@ -44,13 +44,13 @@ mod tests;
 mod way;
 mod why;
 
-pub use commands::{GcsOptions, commands, gcs_concurrency, untuned};
 pub use decide::{MARGIN, recommend};
 pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_sizes};
+pub use gcs::{GcsOptions, for_gcs, untuned};
 pub use ground::Ground;
 pub use joint::{ForBoth, joint};
 pub use plan::{Forecast, SD_ASSUMED};
-pub use programs::Way;
+pub use programs::{Way, commands};
 pub use resume::Question;
 pub use scaling::scaling;
 pub use schedule::Lasts;

@@ -1,6 +1,7 @@
-//! A recommendation in the words of rclone, the AWS CLI and s5cmd.
+//! A recommendation in the words of GCS, rclone, the AWS CLI and s5cmd.
 
-use crate::result::Settings;
+use super::gcs::{GcsOptions, gcs_commands};
+use crate::result::{Command, ForGcs, Settings};
 use crate::transfer::GetMode;
 use crate::units::MIB;
 
@@ -13,8 +14,29 @@ pub enum Way {
     Down(GetMode),
 }
 
+/// What to type for a program.
+type Text = fn(Settings, Way) -> String;
+
+/// The programs that can have the settings as they are: name, what is set, and how.
+const PROGRAMS: [(&str, &str, Text); 3] =
+    [("rclone", "flags", rclone), ("AWS CLI", "configuration", aws), ("s5cmd", "flags", s5cmd)];
+
+/// What sets a recommendation for one way: in GCS, if there is a number for it, and in the other programs.
+pub fn commands(
+    settings: Settings,
+    gcs: Option<&ForGcs>,
+    options: &GcsOptions,
+    way: Way,
+) -> Vec<Command> {
+    let gcs = gcs.into_iter().flat_map(|found| gcs_commands(found, options));
+    let others = PROGRAMS.iter();
+    let others =
+        others.map(|(program, purpose, text)| Command::new(program, purpose, text(settings, way)));
+    gcs.chain(others).collect()
+}
+
 /// Flags of rclone. Without streams of its own a file is fetched by one GetObject.
-pub(super) fn rclone(settings: Settings, way: Way) -> String {
+fn rclone(settings: Settings, way: Way) -> String {
     let (part_mib, parts) = (part_mib(settings), settings.parts_in_flight);
     let of_way = match way {
         Way::Up => format!(
@@ -34,7 +56,7 @@ const LARGEST_OBJECT: &str = "5TB";
 /// The AWS CLI's configuration, which is one for both ways. Where it validates checksums of answers only
 /// when they are required, it fetches by the chunk size whatever the threshold is (awscli 1.46.3,
 /// `s3transfer/download.py`).
-pub(super) fn aws(settings: Settings, way: Way) -> String {
+fn aws(settings: Settings, way: Way) -> String {
     let part = match way {
         Way::Down(GetMode::Whole) => LARGEST_OBJECT.into(),
         Way::Up | Way::Down(GetMode::Ranged) => format!("{}MB", part_mib(settings)),
@@ -47,7 +69,7 @@ pub(super) fn aws(settings: Settings, way: Way) -> String {
 }
 
 /// A command of s5cmd, which fetches in ranges always: one after the other where files are to be whole.
-pub(super) fn s5cmd(settings: Settings, way: Way) -> String {
+fn s5cmd(settings: Settings, way: Way) -> String {
     let (files, part_mib) = (settings.concurrency, part_mib(settings));
     let parts = match way {
         Way::Down(GetMode::Whole) => 1,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocks::Blocks;
-use super::commands::GcsOptions;
 use super::decide::{MARGIN, is_shown_within_margin};
+use super::gcs::GcsOptions;
 use super::ground::Ground;
 use super::levels::Levels;
 use super::search::{Outcome, Search};

@@ -96,8 +96,8 @@ fn where_the_connectors_part_size_is_known_gcs_gets_the_number_that_is_recommend
         let chosen = recommend(&search, Direction::Up).unwrap().settings;
         for connector_part_size_bytes in [Some(64 * MIB), None] {
             let options = GcsOptions { connector_part_size_bytes, ..GcsOptions::default() };
-            let number = gcs_concurrency(&search, chosen, &options);
-            assert_eq!(number, Some(chosen.concurrency), "{seed}");
+            let number = for_gcs(&search, chosen, &options);
+            assert_eq!(number.map(|found| found.concurrency), Some(chosen.concurrency), "{seed}");
         }
     }
 }
@@ -115,7 +115,7 @@ fn gcs_gets_the_same_number_though_the_link_has_slowed_down_since_the_race() {
         let (search, _) = drive(config(seed), 60, measure);
         let chosen = recommend(&search, Direction::Up).unwrap().settings;
         let number =
-            gcs_concurrency(&search, chosen, &GcsOptions::default());
+            for_gcs(&search, chosen, &GcsOptions::default()).map(|found| found.concurrency);
         assert!(number.is_some_and(|number| (16..=20).contains(&number)), "{seed}: {number:?}");
     }
 }
@@ -131,7 +131,7 @@ fn a_trial_that_moved_nothing_takes_the_number_for_gcs_from_no_other_settings() 
     let (search, record) = drive(config(3), 60, measure);
     assert!(record.iter().any(|(_, outcome)| outcome.goodput == 0.0));
     let chosen = recommend(&search, Direction::Up).unwrap().settings;
-    let number = gcs_concurrency(&search, chosen, &GcsOptions::default()).unwrap();
+    let number = for_gcs(&search, chosen, &GcsOptions::default()).unwrap().concurrency;
     assert!((16..=20).contains(&number), "{number}");
 }
 
@@ -490,6 +490,16 @@ fn settings_that_move_nothing_are_never_recommended() {
     let (search, _) = drive(config(1), 50, measure);
     let recommendation = recommend(&search, Direction::Up).unwrap();
     assert!(recommendation.settings.concurrency < 8, "{recommendation:?}");
+}
+
+#[test]
+fn several_parts_of_a_file_in_flight_say_nothing_of_gcs() {
+    let search = search(8, 0.0, 0.01, 40, 1);
+    let chosen = recommend(&search, Direction::Up).unwrap().settings;
+    let several = Settings { parts_in_flight: 4, ..chosen };
+    assert_eq!(for_gcs(&search, several, &GcsOptions::default()).map(|_| ()), Some(()));
+    let connector = GcsOptions { connector_parts_in_flight: Some(4), ..GcsOptions::default() };
+    assert_eq!(for_gcs(&search, chosen, &connector), None);
 }
 
 #[test]

@@ -22,10 +22,14 @@ fn recommended(program: &str) -> (Told, String) {
     };
     assert_eq!((told.part_mib, told.parts_in_flight), (6, 2));
     assert!(told.files_in_flight > 1, "{told:?}");
-    let Value::String(command) = &recommendation["commands"][program] else {
-        panic!("no command for {program}: {recommendation}")
-    };
-    (told, command.clone())
+    (told, text_for(program, recommendation))
+}
+
+/// What there is to paste into a program.
+fn text_for(program: &str, recommendation: &Value) -> String {
+    let mut commands = recommendation["commands"].as_array().unwrap().iter();
+    let found = commands.find(|command| command["program"] == program);
+    found.unwrap_or_else(|| panic!("nothing for {program}"))["text"].as_str().unwrap().to_owned()
 }
 
 fn words(command: &str) -> Vec<&str> {
@@ -66,7 +70,7 @@ fn the_configuration_of_the_aws_cli_does_what_was_recommended() {
     if AwsCli::find("").is_none() {
         return;
     }
-    let (told, commands) = recommended("aws");
+    let (told, commands) = recommended("AWS CLI");
     let config = tempfile::NamedTempFile::new().unwrap();
     for command in commands.lines() {
         let words = words(command.strip_prefix("aws ").unwrap());
@@ -87,7 +91,7 @@ fn recommended_down(get: &str, program: &str) -> String {
     let search = ["--simulate", "--direction", "down", "--get", get, "--size", "400MB"];
     let settings = ["--max-concurrency", "4", "--part-sizes", "6MiB", "--parts-in-flight", "2"];
     let document = Tidegate::embedded().json("tune", &[&search[..], &settings].concat());
-    document["recommendation"]["commands"][program].as_str().unwrap().to_owned()
+    text_for(program, &document["recommendation"])
 }
 
 /// A gateway with five objects of 30 MiB and a bit in `s3://bucket/p/`, for one client.
@@ -136,7 +140,7 @@ fn the_configuration_of_the_aws_cli_for_downloads_fetches_as_was_recommended() {
     }
     for get in ["whole", "ranged"] {
         let config = tempfile::NamedTempFile::new().unwrap();
-        for command in recommended_down(get, "aws").lines() {
+        for command in recommended_down(get, "AWS CLI").lines() {
             let words = words(command.strip_prefix("aws ").unwrap());
             AwsCli::find("http://127.0.0.1:1").unwrap().configured_by(config.path()).ok(words);
         }

@@ -126,7 +126,8 @@ fn both_directions_are_searched_and_one_concurrency_is_found_for_both() {
 
     let joint = &document["joint"];
     let concurrency = joint["concurrency"].as_u64().unwrap();
-    let command = joint["commands"]["gcs_endpoint"].as_str().unwrap();
+    assert_eq!(joint["gcs"]["concurrency"], concurrency);
+    let command = joint["commands"][1]["text"].as_str().unwrap();
     assert!(command.contains(&format!("--max-concurrency {concurrency} ")), "{command}");
     // One link of 1 Gbit/s both ways: whatever fills it serves both.
     assert_eq!(joint["within_margin"], true, "{joint}");

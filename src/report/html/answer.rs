@@ -1,9 +1,9 @@
 //! The answer: which settings, how fast, how sure, what limits it, what to type.
 
 use super::super::digest::{Answer, Digest};
-use super::super::facts;
+use super::super::{facts, wording};
 use super::markup::{Markup, definitions, element, labelled, table};
-use crate::result::{Recommendation, TaskSummary};
+use crate::result::TaskSummary;
 
 /// More files than this are left to the result document.
 const FAILURES_SHOWN: usize = 100;
@@ -11,7 +11,7 @@ const FAILURES_SHOWN: usize = 100;
 /// The first section of the page.
 pub fn section(digest: &Digest) -> Markup {
     let more = match &digest.answer {
-        Answer::Settings(found) => commands(digest, found),
+        Answer::Settings(_) => commands(digest),
         Answer::Task(_, task) => [element("p", EFFECTIVE_SPEED), failures(task)].into(),
         Answer::Trials => Markup::default(),
     };
@@ -27,9 +27,11 @@ pub fn section(digest: &Digest) -> Markup {
 const EFFECTIVE_SPEED: &str = "The effective speed is what Globus reports of a task: the bytes of the \
     dataset over the whole time of the task, checksums and retries included.";
 
-fn commands(digest: &Digest, found: &Recommendation) -> Markup {
-    let commands = facts::commands(digest, found).into_iter();
-    let commands = commands.map(|(name, text)| [element("h3", name), command(name, &text)].into());
+fn commands(digest: &Digest) -> Markup {
+    let commands = digest.document.commands().iter().map(|one| {
+        let name = wording::to_paste(one);
+        [element("h3", name.clone()), command(&name, &one.text)].into()
+    });
     [element("h2", "Commands"), commands.collect()].into()
 }
 

@@ -170,8 +170,8 @@ impl Tuning<'_> {
         if let ([up, down], Some(first)) = (legs, found.first()) {
             let part_size = first.settings.part_size_bytes;
             document.joint = tune::joint(&up.search, &down.search, part_size, &options.gcs);
-            document.recommendations = found;
         }
+        document.recommendations = found;
     }
 
     /// One trial, and whether its objects are gone, as they must be before the next.

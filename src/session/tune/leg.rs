@@ -63,12 +63,12 @@ impl Leg {
                 found.interval_95 = soak.goodput_interval_95.unwrap_or([goodput; 2]);
             }
         }
-        let concurrency = tune::gcs_concurrency(&self.search, found.settings, gcs);
         let way = match self.direction {
             Direction::Up => Way::Up,
             Direction::Down => Way::Down(options.get),
         };
-        found.commands = tune::commands(found.settings, concurrency, gcs, way);
+        found.gcs = tune::for_gcs(&self.search, found.settings, gcs);
+        found.commands = tune::commands(found.settings, found.gcs.as_ref(), gcs, way);
         found.scaling = tune::scaling(&self.search, found.settings);
         Some(found)
     }

@@ -1,13 +1,14 @@
-//! A recommendation in the words of GCS, rclone, the AWS CLI and s5cmd.
+//! A recommendation for GCS: one number of files in flight, for a connector whose part size it cannot set.
 
 use std::collections::BTreeSet;
 
 use super::decide::MARGIN;
 use super::levels::Levels;
-use super::programs::{Way, aws, rclone, s5cmd};
 use super::search::Search;
+use super::why::describe;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
-use crate::result::{Commands, Settings};
+use crate::result::{Command, ForGcs, GCS, Settings};
+use crate::units::ByteSize;
 
 /// What the GCS command depends on beside the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,22 +25,18 @@ pub struct GcsOptions {
     pub parallelism: Option<(u32, u32)>,
 }
 
-/// The concurrency for a connector whose part size we cannot set. Where that is known, or only one was
-/// measured, and it is the recommended one, so is the concurrency. Otherwise it is the one that loses least in
-/// the worst case over the part sizes that it may have; of those within the margin of that, the smallest.
+/// What to set for a connector whose part size we cannot. Where that is known, or only one was measured, and it is
+/// the recommended one, so is the concurrency. Otherwise it is the one that loses least in the worst case over
+/// the part sizes that it may have; of those within the margin of that, the smallest.
 ///
-/// `None` before the race, and where other parts of one file were in flight than the connector has: it
-/// sends its blocks in order, if nobody saw more.
-pub fn gcs_concurrency(
-    search: &Search,
-    recommended: Settings,
-    options: &GcsOptions,
-) -> Option<u32> {
+/// `None` where other parts of one file were in flight than the connector has: it sends its blocks in order, if
+/// nobody saw more.
+pub fn for_gcs(search: &Search, recommended: Settings, options: &GcsOptions) -> Option<ForGcs> {
     let levels = Levels::of(&search.raced().and(search.confirmed()), options);
-    if levels.part_sizes == BTreeSet::from([recommended.part_size_bytes])
-        && recommended.parts_in_flight == levels.parts_in_flight
-    {
-        return Some(recommended.concurrency);
+    let is_connectors = recommended.parts_in_flight == levels.parts_in_flight;
+    let is_only_one = levels.part_sizes == BTreeSet::from([recommended.part_size_bytes]);
+    if is_connectors && (is_only_one || levels.part_sizes.is_empty()) {
+        return Some(held_down(recommended.concurrency, None, options));
     }
     let worst = |concurrency: u32| {
         let one = |part_size: &u64| levels.share(levels.settings(*part_size, concurrency));
@@ -48,70 +45,76 @@ pub fn gcs_concurrency(
     };
     let worst: Vec<(u32, f64)> = levels.concurrencies().into_iter().filter_map(worst).collect();
     let least_loss = worst.iter().map(|(_, share)| *share).fold(0.0, f64::max);
-    worst.iter().find(|(_, share)| *share >= least_loss * (1.0 - MARGIN)).map(|(n, _)| *n)
+    let (concurrency, share) =
+        worst.into_iter().find(|(_, share)| *share >= least_loss * (1.0 - MARGIN))?;
+    let remark = at_the_connectors_parts(recommended, concurrency, share, options);
+    Some(held_down(concurrency, Some(remark), options))
 }
 
-/// Commands that set a recommendation for one way. `concurrency` is that of [`gcs_concurrency`].
-pub fn commands(
-    settings: Settings,
-    concurrency: Option<u32>,
+/// Why it is this number, and what it carries at its worst.
+fn at_the_connectors_parts(
+    measured: Settings,
+    concurrency: u32,
+    share: f64,
     options: &GcsOptions,
-    way: Way,
-) -> Commands {
-    let [gcs_storage_gateway, gcs_endpoint, gcs_revert] = match concurrency {
-        Some(concurrency) => gcs_commands(concurrency, settings, options),
-        None => [(); 3].map(|()| NOT_FOR_GCS.to_owned()),
+) -> String {
+    let best = match concurrency == measured.concurrency {
+        true => String::new(),
+        false => format!("{} measured best, but ", describe(measured)),
     };
-    Commands {
-        gcs_storage_gateway,
-        gcs_endpoint,
-        gcs_revert,
-        rclone: rclone(settings, way),
-        aws: aws(settings, way),
-        s5cmd: s5cmd(settings, way),
+    let percent = 100.0 * share;
+    match options.connector_part_size_bytes.map(ByteSize) {
+        Some(size) => format!(
+            "{best}the connector sends parts of {size}, and with those {concurrency} carries {percent:.0} % of their best"
+        ),
+        None => format!(
+            "{best}the connector's part size is not known, and {concurrency} carries at least {percent:.0} % of the best of each that was tried (`tidegate observe` finds it)"
+        ),
     }
 }
 
-/// Instead of commands for GCS.
-const NOT_FOR_GCS: &str = "# nothing for GCS: these trials had other parts of a file in flight than its connector, which has 1 unless --connector says more";
-
-/// For the storage gateway, for the endpoint, and to undo both.
-fn gcs_commands(concurrency: u32, best: Settings, options: &GcsOptions) -> [String; 3] {
-    let printed = options.dtn_cores.map_or(concurrency, |cores| concurrency.min(cores));
-    let mut remarks = String::new();
-    if concurrency != best.concurrency {
-        let why = match options.connector_part_size_bytes {
-            Some(_) => "it is for the connector's parts, as far as they were tried".to_owned(),
-            None => format!(
-                "the connector's part size is not known, and over those tried {concurrency} loses least (`tidegate observe` finds it)"
-            ),
-        };
-        remarks += &format!("# {concurrency} and not {}: {why}\n", best.concurrency);
-    }
-    if printed < concurrency {
-        remarks +=
-            &format!("# {concurrency} measured best; {printed} is the number of the DTN's cores\n");
+/// So many files in flight, as far as the DTN and the other endpoint let them.
+pub(super) fn held_down(measured: u32, remark: Option<String>, options: &GcsOptions) -> ForGcs {
+    let concurrency = options.dtn_cores.map_or(measured, |cores| measured.min(cores));
+    let mut remarks = Vec::from_iter(remark);
+    if concurrency < measured {
+        remarks.push(format!(
+            "{measured} measured best; {concurrency} is the number of the DTN's cores"
+        ));
     }
     if let Some((preferred, max)) = options.peer {
         // From memory of Globus's documentation (ASSUMPTION): the larger of both preferred values,
         // held down by the smaller of both limits.
-        let effective = printed.max(preferred).min(printed.min(max));
-        remarks += &format!(
-            "# with a peer of {preferred} preferred / {max} max a transfer gets {effective} (ASSUMPTION)\n"
-        );
+        let effective = concurrency.max(preferred).min(concurrency.min(max));
+        remarks.push(format!(
+            "with a peer of {preferred} preferred and {max} at most a transfer gets {effective} (ASSUMPTION)"
+        ));
     }
-    let storage_gateway = gcs("storage-gateway update s3 STORAGE_GATEWAY_ID", printed, options);
-    let endpoint = gcs("endpoint update", printed, options);
+    ForGcs { concurrency, part_size_bytes: options.connector_part_size_bytes, remarks }
+}
+
+/// For the storage gateway, for the endpoint, and to undo both.
+pub(super) fn gcs_commands(found: &ForGcs, options: &GcsOptions) -> [Command; 3] {
+    let gateway = "storage-gateway update s3 STORAGE_GATEWAY_ID";
     let undo = "--network-use normal";
     let revert = format!(
-        "# to GCS's default; if something else was set before, put that back\nglobus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID {undo}\nglobus-connect-server endpoint update {undo}"
+        "# to GCS's default; if something else was set before, put that back\nglobus-connect-server {gateway} {undo}\nglobus-connect-server endpoint update {undo}"
     );
-    [remarks + &storage_gateway, endpoint, revert]
+    [
+        Command::new(GCS, "this storage gateway only", gcs(gateway, found, options)),
+        Command::new(
+            GCS,
+            "the whole endpoint (all its gateways)",
+            gcs("endpoint update", found, options),
+        ),
+        Command::new(GCS, "to undo both", revert),
+    ]
 }
 
 /// `network_use: custom` needs all four numbers (GCS Endpoint and StorageGateway 1.3.0 schemas).
 /// That the storage gateway's options are named as the endpoint's is an ASSUMPTION.
-fn gcs(object: &str, concurrency: u32, options: &GcsOptions) -> String {
+fn gcs(object: &str, found: &ForGcs, options: &GcsOptions) -> String {
+    let concurrency = found.concurrency;
     let (parallelism, parallelism_max) = options.parallelism.unwrap_or(GCS_NORMAL_PARALLELISM);
     format!(
         "globus-connect-server {object} --network-use custom --max-concurrency {concurrency} --preferred-concurrency {concurrency} --max-parallelism {parallelism_max} --preferred-parallelism {parallelism}"
@@ -135,10 +138,14 @@ mod tests {
         Settings { part_size_bytes: 64 * MIB, concurrency: 8, parts_in_flight: 1 }
     }
 
+    fn texts(concurrency: u32, options: &GcsOptions) -> [String; 3] {
+        gcs_commands(&held_down(concurrency, None, options), options).map(|command| command.text)
+    }
+
     #[test]
     fn the_gcs_commands_carry_all_four_numbers() {
-        let commands = commands(settings(), Some(8), &GcsOptions::default(), Way::Up);
-        for command in [commands.gcs_storage_gateway, commands.gcs_endpoint] {
+        let [gateway, endpoint, _] = texts(8, &GcsOptions::default());
+        for command in [gateway, endpoint] {
             for flag in [
                 "--network-use custom",
                 "--max-concurrency 8",
@@ -184,7 +191,7 @@ mod tests {
     #[test]
     fn the_gcs_commands_make_documents_of_its_schema() {
         let options = GcsOptions { parallelism: Some((3, 6)), ..GcsOptions::default() };
-        let all = commands(settings(), Some(16), &options, Way::Up);
+        let [to_gateway, to_endpoint, revert] = texts(16, &options);
         let custom = || NetworkUse::Custom {
             max_concurrency: 16,
             preferred_concurrency: 16,
@@ -196,41 +203,33 @@ mod tests {
         };
         let gateway = "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID";
         let endpoint = "globus-connect-server endpoint update";
-        assert_eq!(without_remarks(&all.gcs_storage_gateway), [(gateway.into(), custom())]);
-        assert_eq!(without_remarks(&all.gcs_endpoint), [(endpoint.into(), custom())]);
+        assert_eq!(without_remarks(&to_gateway), [(gateway.into(), custom())]);
+        assert_eq!(without_remarks(&to_endpoint), [(endpoint.into(), custom())]);
         let normal = |object: &str| (object.to_owned(), NetworkUse::Normal {});
-        assert_eq!(without_remarks(&all.gcs_revert), [normal(gateway), normal(endpoint)]);
+        assert_eq!(without_remarks(&revert), [normal(gateway), normal(endpoint)]);
     }
 
     #[test]
-    fn a_number_other_than_the_recommended_is_explained() {
-        let same = commands(settings(), Some(8), &GcsOptions::default(), Way::Up);
-        assert!(!same.gcs_storage_gateway.contains('#'), "{}", same.gcs_storage_gateway);
-        let other = commands(settings(), Some(16), &GcsOptions::default(), Way::Up);
-        assert!(other.gcs_storage_gateway.starts_with("# 16 and not 8: the connector's part size"));
+    fn a_number_other_than_the_measured_best_is_explained() {
+        let of = |concurrency| {
+            at_the_connectors_parts(settings(), concurrency, 0.9, &GcsOptions::default())
+        };
+        assert!(of(16).starts_with("64 MiB x 8 measured best, but the connector's part size"));
+        assert!(of(8).starts_with("the connector's part size is not known, and 8 carries at"));
     }
 
     #[test]
-    fn several_parts_of_a_file_in_flight_say_nothing_of_gcs() {
-        let commands = commands(settings(), None, &GcsOptions::default(), Way::Up);
-        for command in [commands.gcs_storage_gateway, commands.gcs_endpoint, commands.gcs_revert] {
-            assert!(command.starts_with("# nothing for GCS"), "{command}");
-        }
-    }
-
-    #[test]
-    fn the_cores_cap_the_printed_number_and_the_measured_one_stands_beside_it() {
+    fn the_cores_cap_the_number_and_the_measured_one_stands_beside_it() {
         let options = GcsOptions { dtn_cores: Some(4), ..GcsOptions::default() };
-        let commands = commands(settings(), Some(8), &options, Way::Up);
-        assert!(commands.gcs_endpoint.contains("--max-concurrency 4 "));
-        assert!(commands.gcs_storage_gateway.starts_with("# 8 measured best; 4 is"));
-        assert!(commands.rclone.contains("--transfers 8 "));
+        let found = held_down(8, None, &options);
+        assert_eq!((found.concurrency, found.remarks.len()), (4, 1));
+        assert!(found.remarks[0].starts_with("8 measured best; 4 is"), "{found:?}");
     }
 
     #[test]
     fn a_normal_peer_holds_the_number_down() {
         let options = GcsOptions { peer: Some((2, 4)), ..GcsOptions::default() };
-        let commands = commands(settings(), Some(16), &options, Way::Up);
-        assert!(commands.gcs_storage_gateway.contains("a transfer gets 4"));
+        let found = held_down(16, None, &options);
+        assert!(found.remarks[0].contains("a transfer gets 4"), "{found:?}");
     }
 }
