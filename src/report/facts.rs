@@ -6,7 +6,7 @@ use super::digest::{Answer, Digest, Shown};
 use super::scaling::Law;
 use super::{text, wording};
 use crate::plan;
-use crate::result::{GCS, Host, Joint, Recommendation, TaskSummary, Trial};
+use crate::result::{GCS, Host, Joint, LimitedBy, Recommendation, TargetKind, TaskSummary, Trial};
 use crate::units::ByteSize;
 
 /// Names with their values; what is empty is left out.
@@ -146,18 +146,16 @@ fn other_way(digest: &Digest) -> [(&'static str, String); 3] {
 }
 
 fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
-    let seen = found.smallest_difference_seen.map(wording::percent).unwrap_or_default();
     let [other, its_verdict, both_ways] = other_way(digest);
     vec![
         ("for Globus", for_globus(digest).join("; ")),
         ("goodput", goodput_of_the_measured(digest, found)),
         ("direction", wording::direction(found.direction).into()),
         ("verdict", verdict(found)),
-        ("no other is 5 % better", shown(found.within_margin_shown)),
-        ("faster than the current default", shown(found.better_than_default_shown)),
-        ("smallest difference these trials could show", seen),
+        ("shown", proof(found, true)),
+        ("not shown", proof(found, false)),
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
-        ("limited by", limit(digest.shown)),
+        ("limited by", limit(digest)),
         other,
         its_verdict,
         both_ways,
@@ -165,15 +163,30 @@ fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
     ]
 }
 
-fn shown(shown: bool) -> String {
-    if shown { "shown" } else { "not shown" }.into()
+/// What the trials show, or do not, at the 95 % level.
+fn proof(found: &Recommendation, is_shown: bool) -> String {
+    let seen = found.smallest_difference_seen.map(wording::percent);
+    let seen = seen.map_or(String::new(), |least| {
+        format!(" (the trials can show differences of {least} or more)")
+    });
+    let claims = [
+        (found.within_margin_shown, format!("no other setting tried carries 5 % more{seen}")),
+        (found.better_than_default_shown, "it carries more than what is set now".to_owned()),
+    ];
+    let said = claims.into_iter().filter(|(shown, _)| *shown == is_shown);
+    said.map(|(_, claim)| claim).collect::<Vec<_>>().join("; ")
 }
 
-fn limit(shown: Option<Shown>) -> String {
-    shown.map_or_else(String::new, |shown| {
-        let limit = wording::limited_by(shown.trial.limited_by);
-        format!("{limit}: {} (trial {})", shown.trial.evidence, shown.trial.id)
-    })
+/// What held the shown trial down; the figures of what did not are in the table of all trials.
+pub fn limit(digest: &Digest) -> String {
+    let Some(Shown { trial, .. }) = digest.shown else { return String::new() };
+    let limit = wording::limited_by(trial.limited_by);
+    match (trial.limited_by, digest.document.target.kind) {
+        (LimitedBy::GatewayOrNetwork, TargetKind::Endpoint | TargetKind::Embedded) => {
+            format!("{limit}: none of the limits that can be seen on this machine was reached")
+        }
+        _ => format!("{limit}: {}", trial.evidence),
+    }
 }
 
 fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
@@ -187,7 +200,7 @@ fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("directories", wording::directory_markers(task)),
         ("read back", read_back(trial)),
         ("addresses", wording::addresses(trial)),
-        ("limited by", limit(digest.shown)),
+        ("limited by", limit(digest)),
     ]
 }
 
@@ -221,7 +234,7 @@ fn measured(digest: &Digest) -> Facts {
         ("read back", read_back(trial)),
         ("addresses", wording::addresses(trial)),
         ("trial", which),
-        ("limited by", limit(digest.shown)),
+        ("limited by", limit(digest)),
     ]
 }
 

@@ -188,10 +188,7 @@ fn errors(trial: &Trial) -> String {
 }
 
 fn limit(lines: &mut Lines, digest: &Digest) {
-    if let Some(shown) = digest.shown {
-        let limit = wording::limited_by(shown.trial.limited_by);
-        lines.add("limited by", format!("{limit}: {}", shown.trial.evidence));
-    }
+    lines.add("limited by", facts::limit(digest));
 }
 
 fn warnings(lines: &mut Lines, digest: &Digest) {

@@ -262,6 +262,7 @@ fn connections(tcp: &TcpUse) -> String {
     let milliseconds = |time_us: u64| format!("{:.2} ms", time_us as f64 / 1e3);
     let least = tcp
         .round_trip_min_us
+        .filter(|time_us| *time_us >= 5)
         .map_or(String::new(), |time| format!(" (least {})", milliseconds(time)));
     format!(
         "connections with data to send were held back by the receiver {} and by the send buffer {} of the time, {} of the bytes were sent again, the median round trip was {}{least}",

@@ -30,13 +30,16 @@ pub struct GcsOptions {
 /// the part sizes that it may have; of those within the margin of that, the smallest.
 ///
 /// `None` where other parts of one file were in flight than the connector has: it sends its blocks in order, if
-/// nobody saw more.
+/// nobody saw more. One number that was tried so, such as what is set now, is the best of nothing.
 pub fn for_gcs(search: &Search, recommended: Settings, options: &GcsOptions) -> Option<ForGcs> {
     let levels = Levels::of(&search.raced().and(search.confirmed()), options);
     let is_connectors = recommended.parts_in_flight == levels.parts_in_flight;
     let is_only_one = levels.part_sizes == BTreeSet::from([recommended.part_size_bytes]);
     if is_connectors && (is_only_one || levels.part_sizes.is_empty()) {
         return Some(held_down(recommended.concurrency, None, options));
+    }
+    if levels.concurrencies().len() < 2 {
+        return None;
     }
     let worst = |concurrency: u32| {
         let one = |part_size: &u64| levels.share(levels.settings(*part_size, concurrency));
