@@ -127,6 +127,7 @@ fn a_simulated_search_goes_on_after_any_trial() {
         let run = tidegate.runs().pop().unwrap();
         let mut whole = Document::load(&result(&run)).unwrap();
         whole.recommendation = None;
+        whole.recommendations.clear();
         for count in counts {
             let mut cut = whole.clone();
             cut.trials.truncate(count);
@@ -144,6 +145,7 @@ fn craft(tidegate: &Tidegate, endpoint: &str, from: &str) -> PathBuf {
     let mut crafted = tidegate.json("tune", &["--simulate"]);
     let run = tidegate.runs().pop().unwrap();
     crafted["recommendation"] = Value::Null;
+    crafted["recommendations"] = Value::Array(Vec::new());
     crafted["trials"] = Value::Array(vec![]);
     crafted["target"]["kind"] = "endpoint".into();
     crafted["target"]["endpoint"] = endpoint.into();
@@ -227,6 +229,7 @@ fn what_is_no_cut_off_search_is_refused() {
     let run = tidegate.runs().into_iter().find(|run| name(run) != other).unwrap();
     let mut cut = document(&run);
     cut["recommendation"] = Value::Null;
+    cut["recommendations"] = Value::Array(Vec::new());
     let altered = |alter: &dyn Fn(&mut Value)| {
         let mut cut = cut.clone();
         alter(&mut cut);

@@ -12,7 +12,7 @@ fn without_a_target_tune_is_a_demonstration_with_a_report() {
     let short = ["--budget", "10m", "--warm-up", "300ms", "--window", "700ms", "--soak", "5s"];
     let finished = tidegate.run("tune", &short);
     assert_eq!(finished.code, 0, "{}", finished.stderr);
-    for said in ["demonstration", "mib parts", "concurrency", "--max-concurrency"] {
+    for said in ["demonstration", "files in flight", "mib", "--max-concurrency"] {
         assert!(finished.stdout.to_lowercase().contains(said), "no {said}: {}", finished.stdout);
     }
     assert!(finished.stdout.trim_end().lines().count() <= 15, "{}", finished.stdout);
