@@ -87,10 +87,10 @@ pub fn goodput(found: &Recommendation) -> String {
     })
 }
 
-/// The same, with the settings that carried it where GCS gets another number.
+/// The same, with the settings that carried it where GCS gets others.
 pub fn goodput_of_the_measured(digest: &Digest, found: &Recommendation) -> String {
     match digest.document.for_gcs() {
-        Some(gcs) if gcs.concurrency != found.settings.concurrency => {
+        Some(gcs) if !gcs.is(found.settings) => {
             format!("{}, with {}", goodput(found), wording::settings(found.settings))
         }
         _ => goodput(found),
@@ -120,9 +120,9 @@ pub fn verdict(found: &Recommendation) -> String {
     format!("{}: {}", wording::verdict(found.verdict), found.why)
 }
 
-/// Why it is this concurrency for both directions.
+/// One concurrency for both directions.
 pub fn both_ways(joint: &Joint) -> String {
-    joint.why.clone()
+    format!("concurrency {}: {}", joint.concurrency, joint.why)
 }
 
 /// Instead of it.

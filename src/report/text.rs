@@ -77,8 +77,8 @@ fn for_globus(lines: &mut Lines, digest: &Digest) {
 
 /// What to paste into GCS.
 fn command(lines: &mut Lines, digest: &Digest) {
-    let commands = digest.document.commands().iter();
-    if let Some(command) = commands.into_iter().find(|command| command.program == GCS) {
+    let mut commands = digest.document.commands().iter();
+    if let Some(command) = commands.find(|command| command.program == GCS) {
         lines.add("Globus", &command.text);
     }
 }
@@ -280,9 +280,17 @@ mod tests {
             assert_eq!(line(label), count, "{label}: {text}");
         }
         assert!(lines[0].ends_with(" N = 16 files in flight, parts of 64 MiB"), "{text}");
-        assert!(text.contains("both ways    the fewest files in flight"), "{text}");
+        assert!(text.contains("concurrency 16: the fewest files in flight"), "{text}");
         assert!(text.contains("--max-concurrency 16 "), "{text}");
         assert!(lines.len() <= 15, "{text}");
+    }
+
+    #[test]
+    fn no_n_is_told_where_no_number_serves_both_directions() {
+        let document = Document { joint: None, ..samples::both() };
+        assert_eq!(document.for_gcs(), None);
+        assert!(!summary_of(&document).contains("N = "), "{}", summary_of(&document));
+        assert!(!facts::headline(&Digest::of(&document)).contains("N = "));
     }
 
     #[test]

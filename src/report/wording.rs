@@ -109,9 +109,8 @@ pub fn settings(settings: Settings) -> String {
 /// `N = 16 files in flight, parts of 64 MiB`: what GCS will have; without a number for it, the settings.
 pub fn recommended(gcs: Option<&ForGcs>, measured: Settings) -> String {
     let Some(gcs) = gcs else { return settings(measured) };
-    let measured_part = Some(measured.part_size_bytes);
-    let is_measured = gcs.concurrency == measured.concurrency;
-    let part = match gcs.part_size_bytes.or(measured_part.filter(|_| is_measured)) {
+    let measured_part = gcs.is(measured).then_some(measured.part_size_bytes);
+    let part = match gcs.part_size_bytes.or(measured_part) {
         Some(size) => format!("parts of {}", ByteSize(size)),
         None => "whatever parts Globus's connector sends".into(),
     };

@@ -260,15 +260,16 @@ impl Document {
         }
     }
 
-    /// What to set in GCS: one number for both directions where both were searched.
+    /// What to set in GCS: one number for both directions where both were searched, if there is one that serves both.
     pub fn for_gcs(&self) -> Option<&ForGcs> {
-        match &self.joint {
-            Some(joint) => joint.gcs.as_ref(),
-            None => self.recommendation.as_ref()?.gcs.as_ref(),
+        match (&self.joint, self.recommended()) {
+            (Some(joint), _) => joint.gcs.as_ref(),
+            (None, [found]) => found.gcs.as_ref(),
+            (None, _) => None,
         }
     }
 
-    /// What there is to paste, for the same.
+    /// What there is to paste: for both directions where one number serves both, else for the first.
     pub fn commands(&self) -> &[Command] {
         match (&self.joint, &self.recommendation) {
             (Some(joint), _) => &joint.commands,

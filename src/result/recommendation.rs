@@ -190,3 +190,11 @@ pub struct ForGcs {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
+
+impl ForGcs {
+    /// Whether these settings are what GCS will have, as far as its part size is known.
+    pub fn is(&self, settings: Settings) -> bool {
+        self.concurrency == settings.concurrency
+            && self.part_size_bytes.is_none_or(|size| size == settings.part_size_bytes)
+    }
+}

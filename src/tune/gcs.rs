@@ -29,8 +29,9 @@ pub struct GcsOptions {
 /// the recommended one, so is the concurrency. Otherwise it is the one that loses least in the worst case over
 /// the part sizes that it may have; of those within the margin of that, the smallest.
 ///
-/// `None` where other parts of one file were in flight than the connector has: it sends its blocks in order, if
-/// nobody saw more. One number that was tried so, such as what is set now, is the best of nothing.
+/// `None` where other parts of one file were in flight than the connector has, which sends its blocks in order if
+/// nobody saw more: then at most one number, what is set now, was tried as it sends, and there is nothing to
+/// compare that with.
 pub fn for_gcs(search: &Search, recommended: Settings, options: &GcsOptions) -> Option<ForGcs> {
     let levels = Levels::of(&search.raced().and(search.confirmed()), options);
     let is_connectors = recommended.parts_in_flight == levels.parts_in_flight;
@@ -61,17 +62,20 @@ fn at_the_connectors_parts(
     share: f64,
     options: &GcsOptions,
 ) -> String {
-    let best = match concurrency == measured.concurrency {
-        true => String::new(),
-        false => format!("{} measured best, but ", describe(measured)),
+    let part_size_bytes = options.connector_part_size_bytes;
+    let gcs = ForGcs { concurrency, part_size_bytes, remarks: Vec::new() };
+    let best = if gcs.is(measured) {
+        String::new()
+    } else {
+        format!("{} measured best, but ", describe(measured))
     };
-    let percent = 100.0 * share;
-    match options.connector_part_size_bytes.map(ByteSize) {
+    let loss = 100.0 * (1.0 - share);
+    match part_size_bytes.map(ByteSize) {
         Some(size) => format!(
-            "{best}the connector sends parts of {size}, and with those {concurrency} carries {percent:.0} % of their best"
+            "{best}the connector sends parts of {size}, and with those {concurrency} loses {loss:.0} % against their best"
         ),
         None => format!(
-            "{best}the connector's part size is not known, and {concurrency} carries at least {percent:.0} % of the best of each that was tried (`tidegate observe` finds it)"
+            "{best}the connector's part size is not known, and {concurrency} loses at most {loss:.0} % against the best of each that was tried (`tidegate observe` finds it)"
         ),
     }
 }
@@ -218,7 +222,9 @@ mod tests {
             at_the_connectors_parts(settings(), concurrency, 0.9, &GcsOptions::default())
         };
         assert!(of(16).starts_with("64 MiB x 8 measured best, but the connector's part size"));
-        assert!(of(8).starts_with("the connector's part size is not known, and 8 carries at"));
+        assert!(
+            of(8).starts_with("the connector's part size is not known, and 8 loses at most 10 %")
+        );
     }
 
     #[test]
