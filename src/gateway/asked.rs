@@ -110,8 +110,8 @@ fn operation(target: Target, method: &Method, query: &Query, headers: &HeaderMap
         (Target::Object, "HEAD") => "HeadObject",
         (Target::Object, "GET") if query.has("uploadId") => "ListParts",
         (Target::Object, "GET") => "GetObject",
-        (Target::Object, "PUT") if query.has("uploadId") && copies => "UploadPartCopy",
-        (Target::Object, "PUT") if query.has("uploadId") => "UploadPart",
+        (Target::Object, "PUT") if query.names_part() && copies => "UploadPartCopy",
+        (Target::Object, "PUT") if query.names_part() => "UploadPart",
         (Target::Object, "PUT") if copies => "CopyObject",
         (Target::Object, "PUT") => "PutObject",
         (Target::Object, "POST") if query.has("uploads") => "CreateMultipartUpload",
@@ -141,26 +141,42 @@ fn header_text(headers: &HeaderMap, name: http::HeaderName) -> Option<String> {
 }
 
 /// The parameters of a query.
-struct Query<'a>(Vec<(&'a str, &'a str)>);
+pub struct Query<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Query<'a> {
-    fn of(uri: &'a Uri) -> Self {
+    /// Those of this address.
+    pub fn of(uri: &'a Uri) -> Self {
         let pairs = uri.query().unwrap_or_default().split('&');
         Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect())
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(this, _)| *this == name)
     }
 
-    fn value(&self, name: &str) -> Option<String> {
+    /// Whether a part of an upload is named. Storj's gateway takes what is not, such as `partNumber=x`, for the
+    /// object itself (`storj/minio` cmd/api-router.go).
+    fn names_part(&self) -> bool {
+        let number = self.value("partNumber").unwrap_or_default();
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && self.has("uploadId")
+    }
+
+    /// All names, as they stand, and their values, decoded.
+    pub fn values(&self) -> impl Iterator<Item = (&'a str, String)> {
+        self.0.iter().map(|(name, value)| (*name, percent_decoded(value)))
+    }
+
+    /// The value of the first of this name, decoded.
+    pub fn value(&self, name: &str) -> Option<String> {
         let (_, value) = self.0.iter().find(|(this, _)| *this == name)?;
         Some(percent_decoded(value))
     }
 }
 
 /// `%2F` as `/`, and so on; what is no valid escape stays as it is.
-fn percent_decoded(text: &str) -> String {
+pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -227,6 +243,8 @@ mod tests {
             ("GET", "/b/k?uploadId=1", "ListParts"),
             ("PUT", "/b/k", "PutObject"),
             ("PUT", "/b/k?partNumber=1&uploadId=1", "UploadPart"),
+            ("PUT", "/b/k?partNumber=x&uploadId=1", "PutObject"),
+            ("PUT", "/b/k?uploadId=1", "PutObject"),
             ("POST", "/b/k?uploads", "CreateMultipartUpload"),
             ("POST", "/b/k?uploadId=1", "CompleteMultipartUpload"),
             ("DELETE", "/b/k?uploadId=1", "AbortMultipartUpload"),

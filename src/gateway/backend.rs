@@ -1,8 +1,10 @@
 //! What answers the requests behind the modelled link.
 
+use http::uri::Scheme;
 use http::{Request, Response};
 use s3s::{Body, StdError};
 
+use super::asked::Asked;
 use super::contents::Retain;
 use super::domain::Domain;
 use super::embedded::Service;
@@ -51,14 +53,19 @@ impl Backend {
         matches!(self, Self::Embedded(Embedding { keys: None, .. }))
     }
 
-    /// Opens what it needs.
+    /// Opens what it needs; `scheme` is what clients reach it by.
     ///
     /// # Errors
     /// If the directory cannot be used.
-    pub fn open(self, domain: &Domain, limits: &Limits) -> Result<OpenBackend> {
+    pub fn open(
+        self,
+        domain: &Domain,
+        limits: &Limits,
+        scheme: Scheme,
+    ) -> Result<OpenBackend> {
         match self {
             Self::Embedded(embedding) => {
-                Service::open(embedding, domain, limits).map(OpenBackend::Embedded)
+                Service::open(embedding, domain, limits, scheme).map(OpenBackend::Embedded)
             }
             Self::Upstream(upstream) => Ok(OpenBackend::Upstream(upstream)),
         }
@@ -96,11 +103,12 @@ impl Peer {
     pub async fn call(
         &self,
         request: Request<Body>,
+        asked: &Asked,
         request_id: &str,
         traffic: &Traffic,
     ) -> std::result::Result<Response<Body>, StdError> {
         match self {
-            Self::Embedded(service) => service.call(request, request_id).await,
+            Self::Embedded(service) => service.call(request, asked, request_id).await,
             Self::Upstream(forwarder) => Ok(forwarder.call(request, traffic).await),
         }
     }

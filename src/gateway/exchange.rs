@@ -15,7 +15,7 @@ use s3s::{Body, StdError};
 use super::asked::Asked;
 use super::backend::Peer;
 use super::domain::Domain;
-use super::embedded::slow_down;
+use super::embedded::{ErrorCode, slow_down};
 use super::gate::{self, Gate};
 use super::log::{RequestLog, Traffic};
 use super::manner::Manner;
@@ -81,13 +81,15 @@ impl Connection {
         let response = match entered {
             Ok(pass) => {
                 under_way.pass = Some(pass);
-                self.peer.call(request, &request_id, &traffic).await?
+                self.peer.call(request, &asked, &request_id, &traffic).await?
             }
             Err(limited) => {
                 self.statistics.refused(limited);
                 slow_down(limited, self.gate.retry_after(), heads_only, &request_id)?
             }
         };
+        let beside = response.extensions().get::<AlsoTakes>().map_or(0, |AlsoTakes(calls)| *calls);
+        under_way.pass.iter().for_each(|pass| pass.also_takes(beside));
         let (mut response, error) = with_error_code(response).await?;
         if !traffic.ended.load(Ordering::Relaxed) {
             // The rest of the body is in the way of a next request.
@@ -146,6 +148,11 @@ impl Connection {
     }
 }
 
+/// How many calls to the satellite a request took beside those that were counted when it came: an extension of its
+/// answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AlsoTakes(pub u32);
+
 /// What of each stored piece an answer carries: an extension of the answer to GetObject.
 #[derive(Clone, Debug)]
 pub struct StoredRanges(pub Vec<Range<u64>>);
@@ -163,6 +170,10 @@ async fn with_error_code(
 ) -> Result<(Response<Body>, Option<String>), StdError> {
     if !response.status().is_client_error() && !response.status().is_server_error() {
         return Ok((response, None));
+    }
+    if let Some(ErrorCode(code)) = response.extensions().get() {
+        let code = code.clone();
+        return Ok((response, Some(code)));
     }
     let (head, mut body) = response.into_parts();
     let body = body.store_all_limited(LARGEST_ERROR_BYTES).await?;

@@ -62,6 +62,11 @@ impl Pass {
     pub fn reads(&self, segments: usize) {
         self.gate.lock().read(now(), segments);
     }
+
+    /// The request turns out to take so many calls more.
+    pub fn also_takes(&self, calls: u32) {
+        self.gate.lock().also_takes(now(), calls);
+    }
 }
 
 impl Drop for Pass {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -70,8 +71,9 @@ impl Gateway {
     pub async fn bind(config: Config) -> Result<Self> {
         let started = clock::now();
         let connections_most = seats::most(&config.backend);
-        let backend = config.backend.open(&config.domain, &config.limits)?;
         let tls = config.certificate.as_ref().map(Certificate::acceptor).transpose()?;
+        let scheme = if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let backend = config.backend.open(&config.domain, &config.limits, scheme)?;
         let log = config.log.map(|path| {
             RequestLog::create(&path, started).map_err(|error| {
                 Error::environment(format!("cannot write the log {}: {error}", path.display()))

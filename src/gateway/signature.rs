@@ -1,20 +1,28 @@
 //! Signatures: verified against one pair of keys, or taken off.
 //!
-//! s3s refuses every signed request when it has no keys to verify it with. So where no keys are set,
-//! the signature is taken off before s3s sees it, and a body in signed chunks is put together here.
+//! What [`v4`] finds right is taken off before s3s sees the request, as are all signatures where no keys are set: so
+//! that what Storj's gateway reads otherwise than s3s can be put right in between ([`super::embedded`]). A body in
+//! signed chunks is put together here. Signatures of version 2, and those of forms, are left to s3s.
 
 pub(crate) mod chunked;
-mod whole;
+mod payload;
+mod v4;
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH};
+use std::time::SystemTime;
+
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, Request, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::{Body, S3Result, s3_error};
+use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
+
+use v4::Seal;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
-const WEEK_S: u64 = 7 * 24 * 60 * 60;
+/// The only body in chunks that Storj's gateway takes.
+const IN_SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 
 /// A pair of keys whose signatures are accepted.
 #[derive(Clone)]
@@ -23,6 +31,18 @@ pub struct Keys {
     pub access_key: String,
     /// The secret.
     pub secret_key: String,
+}
+
+impl Keys {
+    fn check_access_key(&self, access_key: &str) -> S3Result<()> {
+        if access_key == self.access_key {
+            return Ok(());
+        }
+        Err(s3_error!(
+            InvalidAccessKeyId,
+            "The Access Key Id you provided does not exist in our records."
+        ))
+    }
 }
 
 impl std::fmt::Debug for Keys {
@@ -34,60 +54,133 @@ impl std::fmt::Debug for Keys {
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        if access_key != self.access_key {
-            return Err(s3_error!(InvalidAccessKeyId));
-        }
+        self.check_access_key(access_key)?;
         Ok(SecretKey::from(self.secret_key.as_str()))
     }
 }
 
-/// Whether the body ends in trailing checksums, which Storj answers with MissingContentLength
-/// (`storj/minio` cmd/auth-handler.go; for signed trailers: ASSUMPTION).
-pub fn has_trailer(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_SHA256).is_some_and(|value| value.as_bytes().ends_with(b"-TRAILER"))
+/// How a request says who sends it (`storj/minio` cmd/auth-handler.go, getRequestAuthType).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Version 4, in the header Authorization.
+    V4Header,
+    /// Version 4, in the query.
+    V4Url,
+    /// Version 2, in a header or in the query.
+    V2,
+    /// In the fields of a form.
+    Form,
+    /// Not at all.
+    Anonymous,
+    /// In another way.
+    Unknown,
 }
 
-/// Whether a URL was signed to be valid for more than a week (Signature Version 4; version 2 knows no such limit).
-pub fn is_presigned_for_too_long(uri: &Uri) -> bool {
-    let mut parameters = uri.query().unwrap_or_default().split('&');
-    let seconds = parameters.find_map(|parameter| parameter.strip_prefix("X-Amz-Expires="));
-    seconds.and_then(|seconds| seconds.parse().ok()).is_some_and(|seconds: u64| seconds > WEEK_S)
-}
-
-/// The request; if its body comes in signed chunks, it is an error that the last one is missing, of which s3s
-/// takes no notice.
-pub fn whole(request: Request<Body>) -> Request<Body> {
-    if !is_in_chunks(request.headers()) {
-        return request;
+impl Scheme {
+    /// That of this request.
+    pub fn of(head: &Parts) -> Self {
+        let authorization = head.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+        let begins = |prefix: &str| {
+            authorization.is_some_and(|value| value.starts_with(prefix.as_bytes()))
+        };
+        let asks = |name: &str| {
+            let mut pairs = head.uri.query().unwrap_or_default().split('&');
+            pairs.any(|pair| pair.split('=').next() == Some(name))
+        };
+        match authorization {
+            _ if begins(v4::ALGORITHM) => Self::V4Header,
+            _ if begins("AWS ") || asks("AWSAccessKeyId") => Self::V2,
+            _ if asks("X-Amz-Credential") => Self::V4Url,
+            _ if is_form(head) => Self::Form,
+            None => Self::Anonymous,
+            Some(_) => Self::Unknown,
+        }
     }
-    request.map(|body| Body::http_body_unsync(whole::checked(body)))
 }
 
-fn is_in_chunks(headers: &HeaderMap) -> bool {
-    let payload = headers.get(CONTENT_SHA256);
-    payload.is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"))
+/// Whether it is a form with a file.
+pub fn is_form(head: &Parts) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    head.method == Method::POST
+        && kind.is_some_and(|kind| kind.starts_with(b"multipart/form-data"))
+}
+
+/// Who sends a request, as far as this gateway knows anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The owner of the keys; anybody, where there are none.
+    Owner,
+    /// Whoever s3s says.
+    AskS3s,
+}
+
+/// Verifies the request against the keys, and takes the signature off.
+///
+/// # Errors
+/// What Storj's gateway answers if it is not right, or not there.
+pub fn verified(request: Request<Body>, keys: &Keys) -> S3Result<(Request<Body>, Sender)> {
+    let (head, body) = request.into_parts();
+    let now = SystemTime::now();
+    let seal = match Scheme::of(&head) {
+        Scheme::V4Header => v4::verify_header(&head, keys, now)?,
+        Scheme::V4Url => v4::verify_url(&head, keys, now)?,
+        Scheme::V2 | Scheme::Form => return Ok((Request::from_parts(head, body), Sender::AskS3s)),
+        Scheme::Anonymous | Scheme::Unknown => {
+            return Err(s3_error!(AccessDenied, "Access Denied."));
+        }
+    };
+    let body = payload::checked(&head, body, seal)?;
+    Ok((unsigned_head(head, body), Sender::Owner))
 }
 
 /// The request as if it had never been signed.
 pub fn unsigned(request: Request<Body>) -> Request<Body> {
-    let (mut head, body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let body = match is_in_chunks(&head.headers) {
+        true => Body::http_body_unsync(chunked::decoded(body, None)),
+        false => body,
+    };
+    unsigned_head(head, body)
+}
+
+/// Takes the signature off the head of a request, whose body is without one already.
+fn unsigned_head(mut head: Parts, body: Body) -> Request<Body> {
     head.headers.remove(AUTHORIZATION);
     head.uri = without_signature(head.uri);
-    let is_in_chunks = is_in_chunks(&head.headers);
+    if is_in_chunks(&head.headers) {
+        // The encoding was only for the way here: the object is what the chunks hold.
+        if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value == "aws-chunked") {
+            head.headers.remove(CONTENT_ENCODING);
+        }
+        // That of the chunks is none of the object's.
+        head.headers.remove(CONTENT_LENGTH);
+        if let Some(length) = head.headers.remove(DECODED_LENGTH) {
+            head.headers.insert(CONTENT_LENGTH, length);
+        }
+    }
     head.headers.remove(CONTENT_SHA256);
-    if !is_in_chunks {
-        return Request::from_parts(head, body);
+    Request::from_parts(head, body)
+}
+
+fn is_in_chunks(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_SHA256).is_some_and(|value| value == IN_SIGNED_CHUNKS)
+}
+
+/// Whether the body comes in chunks of a kind that Storj's gateway does not take: with checksums in a trailer, say
+/// (`storj/minio` cmd/auth-handler.go, verifyPutObjectRequest).
+///
+/// # Errors
+/// If it does.
+pub fn check_chunks(headers: &HeaderMap) -> S3Result<()> {
+    let payload = headers.get(CONTENT_SHA256).map(|value| value.as_bytes());
+    if is_in_chunks(headers) || !payload.is_some_and(|kind| kind.starts_with(b"STREAMING-")) {
+        return Ok(());
     }
-    // The encoding was only for the way here: the object is what the chunks hold.
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value == "aws-chunked") {
-        head.headers.remove(CONTENT_ENCODING);
-    }
-    // That of the chunks is none of the object's.
-    head.headers.remove(CONTENT_LENGTH);
-    if let Some(length) = head.headers.remove(DECODED_LENGTH) {
-        head.headers.insert(CONTENT_LENGTH, length);
-    }
-    Request::from_parts(head, Body::http_body_unsync(chunked::decoded(body)))
+    Err(s3_error!(
+        InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use \
+         AWS4-HMAC-SHA256."
+    ))
 }
 
 /// The address without the query parameters of a presigned request.
@@ -105,6 +198,28 @@ fn without_signature(uri: Uri) -> Uri {
     path_and_query.parse::<PathAndQuery>().map_or(uri, Uri::from)
 }
 
+/// Whether two texts are the same, in a time that does not tell where they differ.
+fn same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    one.len() == other.len() && differences == 0
+}
+
+fn mismatch() -> S3Error {
+    s3_error!(
+        SignatureDoesNotMatch,
+        "The request signature we calculated does not match the signature you provided. Check your \
+         key and signing method."
+    )
+}
+
+/// An error with a code or a status that s3s does not know.
+pub(super) fn custom(code: &'static str, status: u16, message: &str) -> S3Error {
+    let mut error =
+        S3Error::with_message(S3ErrorCode::Custom(code.into()), message.to_owned());
+    error.set_status_code(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
+    error
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,13 +234,26 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_valid_for_a_week_at_most() {
-        let too_long = |query: &str| {
-            is_presigned_for_too_long(&format!("/b/k?X-Amz-Date=d&{query}").parse().unwrap())
+    fn a_request_says_in_one_way_who_sends_it() {
+        let scheme = |uri: &str, authorization: Option<&str>| {
+            let mut request = Request::get(uri);
+            if let Some(value) = authorization {
+                request = request.header(AUTHORIZATION, value);
+            }
+            Scheme::of(&request.body(()).unwrap().into_parts().0)
         };
-        assert!(too_long("X-Amz-Expires=604801&X-Amz-Signature=s"));
-        assert!(!too_long("X-Amz-Expires=604800"));
-        assert!(!too_long("Expires=1800000000&Signature=s"));
+        assert_eq!(scheme("/b/k", Some("AWS4-HMAC-SHA256 Credential=a")), Scheme::V4Header);
+        assert_eq!(scheme("/b/k?X-Amz-Credential=a", None), Scheme::V4Url);
+        assert_eq!(scheme("/b/k", Some("AWS key:signature")), Scheme::V2);
+        assert_eq!(scheme("/b/k?AWSAccessKeyId=a&Signature=b", None), Scheme::V2);
+        assert_eq!(scheme("/b/k?prefix=X-Amz-Credential", None), Scheme::Anonymous);
+        assert_eq!(scheme("/b/k", Some("Basic abc")), Scheme::Unknown);
+    }
+
+    #[test]
+    fn only_the_same_is_the_same() {
+        assert!(same("", "") && same("abc", "abc"));
+        assert!(!same("abc", "abd") && !same("abc", "ab") && !same("", "a"));
     }
 
     #[test]

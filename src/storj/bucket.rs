@@ -1,12 +1,13 @@
 //! One bucket: its objects, and its open multipart uploads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::object::Object;
 use super::refusal::Refusal;
 use super::upload::{Upload, UploadId};
+use super::versions::{ObjectLock, Past, Versioning};
 
 /// Whether an upload may replace an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +36,26 @@ pub struct Bucket<C> {
     pub(super) rules: Rules,
     pub(super) objects: BTreeMap<String, Arc<Object<C>>>,
     pub(super) uploads: BTreeMap<UploadId, Upload<C>>,
+    pub(super) versioning: Versioning,
+    pub(super) lock: ObjectLock,
+    /// What was overwritten or deleted, in buckets that keep versions: the oldest first.
+    pub(super) past: BTreeMap<String, Vec<Past<C>>>,
+    /// When which keys may have objects to delete. An object that was overwritten meanwhile has a time of its own.
+    deadlines: BTreeSet<(SystemTime, String)>,
 }
 
 impl<C> Bucket<C> {
     pub(super) fn new(created: SystemTime, rules: Rules) -> Self {
-        Self { created, rules, objects: BTreeMap::new(), uploads: BTreeMap::new() }
+        Self {
+            created,
+            rules,
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            versioning: Versioning::Never,
+            lock: ObjectLock::Disabled,
+            past: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+        }
     }
 
     /// When it was created.
@@ -47,9 +63,24 @@ impl<C> Bucket<C> {
         self.created
     }
 
-    /// Whether it has neither objects nor open uploads.
+    /// Whether it has neither objects, versions of them, nor open uploads.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.uploads.is_empty()
+        self.objects.is_empty() && self.past.is_empty() && self.uploads.is_empty()
+    }
+
+    /// Removes the objects that were to be deleted by now, and answers with their keys and themselves.
+    pub fn expire(&mut self, now: SystemTime) -> Vec<(String, Arc<Object<C>>)> {
+        let mut gone = Vec::new();
+        while self.deadlines.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((at, key)) = self.deadlines.pop_first() else { break };
+            let is_due = |object: &Arc<Object<C>>| object.attributes.delete_at == Some(at);
+            if self.objects.get(&key).is_some_and(is_due)
+                && let Some(object) = self.objects.remove(&key)
+            {
+                gone.push((key, object));
+            }
+        }
+        gone
     }
 
     /// The object of this key.
@@ -84,11 +115,11 @@ impl<C> Bucket<C> {
         overwrite: Overwrite,
     ) -> Result<Option<Arc<Object<C>>>, Refusal> {
         self.check_overwrite(key, overwrite)?;
-        Ok(self.objects.insert(key.to_owned(), Arc::new(object)))
+        Ok(self.publish(key, Arc::new(object), None))
     }
 
     /// Makes an object visible that was made elsewhere, and ends the upload that it comes from; answers with the
-    /// object that was replaced.
+    /// object that was replaced, unless it stays as a version.
     pub fn publish(
         &mut self,
         key: &str,
@@ -98,10 +129,31 @@ impl<C> Bucket<C> {
         if let Some(id) = ends {
             self.uploads.remove(&id);
         }
-        self.objects.insert(key.to_owned(), object)
+        if let Some(at) = object.attributes.delete_at {
+            self.deadlines.insert((at, key.to_owned()));
+        }
+        let replaced = self.objects.insert(key.to_owned(), object)?;
+        if self.versioning == Versioning::Never {
+            return Some(replaced);
+        }
+        self.past.entry(key.to_owned()).or_default().push(Past::Object(replaced));
+        None
     }
 
-    /// DeleteObject; answers with the object. That there is none is no error.
+    /// Gives an object these tags and no others.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchKey`].
+    pub fn set_tags(&mut self, key: &str, tags: Vec<(String, String)>) -> Result<(), Refusal>
+    where
+        C: Clone,
+    {
+        let object = self.objects.get_mut(key).ok_or(Refusal::NoSuchKey)?;
+        Arc::make_mut(object).attributes.tags = tags;
+        Ok(())
+    }
+
+    /// Removes the object without keeping a version, and answers with it. That there is none is no error.
     pub fn remove(&mut self, key: &str) -> Option<Arc<Object<C>>> {
         self.objects.remove(key)
     }
@@ -141,6 +193,24 @@ mod tests {
         let second = bucket.put("k", object(2), Overwrite::Refused);
         assert_eq!(second, Err(Refusal::PreconditionFailed));
         assert_eq!(**bucket.object("k").unwrap(), object(1));
+    }
+
+    #[test]
+    fn an_object_is_deleted_at_its_time_unless_it_was_overwritten() {
+        let second = |second| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
+        let until = |content, at| {
+            let delete_at = Some(second(at));
+            Object { attributes: Attributes { delete_at, ..Attributes::default() }, ..object(content) }
+        };
+        let mut bucket = bucket();
+        bucket.put("a", until(1, 10), Overwrite::Allowed).unwrap();
+        bucket.put("b", until(2, 10), Overwrite::Allowed).unwrap();
+        bucket.put("b", until(3, 20), Overwrite::Allowed).unwrap();
+        assert!(bucket.expire(second(9)).is_empty());
+        let keys = |gone: Vec<(String, _)>| gone.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        assert_eq!(keys(bucket.expire(second(10))), ["a"]);
+        assert!(bucket.object("b").is_ok());
+        assert_eq!(keys(bucket.expire(second(30))), ["b"]);
     }
 
     #[test]

@@ -8,17 +8,21 @@
 //!
 //! | request | calls that may be refused | calls that may not |
 //! |---|---|---|
+//! | PutObject of 0 or 1 B | none | none |
 //! | PutObject | BeginObject; MakeInlineSegment of an inline segment | 2 for each remote segment, CommitObject |
 //! | UploadPart | MakeInlineSegment of an inline segment | 2 for each remote segment |
 //! | CreateMultipartUpload | BeginObject | |
 //! | CompleteMultipartUpload | ListSegments, ListObjects | CommitObject |
 //! | GetObject | DownloadObject | DownloadSegment for each segment after the first |
-//! | CopyObject | BeginCopyObject, FinishCopyObject | |
+//! | CopyObject | five, however large the object is | |
+//! | DeleteObject of a missing key | one | one more |
 //! | any other | one | |
 //!
+//! How many there are was measured on a real network that allowed one call a second, on 2026-11-28; which of them are
+//! refused is read from the source
 //! (`storj/uplink`, and `storj/gateway-st` miniogw/multipart.go.) What is simpler here than there,
 //! ASSUMPTION: all calls of an upload are counted when it begins; DownloadSegments, which Storj can
-//! refuse in the middle of an answer, only take tokens; an empty object counts as inline.
+//! refuse in the middle of an answer, only take tokens; all five calls of a copy can be refused.
 //!
 //! **Tokens.** `burst` at first, one more each 1/rate, never more than `burst`: kept as the one time at
 //! which all would be there again (the generic cell rate algorithm), exact to the nanosecond.
@@ -161,7 +165,12 @@ impl Limiter {
 
     /// A GetObject answers with bytes of so many stored segments.
     pub fn read(&mut self, now: Instant, segments: usize) {
-        self.take_if_there(now, u32::try_from(segments.saturating_sub(1)).unwrap_or(u32::MAX));
+        self.also_takes(now, u32::try_from(segments.saturating_sub(1)).unwrap_or(u32::MAX));
+    }
+
+    /// A request turns out to take so many calls more, which are not refused.
+    pub fn also_takes(&mut self, now: Instant, calls: u32) {
+        self.take_if_there(now, calls);
     }
 
     /// A request is over.
@@ -203,13 +212,14 @@ impl<'a> Ask<'a> {
 
     pub(super) fn calls(self, limits: &Limits) -> Calls {
         match self {
+            Self::Put { bytes: 0 | 1, .. } => Calls::default(),
             Self::Put { bytes, .. } => {
                 let segments = Calls::of_segments(bytes, limits);
                 Calls { first: 1, unrefused: segments.unrefused + 1, ..segments }
             }
             Self::Part { bytes } => Calls::of_segments(bytes, limits),
             Self::Complete => Calls { first: 2, unrefused: 1, last: 0 },
-            Self::Copy => Calls { first: 2, ..Calls::default() },
+            Self::Copy => Calls { first: 5, ..Calls::default() },
             Self::Get | Self::Create { .. } | Self::Other => Calls { first: 1, ..Calls::default() },
         }
     }
@@ -367,7 +377,9 @@ mod tests {
     fn each_request_takes_its_calls() {
         let put = |bytes| Ask::Put { bucket: "b", key: "k", bytes };
         for (ask, tokens) in [
-            (put(0), 3),
+            (put(0), 0),
+            (put(1), 0),
+            (put(2), 3),
             (put(4096), 3),
             (put(4097), 4),
             (put(64 * MIB), 4),
@@ -378,7 +390,7 @@ mod tests {
             (Ask::Part { bytes: 128 * MIB }, 4),
             (create("k"), 1),
             (Ask::Complete, 3),
-            (Ask::Copy, 2),
+            (Ask::Copy, 5),
             (GET, 1),
             (Ask::Other, 1),
         ] {

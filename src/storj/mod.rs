@@ -23,6 +23,7 @@ mod refusal;
 mod segments;
 mod tag;
 mod upload;
+mod versions;
 mod weather;
 
 pub use bucket::{Bucket, Overwrite, Rules};
@@ -42,6 +43,7 @@ pub use refusal::Refusal;
 pub use segments::segments_of;
 pub use tag::Tag;
 pub use upload::{ListedPart, Part, PartNumber, Upload, UploadId};
+pub use versions::{Deleted, Listed, ObjectLock, VersionId, Versioning};
 pub use weather::{Forecast, Weather};
 
 /// Which way the bytes flow, seen from the client.

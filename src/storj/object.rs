@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 /// The bytes of one PutObject or one part. `C` is where they are: Storj's rules do not ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece<C> {
@@ -13,12 +15,33 @@ pub struct Piece<C> {
 }
 
 /// What a client says about an object when it begins to upload it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// `Cache-Control`.
+    #[serde(default)]
+    pub cache_control: Option<String>,
+    /// `Content-Disposition`.
+    #[serde(default)]
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding`, without what was only for the way.
+    #[serde(default)]
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    #[serde(default)]
+    pub content_language: Option<String>,
+    /// `Expires`, which is for caches: the object stays.
+    #[serde(default)]
+    pub expires: Option<String>,
     /// `x-amz-meta-*`, without the prefix.
     pub metadata: BTreeMap<String, String>,
+    /// Its tags, name and value.
+    #[serde(default)]
+    pub tags: Vec<(String, String)>,
+    /// When Storj deletes it, if ever (`x-amz-meta-object-expires`).
+    #[serde(default)]
+    pub delete_at: Option<SystemTime>,
 }
 
 /// A complete object.

@@ -97,10 +97,19 @@ pub struct Upload<C> {
     pub begun: SystemTime,
     /// The parts that arrived, in order of number.
     pub parts: BTreeMap<PartNumber, Part<C>>,
+    /// Those that were sent under another key: Storj finds an upload by its id alone.
+    strays: BTreeMap<PartNumber, String>,
     attributes: Attributes,
 }
 
 impl<C> Upload<C> {
+    /// Whether the ETags of its parts can be decrypted by who asks for this key.
+    fn check_key(&self, key: &str) -> Result<(), Refusal> {
+        let sent_under = |number| self.strays.get(number).map_or(self.key.as_str(), String::as_str);
+        let readable = self.parts.keys().all(|number| sent_under(number) == key);
+        if readable { Ok(()) } else { Err(Refusal::Undecryptable) }
+    }
+
     fn check_listed(&self, listed: &[ListedPart], rules: Rules) -> Result<(), Refusal> {
         if listed.is_empty() {
             return Err(Refusal::NoPartsListed);
@@ -145,16 +154,24 @@ impl<C> Bucket<C> {
         attributes: Attributes,
         now: SystemTime,
     ) {
-        let upload = Upload { key: key.to_owned(), begun: now, parts: BTreeMap::new(), attributes };
+        let upload = Upload {
+            key: key.to_owned(),
+            begun: now,
+            parts: BTreeMap::new(),
+            strays: BTreeMap::new(),
+            attributes,
+        };
         self.uploads.insert(id, upload);
     }
 
-    /// The open upload of this id and key.
+    /// The open upload of this id, for who reads its parts.
     ///
     /// # Errors
-    /// [`Refusal::NoSuchUpload`].
+    /// [`Refusal::NoSuchUpload`], or [`Refusal::Undecryptable`] if it was begun, or has parts, under another key.
     pub fn upload(&self, key: &str, id: UploadId) -> Result<&Upload<C>, Refusal> {
-        self.uploads.get(&id).filter(|upload| upload.key == key).ok_or(Refusal::NoSuchUpload)
+        let upload = self.uploads.get(&id).ok_or(Refusal::NoSuchUpload)?;
+        upload.check_key(key)?;
+        Ok(upload)
     }
 
     /// Whether a part of this number and size may be uploaded.
@@ -163,7 +180,6 @@ impl<C> Bucket<C> {
     /// [`Refusal::EntityTooLarge`], [`Refusal::InvalidPartNumber`] or [`Refusal::NoSuchUpload`].
     pub fn check_part(
         &self,
-        key: &str,
         id: UploadId,
         number: PartNumber,
         size_bytes: u64,
@@ -174,10 +190,11 @@ impl<C> Bucket<C> {
         if number.get() > self.rules.part_number_max {
             return Err(Refusal::InvalidPartNumber);
         }
-        self.upload(key, id).map(drop)
+        if self.uploads.contains_key(&id) { Ok(()) } else { Err(Refusal::NoSuchUpload) }
     }
 
-    /// UploadPart; answers with the part that was replaced.
+    /// UploadPart; answers with the part that was replaced. Under another key than the upload's it is taken, but
+    /// then nobody can complete the upload.
     ///
     /// # Errors
     /// Those of [`Bucket::check_part`]: the upload may have ended while the part was on its way.
@@ -188,8 +205,13 @@ impl<C> Bucket<C> {
         number: PartNumber,
         part: Part<C>,
     ) -> Result<Option<Part<C>>, Refusal> {
-        self.check_part(key, id, number, part.piece.size_bytes)?;
+        self.check_part(id, number, part.piece.size_bytes)?;
         let upload = self.uploads.get_mut(&id).ok_or(Refusal::NoSuchUpload)?;
+        if upload.key == key {
+            upload.strays.remove(&number);
+        } else {
+            upload.strays.insert(number, key.to_owned());
+        }
         Ok(upload.parts.insert(number, part))
     }
 
@@ -206,7 +228,7 @@ impl<C> Bucket<C> {
         overwrite: Overwrite,
         now: SystemTime,
     ) -> Result<Option<Arc<Object<C>>>, Refusal> {
-        let upload = self.upload(key, id).map_err(|_| Refusal::NoSuchKey)?;
+        let upload = self.upload_to_complete(key, id)?;
         upload.check_listed(listed, self.rules)?;
         self.check_overwrite(key, overwrite)?;
         let upload = self.uploads.remove(&id).ok_or(Refusal::NoSuchKey)?;
@@ -228,7 +250,7 @@ impl<C> Bucket<C> {
     where
         C: Clone,
     {
-        let upload = self.upload(key, id).map_err(|_| Refusal::NoSuchKey)?;
+        let upload = self.upload_to_complete(key, id)?;
         upload.check_listed(listed, self.rules)?;
         self.check_overwrite(key, overwrite)?;
         let tags: Vec<Tag> = upload.parts.values().map(|part| part.tag).collect();
@@ -240,9 +262,17 @@ impl<C> Bucket<C> {
         })
     }
 
-    /// AbortMultipartUpload; answers with the upload. That there is none is no error.
+    /// The upload, or what Complete says where there is none.
+    fn upload_to_complete(&self, key: &str, id: UploadId) -> Result<&Upload<C>, Refusal> {
+        self.upload(key, id).map_err(|refusal| match refusal {
+            Refusal::NoSuchUpload => Refusal::NoSuchKey,
+            refusal => refusal,
+        })
+    }
+
+    /// AbortMultipartUpload; answers with the upload. That there is none of this id and key is no error.
     pub fn abort_upload(&mut self, key: &str, id: UploadId) -> Option<Upload<C>> {
-        self.upload(key, id).ok()?;
+        self.uploads.get(&id).filter(|upload| upload.key == key)?;
         self.uploads.remove(&id)
     }
 
@@ -356,7 +386,7 @@ mod tests {
         let mut bucket = uploading(&[(1, 5 * GIB)]);
         let larger = bucket.put_part("k", ID, number(2), part(5 * GIB + 1, 2));
         assert_eq!(larger, Err(Refusal::EntityTooLarge));
-        let before_its_body = bucket.check_part("k", ID, number(2), 5 * GIB + 1);
+        let before_its_body = bucket.check_part(ID, number(2), 5 * GIB + 1);
         assert_eq!(before_its_body, Err(Refusal::EntityTooLarge));
     }
 
@@ -416,12 +446,15 @@ mod tests {
     }
 
     #[test]
-    fn an_upload_belongs_to_its_key() {
-        let mut bucket = uploading(&[(1, 1)]);
-        let elsewhere = bucket.put_part("other", ID, number(2), part(1, 2));
-        assert_eq!(elsewhere, Err(Refusal::NoSuchUpload));
-        assert!(bucket.abort_upload("other", ID).is_none());
-        assert!(bucket.upload("k", ID).is_ok());
+    fn a_part_sent_under_another_key_is_taken_and_spoils_the_upload_until_it_is_replaced() {
+        let mut bucket = uploading(&[(1, 5 * MIB)]);
+        assert_eq!(bucket.put_part("other", ID, number(2), part(1, 2)), Ok(None));
+        let parts = [listed(1, 1), listed(2, 2)];
+        assert_eq!(complete(&mut bucket, &parts), Err(Refusal::Undecryptable));
+        assert_eq!(bucket.upload("other", ID).err(), Some(Refusal::Undecryptable));
+        assert!(bucket.abort_upload("other", ID).is_none(), "only its own key aborts it");
+        bucket.put_part("k", ID, number(2), part(1, 2)).unwrap();
+        assert_eq!(complete(&mut bucket, &parts), Ok(()));
     }
 
     #[test]

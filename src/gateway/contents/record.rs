@@ -1,6 +1,5 @@
 //! What is known about an object, as it stands in its file.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,8 +24,8 @@ pub struct Record {
     pub key: String,
     etag: String,
     modified_us: u64,
-    content_type: Option<String>,
-    metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    attributes: Attributes,
     pub pieces: Vec<RecordedPiece>,
 }
 
@@ -50,8 +49,7 @@ impl Record {
             key: key.to_owned(),
             etag: object.etag.clone(),
             modified_us: since_epoch.map_or(0, |time| time.as_micros() as u64),
-            content_type: object.attributes.content_type.clone(),
-            metadata: object.attributes.metadata.clone(),
+            attributes: object.attributes.clone(),
             pieces: pieces.collect(),
         }
     }
@@ -77,7 +75,7 @@ impl Record {
         Object {
             etag: self.etag,
             modified: SystemTime::UNIX_EPOCH + Duration::from_micros(self.modified_us),
-            attributes: Attributes { content_type: self.content_type, metadata: self.metadata },
+            attributes: self.attributes,
             pieces: self.pieces.into_iter().map(piece).collect(),
         }
     }

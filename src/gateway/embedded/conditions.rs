@@ -5,14 +5,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{
-    ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-};
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderValue};
 use s3s::dto::{Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use time::OffsetDateTime;
 
+use super::attributes::validators;
 use crate::storj::Object;
 
 /// Dates in headers have no fractions of a second.
@@ -76,16 +75,6 @@ impl<'a> Conditions<'a> {
         error.set_headers(validators(object));
         Err(error)
     }
-}
-
-/// What a client compares its own copy with.
-fn validators<C>(object: &Object<C>) -> HeaderMap {
-    let mut date = Vec::new();
-    let written = Timestamp::from(object.modified).format(TimestampFormat::HttpDate, &mut date);
-    let date = written.ok().and_then(|()| HeaderValue::from_bytes(&date).ok());
-    let etag = HeaderValue::from_str(&format!("\"{}\"", object.etag)).ok();
-    let values = [(ETAG, etag), (LAST_MODIFIED, date)];
-    values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 fn unquoted(etag: &HeaderValue) -> &[u8] {

@@ -6,16 +6,19 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use s3s::dto::{
-    self, Bucket, CommonPrefix, EncodingType, ListBucketsOutput, ListMultipartUploadsInput,
-    ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    self, Bucket, CommonPrefix, DeleteMarkerEntry, EncodingType, Initiator, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput,
+    ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
     ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, ObjectStorageClass,
+    ObjectVersion, ObjectVersionStorageClass, Owner, StorageClass,
 };
 use s3s::{S3Result, s3_error};
 
+use super::asks::wrong_token;
 use super::objects::etag;
 use super::uploads::upload_id;
 use super::{Content, Embedded};
-use crate::storj::{Listing, Object, Query};
+use crate::storj::{Listed, Listing, Object, Query};
 
 /// Most keys on a page (Amazon S3 API Reference, ListObjectsV2).
 const MOST_KEYS: i32 = 1000;
@@ -95,6 +98,57 @@ impl Embedded {
         })
     }
 
+    pub(super) fn list_versions(
+        &self,
+        input: ListObjectVersionsInput,
+    ) -> S3Result<ListObjectVersionsOutput> {
+        let limit = limit(input.max_keys, MOST_KEYS)?;
+        let encoding = Encoding::of(input.encoding_type.as_ref());
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let key_marker = input.key_marker.clone().unwrap_or_default();
+        let version_marker = input.version_id_marker.clone().unwrap_or_default();
+        let (mut versions, mut markers) = (Vec::new(), Vec::new());
+        let mut next = None;
+        self.bucket(&input.bucket, |bucket| {
+            let listed = bucket.versions(prefix);
+            // Behind the version that the last page ended with; without one, behind all of its key.
+            let is_last = |version: &Listed<'_, _>| {
+                version.key == key_marker && version.id.to_string() == version_marker
+            };
+            let begin = match listed.iter().position(is_last) {
+                Some(place) => place + 1,
+                None => listed.partition_point(|version| version.key <= key_marker.as_str()),
+            };
+            let begin = if key_marker.is_empty() { 0 } else { begin };
+            let page = &listed[begin..listed.len().min(begin + limit as usize)];
+            for version in page {
+                match version.object {
+                    Some(object) => versions.push(object_version(version, object, encoding)),
+                    None => markers.push(delete_marker(version, encoding)),
+                }
+            }
+            if begin + page.len() < listed.len() {
+                next = page.last().map(|version| (version.key.to_owned(), version.id.to_string()));
+            }
+            Ok(())
+        })?;
+        let (next_key, next_version) = next.unzip();
+        Ok(ListObjectVersionsOutput {
+            name: Some(input.bucket),
+            prefix: Some(encoding.encode(prefix)),
+            key_marker: Some(encoding.encode(&key_marker)),
+            version_id_marker: Some(version_marker),
+            max_keys: Some(limit),
+            is_truncated: Some(next_key.is_some()),
+            next_key_marker: next_key.map(|key| encoding.encode(&key)),
+            next_version_id_marker: next_version,
+            versions: Some(versions),
+            delete_markers: Some(markers),
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        })
+    }
+
     fn page(&self, bucket: &str, query: Query<'_>, encoding: Encoding) -> S3Result<Page> {
         self.bucket(bucket, |bucket| Ok(Page::of(bucket.list(query), encoding)))
     }
@@ -109,29 +163,52 @@ impl Embedded {
         // Storj goes on behind the key alone: it neither sends nor reads markers of upload ids
         // (`storj/gateway-st` miniogw/multipart.go, ListMultipartUploads).
         let after = input.key_marker.as_deref().unwrap_or_default();
-        let mut uploads: Vec<(String, String, SystemTime)> =
-            self.bucket(&input.bucket, |bucket| {
-                let uploads = bucket.uploads(prefix).into_iter();
-                Ok(uploads
-                    .filter(|(_, upload)| upload.key.as_str() > after)
-                    .map(|(id, upload)| (upload.key.clone(), id.to_string(), upload.begun))
-                    .collect())
-            })?;
+        let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+        let fold = |key: &str| {
+            let place = key[prefix.len()..].find(delimiter?)? + prefix.len();
+            Some(key[..place + delimiter?.len()].to_owned())
+        };
+        let listed = self.bucket(&input.bucket, |bucket| {
+            let uploads = bucket.uploads(prefix).into_iter();
+            let uploads = uploads.filter(|(_, upload)| upload.key.as_str() > after);
+            Ok(uploads
+                .map(|(id, upload)| match fold(&upload.key) {
+                    Some(prefix) => ListedUpload::Below(prefix),
+                    None => ListedUpload::One(upload.key.clone(), id.to_string(), upload.begun),
+                })
+                .collect::<Vec<_>>())
+        })?;
+        let mut listed = listed;
+        listed.dedup_by(|one, other| matches!((one, other),
+            (ListedUpload::Below(one), ListedUpload::Below(other)) if one == other));
         let page = MOST_UPLOADS.min(max_uploads as usize);
-        let is_truncated = uploads.len() > page;
-        uploads.truncate(page);
-        let last = uploads.last().filter(|_| is_truncated);
+        let is_truncated = max_uploads > 0 && listed.len() > page;
+        listed.truncate(page);
+        let last = listed.last().filter(|_| is_truncated).map(ListedUpload::name);
+        let last = last.unwrap_or_default().to_owned();
+        let (mut uploads, mut prefixes) = (Vec::new(), Vec::new());
+        for listed in listed {
+            match listed {
+                ListedUpload::Below(prefix) => {
+                    prefixes.push(CommonPrefix { prefix: Some(encoding.encode(&prefix)) });
+                }
+                ListedUpload::One(key, id, begun) => {
+                    uploads.push(multipart_upload((key, id, begun), encoding));
+                }
+            }
+        }
         Ok(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
             prefix: Some(encoding.encode(prefix)),
             max_uploads: Some(max_uploads),
             is_truncated: Some(is_truncated),
-            next_key_marker: last.map(|(key, _, _)| encoding.encode(key)),
-            uploads: Some(
-                uploads.into_iter().map(|upload| multipart_upload(upload, encoding)).collect(),
-            ),
-            key_marker: input.key_marker,
-            upload_id_marker: input.upload_id_marker,
+            next_key_marker: Some(encoding.encode(&last)),
+            next_upload_id_marker: Some(String::new()),
+            uploads: Some(uploads),
+            common_prefixes: Some(prefixes),
+            delimiter: input.delimiter,
+            key_marker: Some(input.key_marker.unwrap_or_default()),
+            upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
             encoding_type: input.encoding_type,
             ..Default::default()
         })
@@ -154,18 +231,23 @@ impl Embedded {
                 })
                 .collect())
         })?;
-        let is_truncated = parts.len() > limit as usize;
-        parts.truncate(limit as usize);
-        let last = parts.last().filter(|_| is_truncated);
+        // Who asks for none gets all.
+        let page = if limit == 0 { parts.len() } else { limit as usize };
+        let is_truncated = parts.len() > page;
+        parts.truncate(page);
+        let last = parts.last().and_then(|part| part.part_number);
         Ok(ListPartsOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(input.upload_id),
             max_parts: Some(limit),
             is_truncated: Some(is_truncated),
-            next_part_number_marker: last.and_then(|part| part.part_number),
-            part_number_marker: input.part_number_marker,
+            next_part_number_marker: Some(last.unwrap_or(0)),
+            part_number_marker: Some(after),
             parts: Some(parts),
+            owner: Some(nobody()),
+            initiator: Some(Initiator::default()),
+            storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
             ..Default::default()
         })
     }
@@ -186,6 +268,7 @@ impl Page {
             size: Some(object.size_bytes() as i64),
             last_modified: Some(object.modified.into()),
             storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+            owner: Some(nobody()),
             ..Default::default()
         };
         let prefix = |prefix| CommonPrefix { prefix: Some(encoding.encode(prefix)) };
@@ -193,6 +276,55 @@ impl Page {
             objects: listing.objects.into_iter().map(object).collect(),
             prefixes: listing.prefixes.into_iter().map(prefix).collect(),
             next: listing.next,
+        }
+    }
+}
+
+fn object_version(
+    version: &Listed<'_, Content>,
+    object: &Object<Content>,
+    encoding: Encoding,
+) -> ObjectVersion {
+    ObjectVersion {
+        key: Some(encoding.encode(version.key)),
+        version_id: Some(version.id.to_string()),
+        is_latest: Some(version.is_latest),
+        last_modified: Some(version.modified.into()),
+        e_tag: Some(etag(&object.etag)),
+        size: Some(object.size_bytes() as i64),
+        owner: Some(nobody()),
+        storage_class: Some(ObjectVersionStorageClass::from_static(
+            ObjectVersionStorageClass::STANDARD,
+        )),
+        ..Default::default()
+    }
+}
+
+fn delete_marker(version: &Listed<'_, Content>, encoding: Encoding) -> DeleteMarkerEntry {
+    DeleteMarkerEntry {
+        key: Some(encoding.encode(version.key)),
+        version_id: Some(version.id.to_string()),
+        is_latest: Some(version.is_latest),
+        last_modified: Some(version.modified.into()),
+        owner: Some(nobody()),
+    }
+}
+
+/// The owner of everything, who has no name.
+fn nobody() -> Owner {
+    Owner { id: Some(String::new()), display_name: Some(String::new()) }
+}
+
+/// An upload, or all those that a delimiter folds into one prefix.
+enum ListedUpload {
+    Below(String),
+    One(String, String, SystemTime),
+}
+
+impl ListedUpload {
+    fn name(&self) -> &str {
+        match self {
+            Self::Below(name) | Self::One(name, ..) => name,
         }
     }
 }
@@ -205,6 +337,9 @@ fn multipart_upload(
         key: Some(encoding.encode(&key)),
         upload_id: Some(id),
         initiated: Some(begun.into()),
+        owner: Some(nobody()),
+        initiator: Some(Initiator::default()),
+        storage_class: Some(StorageClass::from(String::new())),
         ..Default::default()
     }
 }
@@ -222,7 +357,7 @@ fn key_of_token(token: &str) -> S3Result<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     bytes
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| s3_error!(InvalidArgument, "the continuation token is not one of ours"))
+        .ok_or_else(wrong_token)
 }
 
 /// How keys stand in a listing.

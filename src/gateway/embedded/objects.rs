@@ -4,21 +4,25 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::header::{CONTENT_RANGE, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectsInput,
-    DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, Metadata, MetadataDirective, PutObjectInput,
-    PutObjectOutput, StreamingBlob,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
+    DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
+    ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    MetadataDirective, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
-use s3s::{S3Response, S3Result, s3_error};
+use s3s::{S3Request, S3Response, S3Result, s3_error};
 
-use super::super::exchange::StoredRanges;
+use super::super::exchange::{AlsoTakes, StoredRanges};
+use super::asks::{check_new_key, unsatisfiable};
+use super::attributes::{attributes, headers_of, validators};
 use super::conditions::Conditions;
 use super::digest::{self, BodyMd5};
 use super::refused::{answer, cannot_keep, key_not_provided, missing_content_md5};
 use super::{Content, Embedded, New};
-use crate::storj::{Attributes, Object, Overwrite, Piece, Refusal, Tag};
+use crate::gateway::signature::custom;
+use crate::storj::{Attributes, Object, Overwrite, Piece, Refusal, Tag, VersionId};
 
 /// `storj/gateway-st` api/objecthandlers.go (maxObjectSize), and the real network refused one byte more: 5 TiB,
 /// where AWS allows 5 GiB in one request.
@@ -27,7 +31,12 @@ const LARGEST_PUT_BYTES: u64 = 5 << 40;
 const MOST_KEYS_DELETED: usize = 1000;
 
 impl Embedded {
-    pub(super) async fn put_object(&self, input: PutObjectInput) -> S3Result<PutObjectOutput> {
+    /// PutObject of an object with these attributes.
+    pub(super) async fn put_object(
+        &self,
+        input: PutObjectInput,
+        attributes: Attributes,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
         let (bucket, key) = (input.bucket, input.key);
         let overwrite = overwrite(input.if_none_match.as_ref())?;
         let announced = announced(input.content_length);
@@ -36,6 +45,7 @@ impl Embedded {
         if bytes > LARGEST_PUT_BYTES {
             return Err(answer(Refusal::EntityTooLarge));
         }
+        check_new_key(&key)?;
         self.bucket(&bucket, |bucket| bucket.check_overwrite(&key, overwrite))?;
         self.reach_nodes(bytes).await?;
 
@@ -43,11 +53,13 @@ impl Embedded {
         let object = Object {
             etag: tag.to_string(),
             modified: SystemTime::now(),
-            attributes: attributes(input.content_type, input.metadata),
+            attributes,
             pieces: vec![piece],
         };
-        let object = self.publish(&bucket, &key, New { object, overwrite, ends: None }).await?;
-        Ok(PutObjectOutput { e_tag: Some(etag(&object.etag)), ..Default::default() })
+        let new = New { object, overwrite, ends: None };
+        let (object, version) = self.publish(&bucket, &key, new).await?;
+        let output = PutObjectOutput { e_tag: Some(etag(&object.etag)), ..Default::default() };
+        Ok(of_version(output, version))
     }
 
     /// Receives a body and compares it with what the client announced of it.
@@ -65,131 +77,248 @@ impl Embedded {
         }
     }
 
-    /// The answer, and how what it carries is stored.
     pub(super) async fn get_object(
         &self,
-        input: GetObjectInput,
-        headers: &HeaderMap,
-    ) -> S3Result<(GetObjectOutput, StoredRanges)> {
-        let object = self.object(&input.bucket, &input.key)?;
-        Conditions::of_reading(headers).check(&object)?;
-        let size = object.size_bytes();
-        let range = input.range.map(|range| satisfiable(range, size)).transpose()?;
-        let content_range =
-            range.as_ref().map(|range| format!("bytes {}-{}/{size}", range.start, range.end - 1));
-        let range = range.unwrap_or(0..size);
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let input = request.input;
+        let found = self.found(&input.bucket, &input.key, input.version_id.as_deref())?;
+        let object = &found.object;
+        Conditions::of_reading(&request.headers).check(object)?;
+        let headers = headers_of(object, found.version, &request.uri);
+        let part = Part::of(input.part_number, object, input.range, &headers)?;
+        let range = part.bytes.clone();
         let largest = object.touched(range.clone()).map(|(piece, _)| piece.size_bytes).max();
         self.reach_nodes(largest.unwrap_or(0)).await?;
         let stored = object.touched(range.clone()).map(|(_, range)| range).collect();
         let output = GetObjectOutput {
             content_length: Some((range.end - range.start) as i64),
-            content_range,
-            content_type: object.attributes.content_type.clone(),
-            e_tag: Some(etag(&object.etag)),
-            last_modified: Some(object.modified.into()),
-            metadata: metadata(&object.attributes),
-            body: Some(StreamingBlob::from(self.contents.read(&object, range))),
+            body: Some(StreamingBlob::from(self.contents.read(object, range))),
             ..Default::default()
         };
-        Ok((output, StoredRanges(stored)))
+        let mut response = part.answer(output, headers);
+        response.extensions.insert(StoredRanges(stored));
+        Ok(response)
     }
 
     pub(super) fn head_object(
         &self,
-        input: &HeadObjectInput,
-        headers: &HeaderMap,
+        request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let object = self.object(&input.bucket, &input.key)?;
-        Conditions::of_reading(headers).check(&object)?;
-        let output = HeadObjectOutput {
-            content_length: Some(object.size_bytes() as i64),
-            content_type: object.attributes.content_type.clone(),
-            e_tag: Some(etag(&object.etag)),
-            last_modified: Some(object.modified.into()),
-            metadata: metadata(&object.attributes),
-            ..Default::default()
-        };
-        Ok(partial_if(input.part_number.is_some(), output))
+        let input = request.input;
+        let found = self.found(&input.bucket, &input.key, input.version_id.as_deref())?;
+        Conditions::of_reading(&request.headers).check(&found.object)?;
+        let headers = headers_of(&found.object, found.version, &request.uri);
+        let part = Part::of(input.part_number, &found.object, input.range, &headers)?;
+        let bytes = part.bytes.end - part.bytes.start;
+        let output = HeadObjectOutput { content_length: Some(bytes as i64), ..Default::default() };
+        Ok(part.answer(output, headers))
     }
 
     pub(super) async fn copy_object(
         &self,
-        input: CopyObjectInput,
-        headers: &HeaderMap,
-    ) -> S3Result<CopyObjectOutput> {
-        let CopySource::Bucket { bucket: from_bucket, key: from_key, .. } = &input.copy_source
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        let input = request.input;
+        let CopySource::Bucket { bucket: from_bucket, key: from_key, version_id } =
+            &input.copy_source
         else {
             return Err(s3_error!(NotImplemented, "access points are not supported"));
         };
-        let source = self.object(from_bucket, from_key)?;
-        Conditions::of_copying(headers).check(&source)?;
+        check_new_key(&input.key)?;
+        let said = attributes(&request.headers, "CopyObject")?;
+        let source = self.found(from_bucket, from_key, version_id.as_deref())?.object;
+        Conditions::of_copying(&request.headers).check(&source)?;
         let replaces = input.metadata_directive.as_ref().map(MetadataDirective::as_str)
             == Some(MetadataDirective::REPLACE);
+        let is_same = (&**from_bucket, &**from_key) == (input.bucket.as_str(), input.key.as_str());
+        if is_same && !replaces {
+            return Err(s3_error!(
+                InvalidRequest,
+                "This copy request is illegal because it is trying to copy an object to itself \
+                 without changing the object's metadata, storage class, website redirect location \
+                 or encryption attributes."
+            ));
+        }
         let pieces: std::io::Result<_> =
             source.pieces.iter().map(|piece| self.contents.copy(piece)).collect();
         let copy = Object {
             etag: source.etag.clone(),
             modified: SystemTime::now(),
-            attributes: if replaces {
-                attributes(input.content_type, input.metadata)
-            } else {
-                source.attributes.clone()
-            },
+            attributes: if replaces { said } else { source.attributes.clone() },
             pieces: pieces.map_err(|error| cannot_keep(&error))?,
         };
         let new = New { object: copy, overwrite: Overwrite::Allowed, ends: None };
-        let copy = self.publish(&input.bucket, &input.key, new).await?;
+        let (copy, version) = self.publish(&input.bucket, &input.key, new).await?;
         let result = CopyObjectResult {
             e_tag: Some(etag(&copy.etag)),
             last_modified: Some(copy.modified.into()),
             ..Default::default()
         };
-        Ok(CopyObjectOutput { copy_object_result: Some(result), ..Default::default() })
+        let output = CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
+        let mut response = of_version(output, version);
+        response.headers.extend(validators(&copy));
+        response.headers.remove(LAST_MODIFIED);
+        Ok(response)
+    }
+
+    pub(super) async fn delete_object(
+        &self,
+        input: DeleteObjectInput,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let doomed = Doomed { key: input.key, version: version(input.version_id.as_deref())? };
+        let deleted = self.remove(&input.bucket, vec![doomed]).await?;
+        let keeps_versions = self.keeps_versions(&input.bucket)?;
+        let (_, id, is_marker) = deleted.into_iter().next().unwrap_or_default();
+        let mut response = S3Response::new(DeleteObjectOutput::default());
+        if keeps_versions {
+            response.output.version_id = id.clone();
+            response.output.delete_marker = is_marker.then_some(true);
+        }
+        if id.is_none() {
+            response.extensions.insert(AlsoTakes(1));
+        }
+        Ok(response)
     }
 
     /// DeleteObjects. Storj insists on a Content-MD5, which current AWS SDKs do not send any more; nothing is
     /// deleted on the word of a list that does not match it (`storj/gateway-st` api/buckethandlers.go).
     pub(super) async fn delete_objects(
         &self,
-        input: DeleteObjectsInput,
-        headers: &HeaderMap,
-        body: Option<&BodyMd5>,
-    ) -> S3Result<DeleteObjectsOutput> {
-        let Some(announced) = headers.get("content-md5") else {
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        let input = request.input;
+        let Some(announced) = request.headers.get("content-md5") else {
             return Err(missing_content_md5());
         };
         let announced = digest::announced(announced.to_str().unwrap_or_default())?;
-        if body.and_then(BodyMd5::get) != Some(announced) {
+        if request.extensions.get::<BodyMd5>().is_none_or(|BodyMd5(body)| *body != announced) {
             return Err(s3_error!(BadDigest));
         }
-        let mut keys: Vec<String> =
-            input.delete.objects.into_iter().map(|object| object.key).collect();
-        must_be_deletable(&keys)?;
-        keys.sort_unstable();
-        keys.dedup();
-        self.remove(&input.bucket, &keys).await?;
-        if input.delete.quiet == Some(true) {
-            return Ok(DeleteObjectsOutput::default());
+        let mut doomed = Vec::new();
+        for object in input.delete.objects {
+            doomed.push(Doomed { key: object.key, version: version(object.version_id.as_deref())? });
         }
-        let deleted = |key| DeletedObject { key: Some(key), ..Default::default() };
-        let deleted = Some(keys.into_iter().map(deleted).collect());
-        Ok(DeleteObjectsOutput { deleted, ..Default::default() })
+        must_be_deletable(&doomed)?;
+        doomed.sort_by(|one, other| one.key.cmp(&other.key));
+        doomed.dedup();
+        let deleted = self.remove(&input.bucket, doomed).await?;
+        if input.delete.quiet == Some(true) {
+            return Ok(S3Response::new(DeleteObjectsOutput::default()));
+        }
+        let deleted = deleted.into_iter().map(|(key, id, is_marker)| DeletedObject {
+            key: Some(key),
+            delete_marker: is_marker.then_some(true),
+            delete_marker_version_id: id.clone().filter(|_| is_marker),
+            version_id: id.filter(|_| !is_marker),
+        });
+        let output = DeleteObjectsOutput { deleted: Some(deleted.collect()), ..Default::default() };
+        Ok(S3Response::new(output))
     }
 
-    fn object(&self, bucket: &str, key: &str) -> S3Result<Arc<Object<Content>>> {
-        self.bucket(bucket, |bucket| bucket.object(key).cloned())
+    /// The object of this key, or this version of it.
+    pub(super) fn found(&self, bucket: &str, key: &str, id: Option<&str>) -> S3Result<Found> {
+        let id = version(id)?;
+        self.bucket(bucket, |bucket| {
+            let object = match id {
+                None => bucket.object(key)?,
+                Some(id) => bucket.version(key, id)?,
+            };
+            Ok(Found { object: Arc::clone(object), version: bucket.version_of(object) })
+        })
     }
 }
 
+/// An object, and the id of its version where the bucket's answers name it.
+pub struct Found {
+    pub object: Arc<Object<Content>>,
+    pub version: Option<VersionId>,
+}
+
+/// What is to be deleted.
+#[derive(PartialEq, Eq)]
+pub struct Doomed {
+    pub key: String,
+    pub version: Option<VersionId>,
+}
+
+/// The version that a request names.
+fn version(id: Option<&str>) -> S3Result<Option<VersionId>> {
+    let id = id.filter(|id| !id.is_empty());
+    id.map(|id| id.parse().map_err(answer)).transpose()
+}
+
+/// What of an object is asked for.
+struct Part {
+    bytes: Range<u64>,
+    /// The header Content-Range of an answer with less than all.
+    content_range: Option<String>,
+    status: Option<StatusCode>,
+}
+
+impl Part {
+    /// Storj does not know where the parts of an object begin: part 1 is all of it, and there is no other
+    /// (`storj/minio` cmd/object-handlers.go, partNumberToRangeSpec). A range that has none of its bytes is answered
+    /// with these headers of the object.
+    fn of(
+        number: Option<i32>,
+        object: &Object<Content>,
+        range: Option<s3s::dto::Range>,
+        headers: &HeaderMap,
+    ) -> S3Result<Self> {
+        let size_bytes = object.size_bytes();
+        if number.is_some_and(|number| number > 1) {
+            let message = "The requested partnumber is not satisfiable";
+            return Err(custom("InvalidPartNumber", 416, message));
+        }
+        let Some(range) = range else {
+            let status = number.map(|_| StatusCode::PARTIAL_CONTENT);
+            return Ok(Self { bytes: 0..size_bytes, content_range: None, status });
+        };
+        let bytes = range.check(size_bytes).ok().filter(|bytes| !bytes.is_empty());
+        let Some(bytes) = bytes else {
+            let mut error = unsatisfiable();
+            let mut headers = headers.clone();
+            headers.remove(LAST_MODIFIED);
+            error.set_headers(headers);
+            return Err(error);
+        };
+        let content_range = format!("bytes {}-{}/{size_bytes}", bytes.start, bytes.end - 1);
+        let status = Some(StatusCode::PARTIAL_CONTENT);
+        Ok(Self { bytes, content_range: Some(content_range), status })
+    }
+
+    fn answer<T>(self, output: T, mut headers: HeaderMap) -> S3Response<T> {
+        if let Some(range) = self.content_range.and_then(|range| range.try_into().ok()) {
+            headers.insert(CONTENT_RANGE, range);
+        }
+        let mut response = S3Response::new(output);
+        response.headers = headers;
+        if let Some(status) = self.status {
+            response.extensions.insert(status);
+        }
+        response
+    }
+}
+
+/// The answer, with the id of the version that was made, where the bucket keeps versions.
+pub fn of_version<T>(output: T, version: Option<VersionId>) -> S3Response<T> {
+    let mut response = S3Response::new(output);
+    if let Some(id) = version.and_then(|id| id.to_string().try_into().ok()) {
+        response.headers.insert("x-amz-version-id", id);
+    }
+    response
+}
+
 /// `storj/gateway-st` miniogw/gateway.go and the real network.
-fn must_be_deletable(keys: &[String]) -> S3Result<()> {
+fn must_be_deletable(keys: &[Doomed]) -> S3Result<()> {
     if keys.is_empty() {
-        return Err(s3_error!(MalformedXML, "no objects are listed"));
+        return Err(s3_error!(MalformedXML));
     }
     if keys.len() > MOST_KEYS_DELETED {
         return Err(s3_error!(MalformedXML, "The list of objects contains too many items."));
     }
-    if keys.iter().any(String::is_empty) {
+    if keys.iter().any(|doomed| doomed.key.is_empty()) {
         return Err(key_not_provided());
     }
     Ok(())
@@ -205,39 +334,13 @@ pub fn etag(value: &str) -> ETag {
     ETag::Strong(value.to_owned())
 }
 
-/// Storj does not know where the parts of an object begin: it answers 206 to who asks for one, with
-/// the whole object.
-pub fn partial_if<T>(asks_for_part: bool, output: T) -> S3Response<T> {
-    let mut response = S3Response::new(output);
-    if asks_for_part {
-        response.extensions.insert(StatusCode::PARTIAL_CONTENT);
-    }
-    response
-}
-
 /// What the condition says about replacing an object.
 pub fn overwrite(if_none_match: Option<&ETagCondition>) -> S3Result<Overwrite> {
     match if_none_match {
         None => Ok(Overwrite::Allowed),
         Some(ETagCondition::Any) => Ok(Overwrite::Refused),
         Some(ETagCondition::ETag(_)) => {
-            Err(s3_error!(NotImplemented, "If-None-Match supports only *"))
+            Err(s3_error!(NotImplemented, "If-None-Match only supports a single value of '*'"))
         }
     }
-}
-
-/// What a client says about an object.
-pub fn attributes(content_type: Option<String>, metadata: Option<Metadata>) -> Attributes {
-    Attributes { content_type, metadata: metadata.unwrap_or_default().into_iter().collect() }
-}
-
-fn metadata(attributes: &Attributes) -> Option<Metadata> {
-    let metadata = &attributes.metadata;
-    (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect())
-}
-
-/// The bytes asked for, of which there must be at least one.
-fn satisfiable(range: s3s::dto::Range, size_bytes: u64) -> S3Result<Range<u64>> {
-    let range = range.check(size_bytes)?;
-    if range.is_empty() { Err(s3_error!(InvalidRange)) } else { Ok(range) }
 }

@@ -1,88 +1,146 @@
 //! The operations as s3s calls them. One trait, so one long block; the work is done next door.
 
+use std::sync::Arc;
+
+use http::Method;
+use http::header::HOST;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
 use super::Embedded;
-use super::objects::partial_if;
+use super::aspects::lock_of_object;
+use super::attributes::{asks_for_lock, attributes, attributes_of_form};
+use crate::storj::{ObjectLock, Versioning};
+
+/// What s3s asks.
+pub struct Operations(pub Arc<Embedded>);
 
 #[async_trait::async_trait]
-impl S3 for Embedded {
+impl S3 for Operations {
     async fn put_object(
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        Ok(S3Response::new(self.put_object(request.input).await?))
+        // s3s hands on the file of a form as well.
+        if request.method == Method::POST {
+            let input = request.input;
+            let metadata = input.metadata.clone().unwrap_or_default();
+            let attributes = attributes_of_form(input.content_type.clone(), metadata);
+            return self.0.put_object(input, attributes).await;
+        }
+        let attributes = attributes(&request.headers, "PutObject")?;
+        if asks_for_lock(&request.headers) {
+            return Err(lock_of_object(&self.0, &request.input.bucket));
+        }
+        self.0.put_object(request.input, attributes).await
     }
 
     async fn get_object(
         &self,
         request: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
-        let asks_for_part = request.input.part_number.is_some();
-        let (output, stored) = self.get_object(request.input, &request.headers).await?;
-        let mut response = partial_if(asks_for_part, output);
-        response.extensions.insert(stored);
-        Ok(response)
+        self.0.get_object(request).await
     }
 
     async fn head_object(
         &self,
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        self.head_object(&request.input, &request.headers)
+        self.0.head_object(request)
     }
 
     async fn copy_object(
         &self,
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        Ok(S3Response::new(self.copy_object(request.input, &request.headers).await?))
+        self.0.copy_object(request).await
     }
 
     async fn delete_object(
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
-        self.remove(&request.input.bucket, &[request.input.key]).await?;
-        Ok(S3Response::new(DeleteObjectOutput::default()))
+        self.0.delete_object(request.input).await
     }
 
     async fn delete_objects(
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<S3Response<DeleteObjectsOutput>> {
-        let digest = request.extensions.get();
-        let answer = self.delete_objects(request.input, &request.headers, digest).await?;
-        Ok(S3Response::new(answer))
+        self.0.delete_objects(request).await
+    }
+
+    async fn get_object_tagging(
+        &self,
+        request: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let input = request.input;
+        let found = self.0.found(&input.bucket, &input.key, input.version_id.as_deref())?;
+        let tag = |(key, value): &(String, String)| Tag {
+            key: Some(key.clone()),
+            value: Some(value.clone()),
+        };
+        let tag_set = found.object.attributes.tags.iter().map(tag).collect();
+        Ok(S3Response::new(GetObjectTaggingOutput { tag_set, ..Default::default() }))
+    }
+
+    async fn put_object_tagging(
+        &self,
+        request: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let input = request.input;
+        let tag = |tag: Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
+        let tags = input.tagging.tag_set.into_iter().map(tag).collect();
+        self.0.set_tags(&input.bucket, &input.key, tags).await?;
+        Ok(S3Response::new(PutObjectTaggingOutput::default()))
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        request: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        self.0.set_tags(&request.input.bucket, &request.input.key, Vec::new()).await?;
+        Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
     }
 
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        Ok(S3Response::new(self.create_upload(request.input)?))
+        let attributes = attributes(&request.headers, "NewMultipartUpload")?;
+        if asks_for_lock(&request.headers) {
+            return Err(lock_of_object(&self.0, &request.input.bucket));
+        }
+        Ok(S3Response::new(self.0.create_upload(request.input, attributes)?))
     }
 
     async fn upload_part(
         &self,
         request: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        Ok(S3Response::new(self.upload_part(request.input).await?))
+        Ok(S3Response::new(self.0.upload_part(request.input).await?))
+    }
+
+    async fn upload_part_copy(
+        &self,
+        _request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        Err(s3_error!(NotImplemented, "UploadPartCopy"))
     }
 
     async fn complete_multipart_upload(
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        Ok(S3Response::new(self.complete_upload(request.input).await?))
+        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+        self.0.complete_upload(request.input, host.unwrap_or_default()).await
     }
 
     async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
-        self.abort_upload(&request.input)?;
+        self.0.abort_upload(&request.input)?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 
@@ -90,50 +148,62 @@ impl S3 for Embedded {
         &self,
         request: S3Request<ListPartsInput>,
     ) -> S3Result<S3Response<ListPartsOutput>> {
-        Ok(S3Response::new(self.list_parts(request.input)?))
+        Ok(S3Response::new(self.0.list_parts(request.input)?))
     }
 
     async fn list_multipart_uploads(
         &self,
         request: S3Request<ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        Ok(S3Response::new(self.list_uploads(request.input)?))
+        Ok(S3Response::new(self.0.list_uploads(request.input)?))
     }
 
     async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
-        Ok(S3Response::new(self.list_objects(request.input)?))
+        Ok(S3Response::new(self.0.list_objects(request.input)?))
     }
 
     async fn list_objects_v2(
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        Ok(S3Response::new(self.list_objects_v2(request.input)?))
+        Ok(S3Response::new(self.0.list_objects_v2(request.input)?))
     }
 
     async fn list_buckets(
         &self,
         _request: S3Request<ListBucketsInput>,
     ) -> S3Result<S3Response<ListBucketsOutput>> {
-        Ok(S3Response::new(self.list_buckets()))
+        Ok(S3Response::new(self.0.list_buckets()))
     }
 
     async fn create_bucket(
         &self,
         request: S3Request<CreateBucketInput>,
     ) -> S3Result<S3Response<CreateBucketOutput>> {
-        self.create_bucket(&request.input.bucket)?;
-        Ok(S3Response::new(CreateBucketOutput::default()))
+        let input = request.input;
+        let wants_lock = input.object_lock_enabled_for_bucket == Some(true);
+        if wants_lock {
+            self.0.must_keep_versions()?;
+        }
+        self.0.create_bucket(&input.bucket)?;
+        if wants_lock {
+            self.0.bucket(&input.bucket, |bucket| {
+                bucket.enable_lock();
+                Ok(())
+            })?;
+        }
+        let location = Some(format!("/{}", input.bucket));
+        Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
     }
 
     async fn delete_bucket(
         &self,
         request: S3Request<DeleteBucketInput>,
     ) -> S3Result<S3Response<DeleteBucketOutput>> {
-        self.delete_bucket(&request.input.bucket).await?;
+        self.0.delete_bucket(&request.input.bucket).await?;
         Ok(S3Response::new(DeleteBucketOutput::default()))
     }
 
@@ -141,7 +211,7 @@ impl S3 for Embedded {
         &self,
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
-        self.bucket(&request.input.bucket, |_| Ok(()))?;
+        self.0.bucket(&request.input.bucket, |_| Ok(()))?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
@@ -149,7 +219,7 @@ impl S3 for Embedded {
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> S3Result<S3Response<GetBucketLocationOutput>> {
-        self.bucket(&request.input.bucket, |_| Ok(()))?;
+        self.0.bucket(&request.input.bucket, |_| Ok(()))?;
         // Storj answers with an empty LocationConstraint.
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
@@ -158,20 +228,51 @@ impl S3 for Embedded {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        self.bucket(&request.input.bucket, |_| Ok(()))?;
         // A bucket that never had any has no status (`storj/gateway-st` miniogw/gateway.go).
-        Ok(S3Response::new(GetBucketVersioningOutput::default()))
+        let status = match self.0.bucket(&request.input.bucket, |bucket| Ok(bucket.versioning()))? {
+            Versioning::Never => None,
+            Versioning::Enabled => Some(BucketVersioningStatus::ENABLED),
+            Versioning::Suspended => Some(BucketVersioningStatus::SUSPENDED),
+        };
+        let status = status.map(BucketVersioningStatus::from_static);
+        Ok(S3Response::new(GetBucketVersioningOutput { status, ..Default::default() }))
+    }
+
+    async fn put_bucket_versioning(
+        &self,
+        request: S3Request<PutBucketVersioningInput>,
+    ) -> S3Result<S3Response<PutBucketVersioningOutput>> {
+        let status = request.input.versioning_configuration.status;
+        let status = status.as_ref().map(BucketVersioningStatus::as_str);
+        self.0.set_versioning(&request.input.bucket, status)?;
+        Ok(S3Response::new(PutBucketVersioningOutput::default()))
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<ListObjectVersionsOutput>> {
+        Ok(S3Response::new(self.0.list_versions(request.input)?))
     }
 
     async fn get_object_lock_configuration(
         &self,
         request: S3Request<GetObjectLockConfigurationInput>,
     ) -> S3Result<S3Response<GetObjectLockConfigurationOutput>> {
-        self.bucket(&request.input.bucket, |_| Ok(()))?;
-        // `storj/gateway-st` miniogw/gateway.go and `storj/minio` cmd/api-errors.go.
-        Err(s3_error!(
-            ObjectLockConfigurationNotFoundError,
-            "Object Lock configuration does not exist for this bucket"
-        ))
+        match self.0.bucket(&request.input.bucket, |bucket| Ok(bucket.lock()))? {
+            ObjectLock::Enabled => {
+                let enabled = ObjectLockEnabled::from_static(ObjectLockEnabled::ENABLED);
+                let object_lock_configuration = Some(ObjectLockConfiguration {
+                    object_lock_enabled: Some(enabled),
+                    ..Default::default()
+                });
+                Ok(S3Response::new(GetObjectLockConfigurationOutput { object_lock_configuration }))
+            }
+            // `storj/gateway-st` miniogw/gateway.go and `storj/minio` cmd/api-errors.go.
+            ObjectLock::Disabled => Err(s3_error!(
+                ObjectLockConfigurationNotFoundError,
+                "Object Lock configuration does not exist for this bucket"
+            )),
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
-use s3s::{Body, S3Error, S3ErrorCode, StdError};
+use s3s::{Body, S3Error, S3ErrorCode, StdError, s3_error};
 
-use super::add_common_headers;
+use super::answer::add_common_headers;
+use crate::gateway::signature::custom;
 use crate::storj::{Limited, Refusal};
 
 /// The answer to a request that Storj refuses.
@@ -17,6 +18,7 @@ pub fn answer(refusal: Refusal) -> S3Error {
         Refusal::BucketAlreadyExists => S3ErrorCode::BucketAlreadyExists,
         Refusal::BucketNotEmpty => S3ErrorCode::BucketNotEmpty,
         Refusal::NoSuchKey => S3ErrorCode::NoSuchKey,
+        Refusal::NoSuchVersion => S3ErrorCode::NoSuchVersion,
         Refusal::NoSuchUpload => S3ErrorCode::NoSuchUpload,
         Refusal::InvalidPartNumber => S3ErrorCode::InvalidArgument,
         Refusal::InvalidPart => S3ErrorCode::InvalidPart,
@@ -25,6 +27,7 @@ pub fn answer(refusal: Refusal) -> S3Error {
         Refusal::EntityTooSmall => S3ErrorCode::EntityTooSmall,
         Refusal::EntityTooLarge => S3ErrorCode::EntityTooLarge,
         Refusal::PreconditionFailed => S3ErrorCode::PreconditionFailed,
+        Refusal::Undecryptable => S3ErrorCode::InternalError,
     };
     S3Error::with_message(code, refusal.to_string())
 }
@@ -36,13 +39,24 @@ pub fn cannot_keep(error: &io::Error) -> S3Error {
     S3Error::with_message(S3ErrorCode::InternalError, message)
 }
 
-/// A code and status that s3s does not know.
+/// DeleteObjects without the digest that Storj insists on.
 pub fn missing_content_md5() -> S3Error {
-    let code = S3ErrorCode::Custom("MissingContentMD5".into());
-    let mut error =
-        S3Error::with_message(code, "Missing required header for this request: Content-Md5.");
-    error.set_status_code(StatusCode::BAD_REQUEST);
-    error
+    let message = "Missing required header for this request: Content-Md5.";
+    custom("MissingContentMD5", 400, message)
+}
+
+/// An error in the middle of Storj, and its cause there.
+pub fn internal(cause: &str) -> S3Error {
+    let message = format!("We encountered an internal error, please try again.: cause({cause})");
+    S3Error::with_message(S3ErrorCode::InternalError, message)
+}
+
+/// What Storj's gateway does not do.
+pub fn not_implemented() -> S3Error {
+    s3_error!(
+        NotImplemented,
+        "A header you provided implies functionality that is not implemented"
+    )
 }
 
 /// DeleteObjects of a key that is empty.
@@ -53,11 +67,13 @@ pub fn key_not_provided() -> S3Error {
     error
 }
 
-/// A URL that would be valid for more than a week (`storj/minio` cmd/api-errors.go, ErrMaximumExpires).
-pub fn expires_too_late() -> S3Error {
-    let message = "X-Amz-Expires must be less than a week (in seconds); that is, \
-                   the given X-Amz-Expires must be less than 604800 seconds";
-    S3Error::with_message(S3ErrorCode::AuthorizationQueryParametersError, message)
+/// PutBucketVersioning with a status that is none.
+pub fn wrong_versioning(status: &str) -> S3Error {
+    let message = format!(
+        "Versioning configuration specified in the request is invalid. (unsupported Versioning \
+         status {status})"
+    );
+    custom("IllegalVersioningConfigurationException", 400, &message)
 }
 
 /// The answer to a request that is not let in. One without a body has no Retry-After either

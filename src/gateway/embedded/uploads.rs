@@ -7,20 +7,22 @@ use s3s::dto::{
     CompletedPart, CreateMultipartUploadInput, CreateMultipartUploadOutput, UploadPartInput,
     UploadPartOutput,
 };
-use s3s::{S3Error, S3Result};
+use s3s::{S3Error, S3Response, S3Result};
 
-use super::objects::{announced, attributes, etag, overwrite};
+use super::asks::check_new_key;
+use super::objects::{announced, etag, of_version, overwrite};
 use super::refused::answer;
 use super::{Embedded, New, digest};
-use crate::storj::{ListedPart, Part, PartNumber, UploadId};
+use crate::storj::{Attributes, ListedPart, Part, PartNumber, UploadId};
 
 impl Embedded {
     pub(super) fn create_upload(
         &self,
         input: CreateMultipartUploadInput,
+        attributes: Attributes,
     ) -> S3Result<CreateMultipartUploadOutput> {
+        check_new_key(&input.key)?;
         let id = UploadId::new(fastrand::u128(..));
-        let attributes = attributes(input.content_type, input.metadata);
         self.bucket(&input.bucket, |bucket| {
             bucket.create_upload(&input.key, id, attributes, SystemTime::now());
             Ok(())
@@ -40,7 +42,7 @@ impl Embedded {
         let announced = announced(input.content_length);
         let bytes = announced.unwrap_or(0);
         let md5 = input.content_md5.as_deref().map(digest::announced).transpose()?;
-        self.bucket(&bucket, |bucket| bucket.check_part(&key, id, number, bytes))?;
+        self.bucket(&bucket, |bucket| bucket.check_part(id, number, bytes))?;
         self.reach_nodes(bytes).await?;
 
         let (piece, tag) = self.receive(&key, input.body, announced, md5).await?;
@@ -54,7 +56,8 @@ impl Embedded {
     pub(super) async fn complete_upload(
         &self,
         input: CompleteMultipartUploadInput,
-    ) -> S3Result<CompleteMultipartUploadOutput> {
+        host: &str,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let id = upload_id(&input.upload_id)?;
         let overwrite = overwrite(input.if_none_match.as_ref())?;
         let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
@@ -63,13 +66,15 @@ impl Embedded {
             bucket.assembled(&input.key, id, &listed, overwrite, SystemTime::now())
         })?;
         let new = New { object, overwrite, ends: Some(id) };
-        let object = self.publish(&input.bucket, &input.key, new).await?;
-        Ok(CompleteMultipartUploadOutput {
+        let (object, version) = self.publish(&input.bucket, &input.key, new).await?;
+        let output = CompleteMultipartUploadOutput {
+            location: Some(format!("{}://{host}/{}/{}", self.scheme, input.bucket, input.key)),
             bucket: Some(input.bucket),
             key: Some(input.key),
             e_tag: Some(etag(&object.etag)),
             ..Default::default()
-        })
+        };
+        Ok(of_version(output, version))
     }
 
     pub(super) fn abort_upload(&self, input: &AbortMultipartUploadInput) -> S3Result<()> {

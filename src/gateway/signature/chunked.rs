@@ -1,4 +1,4 @@
-//! Bodies in signed chunks (`aws-chunked`), put together without verifying the signatures.
+//! Bodies in signed chunks (`aws-chunked`), put together; their signatures are verified where there are keys.
 //!
 //! `400;chunk-signature=<64 hex>\r\n<1024 bytes>\r\n`, again and again, until a chunk of 0 bytes.
 //! Source: "Signature calculations: transferring payload in multiple chunks", Amazon S3 API Reference.
@@ -10,13 +10,18 @@ use futures::{StreamExt, stream};
 use http_body::{Body, Frame};
 use http_body_util::StreamBody;
 use s3s::StdError;
+use sha2::{Digest, Sha256};
+
+use super::Seal;
 
 /// A size, a name and a signature; anything longer is something else.
-pub(super) const LONGEST_LINE_BYTES: usize = 1024;
+const LONGEST_LINE_BYTES: usize = 1024;
 
-/// The bytes that the chunks of `body` hold.
-pub fn decoded(body: s3s::Body) -> impl Body<Data = Bytes, Error = StdError> + Send {
-    let decoder = Decoder { body, buffer: BytesMut::new(), left: 0, begun: false };
+/// The bytes that the chunks of `body` hold. With the seal of its head, a chunk that is not signed by the same is an
+/// error, when all of it came.
+pub fn decoded(body: s3s::Body, seal: Option<Seal>) -> impl Body<Data = Bytes, Error = StdError> + Send {
+    let chain = seal.map(|seal| Chain { seal, digest: Sha256::new(), signature: Bytes::new() });
+    let decoder = Decoder { body, buffer: BytesMut::new(), left: 0, begun: false, chain };
     let frames = stream::try_unfold(decoder, |mut decoder| async move {
         let bytes = decoder.next().await?;
         Ok::<_, StdError>(bytes.map(|bytes| (Frame::data(bytes), decoder)))
@@ -32,6 +37,29 @@ struct Decoder {
     left: usize,
     /// Whether there was a chunk already, whose bytes a line end follows.
     begun: bool,
+    chain: Option<Chain>,
+}
+
+/// The signatures of chunks, each of which signs the one before it.
+struct Chain {
+    /// Of the chunk before this one.
+    seal: Seal,
+    /// Of this chunk, so far.
+    digest: Sha256,
+    /// What its line says.
+    signature: Bytes,
+}
+
+impl Chain {
+    /// This chunk is whole.
+    fn close(&mut self) -> Result<(), StdError> {
+        let expected = self.seal.next(&self.digest.finalize_reset());
+        if !super::same(&expected, &String::from_utf8_lossy(&self.signature)) {
+            return Err(super::mismatch().into());
+        }
+        self.seal.signature = expected;
+        Ok(())
+    }
 }
 
 impl Decoder {
@@ -41,8 +69,13 @@ impl Decoder {
                 return Err(malformed());
             }
             self.begun = true;
-            self.left = chunk_size(&self.line().await?)?;
+            let line = self.line().await?;
+            self.left = chunk_size(&line)?;
+            if let Some(chain) = &mut self.chain {
+                chain.signature = signature_in(&line);
+            }
             if self.left == 0 {
+                self.close_chunk()?;
                 // Unread, the last line end would be taken for the next request.
                 while self.body.next().await.transpose()?.is_some() {}
                 return Ok(None);
@@ -53,7 +86,17 @@ impl Decoder {
         }
         let bytes = self.buffer.split_to(self.left.min(self.buffer.len())).freeze();
         self.left -= bytes.len();
+        if let Some(chain) = &mut self.chain {
+            chain.digest.update(&bytes);
+        }
+        if self.left == 0 {
+            self.close_chunk()?;
+        }
         Ok(Some(bytes))
+    }
+
+    fn close_chunk(&mut self) -> Result<(), StdError> {
+        self.chain.as_mut().map_or(Ok(()), Chain::close)
     }
 
     /// Up to the next line end, which is swallowed.
@@ -80,13 +123,20 @@ impl Decoder {
     }
 }
 
-pub(super) fn chunk_size(line: &[u8]) -> Result<usize, StdError> {
+fn chunk_size(line: &[u8]) -> Result<usize, StdError> {
     let text = std::str::from_utf8(line).map_err(|_| malformed())?;
     let (size, _) = text.split_once(';').unwrap_or((text, ""));
     usize::from_str_radix(size, 16).map_err(|_| malformed())
 }
 
-pub(super) fn malformed() -> StdError {
+/// What stands behind `chunk-signature=`.
+fn signature_in(line: &Bytes) -> Bytes {
+    let name = b"chunk-signature=";
+    let place = line.windows(name.len()).position(|part| part == name);
+    place.map_or_else(Bytes::new, |place| line.slice(place + name.len()..))
+}
+
+fn malformed() -> StdError {
     io::Error::new(io::ErrorKind::InvalidData, "the body is not in aws-chunked encoding").into()
 }
 
@@ -113,7 +163,7 @@ mod tests {
             .map(|frame| Ok::<_, io::Error>(Frame::data(Bytes::copy_from_slice(frame))))
             .collect();
         let body = s3s::Body::http_body(StreamBody::new(stream::iter(frames)));
-        block_on(decoded(body).collect()).map(|body| body.to_bytes())
+        block_on(decoded(body, None).collect()).map(|body| body.to_bytes())
     }
 
     proptest! {

@@ -15,6 +15,7 @@ pub(super) fn refused(refusal: Refusal) -> StoreError {
         Refusal::BucketAlreadyExists => (409, "BucketAlreadyExists"),
         Refusal::BucketNotEmpty => (409, "BucketNotEmpty"),
         Refusal::NoSuchKey => (404, "NoSuchKey"),
+        Refusal::NoSuchVersion => (404, "NoSuchVersion"),
         Refusal::NoSuchUpload => (404, "NoSuchUpload"),
         Refusal::InvalidPartNumber => (400, "InvalidArgument"),
         Refusal::InvalidPart => (400, "InvalidPart"),
@@ -23,11 +24,13 @@ pub(super) fn refused(refusal: Refusal) -> StoreError {
         Refusal::EntityTooSmall => (400, "EntityTooSmall"),
         Refusal::EntityTooLarge => (400, "EntityTooLarge"),
         Refusal::PreconditionFailed => (412, "PreconditionFailed"),
+        Refusal::Undecryptable => (500, "InternalError"),
     };
+    let class = if status < 500 { FailureClass::Client } else { FailureClass::Server };
     StoreError {
         status: Some(status),
         code: Some(code.to_owned()),
-        ..StoreError::new(FailureClass::Client, refusal.to_string())
+        ..StoreError::new(class, refusal.to_string())
     }
 }
 
