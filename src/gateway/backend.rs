@@ -57,12 +57,7 @@ impl Backend {
     ///
     /// # Errors
     /// If the directory cannot be used.
-    pub fn open(
-        self,
-        domain: &Domain,
-        limits: &Limits,
-        scheme: Scheme,
-    ) -> Result<OpenBackend> {
+    pub fn open(self, domain: &Domain, limits: &Limits, scheme: Scheme) -> Result<OpenBackend> {
         match self {
             Self::Embedded(embedding) => {
                 Service::open(embedding, domain, limits, scheme).map(OpenBackend::Embedded)

@@ -80,9 +80,8 @@ impl Scheme {
     /// That of this request.
     pub fn of(head: &Parts) -> Self {
         let authorization = head.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
-        let begins = |prefix: &str| {
-            authorization.is_some_and(|value| value.starts_with(prefix.as_bytes()))
-        };
+        let begins =
+            |prefix: &str| authorization.is_some_and(|value| value.starts_with(prefix.as_bytes()));
         let asks = |name: &str| {
             let mut pairs = head.uri.query().unwrap_or_default().split('&');
             pairs.any(|pair| pair.split('=').next() == Some(name))
@@ -101,8 +100,7 @@ impl Scheme {
 /// Whether it is a form with a file.
 pub fn is_form(head: &Parts) -> bool {
     let kind = head.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    head.method == Method::POST
-        && kind.is_some_and(|kind| kind.starts_with(b"multipart/form-data"))
+    head.method == Method::POST && kind.is_some_and(|kind| kind.starts_with(b"multipart/form-data"))
 }
 
 /// Who sends a request, as far as this gateway knows anybody.
@@ -214,8 +212,7 @@ fn mismatch() -> S3Error {
 
 /// An error with a code or a status that s3s does not know.
 pub(super) fn custom(code: &'static str, status: u16, message: &str) -> S3Error {
-    let mut error =
-        S3Error::with_message(S3ErrorCode::Custom(code.into()), message.to_owned());
+    let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message.to_owned());
     error.set_status_code(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST));
     error
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::object::Object;
+use super::objects::Objects;
 use super::refusal::Refusal;
 use super::upload::{Upload, UploadId};
 use super::versions::{ObjectLock, Past, Versioning};
@@ -34,7 +35,7 @@ pub struct Rules {
 pub struct Bucket<C> {
     created: SystemTime,
     pub(super) rules: Rules,
-    pub(super) objects: BTreeMap<String, Arc<Object<C>>>,
+    pub(super) objects: Objects<C>,
     pub(super) uploads: BTreeMap<UploadId, Upload<C>>,
     pub(super) versioning: Versioning,
     pub(super) lock: ObjectLock,
@@ -49,7 +50,7 @@ impl<C> Bucket<C> {
         Self {
             created,
             rules,
-            objects: BTreeMap::new(),
+            objects: Objects::new(),
             uploads: BTreeMap::new(),
             versioning: Versioning::Never,
             lock: ObjectLock::Disabled,
@@ -97,9 +98,7 @@ impl<C> Bucket<C> {
     /// [`Refusal::PreconditionFailed`].
     pub fn check_overwrite(&self, key: &str, overwrite: Overwrite) -> Result<(), Refusal> {
         match overwrite {
-            Overwrite::Refused if self.objects.contains_key(key) => {
-                Err(Refusal::PreconditionFailed)
-            }
+            Overwrite::Refused if self.objects.contains(key) => Err(Refusal::PreconditionFailed),
             _ => Ok(()),
         }
     }
@@ -132,7 +131,7 @@ impl<C> Bucket<C> {
         if let Some(at) = object.attributes.delete_at {
             self.deadlines.insert((at, key.to_owned()));
         }
-        let replaced = self.objects.insert(key.to_owned(), object)?;
+        let replaced = self.objects.insert(key, object)?;
         if self.versioning == Versioning::Never {
             return Some(replaced);
         }
@@ -200,14 +199,18 @@ mod tests {
         let second = |second| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
         let until = |content, at| {
             let delete_at = Some(second(at));
-            Object { attributes: Attributes { delete_at, ..Attributes::default() }, ..object(content) }
+            Object {
+                attributes: Attributes { delete_at, ..Attributes::default() },
+                ..object(content)
+            }
         };
         let mut bucket = bucket();
         bucket.put("a", until(1, 10), Overwrite::Allowed).unwrap();
         bucket.put("b", until(2, 10), Overwrite::Allowed).unwrap();
         bucket.put("b", until(3, 20), Overwrite::Allowed).unwrap();
         assert!(bucket.expire(second(9)).is_empty());
-        let keys = |gone: Vec<(String, _)>| gone.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        let keys =
+            |gone: Vec<(String, _)>| gone.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         assert_eq!(keys(bucket.expire(second(10))), ["a"]);
         assert!(bucket.object("b").is_ok());
         assert_eq!(keys(bucket.expire(second(30))), ["b"]);

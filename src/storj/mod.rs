@@ -19,6 +19,7 @@ mod listing;
 mod model;
 pub mod nodes;
 mod object;
+mod objects;
 mod refusal;
 mod segments;
 mod tag;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use super::bucket::{Bucket, Overwrite, Rules};
 use super::object::{Attributes, Object, Piece};
+use super::objects::Place;
 use super::refusal::Refusal;
 use super::tag::Tag;
 
@@ -276,18 +277,18 @@ impl<C> Bucket<C> {
         self.uploads.remove(&id)
     }
 
-    /// Open uploads whose keys begin with `prefix`, in order of key and id.
-    pub fn uploads(&self, prefix: &str) -> Vec<(UploadId, &Upload<C>)> {
-        let mut uploads: Vec<_> = self
-            .uploads
-            .iter()
-            .filter(|(_, upload)| upload.key.starts_with(prefix))
-            .map(|(id, upload)| (*id, upload))
-            .collect();
-        uploads.sort_by(|(id, upload), (other_id, other)| {
-            (&upload.key, id).cmp(&(&other.key, other_id))
-        });
-        uploads
+    /// Open uploads, in Storj's order of keys and in order of id: those below `prefix` that come behind the key
+    /// `after`, if the prefix is empty or ends in a slash, else those of the key `prefix`.
+    pub fn uploads(&self, prefix: &str, after: &str) -> Vec<(UploadId, &Upload<C>)> {
+        let is_closed = prefix.is_empty() || prefix.ends_with('/');
+        let is_listed = |key: &str| if is_closed { key.starts_with(prefix) } else { key == prefix };
+        let after = Some(after).filter(|after| is_closed && !after.is_empty()).map(Place::of);
+        let uploads = self.uploads.iter().filter(|(_, upload)| is_listed(&upload.key));
+        let placed = uploads.map(|(id, upload)| (Place::of(&upload.key), *id, upload));
+        let is_behind = |place: &Place| after.as_ref().is_none_or(|after| place > after);
+        let mut placed: Vec<_> = placed.filter(|(place, _, _)| is_behind(place)).collect();
+        placed.sort_by(|(one, id, _), (other, other_id, _)| (one, id).cmp(&(other, other_id)));
+        placed.into_iter().map(|(_, id, upload)| (id, upload)).collect()
     }
 }
 
@@ -466,14 +467,20 @@ mod tests {
     }
 
     #[test]
-    fn uploads_are_listed_in_order_of_key_and_id() {
+    fn uploads_of_one_key_stand_together_in_order_of_id() {
         let mut bucket = Bucket::<u64>::new(NOW, Limits::storj().rules());
-        for (key, id) in [("b", 1), ("a", 3), ("a", 2), ("c", 0)] {
+        for (key, id) in [("p/b", 1), ("p/a", 3), ("p/a", 2), ("q", 0)] {
             bucket.create_upload(key, UploadId(id), Attributes::default(), NOW);
         }
-        let ids = |prefix| bucket.uploads(prefix).iter().map(|(id, _)| id.0).collect::<Vec<_>>();
-        assert_eq!(ids(""), [2, 3, 1, 0]);
-        assert_eq!(ids("a"), [2, 3]);
+        let ids = |prefix, after| {
+            bucket.uploads(prefix, after).iter().map(|(id, _)| id.0).collect::<Vec<_>>()
+        };
+        let all = ids("p/", "");
+        assert!(all == [2, 3, 1] || all == [1, 2, 3], "{all:?}");
+        assert_eq!(ids("p/a", ""), [2, 3], "a prefix that is not closed is a key");
+        assert_eq!(ids("p", ""), []);
+        let behind_a: &[u128] = if all[0] == 2 { &[1] } else { &[] };
+        assert_eq!(ids("p/", "p/a"), behind_a);
     }
 
     proptest! {

@@ -64,9 +64,8 @@ impl FromStr for VersionId {
     type Err = Refusal;
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let number = |digits: Option<&str>| {
-            digits.and_then(|digits| u64::from_str_radix(digits, 16).ok())
-        };
+        let number =
+            |digits: Option<&str>| digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
         match (number(text.get(..16)), number(text.get(16..)), text.len()) {
             (Some(count), Some(distinct), 32) => Ok(Self { count, distinct }),
             _ => Err(Refusal::NoSuchVersion),
@@ -207,10 +206,10 @@ impl<C> Bucket<C> {
     /// Makes the newest of the past the object of its key, if that has none and the newest is no marker.
     fn restore_latest(&mut self, key: &str) {
         let Some(past) = self.past.get_mut(key) else { return };
-        if !self.objects.contains_key(key)
+        if !self.objects.contains(key)
             && let Some(Past::Object(object)) = past.pop_if(|last| matches!(last, Past::Object(_)))
         {
-            self.objects.insert(key.to_owned(), object);
+            self.objects.insert(key, object);
         }
         if past.is_empty() {
             self.past.remove(key);
@@ -219,9 +218,8 @@ impl<C> Bucket<C> {
 
     /// ListObjectVersions: those whose keys begin with `prefix`, in order of key, of one key the newest first.
     pub fn versions(&self, prefix: &str) -> Vec<Listed<'_, C>> {
-        let keys = self.objects.keys().chain(self.past.keys());
-        let mut keys: Vec<&str> =
-            keys.map(String::as_str).filter(|key| key.starts_with(prefix)).collect();
+        let keys = self.objects.keys().chain(self.past.keys().map(String::as_str));
+        let mut keys: Vec<&str> = keys.filter(|key| key.starts_with(prefix)).collect();
         keys.sort_unstable();
         keys.dedup();
         keys.into_iter().flat_map(|key| self.versions_of(key)).collect()
@@ -229,7 +227,8 @@ impl<C> Bucket<C> {
 
     fn versions_of<'a>(&'a self, key: &'a str) -> Vec<Listed<'a, C>> {
         let latest = self.objects.get(key);
-        let objects = latest.map(|object| (VersionId::of(object), object.modified, Some(&**object)));
+        let objects =
+            latest.map(|object| (VersionId::of(object), object.modified, Some(&**object)));
         let past = self.past(key).iter().rev().map(|past| match past {
             Past::Object(object) => (VersionId::of(object), object.modified, Some(&**object)),
             Past::Marker { id, modified } => (*id, *modified, None),

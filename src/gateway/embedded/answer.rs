@@ -59,12 +59,15 @@ pub fn finished(mut response: Response<Body>, about: &About) -> Result<Response<
     } else if response.status().is_client_error() || response.status().is_server_error() {
         response = with_error(response, about)?;
     }
+    let code = response.extensions().get().map(|ErrorCode(code)| code.as_str());
+    let is_malformed = code == Some("MalformedXML");
     // s3s does not look at the status that an operation asks for.
     if let Some(status) = response.extensions().get::<StatusCode>().copied() {
         *response.status_mut() = status;
     }
     let headers = response.headers_mut();
-    if about.is_complete {
+    let is_of_upload = about.is_complete && !is_malformed;
+    if is_of_upload {
         headers.insert("cache-control", HeaderValue::from_static("no-cache"));
     }
     if let Some(origin) = &about.origin
@@ -106,12 +109,16 @@ fn with_error(mut response: Response<Body>, about: &About) -> Result<Response<Bo
         message = "Access Denied. (Invalid according to Policy: Policy Condition failed)".into();
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
+    if about.is_form && message == "Request has expired" {
+        message = "Access Denied. (Invalid according to Policy: Policy expired)".into();
+    }
     if message.is_empty() {
         message = usual_message(&code).to_owned();
     }
     let text = written(&code, &message, about);
     response.extensions_mut().insert(ErrorCode(code.clone()));
-    let has_length = !about.heads_only || matches!(code.as_str(), "PreconditionFailed" | "BadRequest");
+    let has_length =
+        !about.heads_only || matches!(code.as_str(), "PreconditionFailed" | "BadRequest");
     let headers = response.headers_mut();
     if has_length {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(XML));
@@ -128,9 +135,9 @@ fn with_error(mut response: Response<Body>, about: &About) -> Result<Response<Bo
 
 fn written(code: &str, message: &str, about: &About) -> String {
     let optional = |name: &str, value: &Option<String>| {
-        value.as_ref().map_or_else(String::new, |value| {
-            format!("<{name}>{}</{name}>", escaped(value))
-        })
+        value
+            .as_ref()
+            .map_or_else(String::new, |value| format!("<{name}>{}</{name}>", escaped(value)))
     };
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message>\

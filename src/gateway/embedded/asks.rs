@@ -23,10 +23,19 @@ const ENCRYPTED_KEY_MOST_BYTES: u64 = 4000;
 pub fn put_right(head: &mut Parts, asked: &Asked) -> S3Result<()> {
     check_limits(&head.uri)?;
     check_version(&head.uri)?;
+    let source = head.headers.get("x-amz-copy-source").map(|value| value.as_bytes());
+    if source.is_some_and(|source| !names_object(source)) {
+        return Err(s3_error!(
+            InvalidArgument,
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey."
+        ));
+    }
     match asked.operation {
         "GetObject" | "HeadObject" => read_range(head)?,
         "PutObject" => without_upload(head),
-        "ListObjectsV2" if Query::of(&head.uri).value("continuation-token").as_deref() == Some("") => {
+        "ListObjectsV2"
+            if Query::of(&head.uri).value("continuation-token").as_deref() == Some("") =>
+        {
             return Err(wrong_token());
         }
         _ => {}
@@ -77,6 +86,11 @@ pub fn is_beyond_keys(key: &str) -> bool {
 /// The answer to a continuation token that Storj did not give.
 pub fn wrong_token() -> S3Error {
     s3_error!(InvalidArgument, "The continuation token provided is incorrect")
+}
+
+/// Whether it is the source of a copy.
+fn names_object(source: &[u8]) -> bool {
+    source.contains(&b'/') || source.to_ascii_uppercase().windows(3).any(|part| part == b"%2F")
 }
 
 fn check_limits(uri: &Uri) -> S3Result<()> {
@@ -175,9 +189,8 @@ impl Range {
 /// Without the address of a part that was not understood as one: the object itself is put.
 fn without_upload(head: &mut Parts) {
     let Some(query) = head.uri.query() else { return };
-    let is_of_part = |pair: &&str| {
-        matches!(pair.split('=').next(), Some("partNumber" | "uploadId"))
-    };
+    let is_of_part =
+        |pair: &&str| matches!(pair.split('=').next(), Some("partNumber" | "uploadId"));
     if !query.split('&').any(|pair| is_of_part(&pair)) {
         return;
     }

@@ -45,8 +45,19 @@ pub fn answer(store: &Embedded, head: &Parts, asked: &Asked) -> Option<S3Result<
 fn of_bucket(method: &str, query: &Query<'_>) -> Option<S3Result<Response<Body>>> {
     let unimplemented = ["policy", "lifecycle", "encryption", "replication", "website"];
     let aspects = [
-        "acl", "policyStatus", "cors", "website", "notification", "logging", "accelerate",
-        "requestPayment", "tagging", "policy", "lifecycle", "encryption", "replication",
+        "acl",
+        "policyStatus",
+        "cors",
+        "website",
+        "notification",
+        "logging",
+        "accelerate",
+        "requestPayment",
+        "tagging",
+        "policy",
+        "lifecycle",
+        "encryption",
+        "replication",
     ];
     let aspect = aspects.into_iter().find(|aspect| query.has(aspect))?;
     Some(match (method, aspect) {

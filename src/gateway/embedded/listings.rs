@@ -12,13 +12,13 @@ use s3s::dto::{
     ListObjectsV2Output, ListPartsInput, ListPartsOutput, MultipartUpload, ObjectStorageClass,
     ObjectVersion, ObjectVersionStorageClass, Owner, StorageClass,
 };
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::asks::wrong_token;
 use super::objects::etag;
 use super::uploads::upload_id;
 use super::{Content, Embedded};
-use crate::storj::{Listed, Listing, Object, Query};
+use crate::storj::{Listed, Listing, Object, Query, Upload, UploadId};
 
 /// Most keys on a page (Amazon S3 API Reference, ListObjectsV2).
 const MOST_KEYS: i32 = 1000;
@@ -164,45 +164,41 @@ impl Embedded {
         // (`storj/gateway-st` miniogw/multipart.go, ListMultipartUploads).
         let after = input.key_marker.as_deref().unwrap_or_default();
         let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-        let fold = |key: &str| {
-            let place = key[prefix.len()..].find(delimiter?)? + prefix.len();
-            Some(key[..place + delimiter?.len()].to_owned())
-        };
-        let listed = self.bucket(&input.bucket, |bucket| {
-            let uploads = bucket.uploads(prefix).into_iter();
-            let uploads = uploads.filter(|(_, upload)| upload.key.as_str() > after);
+        if delimiter.is_some_and(|delimiter| delimiter != "/") {
+            let message = format!("Unsupported delimiter: {:?}", delimiter.unwrap_or_default());
+            return Err(S3Error::with_message(S3ErrorCode::NotImplemented, message));
+        }
+        let mut listed = self.bucket(&input.bucket, |bucket| {
+            let uploads = bucket.uploads(prefix, after).into_iter();
             Ok(uploads
-                .map(|(id, upload)| match fold(&upload.key) {
-                    Some(prefix) => ListedUpload::Below(prefix),
-                    None => ListedUpload::One(upload.key.clone(), id.to_string(), upload.begun),
-                })
-                .collect::<Vec<_>>())
+                .map(|(id, upload)| ListedUpload::of(id, upload, prefix, delimiter))
+                .collect())
         })?;
-        let mut listed = listed;
-        listed.dedup_by(|one, other| matches!((one, other),
-            (ListedUpload::Below(one), ListedUpload::Below(other)) if one == other));
+        Vec::dedup(&mut listed);
         let page = MOST_UPLOADS.min(max_uploads as usize);
-        let is_truncated = max_uploads > 0 && listed.len() > page;
+        let is_more = listed.len() > page;
         listed.truncate(page);
-        let last = listed.last().filter(|_| is_truncated).map(ListedUpload::name);
-        let last = last.unwrap_or_default().to_owned();
         let (mut uploads, mut prefixes) = (Vec::new(), Vec::new());
+        let mut last = String::new();
         for listed in listed {
             match listed {
                 ListedUpload::Below(prefix) => {
                     prefixes.push(CommonPrefix { prefix: Some(encoding.encode(&prefix)) });
                 }
-                ListedUpload::One(key, id, begun) => {
-                    uploads.push(multipart_upload((key, id, begun), encoding));
+                ListedUpload::One { key, id, begun } => {
+                    last.clone_from(&key);
+                    uploads.push(multipart_upload(&key, id, begun, encoding));
                 }
             }
         }
+        // Where only prefixes are on the page, it says that there is no more.
+        let next = if is_more { last } else { String::new() };
         Ok(ListMultipartUploadsOutput {
             bucket: Some(input.bucket),
             prefix: Some(encoding.encode(prefix)),
             max_uploads: Some(max_uploads),
-            is_truncated: Some(is_truncated),
-            next_key_marker: Some(encoding.encode(&last)),
+            is_truncated: Some(!next.is_empty()),
+            next_key_marker: Some(encoding.encode(&next)),
             next_upload_id_marker: Some(String::new()),
             uploads: Some(uploads),
             common_prefixes: Some(prefixes),
@@ -316,25 +312,34 @@ fn nobody() -> Owner {
 }
 
 /// An upload, or all those that a delimiter folds into one prefix.
+#[derive(PartialEq, Eq)]
 enum ListedUpload {
     Below(String),
-    One(String, String, SystemTime),
+    One { key: String, id: String, begun: SystemTime },
 }
 
 impl ListedUpload {
-    fn name(&self) -> &str {
-        match self {
-            Self::Below(name) | Self::One(name, ..) => name,
+    fn of(id: UploadId, upload: &Upload<Content>, prefix: &str, delimiter: Option<&str>) -> Self {
+        let key = &upload.key;
+        let fold = delimiter.and_then(|delimiter| {
+            let place = key[prefix.len()..].find(delimiter)? + prefix.len();
+            Some(key[..place + delimiter.len()].to_owned())
+        });
+        match fold {
+            Some(prefix) => Self::Below(prefix),
+            None => Self::One { key: key.clone(), id: id.to_string(), begun: upload.begun },
         }
     }
 }
 
 fn multipart_upload(
-    (key, id, begun): (String, String, SystemTime),
+    key: &str,
+    id: String,
+    begun: SystemTime,
     encoding: Encoding,
 ) -> MultipartUpload {
     MultipartUpload {
-        key: Some(encoding.encode(&key)),
+        key: Some(encoding.encode(key)),
         upload_id: Some(id),
         initiated: Some(begun.into()),
         owner: Some(nobody()),
@@ -355,9 +360,7 @@ fn limit(asked: Option<i32>, most: i32) -> S3Result<i32> {
 
 fn key_of_token(token: &str) -> S3Result<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(wrong_token)
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong_token)
 }
 
 /// How keys stand in a listing.

@@ -47,8 +47,8 @@ use super::pace::pause;
 use super::signature::{Keys, Sender, is_form, unsigned, verified};
 use crate::error::{Error, Result};
 use crate::storj::{
-    Admission, Attributes, Bucket, Buckets, Direction, Limits, Object, Overwrite, Refusal, UploadId, VersionId,
-    Versioning,
+    Admission, Attributes, Bucket, Buckets, Direction, Limits, Object, Overwrite, Refusal,
+    UploadId, VersionId, Versioning,
 };
 
 /// Lists of 10,000 parts or of 1000 keys are some MB long.

@@ -58,8 +58,9 @@ impl Embedded {
         };
         let new = New { object, overwrite, ends: None };
         let (object, version) = self.publish(&bucket, &key, new).await?;
-        let output = PutObjectOutput { e_tag: Some(etag(&object.etag)), ..Default::default() };
-        Ok(of_version(output, version))
+        let mut response = of_version(PutObjectOutput::default(), version);
+        response.headers.extend(etag_header(&object));
+        Ok(response)
     }
 
     /// Receives a body and compares it with what the client announced of it.
@@ -157,8 +158,7 @@ impl Embedded {
         };
         let output = CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
         let mut response = of_version(output, version);
-        response.headers.extend(validators(&copy));
-        response.headers.remove(LAST_MODIFIED);
+        response.headers.extend(etag_header(&copy));
         Ok(response)
     }
 
@@ -197,7 +197,8 @@ impl Embedded {
         }
         let mut doomed = Vec::new();
         for object in input.delete.objects {
-            doomed.push(Doomed { key: object.key, version: version(object.version_id.as_deref())? });
+            doomed
+                .push(Doomed { key: object.key, version: version(object.version_id.as_deref())? });
         }
         must_be_deletable(&doomed)?;
         doomed.sort_by(|one, other| one.key.cmp(&other.key));
@@ -327,6 +328,13 @@ fn must_be_deletable(keys: &[Doomed]) -> S3Result<()> {
 /// The bytes that a request announces.
 pub fn announced(content_length: Option<i64>) -> Option<u64> {
     content_length.and_then(|length| u64::try_from(length).ok())
+}
+
+/// The header ETag of an answer that makes this object.
+pub fn etag_header(object: &Object<Content>) -> HeaderMap {
+    let mut headers = validators(object);
+    headers.remove(LAST_MODIFIED);
+    headers
 }
 
 /// An ETag as s3s wants it; the quotes are its business.

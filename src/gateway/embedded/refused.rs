@@ -53,10 +53,7 @@ pub fn internal(cause: &str) -> S3Error {
 
 /// What Storj's gateway does not do.
 pub fn not_implemented() -> S3Error {
-    s3_error!(
-        NotImplemented,
-        "A header you provided implies functionality that is not implemented"
-    )
+    s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented")
 }
 
 /// DeleteObjects of a key that is empty.

@@ -10,7 +10,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Response, S3Result};
 
 use super::asks::check_new_key;
-use super::objects::{announced, etag, of_version, overwrite};
+use super::objects::{announced, etag, etag_header, of_version, overwrite};
 use super::refused::answer;
 use super::{Embedded, New, digest};
 use crate::storj::{Attributes, ListedPart, Part, PartNumber, UploadId};
@@ -74,7 +74,9 @@ impl Embedded {
             e_tag: Some(etag(&object.etag)),
             ..Default::default()
         };
-        Ok(of_version(output, version))
+        let mut response = of_version(output, version);
+        response.headers.extend(etag_header(&object));
+        Ok(response)
     }
 
     pub(super) fn abort_upload(&self, input: &AbortMultipartUploadInput) -> S3Result<()> {

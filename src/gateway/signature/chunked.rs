@@ -19,7 +19,10 @@ const LONGEST_LINE_BYTES: usize = 1024;
 
 /// The bytes that the chunks of `body` hold. With the seal of its head, a chunk that is not signed by the same is an
 /// error, when all of it came.
-pub fn decoded(body: s3s::Body, seal: Option<Seal>) -> impl Body<Data = Bytes, Error = StdError> + Send {
+pub fn decoded(
+    body: s3s::Body,
+    seal: Option<Seal>,
+) -> impl Body<Data = Bytes, Error = StdError> + Send {
     let chain = seal.map(|seal| Chain { seal, digest: Sha256::new(), signature: Bytes::new() });
     let decoder = Decoder { body, buffer: BytesMut::new(), left: 0, begun: false, chain };
     let frames = stream::try_unfold(decoder, |mut decoder| async move {

@@ -56,8 +56,7 @@ fn digested(body: Body, expected: [u8; 32]) -> Body {
 }
 
 fn mismatch() -> S3Error {
-    let message =
-        "The provided 'x-amz-content-sha256' header does not match what was computed.";
+    let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
     custom("XAmzContentSHA256Mismatch", 400, message)
 }
 
@@ -69,7 +68,8 @@ mod tests {
     use http_body_util::BodyExt;
 
     fn read(text: &'static [u8], digest: [u8; 32]) -> Result<Bytes, StdError> {
-        block_on(digested(Body::from(Bytes::from_static(text)), digest).collect()).map(|body| body.to_bytes())
+        block_on(BodyExt::collect(digested(Body::from(Bytes::from_static(text)), digest)))
+            .map(|body| body.to_bytes())
     }
 
     #[test]
@@ -85,7 +85,9 @@ mod tests {
     fn a_digest_is_64_hexadecimal_digits() {
         let digest = digest_of(&b"0f".repeat(32)).unwrap();
         assert_eq!(digest, [15; 32]);
-        for bad in [&b""[..], b"xyz", &b"0".repeat(63), &b"0g".repeat(32), "é".repeat(32).as_bytes()] {
+        for bad in
+            [&b""[..], b"xyz", &b"0".repeat(63), &b"0g".repeat(32), "é".repeat(32).as_bytes()]
+        {
             assert_eq!(digest_of(bad), None);
         }
     }

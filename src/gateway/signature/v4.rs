@@ -28,8 +28,7 @@ const DATE: &[FormatItem<'static>] =
 
 /// What is left as it is in a path; of a query `/` is not.
 const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/');
-const IN_QUERY: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A signature that was found right, from which those of the body's chunks are derived.
 pub struct Seal {
@@ -243,7 +242,8 @@ fn canonical_query(query: &str, keep: impl Fn(&str) -> bool) -> String {
 }
 
 fn seconds(expires: &str) -> S3Result<Duration> {
-    let expires: i64 = expires.parse().map_err(|_| bad_query("X-Amz-Expires should be a number"))?;
+    let expires: i64 =
+        expires.parse().map_err(|_| bad_query("X-Amz-Expires should be a number"))?;
     let expires = u64::try_from(expires)
         .map_err(|_| bad_query("X-Amz-Expires must be non-negative"))
         .map(Duration::from_secs)?;

@@ -57,7 +57,7 @@ impl ModelStore {
         let info = |(key, object): (&str, &Arc<_>)| answers::info(key, object);
         let all: Vec<ObjectInfo> = bucket.list(query).objects.into_iter().map(info).collect();
         let open: Vec<OpenUpload> =
-            bucket.uploads("").into_iter().map(answers::open_upload).collect();
+            bucket.uploads("", "").into_iter().map(answers::open_upload).collect();
         lie(random.fork(), objects, uploads, (&all, &open));
     }
 }

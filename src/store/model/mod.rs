@@ -128,7 +128,8 @@ impl ModelStore {
         };
         let objects = bucket.list(query).objects.into_iter();
         let objects = objects.map(|(key, object)| (key.to_owned(), bytes(object))).collect();
-        let uploads = bucket.uploads("").into_iter().map(|(_, open)| open.key.clone()).collect();
+        let uploads =
+            bucket.uploads("", "").into_iter().map(|(_, open)| open.key.clone()).collect();
         (objects, uploads)
     }
 
@@ -324,7 +325,7 @@ impl Store for ModelStore {
         probe: &Arc<Probe>,
     ) -> Result<Vec<OpenUpload>, StoreError> {
         self.call(probe, Ask::Other, |bucket| {
-            let open = bucket.uploads(prefix).into_iter();
+            let open = bucket.uploads(prefix, "").into_iter();
             let open = open.map(answers::open_upload).collect();
             #[cfg(test)]
             let open = self.uploads_as_told(open, bucket);
