@@ -135,8 +135,8 @@ impl Answer {
         let mut headers = Vec::new();
         loop {
             let line = read_line(&mut stream)?;
-            let Some((name, value)) = line.split_once(": ") else { break };
-            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim_start().to_owned()));
         }
         let mut answer = Self { status, headers, body: Vec::new() };
         if has_no_body {
