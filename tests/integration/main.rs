@@ -37,6 +37,7 @@ mod paste;
 mod plan;
 mod planted;
 mod published;
+mod real_answers;
 mod report;
 mod resume;
 mod rights;

@@ -113,7 +113,9 @@ impl Asking<'_> {
     /// Sends it and waits for the answer.
     pub fn try_send(mut self) -> io::Result<Answer> {
         let length = self.announced.unwrap_or(self.body.len() as u64);
-        if length > 0 || matches!(self.method, "PUT" | "POST") {
+        // A body in chunks of HTTP's is of no length that is told.
+        let is_told = !self.head.contains("\r\ntransfer-encoding:");
+        if is_told && (length > 0 || matches!(self.method, "PUT" | "POST")) {
             self.head += &format!("Content-Length: {length}\r\n");
         }
         self.head += "Connection: close\r\n\r\n";
@@ -155,6 +157,16 @@ impl Answer {
     /// A header, its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(this, _)| this == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The last header of this name.
+    pub fn last_header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().rfind(|(this, _)| this == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The names of its headers.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
     }
 
     /// What stands in the first XML element of this name.

@@ -5,11 +5,13 @@ pub mod hostile;
 pub mod http;
 pub mod leftover;
 pub mod mischief;
+pub mod observed;
 pub mod proxy;
 pub mod relay;
 pub mod requests;
 pub mod servers;
 pub mod signed_chunks;
+pub mod signing;
 pub mod tidegate;
 pub mod tls;
 pub mod tools;
@@ -17,6 +19,7 @@ pub mod tree;
 pub mod truth_server;
 pub mod tunnel;
 pub mod uploading;
+pub mod xml;
 
 /// Keys that the servers of the tests accept.
 pub const ACCESS_KEY: &str = "tidegate-test";

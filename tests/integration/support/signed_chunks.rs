@@ -1,75 +1,47 @@
-//! Bodies in signed chunks (`STREAMING-AWS4-HMAC-SHA256-PAYLOAD`), as older SDKs send them.
+//! Bodies in chunks (`STREAMING-AWS4-HMAC-SHA256-PAYLOAD` and its like), as SDKs send them.
 //! Source: "Signature calculations: transferring payload in multiple chunks", Amazon S3 API Reference.
 
 use std::time::SystemTime;
 
-use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Crc;
 
 use super::http::{Asking, Http};
+use super::signing::{Draft, Key, sha256};
 use super::{ACCESS_KEY, SECRET_KEY};
 
 const PAYLOAD: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-const SIGNED: &str = "host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length";
+const CHUNK_BYTES: usize = 64 << 10;
 
-/// RFC 2104.
-fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let pad = |with: u8| {
-        let mut block = [with; 64];
-        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-        block
-    };
-    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(message).finalize();
-    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// One request's signing key, and the signature of what was sent last.
-struct Signer {
-    date: String,
-    scope: String,
-    key: Vec<u8>,
+/// The chunks of one body, each of which signs the one before.
+pub struct Chain<'a> {
+    key: &'a Key,
     last: String,
 }
 
-impl Signer {
-    fn new(host: &str, target: &str, announced: usize) -> Self {
-        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let date = OffsetDateTime::from(SystemTime::now()).format(format).unwrap();
-        let day = &date[..8];
-        let secret = format!("AWS4{SECRET_KEY}");
-        let key = [day, "us-east-1", "s3", "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, text| hmac(&key, text.as_bytes()));
-        let scope = format!("{day}/us-east-1/s3/aws4_request");
-        let mut signer = Self { date, scope, key, last: String::new() };
-        let canonical = format!(
-            "PUT\n{target}\n\nhost:{host}\nx-amz-content-sha256:{PAYLOAD}\nx-amz-date:{}\n\
-             x-amz-decoded-content-length:{announced}\n\n{SIGNED}\n{PAYLOAD}",
-            signer.date
-        );
-        let hash = hex(&Sha256::digest(canonical));
-        let text = format!("AWS4-HMAC-SHA256\n{}\n{}\n{hash}", signer.date, signer.scope);
-        signer.last = hex(&hmac(&signer.key, text.as_bytes()));
-        signer
+impl<'a> Chain<'a> {
+    /// Of a request with this signature.
+    pub fn new(key: &'a Key, signature: String) -> Self {
+        Self { key, last: signature }
     }
 
-    fn chunk(&mut self, content: &[u8]) -> Vec<u8> {
-        let text = format!(
-            "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{}\n{}",
-            self.date,
-            self.scope,
-            self.last,
-            hex(&Sha256::digest(b"")),
-            hex(&Sha256::digest(content))
-        );
-        self.last = hex(&hmac(&self.key, text.as_bytes()));
-        let line = format!("{:x};chunk-signature={}\r\n", content.len(), self.last);
-        [line.as_bytes(), content, b"\r\n"].concat()
+    /// The line before a chunk.
+    pub fn line(&mut self, content: &[u8]) -> String {
+        let hashes = [sha256(b""), sha256(content)].join("\n");
+        self.sign("AWS4-HMAC-SHA256-PAYLOAD", &hashes);
+        format!("{:x};chunk-signature={}\r\n", content.len(), self.last)
+    }
+
+    /// The signature of what follows the last chunk.
+    fn trailer(&mut self, line: &str) -> String {
+        self.sign("AWS4-HMAC-SHA256-TRAILER", &sha256(format!("{line}\n").as_bytes()));
+        format!("x-amz-trailer-signature:{}\r\n", self.last)
+    }
+
+    fn sign(&mut self, what: &str, hashes: &str) {
+        let text = [what, &self.key.date, &self.key.scope, &self.last, hashes].join("\n");
+        self.last = self.key.sign(&text);
     }
 }
 
@@ -82,16 +54,43 @@ pub fn put<'a>(
     chunks: &[&[u8]],
     announced: usize,
 ) -> Asking<'a> {
-    let mut signer = Signer::new(host, target, announced);
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{}, SignedHeaders={SIGNED}, Signature={}",
-        signer.scope, signer.last
-    );
-    let body: Vec<u8> = chunks.iter().flat_map(|chunk| signer.chunk(chunk)).collect();
-    http.ask("PUT", target)
-        .header("x-amz-content-sha256", PAYLOAD)
-        .header("x-amz-date", &signer.date)
-        .header("x-amz-decoded-content-length", &announced.to_string())
-        .header("authorization", &authorization)
-        .body(&body)
+    let key = Key::new(SECRET_KEY, "us-east-1", SystemTime::now().into());
+    let mut draft = Draft::new("PUT", host, target);
+    draft.set("x-amz-decoded-content-length", &announced.to_string());
+    let signature = draft.sign_v4(&key, ACCESS_KEY, PAYLOAD);
+    let mut chain = Chain::new(&key, signature);
+    let framed = |chunk: &&[u8]| [chain.line(chunk).as_bytes(), chunk, b"\r\n"].concat();
+    let body: Vec<u8> = chunks.iter().flat_map(framed).collect();
+    draft.ask(http).body(&body)
+}
+
+/// A body in chunks as the payload's name says: signed or not, with a CRC-32 behind or without. In a
+/// wrong one the signatures are wrong, and the checksum.
+pub fn body(key: &Key, signature: String, payload: &str, content: &[u8], wrong: bool) -> Vec<u8> {
+    let is_signed = payload.contains("AWS4");
+    let mut chain = Chain::new(key, signature);
+    let mut body = Vec::new();
+    for chunk in content.chunks(CHUNK_BYTES).chain([&[][..]]) {
+        let line = match (is_signed, wrong) {
+            (true, false) => chain.line(chunk),
+            (true, true) => format!("{:x};chunk-signature={:064}\r\n", chunk.len(), 0),
+            (false, _) => format!("{:x}\r\n", chunk.len()),
+        };
+        let end: &[u8] = if chunk.is_empty() { b"" } else { b"\r\n" };
+        body.extend([line.as_bytes(), chunk, end].concat());
+    }
+    if payload.ends_with("-TRAILER") {
+        let line = checksum_line(content, wrong);
+        let signature = if is_signed { chain.trailer(&line) } else { String::new() };
+        body.extend(format!("{line}\r\n{signature}").into_bytes());
+    }
+    body.extend(b"\r\n");
+    body
+}
+
+fn checksum_line(content: &[u8], wrong: bool) -> String {
+    let mut crc = Crc::new();
+    crc.update(content);
+    let sum = crc.sum() ^ u32::from(wrong);
+    format!("x-amz-checksum-crc32:{}", BASE64_STANDARD.encode(sum.to_be_bytes()))
 }
