@@ -91,6 +91,9 @@ impl Connection {
         let beside = response.extensions().get::<AlsoTakes>().map_or(0, |AlsoTakes(calls)| *calls);
         under_way.pass.iter().for_each(|pass| pass.also_takes(beside));
         let (mut response, error) = with_error_code(response).await?;
+        if let Some(code) = &error {
+            self.statistics.failed(asked.operation, response.status().as_u16(), code);
+        }
         if !traffic.ended.load(Ordering::Relaxed) {
             // The rest of the body is in the way of a next request.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

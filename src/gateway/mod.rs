@@ -7,7 +7,7 @@
 //! - `exchange` carries one request to its answer: what is asked (`asked`), whether it is let in
 //!   (`gate`, [`crate::storj::Limiter`]), the waits of the model of the link (`pace`,
 //!   [`crate::storj::Link`]), and what is counted and logged while it is `under_way` (`statistics`,
-//!   `log`, `manner`; `statistics_page` shows the first);
+//!   `rules`, `log`, `manner`; `statistics_page` shows the first two);
 //! - `backend` answers: either S3 itself (`embedded`, over [`crate::storj::Buckets`], bytes kept by
 //!   `contents`), or another S3 server behind the modelled link (`forward`).
 //!
@@ -25,6 +25,7 @@ mod gate;
 mod log;
 mod manner;
 mod pace;
+mod rules;
 mod seat;
 mod seats;
 mod server;

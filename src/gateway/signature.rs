@@ -132,13 +132,17 @@ pub fn verified(request: Request<Body>, keys: &Keys) -> S3Result<(Request<Body>,
 }
 
 /// The request as if it had never been signed.
-pub fn unsigned(request: Request<Body>) -> Request<Body> {
+///
+/// # Errors
+/// If its signature is of no kind that could be right.
+pub fn unsigned(request: Request<Body>) -> S3Result<Request<Body>> {
     let (head, body) = request.into_parts();
+    v4::check_expiry(&head.uri)?;
     let body = match is_in_chunks(&head.headers) {
         true => Body::http_body_unsync(chunked::decoded(body, None)),
         false => body,
     };
-    unsigned_head(head, body)
+    Ok(unsigned_head(head, body))
 }
 
 /// Takes the signature off the head of a request, whose body is without one already.

@@ -8,8 +8,13 @@ use serde::Serialize;
 
 use super::gate::Gate;
 use super::log::Traffic;
+use super::rules;
 use crate::clock::{self, Instant};
 use crate::storj::Limited;
+
+/// The longest code of an error that is counted, and how many kinds there may be.
+const CODE_MOST_BYTES: usize = 64;
+const KINDS_MOST: usize = 1000;
 
 /// The counters, shared by all connections.
 #[derive(Debug)]
@@ -20,6 +25,7 @@ pub struct Statistics {
     requests: Gauge,
     answers: Mutex<BTreeMap<Answer, Sums>>,
     refused: Refused<AtomicU64>,
+    ruled: Mutex<BTreeMap<Ruled, u64>>,
 }
 
 /// How many there are now, were at most at one time, and were in all.
@@ -68,6 +74,7 @@ impl Statistics {
             requests: Gauge::default(),
             answers: Mutex::default(),
             refused: Refused::default(),
+            ruled: Mutex::default(),
         })
     }
 
@@ -90,6 +97,19 @@ impl Statistics {
             Limited::KeyWrites => &self.refused.key_writes,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An error was answered. Those that AWS would not have answered with are counted.
+    pub fn failed(&self, operation: &'static str, status: u16, code: &str) {
+        let Some(why) = rules::not_of_aws(operation, status, code) else { return };
+        // Another server behind this one writes what it likes.
+        let is_code =
+            code.len() <= CODE_MOST_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let mut counts = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
+        let ruled = Ruled { operation, status, code: code.to_owned(), why };
+        if is_code && (counts.len() < KINDS_MOST || counts.contains_key(&ruled)) {
+            *counts.entry(ruled).or_default() += 1;
+        }
     }
 
     /// Requests under way.
@@ -121,10 +141,22 @@ impl Statistics {
                 calls: load(&self.refused.calls),
                 key_writes: load(&self.refused.key_writes),
             },
+            not_of_aws: self.ruled(),
             bytes_in: answers.iter().map(|answer| answer.bytes_in).sum(),
             bytes_out: answers.iter().map(|answer| answer.bytes_out).sum(),
             answers,
         }
+    }
+}
+
+impl Statistics {
+    fn ruled(&self) -> Vec<RuledCount> {
+        let counts = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |(ruled, requests): (&Ruled, &u64)| RuledCount {
+            ruled: ruled.clone(),
+            requests: *requests,
+        };
+        counts.iter().map(count).collect()
     }
 }
 
@@ -196,12 +228,37 @@ pub struct Snapshot {
     pub transfers: Transfers,
     /// Requests that were not.
     pub refused: Refused<u64>,
+    /// Errors that AWS S3 would not have answered with.
+    pub not_of_aws: Vec<RuledCount>,
     /// Body bytes of requests that are over.
     pub bytes_in: u64,
     /// Body bytes of their answers.
     pub bytes_out: u64,
     /// Requests that are over.
     pub answers: Vec<AnswerCount>,
+}
+
+/// An error that AWS S3 would not have answered with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Ruled {
+    /// S3's name.
+    pub operation: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// The error's code.
+    pub code: String,
+    /// Storj's rule or limit.
+    pub why: &'static str,
+}
+
+/// How many there were.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuledCount {
+    /// Of this kind.
+    #[serde(flatten)]
+    pub ruled: Ruled,
+    /// Requests.
+    pub requests: u64,
 }
 
 /// A gauge at one time.

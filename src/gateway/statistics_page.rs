@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::server::accept;
-use super::statistics::{Count, Snapshot, Statistics};
+use super::statistics::{Count, RuledCount, Snapshot, Statistics};
 use crate::units::ByteSize;
 
 const STYLE: &str = "body{font:15px sans-serif;margin:2em}table{border-collapse:collapse;margin:1em 0}\
@@ -110,11 +110,22 @@ fn page(snapshot: &Snapshot) -> String {
         let (bytes_in, bytes_out) = (ByteSize(answer.bytes_in), ByteSize(answer.bytes_out));
         row(&mut html, answer.operation, &[&status, &answer.requests, &bytes_in, &bytes_out]);
     }
-    html.push_str("</table></html>\n");
+    html.push_str("</table>");
+    if !snapshot.not_of_aws.is_empty() {
+        html.push_str(
+            "<h2>Answers that AWS S3 would not have given</h2><table><tr><th>operation</th><th>status</th>\
+             <th>code</th><th>requests</th><th>why</th></tr>",
+        );
+        for RuledCount { ruled, requests } in &snapshot.not_of_aws {
+            row(&mut html, ruled.operation, &[&ruled.status, &ruled.code, requests, &ruled.why]);
+        }
+        html.push_str("</table>");
+    }
+    html.push_str("</html>\n");
     html
 }
 
-/// A row of a table. Nothing in it needs escaping: names are ours, the rest are numbers.
+/// A row of a table. Nothing in it needs escaping: names, codes and sentences are ours, the rest are numbers.
 fn row(html: &mut String, name: &str, cells: &[&dyn std::fmt::Display]) {
     let _ = write!(html, "<tr><td>{name}</td>");
     for cell in cells {

@@ -165,7 +165,7 @@ mod tests {
         let objects = objects(keys.iter().map(String::as_str));
         let listed: Vec<&str> = objects.encrypted("", "").map(|(key, _)| key).collect();
         assert!(!listed.is_sorted(), "{listed:?}");
-        assert_eq!(listed[..3], ["37", "20", "41"], "it depends on the keys alone");
+        assert_eq!(listed[..3], ["30", "24", "19"], "it depends on the keys alone");
     }
 
     proptest! {

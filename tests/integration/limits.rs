@@ -180,3 +180,78 @@ fn waits_after_refusal(requests: &[Request]) -> Vec<Duration> {
     }
     waits
 }
+
+/// What each request costs of the calls that a project has: measured on a real network that allowed one call a second,
+/// 60 at once.
+#[test]
+fn a_request_takes_as_many_calls_as_on_the_real_network() {
+    const BURST: usize = 60;
+    let limits = format!(
+        "calls_per_second = {NEVER}\ncalls_burst = {BURST}\ntransfers = \"none\"\nkey_writes_per_second = \"none\""
+    );
+    let big = vec![7; (65 << 20) + 1];
+    let (mib_64, mib_65) = (&big[..64 << 20], &big[..65 << 20]);
+    let put = |http: &Http, bytes: &[u8]| http.ask("PUT", "/bucket/k").body(bytes).send();
+    let part = |http: &Http, id: &str, bytes: &[u8]| {
+        http.ask("PUT", &format!("/bucket/m?partNumber=1&uploadId={id}")).body(bytes).send()
+    };
+    let call = |method: &'static str, target: &'static str| {
+        move |http: &Http, _: &str| http.ask(method, target).send()
+    };
+    type Asks<'a> = Box<dyn Fn(&Http, &str) -> Answer + 'a>;
+    let table: Vec<(&str, usize, Asks<'_>)> = vec![
+        ("PutObject 0 B", 0, Box::new(|http, _| put(http, b""))),
+        ("PutObject 1 B", 0, Box::new(|http, _| put(http, b"x"))),
+        ("PutObject 4 KiB", 3, Box::new(|http, _| put(http, &big[..4096]))),
+        ("PutObject 4,097 B", 4, Box::new(|http, _| put(http, &big[..4097]))),
+        ("PutObject 64 MiB", 4, Box::new(|http, _| put(http, mib_64))),
+        ("PutObject 64 MiB + 1", 5, Box::new(|http, _| put(http, &big[..(64 << 20) + 1]))),
+        ("GetObject of a segment", 1, Box::new(call("GET", "/bucket/small"))),
+        ("GetObject of two segments", 2, Box::new(call("GET", "/bucket/large"))),
+        ("HeadObject", 1, Box::new(call("HEAD", "/bucket/small"))),
+        ("HeadBucket", 1, Box::new(call("HEAD", "/bucket"))),
+        ("ListBuckets", 1, Box::new(call("GET", "/"))),
+        ("GetBucketLocation", 1, Box::new(call("GET", "/bucket?location"))),
+        ("GetBucketVersioning", 1, Box::new(call("GET", "/bucket?versioning"))),
+        ("ListObjectsV2", 1, Box::new(call("GET", "/bucket?list-type=2"))),
+        ("ListMultipartUploads", 1, Box::new(call("GET", "/bucket?uploads"))),
+        ("CreateMultipartUpload", 1, Box::new(call("POST", "/bucket/other?uploads"))),
+        (
+            "ListParts",
+            1,
+            Box::new(|http, id| http.ask("GET", &format!("/bucket/m?uploadId={id}")).send()),
+        ),
+        ("AbortMultipartUpload", 1, Box::new(call("DELETE", "/bucket/m?uploadId=none"))),
+        ("DeleteObject", 1, Box::new(call("DELETE", "/bucket/doomed"))),
+        ("DeleteObject of a missing key", 2, Box::new(call("DELETE", "/bucket/missing"))),
+        ("UploadPart 1 kB", 1, Box::new(|http, id| part(http, id, &big[..1000]))),
+        ("UploadPart 5 MiB", 2, Box::new(|http, id| part(http, id, &big[..5 << 20]))),
+        ("UploadPart 65 MiB", 4, Box::new(|http, id| part(http, id, mib_65))),
+        (
+            "CompleteMultipartUpload",
+            3,
+            Box::new(|http, id| http.ask("POST", &format!("/bucket/m?uploadId={id}")).send()),
+        ),
+        (
+            "CopyObject 25 kB",
+            5,
+            Box::new(|http, _| {
+                let copy = http.ask("PUT", "/bucket/copy");
+                copy.header("x-amz-copy-source", "/bucket/small").send()
+            }),
+        ),
+    ];
+    for (name, calls, asks) in table {
+        let (_serve, http) = limited(&limits, &["--retain", "discard"]);
+        http.put("/bucket/small", &big[..25_000]);
+        http.put("/bucket/large", mib_65);
+        http.put("/bucket/doomed", b"x");
+        let id = http.create_upload("/bucket/m");
+        let before = BURST - (4 + 6 + 1);
+        let answer = asks(&http, &id);
+        assert_ne!(answer.status, 429, "{name}: {answer:?}");
+        let is_let_in = || http.ask("HEAD", "/bucket").send().status != 429;
+        let left = (0..BURST).take_while(|_| is_let_in()).count();
+        assert_eq!(before - left, calls, "{name}: {answer:?}");
+    }
+}

@@ -12,7 +12,24 @@ use crate::support::servers::Serve;
 use crate::support::xml::{leaves, unescaped};
 
 /// Rows whose status and code are right, and more than that is not, with the reason.
-const KNOWN_TO_DIFFER: &[(&str, &str)] = &[];
+const KNOWN_TO_DIFFER: &[(&str, &str)] = &[
+    ("ListV2 start-after", ORDER),
+    ("ListV2 max-keys 2", ORDER),
+    ("ListV2 continuation", ORDER),
+    ("ListV1 marker", ORDER),
+    ("ListV1 marker delimiter max-keys", ORDER),
+    ("ListMPU max-uploads 1", ORDER),
+    ("ListMPU key-marker", ORDER),
+    ("ListMPU key-marker upload-id-marker", ORDER),
+    ("Complete malformed xml", SYNTAX),
+    ("DeleteObjects malformed", SYNTAX),
+    (
+        "Key many slashes: put",
+        "how long an encrypted key is depends on the key that it is encrypted with",
+    ),
+];
+const ORDER: &str = "which keys come first depends on the key that they are encrypted with";
+const SYNTAX: &str = "what the XML parser of Go calls the fault is not repeated";
 
 /// Headers that the real network was watched for, beside `x-amz-meta-*`: one that it did not send is
 /// not to be sent. Lengths are compared only where it told one: it cannot be the same for XML that

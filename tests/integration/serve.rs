@@ -133,6 +133,24 @@ fn statistics_are_a_page_and_json() {
 }
 
 #[test]
+fn the_statistics_name_the_answers_that_aws_would_not_have_given() {
+    let serve = Serve::open(&["--stats", "127.0.0.1:0"]);
+    let http = Http::at(serve.address());
+    http.put("/bucket/k", b"x");
+    http.ask("POST", "/bucket?delete")
+        .body(b"<Delete><Object><Key>k</Key></Object></Delete>")
+        .send();
+    http.ask("GET", "/bucket/missing").send();
+    let named = serve.statistics()["not_of_aws"].clone();
+    assert_eq!(named.as_array().unwrap().len(), 1, "{named}");
+    let (named, why) = (&named[0], "Storj wants a Content-MD5; AWS takes another checksum instead");
+    assert_eq!((&named["code"], &named["requests"]), (&json!("MissingContentMD5"), &json!(1)));
+    assert_eq!(named["why"], why);
+    let page = serve.statistics_page().ask("GET", "/").send();
+    assert!(String::from_utf8(page.body).unwrap().contains(why));
+}
+
+#[test]
 fn who_goes_away_before_the_answer_is_counted_as_cut() {
     let serve = Serve::open(&["--stats", "127.0.0.1:0", "--part-overhead", "300ms"]);
     let mut client = TcpStream::connect(serve.address()).unwrap();

@@ -2,9 +2,10 @@
 //! cmd/api-response.go, cmd/api-errors.go).
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, VARY,
 };
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{Method, Response, StatusCode};
 use s3s::{Body, StdError};
 
@@ -19,6 +20,10 @@ const XML: &str = "application/xml";
 #[derive(Clone, Debug)]
 pub struct ErrorCode(pub String);
 
+/// That an answer does not say that ranges can be asked for, as an extension of it: some of Storj's gateway do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WithoutRanges;
+
 /// What an answer says of its request.
 pub struct About {
     heads_only: bool,
@@ -29,12 +34,16 @@ pub struct About {
     origin: Option<HeaderValue>,
     request_id: String,
     is_complete: bool,
+    /// What clients reach the gateway by, and the host that this one named.
+    endpoint: String,
 }
 
 impl About {
     /// Of this request.
-    pub fn of(head: &Parts, asked: &Asked, request_id: &str) -> Self {
+    pub fn of(head: &Parts, asked: &Asked, request_id: &str, scheme: &Scheme) -> Self {
+        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
         Self {
+            endpoint: format!("{scheme}://{}", host.unwrap_or_default()),
             heads_only: head.method == Method::HEAD,
             is_form: is_form(head),
             path: percent_decoded(head.uri.path()),
@@ -58,6 +67,9 @@ pub fn finished(mut response: Response<Body>, about: &About) -> Result<Response<
         response.headers_mut().remove(CONTENT_TYPE);
     } else if response.status().is_client_error() || response.status().is_server_error() {
         response = with_error(response, about)?;
+    }
+    if about.is_form && response.status() == StatusCode::CREATED {
+        response = with_whole_location(response, about);
     }
     let code = response.extensions().get().map(|ErrorCode(code)| code.as_str());
     let is_malformed = code == Some("MalformedXML");
@@ -84,14 +96,27 @@ pub fn finished(mut response: Response<Body>, about: &About) -> Result<Response<
 /// # Errors
 /// If the request's id is no text.
 pub fn add_common_headers(response: &mut Response<Body>, request_id: &str) -> Result<(), StdError> {
+    let has_no_ranges = response.extensions().get() == Some(&WithoutRanges);
     let headers = response.headers_mut();
     headers.insert("server", HeaderValue::from_static("Storj"));
-    headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+    if !has_no_ranges {
+        headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+    }
     headers.insert("x-amz-request-id", HeaderValue::from_str(request_id)?);
     if !headers.contains_key(VARY) {
         headers.insert(VARY, HeaderValue::from_static("Origin"));
     }
     Ok(())
+}
+
+/// The answer to a form, which says where the object is, and its ETag in quotes.
+fn with_whole_location(response: Response<Body>, about: &About) -> Response<Body> {
+    response.map(|body| {
+        let text = String::from_utf8_lossy(&body.bytes().unwrap_or_default()).into_owned();
+        let text = text.replacen("<Location>/", &format!("<Location>{}/", about.endpoint), 1);
+        let text = text.replacen("<ETag>", "<ETag>&#34;", 1);
+        Body::from(text.replacen("</ETag>", "&#34;</ETag>", 1))
+    })
 }
 
 /// The error in the words of Storj's gateway.

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
 
+use super::answer::WithoutRanges;
 use super::attributes::http_date;
 use super::refused::not_implemented;
 use super::{Content, Embedded};
@@ -154,7 +155,9 @@ fn xml(body: &str) -> Response<Body> {
 }
 
 fn text(body: &str) -> Response<Body> {
-    of_kind("text/plain; charset=utf-8", body)
+    let mut response = of_kind("text/plain; charset=utf-8", body);
+    response.extensions_mut().insert(WithoutRanges);
+    response
 }
 
 fn of_kind(kind: &'static str, body: &str) -> Response<Body> {

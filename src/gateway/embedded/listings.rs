@@ -388,13 +388,15 @@ impl Encoding {
     }
 }
 
+/// As `storj/minio` cmd/api-utils.go, s3URLEncode: a space is a plus.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
                 encoded.push(byte.into());
             }
+            b' ' => encoded.push('+'),
             _ => encoded.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -407,7 +409,7 @@ mod tests {
 
     #[test]
     fn keys_are_percent_encoded_on_request() {
-        assert_eq!(Encoding::Url.encode("a b/+%é"), "a%20b/%2B%25%C3%A9");
+        assert_eq!(Encoding::Url.encode("a b/+%é~*"), "a+b/%2B%25%C3%A9%7E*");
         assert_eq!(Encoding::Plain.encode("a b/+%é"), "a b/+%é");
     }
 }

@@ -112,7 +112,7 @@ impl Service {
         request_id: &str,
     ) -> std::result::Result<Response<Body>, StdError> {
         let (head, body) = request.into_parts();
-        let about = About::of(&head, asked, request_id);
+        let about = About::of(&head, asked, request_id, &self.store.scheme);
         let response = match self.answer(head, body, asked).await {
             Ok(response) => response,
             Err(Failure::Refused(error)) => error.to_http_response()?,
@@ -134,7 +134,7 @@ impl Service {
         let request = Request::from_parts(head, body);
         let (request, sender) = match &self.keys {
             Some(keys) => verified(request, keys)?,
-            None => (unsigned(request), Sender::Owner),
+            None => (unsigned(request)?, Sender::Owner),
         };
         let (mut head, body) = request.into_parts();
         if sender == Sender::Owner {

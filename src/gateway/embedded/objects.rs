@@ -58,7 +58,8 @@ impl Embedded {
         };
         let new = New { object, overwrite, ends: None };
         let (object, version) = self.publish(&bucket, &key, new).await?;
-        let mut response = of_version(PutObjectOutput::default(), version);
+        let output = PutObjectOutput { e_tag: Some(etag(&object.etag)), ..Default::default() };
+        let mut response = of_version(output, version);
         response.headers.extend(etag_header(&object));
         Ok(response)
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Method;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Method};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 
@@ -212,7 +212,9 @@ impl S3 for Operations {
         request: S3Request<HeadBucketInput>,
     ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.0.bucket(&request.input.bucket, |_| Ok(()))?;
-        Ok(S3Response::new(HeadBucketOutput::default()))
+        let mut response = S3Response::new(HeadBucketOutput::default());
+        response.headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        Ok(response)
     }
 
     async fn get_bucket_location(

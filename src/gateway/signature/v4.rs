@@ -4,9 +4,9 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::{CONTENT_SHA256, Keys, custom};
-use crate::gateway::asked::percent_decoded;
+use crate::gateway::asked::{Query, percent_decoded};
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -98,11 +98,8 @@ pub fn verify_header(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Sea
 /// # Errors
 /// What Storj's gateway answers to one that is not right.
 pub fn verify_url(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> {
-    let query = head.uri.query().unwrap_or_default();
-    let value = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(this, _)| *this == name).map(|(_, value)| percent_decoded(value))
-    };
+    let query = Query::of(&head.uri);
+    let value = |name: &str| query.value(name);
     let needed = |name| value(name).ok_or_else(incomplete_query);
     let (credential, signature) = (needed("X-Amz-Credential")?, needed("X-Amz-Signature")?);
     let (date, expires) = (needed("X-Amz-Date")?, needed("X-Amz-Expires")?);
@@ -130,8 +127,18 @@ pub fn verify_url(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> 
     let payload = value("X-Amz-Content-Sha256")
         .or_else(|| text(&head.headers, CONTENT_SHA256.as_str()).map(str::to_owned))
         .unwrap_or_else(|| UNSIGNED.to_owned());
+    let query = head.uri.query().unwrap_or_default();
     let canonical = canonical_query(query, |name| name != "X-Amz-Signature");
     sealed(head, keys, &claim, &date, at, &[&canonical, &headers, &payload])
+}
+
+/// Whether a URL says that it is good for a time that can be.
+///
+/// # Errors
+/// If it does not: also where nobody asks for its signature.
+pub fn check_expiry(uri: &Uri) -> S3Result<()> {
+    let expires = Query::of(uri).value("X-Amz-Expires");
+    expires.map_or(Ok(()), |expires| seconds(&expires).map(drop))
 }
 
 /// Compares the signature with the one that the secret makes of the canonical request, whose query, headers and
