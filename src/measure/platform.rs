@@ -77,8 +77,9 @@ pub(super) fn interface_with(address: IpAddr) -> Option<String> {
     // SAFETY: `next` is null or a member of the list, which is freed after the loop.
     while let Some(member) = unsafe { next.as_ref() } {
         next = member.ifa_next;
-        // SAFETY: a member's address is null or as its family says, its name a C string.
+        // SAFETY: a member's address is null or as its family says.
         if unsafe { ip_address(member.ifa_addr) } == Some(address) {
+            // SAFETY: a member's name is a C string.
             let name = unsafe { std::ffi::CStr::from_ptr(member.ifa_name) };
             found = Some(name.to_string_lossy().into_owned());
             break;
