@@ -79,7 +79,10 @@ fn rooms_import_only_from_rooms_below_them() {
 fn links_between_documents_lead_somewhere() {
     let mut documents: Vec<PathBuf> = files(&root().join("docs"), ".md");
     documents.extend(files(&root().join("results"), "README.md"));
-    documents.extend(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)));
+    documents.extend(
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+            .map(|name| root().join(name)),
+    );
     let mut followed = 0;
     for document in documents {
         let text = fs::read_to_string(&document).unwrap();
@@ -94,6 +97,19 @@ fn links_between_documents_lead_somewhere() {
         }
     }
     assert!(followed > 20, "only {followed} links were found");
+}
+
+#[test]
+fn the_toolchain_is_the_one_that_the_manifest_promises() {
+    let value = |file: &str, key: &str| {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    let promised = value("Cargo.toml", "rust-version");
+    assert_eq!(value("rust-toolchain.toml", "channel"), format!("{promised}.0"));
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("You need Rust {promised} ")));
 }
 
 #[test]
