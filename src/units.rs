@@ -1,4 +1,5 @@
-//! Bytes and bytes per second as types, so that a number cannot lose its unit between two modules.
+//! Bytes and bytes per second as types, so that a number cannot lose its unit between two modules; and
+//! counts of things in words.
 
 use std::fmt;
 use std::str::FromStr;
@@ -130,6 +131,25 @@ fn decimal(value: f64, unit: &str) -> String {
     format!("{scaled:.digits$} {}{unit}", PREFIXES[prefix])
 }
 
+/// `12,345`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 file`, `1,875 files`.
+pub fn counted(number: impl Into<u64>, thing: &str) -> String {
+    let number = number.into();
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +187,21 @@ mod tests {
         assert_eq!(Rate(999.7e6).to_string(), "1.00 GB/s");
     }
 
+    #[test]
+    fn one_thing_is_not_many() {
+        let said = [0_u64, 1, 2, 1875].map(|number| counted(number, "file"));
+        assert_eq!(said, ["0 files", "1 file", "2 files", "1,875 files"]);
+    }
+
     proptest! {
+        #[test]
+        fn a_count_reads_back_without_its_commas(number: u64) {
+            let text = count(number);
+            prop_assert_eq!(text.replace(',', "").parse(), Ok(number));
+            let groups: Vec<_> = text.split(',').map(str::len).collect();
+            prop_assert!((1..=3).contains(&groups[0]) && groups[1..].iter().all(|len| *len == 3));
+        }
+
         #[test]
         fn a_size_in_bytes_reads_back(bytes: u64) {
             prop_assert_eq!(bytes.to_string().parse(), Ok(ByteSize(bytes)));

@@ -4,12 +4,11 @@ use super::fitted::BetweenSessions;
 use super::forecast::{Forecast, Limit, Models};
 use super::globus;
 use super::question::Question;
-use super::words::counted;
 use super::work::Work;
 use crate::error::Result;
 use crate::result::{Direction, Settings};
 use crate::tune;
-use crate::units::{ByteSize, MIB, Rate};
+use crate::units::{ByteSize, MIB, Rate, counted};
 
 /// A change that brings less than this is not worth a sentence.
 const WORTH: f64 = 0.10;

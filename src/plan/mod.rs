@@ -44,5 +44,5 @@ pub use shape::{Class, Shape};
 pub use simulated::{Point, Simulated, quantile};
 pub use sizes::SHAPE;
 pub use tasks::{Compared, Task, Tasks};
-pub use words::{counted, duration};
+pub use words::duration;
 pub use work::{Manner, Work};

@@ -1,4 +1,4 @@
-//! Times and numbers as people say them.
+//! Times as people say them.
 
 /// `5.9 s`, `12 min`, `3.4 h`, `9.3 days`.
 pub fn duration(seconds: f64) -> String {
@@ -13,11 +13,6 @@ pub fn duration(seconds: f64) -> String {
     };
     let digits = if value < 9.95 { 1 } else { 0 };
     format!("{value:.digits$} {unit}")
-}
-
-/// `1 DTN`, `2 DTNs`.
-pub fn counted(number: u32, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -87,10 +87,10 @@ impl<'a> Law<'a> {
                 }
             });
         format!(
-            "knee at {} streams, where the fitted law gives {:.0} % of the most it gives in the range that \
+            "knee at {}, where the fitted law gives {:.0} % of the most it gives in the range that \
              was tried; {}. Universal scalability law through {trials} trials: contention {alpha}, \
              crosstalk {beta}, one stream {}",
-            self.knee(),
+            wording::counted(self.knee(), "stream"),
             100.0 * (1.0 - MARGIN),
             self.peak(),
             wording::rate(self.scaling.gamma_bytes_per_second),

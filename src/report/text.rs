@@ -149,19 +149,19 @@ fn object_times(lines: &mut Lines, trial: &Trial) {
     let Some(times) = trial.objects_us.completed else { return };
     let seconds = |time_us: u64| wording::duration(time_us as f64 / 1e6);
     let percentiles = format!(
-        "p50 {}, p99 {}, max {} of {} objects",
+        "p50 {}, p99 {}, max {} of {}",
         seconds(times.p50),
         seconds(times.p99),
         seconds(times.max),
-        wording::count(times.samples)
+        wording::counted(times.samples, "object")
     );
     match trial.open_loop {
         None => lines.add("service time", percentiles),
         Some(open_loop) => {
             lines.add("response", format!("{percentiles}, from their arrival"));
-            let backlog = wording::count(open_loop.backlog_files);
+            let backlog = wording::counted(open_loop.backlog_files, "file");
             let rate = open_loop.files_per_second;
-            lines.add("backlog", format!("{backlog} files waited at the end, at {rate} a second"));
+            lines.add("backlog", format!("{backlog} waited at the end, at {rate} a second"));
         }
     }
 }
@@ -169,9 +169,9 @@ fn object_times(lines: &mut Lines, trial: &Trial) {
 /// `1,873 of 1,875 files, 4.99 GB in 1m 2s`.
 pub fn moved(task: &TaskSummary) -> String {
     format!(
-        "{} of {} files, {} in {}",
+        "{} of {}, {} in {}",
         wording::count(task.files_done),
-        wording::count(task.files),
+        wording::counted(task.files, "file"),
         ByteSize(task.bytes_done),
         wording::duration(task.duration_s)
     )

@@ -10,6 +10,7 @@ use crate::result::{
     Verdict,
 };
 use crate::units::{ByteSize, Rate};
+pub use crate::units::{count, counted};
 
 /// Said wherever a result is shown that is no measurement of what somebody runs.
 pub fn caution(target: TargetKind) -> Option<&'static str> {
@@ -32,6 +33,10 @@ pub const NOTHING_FINISHED: &str = "Nothing to show: no trial finished.";
 
 /// Instead of a picture of requests.
 pub const NOTHING_MOVED: &str = "Nothing to show: no request with data was timed in a trial.";
+
+/// Instead of a picture of their times.
+pub const NOTHING_TO_COMPARE: &str =
+    "Nothing to compare: requests with data were timed with fewer than two settings.";
 
 /// What times of requests lack where these were let go at the end of a window.
 pub fn let_go<'a>(mut trials: impl Iterator<Item = &'a Trial>) -> &'static str {
@@ -57,11 +62,13 @@ pub fn verified(task: &TaskSummary, direction: Traffic) -> String {
         (0, _) if task.unverifiable_files > 0 => "unverifiable: no ETag was reproduced".into(),
         (0, _) => "no".into(),
         (_, 0) if arrived == task.files => format!("every object, {of_each}"),
-        (_, 0) => format!("the {} objects that arrived, {of_some}", count(verified)),
+        (_, 0) => format!("the {} that arrived, {of_some}", counted(verified, "object")),
         (_, others) => {
             let is_by_etag = task.unverifiable_files > 0;
-            let others_are = if is_by_etag { "unverifiable" } else { "not verified" };
-            format!("{} objects, {of_some}; {} are {others_are}", count(verified), count(others))
+            let what = if is_by_etag { "unverifiable" } else { "not verified" };
+            let are = if others == 1 { "is" } else { "are" };
+            let verified = counted(verified, "object");
+            format!("{verified}, {of_some}; {} {are} {what}", count(others))
         }
     }
 }
@@ -71,13 +78,13 @@ pub fn there(task: &TaskSummary) -> String {
     let (there, verified) = (task.files_there, task.files_there_verified);
     match there.saturating_sub(verified) {
         _ if there == 0 => String::new(),
-        0 => format!("{} files, with the bytes of their ETags", count(there)),
+        0 => format!("{}, each with the bytes of its ETag", counted(there, "file")),
         by_size if verified == 0 => {
-            format!("{} files, with the sizes of their objects", count(by_size))
+            format!("{}, each with the size of its object", counted(by_size, "file"))
         }
         by_size => format!(
-            "{} files, {} with the bytes of their ETags, {} with the sizes of their objects",
-            count(there),
+            "{}: {} with the bytes of the ETag, {} with the size of the object",
+            counted(there, "file"),
             count(verified),
             count(by_size)
         ),
@@ -114,7 +121,7 @@ pub fn recommended(gcs: Option<&ForGcs>, measured: Settings) -> String {
         Some(size) => format!("parts of {}", ByteSize(size)),
         None => "whatever parts Globus's connector sends".into(),
     };
-    format!("N = {} files in flight, {part}", gcs.concurrency)
+    format!("N = {} in flight, {part}", counted(gcs.concurrency, "file"))
 }
 
 /// `rclone, flags`.
@@ -209,9 +216,9 @@ pub fn trials(ids: &[u32]) -> String {
 /// `70 % of the files, 12 objects, 3.4 GB, 560 MB/s`: one way of a mixed trial.
 pub fn one_way(way: &OneWay) -> String {
     format!(
-        "{:.0} % of the files, {} objects, {}, {}",
+        "{:.0} % of the files, {}, {}, {}",
         100.0 * way.files_share,
-        count(way.objects),
+        counted(way.objects, "object"),
         ByteSize(way.bytes),
         rate(way.goodput_bytes_per_second)
     )
@@ -220,19 +227,6 @@ pub fn one_way(way: &OneWay) -> String {
 /// `4.2 %`.
 pub fn percent(fraction: f64) -> String {
     format!("{:.1} %", fraction * 100.0)
-}
-
-/// `12,345`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `9.53 s`, from a minute on `1h 3m 3s`.
@@ -270,11 +264,11 @@ pub fn spent(spent: &Spent) -> String {
     let ended = spent.used_up.filter(|budget| *budget != Budget::Time);
     let ended = ended.map_or(String::new(), |budget| format!("; {} ended it", budget.option()));
     format!(
-        "{}: {} up, {} down, {} requests, {} at {} prices{ended}",
+        "{}: {} up, {} down, {}, {} at {} prices{ended}",
         duration(spent.duration_s),
         ByteSize(spent.bytes_up),
         ByteSize(spent.bytes_down),
-        count(spent.requests),
+        counted(spent.requests, "request"),
         Usd(spent.cost_usd),
         escape::line(&spent.prices),
     )
@@ -303,6 +297,23 @@ pub fn limited_by(limit: LimitedBy) -> &'static str {
         LimitedBy::Cap => "a cap that was set",
         LimitedBy::GatewayOrNetwork => "the gateway or the network",
         LimitedBy::Unknown => "not known",
+    }
+}
+
+/// An operation of the result document by S3's name.
+pub fn operation(name: &str) -> &str {
+    match name {
+        "create" => "CreateMultipartUpload",
+        "part" => "UploadPart",
+        "complete" => "CompleteMultipartUpload",
+        "abort" => "AbortMultipartUpload",
+        "put" => "PutObject",
+        "get" => "GetObject",
+        "head" => "HeadObject",
+        "list" => "ListObjectsV2",
+        "delete" => "DeleteObjects",
+        "location" => "GetBucketLocation",
+        other => other,
     }
 }
 
@@ -342,9 +353,9 @@ pub fn addresses(trial: &Trial) -> String {
     let one = |used: &AddressUse| {
         let AddressUse { address, connections, attempts, failed_attempts, payload_bytes } = used;
         let carried = ByteSize(*payload_bytes);
-        format!(
-            "{address} {carried} over {connections} connections, {failed_attempts} of {attempts} attempts failed"
-        )
+        let (connections, attempts) =
+            (counted(*connections, "connection"), counted(*attempts, "attempt"));
+        format!("{address} {carried} over {connections}, {failed_attempts} of {attempts} failed")
     };
     match used {
         [] | [_] => String::new(),
@@ -361,7 +372,6 @@ pub fn command(document: &Document) -> String {
 mod tests {
     use super::super::samples;
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn several_addresses_are_told_with_what_each_carried_and_one_is_not() {
@@ -387,7 +397,7 @@ mod tests {
         for (files, files_done, verified_files, said) in [
             (3, 3, 3, "every object, read back"),
             (3, 2, 2, "the 2 objects that arrived, read back"),
-            (3, 3, 2, "2 objects, read back; 1 are not verified"),
+            (3, 3, 2, "2 objects, read back; 1 is not verified"),
             (3, 3, 0, "no"),
             (3, 0, 0, "nothing: no object arrived"),
             (0, 0, 0, "nothing: no object arrived"),
@@ -434,15 +444,5 @@ mod tests {
         let mut document = samples::tune();
         document.command = ["tidegate", "run", "a b", "it's", ""].map(String::from).to_vec();
         assert_eq!(command(&document), r"tidegate run 'a b' 'it'\''s' ''");
-    }
-
-    proptest! {
-        #[test]
-        fn a_count_reads_back_without_its_commas(number: u64) {
-            let text = count(number);
-            prop_assert_eq!(text.replace(',', "").parse(), Ok(number));
-            let groups: Vec<_> = text.split(',').map(str::len).collect();
-            prop_assert!((1..=3).contains(&groups[0]) && groups[1..].iter().all(|len| *len == 3));
-        }
     }
 }

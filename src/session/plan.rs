@@ -25,7 +25,7 @@ use crate::store::Place;
 use crate::transfer::{GetMode, Job, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Rate, counted};
 
 /// What is to be measured for a plan.
 #[derive(Clone, Debug)]
@@ -207,8 +207,8 @@ impl Measuring<'_> {
             let job = self.job(&dataset, Direction::Up, &below);
             prepare(job, self.place, self.interrupt, self.progress).await?;
         }
-        let what =
-            format!("task {}: {} in {} files", id + 1, ByteSize(dataset.bytes()), dataset.files());
+        let files = counted(dataset.files(), "file");
+        let what = format!("task {}: {} in {files}", id + 1, ByteSize(dataset.bytes()));
         let label = Label { id, phase: Phase::Run, block: None };
         let mut job = self.job(&dataset, direction, &below);
         if dataset.bytes() / dataset.files() < job.settings.part_size_bytes / 4 {
@@ -255,6 +255,6 @@ fn line(what: &str, trial: &crate::result::Trial) -> String {
     format!(
         "{what:<40} {direction:<5} {:>8.1} s  {}",
         task.duration_s,
-        crate::units::Rate(task.effective_speed_bytes_per_second),
+        Rate(task.effective_speed_bytes_per_second),
     )
 }

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::terminal::{self, Row};
 use crate::transfer::Stage;
 use crate::trial::Snapshot;
-use crate::units::{ByteSize, Rate};
+use crate::units::{ByteSize, Rate, counted};
 
 /// Time between two markers, as GridFTP's performance markers (`markers` default of 5 s in
 /// globus-url-copy; gridcf/gct).
@@ -104,16 +104,16 @@ impl Progress {
         }
         self.next_marker += MARKER_EVERY;
         let files = match snapshot.files {
-            Some(files) => format!("{} of {files} files", snapshot.files_done),
-            None => format!("{} files", snapshot.files_done),
+            Some(files) => format!("{} of {}", snapshot.files_done, counted(files, "file")),
+            None => counted(snapshot.files_done, "file"),
         };
         self.note(&format!(
-            "marker {:>6.1} s  {}  {files}  {} now  {} on average  {} failed attempts",
+            "marker {:>6.1} s  {}  {files}  {} now  {} on average  {}",
             snapshot.elapsed.as_secs_f64(),
             ByteSize(snapshot.wire_bytes),
             rate(snapshot, self.marked),
             rate(snapshot, <_>::default()),
-            snapshot.failed_attempts,
+            counted(snapshot.failed_attempts, "failed attempt"),
         ));
         self.marked = (snapshot.elapsed, snapshot.wire_bytes);
     }
@@ -161,7 +161,7 @@ fn stage(snapshot: &Snapshot) -> String {
         Stage::Over => "over",
     };
     let files = match snapshot.files {
-        Some(files) => format!(", {} of {files} files", snapshot.files_done),
+        Some(files) => format!(", {} of {}", snapshot.files_done, counted(files, "file")),
         None => String::new(),
     };
     format!("{stage}, {} s{files}", snapshot.elapsed.as_secs())
@@ -170,7 +170,7 @@ fn stage(snapshot: &Snapshot) -> String {
 fn times(snapshot: &Snapshot) -> String {
     let failed = match snapshot.failed_attempts {
         0 => String::new(),
-        failed => format!(", {failed} failed attempts"),
+        failed => format!(", {}", counted(failed, "failed attempt")),
     };
     let Some(times) = snapshot.times else { return format!("none measured yet{failed}") };
     let (p50, p99) = (time(times.p50_us), time(times.p99_us));

@@ -135,7 +135,7 @@ fn symbolic_links_are_ignored_and_counted_unless_they_are_to_be_copied() {
     let ignored = tidegate.run("run", &[&["s3://bucket/ignored"], &from[..]].concat());
     assert_eq!(ignored.code, 0, "{}", ignored.stderr);
     assert!(ignored.stderr.contains("ignored 2 symbolic links"), "{}", ignored.stderr);
-    assert!(ignored.stdout.contains("1 of 1 files"), "{}", ignored.stdout);
+    assert!(ignored.stdout.contains("1 of 1 file,"), "{}", ignored.stdout);
 
     let copy = [&["s3://bucket/copied"], &from[..], &["--recursive-symlinks", "copy"]].concat();
     let copied = tidegate.run("run", &copy);

@@ -2,9 +2,9 @@
 
 use super::super::facts::{Facts, Table};
 use super::super::wording;
-use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice, counted, duration};
+use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice, duration};
 use crate::result::Direction;
-use crate::units::{ByteSize, Rate};
+use crate::units::{ByteSize, Rate, counted};
 
 /// The answer for the fewest DTNs, and what it takes.
 pub fn answer(plan: &Plan) -> Facts {
@@ -42,10 +42,10 @@ pub fn answer(plan: &Plan) -> Facts {
 fn dataset(plan: &Plan) -> String {
     let dataset = &plan.dataset;
     format!(
-        "{}: {} in {} files, {} on average, {} the largest",
+        "{}: {} in {}, {} on average, {} the largest",
         dataset.name,
         ByteSize(dataset.bytes),
-        wording::count(dataset.files),
+        counted(dataset.files, "file"),
         ByteSize(dataset.mean_file_bytes),
         ByteSize(dataset.largest_file_bytes)
     )
