@@ -115,7 +115,7 @@ fn shown(sent: &str) -> Vec<String> {
 #[test]
 fn the_view_says_what_is_tried_and_ctrl_c_leaves_only_what_was_said() {
     let mut session = Session::start(("TERM", "xterm"));
-    session.wait_for("trial   1  ");
+    session.wait_for("trial   0  ");
     session.wait_for(" so far");
     let before = session.received.lock().unwrap().clone();
     let view = shown(&before[..before.rfind("\x1b[J").unwrap()]);
@@ -129,7 +129,7 @@ fn the_view_says_what_is_tried_and_ctrl_c_leaves_only_what_was_said() {
     let rows = shown(&session.interrupt());
     let is_of_a_view = |row: &&String| LABELS.iter().any(|label| row.starts_with(label));
     assert_eq!(rows.iter().find(is_of_a_view), None, "{rows:#?}");
-    for said in ["trial   1  ", "tidegate: stopping and cleaning up"] {
+    for said in ["trial   0  ", "tidegate: stopping and cleaning up"] {
         assert!(rows.iter().any(|row| row.starts_with(said)), "{rows:#?}");
     }
     assert_eq!(rows[rows.len() - 2..], ["tidegate: interrupted", ""]);

@@ -141,7 +141,7 @@ impl Tuning<'_> {
             let (cap, is_shared) = (spent.stopped(took), self.options.directions.len() > 1);
             self.progress.note(&format!(
                 "trial {} was stopped: {}{} is used up",
-                trial.id + 1,
+                trial.id,
                 if is_shared { "its direction's share of " } else { "" },
                 cap.option()
             ));
@@ -195,7 +195,7 @@ impl Tuning<'_> {
         let load = Load::Timed { warm_up, stop: Stop::at_once_after(window) };
         let label = Label { id, phase: next.phase, block: next.block };
         let why = why(next.phase, next.block);
-        let what = format!("{} (trial {}, {why})", describe(next.settings), id + 1);
+        let what = format!("{} (trial {id}, {why})", describe(next.settings));
         self.progress.trial_begins();
         let progress = &mut *self.progress;
         let mut show = |snapshot: &Snapshot| {

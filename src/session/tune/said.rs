@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::result::{Phase, Trial};
 use crate::session::progress::duration;
-use crate::units::{ByteSize, Rate};
+use crate::units::{ByteSize, Rate, counted};
 
 /// What the budget still affords when a trial begins, beside the soak.
 #[derive(Clone, Copy)]
@@ -48,11 +48,11 @@ pub(super) fn line(trial: &Trial) -> String {
         let speed = found.effective_speed_bytes_per_second.map(|speed| Rate(speed).to_string());
         format!("  {:>10} effective", speed.unwrap_or("-".into()))
     });
+    let files = counted(trial.settings.concurrency, "file");
     format!(
-        "trial {:>3}  {why:<12}  {:>8} x {:>3} files  {:>10}{effective}  p50 {p50:>8}  {} failed",
-        trial.id + 1,
+        "trial {:>3}  {why:<12}  {:>8} x {files:>9}  {:>10}{effective}  p50 {p50:>8}  {} failed",
+        trial.id,
         ByteSize(trial.settings.part_size_bytes).to_string(),
-        trial.settings.concurrency,
         Rate(trial.goodput_bytes_per_second).to_string(),
         trial.errors.total(),
     )
