@@ -408,5 +408,9 @@ fn a_plan_is_saved_with_its_page_and_charts_and_told_in_every_form() {
         assert_eq!(code, 0, "{stderr}");
         assert!(stdout.starts_with(begins), "{format}: {stdout}");
     }
+    // The time against one number of DTNs is a point and no picture.
+    let one = [text(&run), "--dataset", "climate", "--nodes", "2", "--format", "html"];
+    assert!(page.contains("Time against number of DTNs"));
+    assert!(!tidegate.run("plan", &one).stdout.contains("Time against number of DTNs"));
     assert!(Path::new(&saved).is_dir());
 }

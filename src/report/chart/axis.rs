@@ -81,7 +81,8 @@ pub fn from_zero(title: String, top: f64) -> Axis {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let tick = |index: usize| {
         let at = index as f64 * step;
-        Tick { at, label: format!("{at:.decimals$}") }
+        let label = if decimals == 0 { count(at as u64) } else { format!("{at:.decimals$}") };
+        Tick { at, label }
     };
     Axis { title, range: 0.0..steps as f64 * step, ticks: (0..=steps).map(tick).collect() }
 }
@@ -94,8 +95,9 @@ fn round_step(top: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// A base-2 logarithmic axis with a tick at each of `values` (sorted, all positive), fewer where they crowd.
-pub fn log2_at(title: String, values: &[f64]) -> Axis {
+/// A base-2 logarithmic axis with a tick at each of `values` (sorted, all positive), fewer where they crowd, but
+/// always at `kept`.
+pub fn log2_at(title: String, values: &[f64], kept: Option<f64>) -> Axis {
     let first = values.first().map_or(0.0, |value| value.log2());
     let last = values.last().map_or(0.0, |value| value.log2());
     let margin = if last > first { (last - first) * 0.08 } else { 1.0 };
@@ -104,7 +106,9 @@ pub fn log2_at(title: String, values: &[f64]) -> Axis {
     let mut ticks = Vec::<Tick>::new();
     for value in values {
         let at = value.log2();
-        if ticks.last().is_none_or(|previous| at - previous.at >= least_distance) {
+        let is_apart = |other: f64| other == at || (at - other).abs() >= least_distance;
+        let has_room = ticks.last().is_none_or(|previous| is_apart(previous.at));
+        if has_room && kept.is_none_or(|kept| is_apart(kept.log2())) {
             ticks.push(Tick { at, label: value.to_string() });
         }
     }
@@ -174,8 +178,10 @@ mod tests {
 
     #[test]
     fn streams_that_crowd_lose_their_labels_and_not_their_place() {
-        let axis = log2_at(String::new(), &[1.0, 10.0, 11.0, 12.0, 100.0]);
+        let tried = [1.0, 10.0, 11.0, 12.0, 100.0];
+        let axis = log2_at(String::new(), &tried, None);
         assert_eq!(labels(&axis), ["1", "10", "100"]);
+        assert_eq!(labels(&log2_at(String::new(), &tried, Some(12.0))), ["1", "12", "100"]);
         assert!(axis.range.contains(&12_f64.log2()));
     }
 

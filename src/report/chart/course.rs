@@ -6,7 +6,7 @@ use super::goodput::Unit;
 use super::{Band, Chart, Point, Series, axis, latency};
 use crate::csv;
 use crate::error::Result;
-use crate::result::{Bin, Saved};
+use crate::result::{Bin, Saved, Trial, Window};
 
 /// More points than this are not told apart: bins are put together.
 const POINTS_MAX: usize = 200;
@@ -23,7 +23,7 @@ pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
     };
     let trial = shown.trial;
     let which = latency::which(shown);
-    let rates = run.bins(trial.id)?.map_or_else(Vec::new, |bins| rates(&bins));
+    let rates = run.bins(trial.id)?.map_or_else(Vec::new, |bins| rates(whole(trial, &bins)));
     if rates.is_empty() {
         let caption = format!(
             "Nothing to show: the bytes over time of {which} are missing beside the result."
@@ -35,19 +35,9 @@ pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
     let unit = Unit::for_rates_up_to(top);
     let line =
         rates.iter().map(|(at, rate)| Point { x: *at, y: rate / unit.size, ..Point::default() });
-    let steady = match trial.window.steady {
-        Some(true) => "; it was found to be steady",
-        Some(false) => "; it was not steady",
-        None => "",
-    };
-    let after = if trial.under_way > 0 { "what was under way was let go" } else { "the drain" };
     Ok(Chart {
         title,
-        caption: format!(
-            "What passed the sockets in {which}. The shaded window is what was measured, from {:.1} s to \
-             {:.1} s{steady}; before it is the warm-up, after it {after}.",
-            trial.window.start_s, trial.window.end_s
-        ),
+        caption: format!("What passed the sockets in {which}. {}", window(trial, end)),
         x: axis::from_zero("seconds since the trial began".into(), end),
         y: axis::from_zero(format!("on the wire in {}", unit.name), top / unit.size),
         bands: vec![Band { from: trial.window.start_s, to: trial.window.end_s }],
@@ -62,11 +52,39 @@ pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
     })
 }
 
+/// What is shaded, and what lies before and after it.
+fn window(trial: &Trial, end_s: f64) -> String {
+    let Window { start_s, end_s: closed_s, steady, .. } = trial.window;
+    let steady = match steady {
+        Some(true) => "; it was found to be steady",
+        Some(false) => "; it was not steady",
+        None => "",
+    };
+    let before = if start_s > 0.0 { " Before it is the warm-up." } else { "" };
+    let after = match (trial.under_way > 0, end_s > closed_s) {
+        (true, _) => " When it closed, what was under way was let go.",
+        (false, true) => " After it is the drain.",
+        (false, false) => "",
+    };
+    format!(
+        "The shaded window is what was measured, from {start_s:.1} s to {closed_s:.1} s{steady}.{before}{after}"
+    )
+}
+
+/// Where requests were let go, the last bin is cut off, and its rate would look like a fall.
+fn whole<'b>(trial: &Trial, bins: &'b [Bin]) -> &'b [Bin] {
+    let Some(width_s) = width_s(bins).filter(|_| trial.under_way > 0) else { return bins };
+    let is_whole = |bin: &Bin| bin.start_s + width_s <= trial.window.end_s + width_s / 100.0;
+    &bins[..bins.iter().take_while(|bin| is_whole(bin)).count()]
+}
+
+fn width_s(bins: &[Bin]) -> Option<f64> {
+    bins.get(1).map(|bin| bin.start_s - bins[0].start_s)
+}
+
 /// The middle of each group of bins and the rate in it.
 fn rates(bins: &[Bin]) -> Vec<(f64, f64)> {
-    let Some(width_s) = bins.get(1).map(|bin| bin.start_s - bins[0].start_s) else {
-        return Vec::new();
-    };
+    let Some(width_s) = width_s(bins) else { return Vec::new() };
     let group = bins.len().div_ceil(POINTS_MAX);
     let rate = |bins: &[Bin]| {
         let seconds = width_s * bins.len() as f64;
@@ -103,6 +121,31 @@ mod tests {
         assert_eq!((chart.bands[0].from, chart.bands[0].to), (5.0, 25.0));
         assert_eq!(chart.series[0].line.len(), POINTS_MAX);
         assert!(chart.series[0].line.iter().all(|point| (point.y - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_window_without_a_warm_up_or_a_drain_tells_of_none() {
+        let mut trial = samples::tune().trials.remove(0);
+        let before_and_after = |trial: &Trial| {
+            let said = window(trial, 30.0);
+            ["warm-up", "drain", "let go"].map(|word| said.contains(word))
+        };
+        assert_eq!(before_and_after(&trial), [true, true, false]);
+        trial.under_way = 3;
+        assert_eq!(before_and_after(&trial), [true, false, true]);
+        (trial.under_way, trial.window.start_s, trial.window.end_s) = (0, 0.0, 30.0);
+        assert_eq!(before_and_after(&trial), [false; 3]);
+    }
+
+    #[test]
+    fn a_bin_in_which_requests_were_let_go_is_no_fall() {
+        let mut trial = samples::tune().trials.remove(0);
+        let bin =
+            |index: u32| Bin { start_s: f64::from(index) / 10.0, wire_bytes: 100, good_bytes: 100 };
+        let bins: Vec<Bin> = (0..=250).map(bin).collect();
+        assert_eq!(whole(&trial, &bins).len(), 251, "a drain is shown to its end");
+        trial.under_way = 3;
+        assert_eq!(whole(&trial, &bins).len(), 250, "the window closes at 25 s");
     }
 
     #[test]

@@ -24,6 +24,8 @@ const SMALL: f64 = 12.0;
 const LEAST_LABEL_DISTANCE: i32 = 20;
 /// Of a column, as a part of the room that it has.
 const BAR_WIDTH: f64 = 0.7;
+/// Half of the widest column: a single one is still a column.
+const MOST_HALF_BAR: i32 = 50;
 /// From one line of text to the next, in heights of the text.
 const LEADING: f64 = 1.3;
 const MARKER_RADIUS: f64 = 5.0;
@@ -42,11 +44,24 @@ pub struct Layout {
     pub with_caption: bool,
 }
 
-/// What stands before a name in the legend.
+/// What stands before a name in the legend: what stands for it in the picture.
 enum Sign<'a> {
-    Series(usize),
+    Marker(usize),
+    Line(usize),
+    Swatch(usize),
     Guide(&'a Guide),
     Ring,
+    Frame,
+}
+
+impl Sign<'_> {
+    fn of_series(index: usize, series: &Series) -> Self {
+        match (series.is_bare, series.line.is_empty() && series.samples.is_empty()) {
+            (true, _) => Self::Line(index),
+            (false, true) => Self::Swatch(index),
+            (false, false) => Self::Marker(index),
+        }
+    }
 }
 
 impl Chart {
@@ -138,10 +153,11 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
     /// Names of the series beside their markers, in as many rows as it takes; returns where it ends.
     fn legend(&self, chart: &Chart, top: i32) -> Result<i32, DrawingAreaErrorKind<DB::ErrorType>> {
         let style = self.style(BODY, ink::TEXT);
-        let signs = chart.series.iter().enumerate();
-        let signs = signs.map(|(index, series)| (&series.name, Sign::Series(index)));
+        let signs = chart.drawn_series();
+        let signs = signs.map(|(index, series)| (&series.name, Sign::of_series(index, series)));
         let guides = chart.guides.iter().map(|guide| (&guide.name, Sign::Guide(guide)));
-        let ring = chart.highlight.iter().map(|highlight| (&highlight.name, Sign::Ring));
+        let mark = || if chart.cells.is_empty() { Sign::Ring } else { Sign::Frame };
+        let ring = chart.highlight.iter().map(|highlight| (&highlight.name, mark()));
         let (mut left, mut top) = (self.length(MARGIN), top + self.length(6));
         for (name, sign) in signs.chain(guides).chain(ring) {
             let width = self.length(LEGEND_MARKER) + self.width(name, &style)?;
@@ -158,18 +174,31 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
     }
 
     fn sign(&self, sign: Sign, middle: Pixel) -> Drawn<DB> {
+        let half = self.length(LEGEND_MARKER / 2 - 3);
         match sign {
-            Sign::Series(index) => {
+            Sign::Marker(index) => {
                 let (colour, marker) = ink::of_series(index);
                 self.marker(marker, middle, MARKER_RADIUS, colour)
             }
+            Sign::Line(index) => {
+                let (colour, _) = ink::of_series(index);
+                let ends = vec![(middle.0 - half, middle.1), (middle.0 + half, middle.1)];
+                self.sheet.draw(&PathElement::new(ends, self.stroke(colour, 2)))
+            }
+            Sign::Swatch(index) => {
+                let (colour, _) = ink::of_series(index);
+                self.marker(Marker::Square, middle, MARKER_RADIUS, colour)
+            }
             Sign::Guide(guide) => {
-                let half = self.length(LEGEND_MARKER / 2 - 3);
                 let (dx, dy) = if guide.is_upright() { (0, half) } else { (half, 0) };
                 let ends = [(middle.0 - dx, middle.1 - dy), (middle.0 + dx, middle.1 + dy)];
                 self.guide(guide, ends.to_vec())
             }
-            Sign::Ring => self.ring(middle, RING_RADIUS - 4),
+            Sign::Ring => self.ring(middle, RING_RADIUS - 5),
+            Sign::Frame => {
+                let (dx, dy) = (half, half - self.length(2));
+                self.frame([(middle.0 - dx, middle.1 - dy), (middle.0 + dx, middle.1 + dy)])
+            }
         }
     }
 
@@ -202,9 +231,11 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             let corners = corners.map(|corner| context.backend_coord(&corner));
             self.sheet.draw(&Rectangle::new(corners, ink::BAND.filled()))?;
         }
-        context
-            .configure_mesh()
-            .bold_line_style(self.stroke(ink::MESH, 1))
+        let mut mesh = context.configure_mesh();
+        if !chart.cells.is_empty() {
+            mesh.disable_mesh();
+        }
+        mesh.bold_line_style(self.stroke(ink::MESH, 1))
             .axis_style(self.stroke(ink::TEXT, 1))
             .set_all_tick_mark_size(self.length(4))
             .label_style(labels.clone())
@@ -214,19 +245,24 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             .draw()?;
         let locate = |x: f64, y: f64| context.backend_coord(&(x, y));
         self.layers(chart, &locate)?;
-        // The ring covers what is beside it, and the legend says what it is around.
-        let ring = chart.highlight.iter().map(|highlight| locate(highlight.at.0, highlight.at.1));
-        let mut labelled = ring.collect();
-        for (index, series) in chart.series.iter().enumerate() {
-            self.series(series, ink::of_series(index), &chart.y, &locate, &mut labelled)?;
-        }
-        match &chart.highlight {
-            Some(Highlight { at: (x, y), .. }) if !chart.cells.is_empty() => {
-                self.frame([locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)])
+        let mut labels = Labels::default();
+        if let Some(Highlight { at: (x, y), .. }) = chart.highlight {
+            if chart.cells.is_empty() {
+                labels.ring = Some(locate(x, y));
+                self.ring(locate(x, y), RING_RADIUS)?;
+            } else {
+                let [low, high] = [locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)];
+                self.frame([(low.0, high.1), (high.0, low.1)])?;
             }
-            Some(highlight) => self.ring(locate(highlight.at.0, highlight.at.1), RING_RADIUS),
-            None => Ok(()),
         }
+        for (index, series) in chart.series.iter().enumerate() {
+            self.series(series, ink::of_series(index), &chart.y, &locate, &mut labels)?;
+        }
+        // After the last line, which would hide them.
+        labels.at.iter().try_for_each(|(at, label)| {
+            let beside = (at.0 + self.length(8), at.1 - self.length(16));
+            self.sheet.draw_text(label, &self.style(SMALL, ink::TEXT), beside)
+        })
     }
 
     /// What lies on the mesh and behind the points.
@@ -235,29 +271,36 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
             self.guide(guide, guide.line.iter().map(|(x, y)| locate(*x, *y)).collect())?;
         }
         for Cell { at: (x, y), share, label } in &chart.cells {
-            let corners = [locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)];
+            let [low, high] = [locate(x - 0.5, y - 0.5), locate(x + 0.5, y + 0.5)];
+            // Apart from each other, and from the axes.
+            let gap = self.length(1);
+            let corners = [(low.0 + gap, low.1 - gap), (high.0 - gap, high.1 + gap)];
             self.sheet.draw(&Rectangle::new(corners, ink::of_share(*share).filled()))?;
-            self.sheet.draw(&Rectangle::new(corners, self.stroke(WHITE, 1)))?;
             let middle = Pos::new(HPos::Center, VPos::Center);
             let style = self.style(BODY, ink::on_share(*share)).pos(middle);
             self.sheet.draw_text(label, &style, locate(*x, *y))?;
         }
         for Bar { x, from, to, series } in &chart.bars {
-            let corners = [locate(x - BAR_WIDTH / 2.0, *from), locate(x + BAR_WIDTH / 2.0, *to)];
+            let (middle, low) = locate(*x, *from);
+            let (right, high) = locate(x + BAR_WIDTH / 2.0, *to);
+            let half = (right - middle).min(self.length(MOST_HALF_BAR));
+            let corners = [(middle - half, low), (middle + half, high)];
             let (colour, _) = ink::of_series(*series);
             self.sheet.draw(&Rectangle::new(corners, colour.filled()))?;
-            self.sheet.draw(&Rectangle::new(corners, self.stroke(WHITE, 1)))?;
+            // Told from the part above it in grey, too.
+            let top = vec![(middle - half, high), (middle + half, high)];
+            self.sheet.draw(&PathElement::new(top, self.stroke(WHITE, 1)))?;
         }
         Ok(())
     }
 
-    fn series(
+    fn series<'c>(
         &self,
-        series: &Series,
+        series: &'c Series,
         (colour, marker): (RGBColor, Marker),
         y: &Axis,
         locate: &impl Fn(f64, f64) -> Pixel,
-        labelled: &mut Vec<Pixel>,
+        labels: &mut Labels<'c>,
     ) -> Drawn<DB> {
         for (x, y) in &series.samples {
             self.marker(marker, locate(*x, *y), SAMPLE_RADIUS, colour.mix(FAINT))?;
@@ -269,14 +312,8 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         for (point, at) in marked {
             self.interval(point, y, colour, locate)?;
             self.marker(marker, at, MARKER_RADIUS, colour)?;
-            // A label on another is not read.
-            let is_apart = |(x, y): &Pixel| {
-                (at.0 - x).abs().max((at.1 - y).abs()) >= self.length(LEAST_LABEL_DISTANCE)
-            };
-            if let Some(label) = point.label.as_ref().filter(|_| labelled.iter().all(is_apart)) {
-                labelled.push(at);
-                let beside = (at.0 + self.length(8), at.1 - self.length(16));
-                self.sheet.draw_text(label, &self.style(SMALL, ink::TEXT), beside)?;
+            if let Some(label) = &point.label {
+                labels.add(at, label, self.length(LEAST_LABEL_DISTANCE));
             }
         }
         Ok(())
@@ -316,23 +353,77 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         self.sheet.draw(&Polygon::new(corners, colour.filled()))
     }
 
-    /// Around a cell, within it.
-    fn frame(&self, [(left, bottom), (right, top)]: [Pixel; 2]) -> Drawn<DB> {
-        let inset = self.length(3);
-        let [left, bottom, right, top] = [left + inset, bottom - inset, right - inset, top + inset];
-        // A path, because the rectangles of plotters' SVG have lines of one pixel; its second corner
-        // again, so that the first has no notch.
-        let corners = [(left, bottom), (left, top), (right, top), (right, bottom)];
-        let path: Vec<Pixel> = corners.into_iter().cycle().take(6).collect();
-        for stroke in [self.stroke(WHITE, 5), self.stroke(ink::TEXT, 2)] {
-            self.sheet.draw(&PathElement::new(path.clone(), stroke))?;
+    /// Within a rectangle, between two rims of white, so that it is seen on a dark cell too.
+    fn frame(&self, rectangle: [Pixel; 2]) -> Drawn<DB> {
+        for (inset, thickness, colour) in [(1, 4, WHITE), (2, 2, ink::TEXT)] {
+            let [(left, top), (right, bottom)] = rectangle;
+            let (inset, thickness) = (self.length(inset), self.length(thickness));
+            let [left, top] = [left + inset, top + inset];
+            let [right, bottom] = [right - inset, bottom - inset];
+            // Four bars: a thick line of plotters is neither sharp nor in the middle.
+            for corners in [
+                [(left, top), (right, top + thickness)],
+                [(left, bottom - thickness), (right, bottom)],
+                [(left, top), (left + thickness, bottom)],
+                [(right - thickness, top), (right, bottom)],
+            ] {
+                self.sheet.draw(&Rectangle::new(corners, colour.filled()))?;
+            }
         }
         Ok(())
     }
 
-    /// With a white rim, so that it is seen on a dark cell too.
     fn ring(&self, at: Pixel, radius: i32) -> Drawn<DB> {
-        self.sheet.draw(&Circle::new(at, self.length(radius), self.stroke(WHITE, 5)))?;
         self.sheet.draw(&Circle::new(at, self.length(radius), self.stroke(ink::TEXT, 2)))
+    }
+}
+
+/// Labels and the points that they are beside.
+#[derive(Default)]
+struct Labels<'a> {
+    /// What it is around is said in the legend.
+    ring: Option<Pixel>,
+    at: Vec<(Pixel, &'a str)>,
+}
+
+impl<'a> Labels<'a> {
+    /// Unless it would be on another or on the ring, where neither is read.
+    fn add(&mut self, at: Pixel, label: &'a str, least_distance: i32) {
+        let is_apart =
+            |other: &Pixel| (at.0 - other.0).abs().max((at.1 - other.1).abs()) >= least_distance;
+        let mut others = self.at.iter().map(|(at, _)| at).chain(&self.ring);
+        if others.all(is_apart) {
+            self.at.push((at, label));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::samples;
+    use super::super::{all, export};
+    use super::*;
+    use crate::result::Saved;
+
+    #[test]
+    fn labels_keep_off_each_other_and_off_the_ring() {
+        let mut labels = Labels { ring: Some((100, 100)), at: Vec::new() };
+        for (x, label) in [(110, "beside"), (100, "in it"), (130, "apart"), (135, "crowded")] {
+            labels.add((x, 100), label, LEAST_LABEL_DISTANCE);
+        }
+        assert_eq!(labels.at, [((130, 100), "apart")]);
+    }
+
+    #[test]
+    fn the_ring_hides_nothing() {
+        let run = Saved { document: samples::tune(), directory: "absent".into() };
+        let charts = all(&run).expect("no record is read");
+        let (_, tradeoff) =
+            charts.iter().find(|(name, _)| *name == "tradeoff").expect("it is there");
+        let svg = export::svg(tradeoff).expect("a picture");
+        let ring = svg.find(&format!("r=\"{RING_RADIUS}\"")).expect("16 streams are recommended");
+        let series = svg.rfind("<polyline").expect("a line of goodputs");
+        let label = svg.find("\n32\n").expect("streams beside a point");
+        assert!(ring < series && series < label);
     }
 }

@@ -29,7 +29,7 @@ pub enum Room {
 impl Room {
     /// A telephone has room for one name of the legend per row.
     fn size(self, chart: &Chart) -> (u32, u32) {
-        let names = chart.series.len() + chart.guides.len();
+        let names = chart.drawn_series().count() + chart.guides.len();
         let names = u32::try_from(names).unwrap_or(u32::MAX).min(100);
         match self {
             Self::Wide => (800, 420 + names / 4 * 20),

@@ -22,7 +22,7 @@ pub fn chart(digest: &Digest) -> Chart {
     let highest = law.as_ref().map_or(0.0, Law::highest).max(highest(&digest.candidates));
     let unit = Unit::for_rates_up_to(highest);
     let y = axis::from_zero(format!("goodput in {}", unit.name), highest / unit.size);
-    let x = streams_axis(&digest.candidates);
+    let x = streams_axis(digest);
     let lines = lines(&digest.candidates, x.range.end - x.range.start);
     let several = lines.iter().any(|line| line.shape.parts_in_flight != 1);
     Chart {
@@ -129,7 +129,7 @@ fn guides(law: &Law, y: &Axis, unit: &Unit) -> Vec<Guide> {
     vec![
         Guide { name: "fitted law".into(), line: curve.collect() },
         Guide {
-            name: format!("knee: {knee} streams"),
+            name: format!("knee: {}", wording::counted(knee, "stream")),
             line: vec![(x, y.range.start), (x, y.range.end)],
         },
     ]
@@ -143,11 +143,12 @@ fn streams(candidate: &Candidate) -> f64 {
     f64::from(candidate.settings.streams().max(1))
 }
 
-fn streams_axis(candidates: &[Candidate]) -> Axis {
-    let mut tried: Vec<f64> = candidates.iter().map(streams).collect();
+fn streams_axis(digest: &Digest) -> Axis {
+    let mut tried: Vec<f64> = digest.candidates.iter().map(streams).collect();
     tried.sort_by(f64::total_cmp);
     tried.dedup();
-    axis::log2_at("streams (concurrency × parts in flight)".into(), &tried)
+    let ringed = digest.candidates.iter().find(|one| digest.recommended() == Some(one.settings));
+    axis::log2_at("streams (concurrency × parts in flight)".into(), &tried, ringed.map(streams))
 }
 
 /// The highest rate that must have room.

@@ -31,7 +31,7 @@ pub fn chart(digest: &Digest) -> Chart {
     });
     Chart {
         title: format!("Goodput in {} by part size and streams", unit.name),
-        caption: caption(candidates, highlight.as_ref()),
+        caption: caption(candidates, streams.len() * shapes.len()),
         x: axis::categories(
             "streams (concurrency × parts in flight)",
             streams.iter().map(ToString::to_string),
@@ -44,22 +44,27 @@ pub fn chart(digest: &Digest) -> Chart {
     }
 }
 
-fn caption(candidates: &[Candidate], highlight: Option<&Highlight>) -> String {
+fn caption(candidates: &[Candidate], places: usize) -> String {
     if candidates.is_empty() {
         return wording::NOTHING_FINISHED.into();
     }
-    let caption = "Geometric means of the trials of each settings; the darker, the faster. Empty cells \
-                   were not tried";
-    match highlight {
-        Some(highlight) => format!("{caption}. Framed: {}.", highlight.name),
-        None => format!("{caption}."),
-    }
+    let empty = if candidates.len() < places { " What is empty was not tried." } else { "" };
+    format!("Geometric means of the trials of the same settings; the darker, the faster.{empty}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::samples;
+    use super::super::export;
     use super::*;
+
+    #[test]
+    fn the_mark_of_the_legend_is_the_one_in_the_map() {
+        let document = samples::tune();
+        let svg = export::svg(&chart(&Digest::of(&document))).expect("a picture");
+        assert!(svg.contains("recommended: 64 MiB parts, concurrency 16"));
+        assert!(!svg.contains("<circle"), "a ring is no frame");
+    }
 
     #[test]
     fn every_settings_has_a_cell_and_the_fastest_is_the_darkest() {

@@ -10,14 +10,23 @@ use crate::result::{OperationSummary, Percentiles, Phase};
 /// Operations that move data or open and close uploads, in the order of an upload.
 const OPERATIONS: [&str; 5] = ["create", "part", "complete", "put", "get"];
 
+/// Between operations that took as long as each other, as a part of the axis.
+const APART: f64 = 0.008;
+
 /// A line per operation through its percentiles, of one trial.
 pub fn chart(digest: &Digest) -> Chart {
     let measured = digest.shown.map_or_else(Vec::new, measured);
+    let x = percentile_axis(&measured);
+    let apart = (x.range.end - x.range.start) * APART;
     let series = measured.iter().enumerate().map(|(index, (name, operation))| {
         let times = operation.service_time_us;
         Series {
-            name: format!("{name} ({} samples)", wording::count(times.samples)),
-            line: line(&times, dodge(index, measured.len(), 0.03)),
+            name: format!(
+                "{} ({})",
+                wording::operation(name),
+                wording::counted(times.samples, "sample")
+            ),
+            line: line(&times, dodge(index, measured.len(), apart)),
             ..Series::default()
         }
     });
@@ -25,7 +34,7 @@ pub fn chart(digest: &Digest) -> Chart {
         title: "Service time by percentile".into(),
         caption: caption(digest.shown, measured.is_empty()),
         series: series.collect(),
-        x: percentile_axis(&measured),
+        x,
         y: time_axis(&measured),
         csv: numbers(&measured),
         ..Chart::default()
@@ -139,7 +148,7 @@ mod tests {
         let trial = digest.shown.expect("there are trials").trial;
         let chart = chart(&digest);
         let part = &chart.series[1];
-        assert_eq!(part.name, "part (12,345 samples)");
+        assert_eq!(part.name, "UploadPart (12,345 samples)");
         let p99_us = 10_f64.powf(part.line[2].y) * 1000.0;
         assert_eq!(part.line.len(), 5, "12,345 samples bear p99.9, and the largest comes last");
         assert_eq!(p99_us.round() as u64, trial.requests["part"].service_time_us.p99);

@@ -14,10 +14,14 @@ pub mod plan;
 mod spent;
 mod tradeoff;
 
-use super::digest::Digest;
+use super::digest::{Candidate, Digest, median};
+use super::wording;
 use crate::error::Result;
-use crate::result::Saved;
+use crate::result::{OperationSummary, Phase, Saved, Trial};
 use axis::Axis;
+
+/// Pictures that compare settings: of one there is nothing to compare.
+const COMPARING: [&str; 3] = ["goodput", "heat", "tradeoff"];
 
 /// Every picture of a run in the order of the report, with the name of its files.
 ///
@@ -25,14 +29,39 @@ use axis::Axis;
 /// If a record of the run cannot be read.
 pub fn all(run: &Saved) -> Result<Vec<(&'static str, Chart)>> {
     let digest = Digest::of(&run.document);
-    Ok(vec![
+    let mut charts = vec![
         ("goodput", goodput::chart(&digest)),
         ("heat", heat::chart(&digest)),
         ("latency", latency::chart(&digest)),
         ("tradeoff", tradeoff::chart(&digest)),
         ("course", course::chart(run, &digest)?),
         ("spent", spent::chart(&digest)),
-    ])
+    ];
+    if digest.candidates.len() == 1 {
+        charts.retain(|(name, _)| !COMPARING.contains(name));
+    }
+    Ok(charts)
+}
+
+/// The trial that tells how long requests took with some settings, and its operation that moved data: the
+/// soak, whose window is long, else the trial of median goodput. None if more requests were let go than
+/// timed: those that were timed are the quick ones.
+fn timed<'d>(candidate: &Candidate<'d>) -> Option<(&'d Trial, &'d str, &'d OperationSummary)> {
+    let soak = candidate.trials.iter().rfind(|trial| trial.phase == Phase::Soak).copied();
+    let trial = soak.or_else(|| Some(median(candidate.decisive(), false)?.trial))?;
+    let (name, operation) = wording::data_operation(trial)?;
+    let samples = operation.service_time_us.samples;
+    (samples > 0 && trial.under_way <= samples).then_some((trial, name, operation))
+}
+
+/// What a picture of [`timed`] trials says of itself.
+fn of_timed<'d>(digest: &Digest, trials: impl Iterator<Item = &'d Trial>) -> String {
+    let left_out = digest.candidates.iter().any(|candidate| timed(candidate).is_none());
+    let left_out = match left_out {
+        true => " Settings of which more requests were let go than timed are left out.",
+        false => "",
+    };
+    format!("{}{left_out}", wording::let_go(trials))
 }
 
 /// A picture, not yet drawn: layers on one pair of axes, from the back to the front.
@@ -66,6 +95,15 @@ impl Chart {
     /// Whether there is nothing to draw but the caption.
     pub fn is_empty(&self) -> bool {
         self.series.is_empty() && self.cells.is_empty()
+    }
+
+    /// The series of which there is something in the picture, with their indices.
+    fn drawn_series(&self) -> impl Iterator<Item = (usize, &Series)> {
+        let is_drawn = |(index, series): &(usize, &Series)| {
+            let has_points = !series.line.is_empty() || !series.samples.is_empty();
+            has_points || self.bars.iter().any(|bar| bar.series == *index)
+        };
+        self.series.iter().enumerate().filter(is_drawn)
     }
 }
 
@@ -183,6 +221,59 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn charts_of(document: crate::result::Document) -> Vec<(&'static str, Chart)> {
+        all(&Saved { document, directory: "absent".into() }).expect("no record is read")
+    }
+
+    #[test]
+    fn one_setting_is_not_compared_with_itself() {
+        let names = |document| charts_of(document).into_iter().map(|(name, _)| name);
+        let of_a_run: Vec<_> = names(samples::run_with_failures()).collect();
+        assert_eq!(of_a_run, ["latency", "course", "spent"]);
+        assert_eq!(names(samples::tune()).count(), 6);
+    }
+
+    #[test]
+    fn pictures_are_worded_for_people() {
+        let mut single = samples::run_with_failures();
+        for operation in single.trials[0].requests.values_mut() {
+            operation.service_time_us.samples = 1;
+        }
+        let documents = samples::all().into_iter().map(|(_, document)| document);
+        for (_, chart) in documents.chain([single]).flat_map(charts_of) {
+            let names = chart.series.iter().map(|series| &series.name);
+            let names = names.chain(chart.guides.iter().map(|guide| &guide.name));
+            let names = names.chain(chart.highlight.iter().map(|highlight| &highlight.name));
+            for text in names.chain([&chart.title, &chart.caption, &chart.x.title, &chart.y.title])
+            {
+                assert!(!text.contains('`'), "{text}");
+                let words: Vec<_> = text.split(|c: char| !c.is_alphanumeric()).collect();
+                let is_wrong =
+                    |pair: &[&str]| pair[0] == "1" && pair[1].len() > 1 && pair[1].ends_with('s');
+                assert!(!words.windows(2).any(is_wrong), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn requests_are_timed_in_the_soak_or_not_at_all_where_most_were_let_go() {
+        let mut document = samples::tune();
+        let settings = document.trials[0].settings;
+        let of_time = |document: &crate::result::Document| {
+            let digest = Digest::of(document);
+            let candidate = digest.candidates.iter().find(|one| one.settings == settings);
+            timed(candidate.expect("it was tried")).map(|(trial, ..)| trial.id)
+        };
+        assert_eq!(of_time(&document), Some(0));
+        document.trials[0].under_way = 12_346;
+        assert_eq!(of_time(&document), None, "12,345 were timed");
+        let caption = tradeoff::chart(&Digest::of(&document)).caption;
+        assert!(caption.contains("more requests were let go than timed are left out"), "{caption}");
+        let soak = Trial { id: 99, phase: Phase::Soak, under_way: 1, ..document.trials[0].clone() };
+        document.trials.push(soak);
+        assert_eq!(of_time(&document), Some(99));
     }
 
     #[test]

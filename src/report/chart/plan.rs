@@ -46,11 +46,16 @@ const MONTHS: u32 = 12;
 
 /// Every picture of a plan in the order of its report, with the name of its files.
 pub fn all(plan: &Plan) -> Vec<(&'static str, Chart)> {
-    vec![
+    let mut charts = vec![
         ("plan-nodes", by_nodes(plan)),
         ("plan-file-size", by_file_size(plan)),
         ("plan-cost", cost(plan)),
-    ]
+    ];
+    // One number of DTNs is a point.
+    if plan.forecasts.len() == 1 {
+        charts.remove(0);
+    }
+    charts
 }
 
 fn by_nodes(plan: &Plan) -> Chart {
@@ -95,7 +100,7 @@ fn by_nodes(plan: &Plan) -> Chart {
     Chart {
         title: "Time against number of DTNs".into(),
         caption: "Half of such tasks take less than a point shows, nine of ten less than its line. Where the points leave the straight line a limit binds that the DTNs share.".into(),
-        x: axis::log2_at("DTNs".into(), &nodes),
+        x: axis::log2_at("DTNs".into(), &nodes, None),
         y: unit.axis(&all),
         series,
         highlight: knee.map(|one| Highlight {
@@ -163,7 +168,7 @@ fn cost(plan: &Plan) -> Chart {
     Chart {
         title: "Cost".into(),
         caption: format!(
-            "In US dollars by the prices `{}`, added up over the months that the dataset is stored.",
+            "In US dollars at {} prices, added up over the months that the dataset is stored.",
             cost.prices
         ),
         x: axis::from_zero("months stored".into(), f64::from(MONTHS)),

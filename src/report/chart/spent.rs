@@ -1,10 +1,10 @@
 //! Where the time of a request goes as streams are added: waiting grows where they stop helping.
 
-use super::super::digest::{Candidate, Digest, median};
+use super::super::digest::{Candidate, Digest};
 use super::super::wording;
-use super::{Bar, Chart, Series, axis};
+use super::{Bar, Chart, Series, axis, of_timed, timed};
 use crate::csv;
-use crate::result::TimeSpent;
+use crate::result::{TimeSpent, Trial};
 use crate::units::ByteSize;
 
 /// In the order in which they pass, from the bottom.
@@ -13,38 +13,69 @@ const STAGES: [&str; 5] = ["connecting", "TLS", "sending", "waiting", "receiving
 /// More bars than this have no room for their labels.
 const BARS_MAX: usize = 10;
 
+/// A part of a bar that is less than this part of the tallest is not seen.
+const LEAST_SEEN: f64 = 0.005;
+
 /// A bar per settings of the shape that is shown: the mean time of a request that moves data, by stages.
 pub fn chart(digest: &Digest) -> Chart {
     let title = "Where the time of a request goes".to_owned();
-    let bars = bars(digest);
-    let Some((_, operation, _)) = bars.first() else {
+    let all = bars(digest);
+    let bars = shown(digest, &all);
+    if bars.is_empty() {
         let caption = wording::NOTHING_MOVED.into();
         return Chart { title, caption, ..Chart::default() };
-    };
-    let operation = operation.clone();
-    let top = bars.iter().map(|(.., stages)| stages.iter().sum()).fold(0.0, f64::max);
-    let size = ByteSize(bars[0].0.settings.part_size_bytes);
+    }
+    let top = bars.iter().map(|bar| bar.stages.iter().sum()).fold(0.0, f64::max);
+    let stacks = bars.iter().enumerate().flat_map(|(x, bar)| stack(x, &bar.stages));
     Chart {
         title,
-        caption: format!(
-            "Mean time of a `{operation}` with {size} parts, by what it was spent on, in the trial of \
-             median goodput of each number of streams. Sending includes reading the source; waiting is \
-             from the last byte sent to the first of the answer.{}",
-            wording::let_go(bars.iter().flat_map(|(candidate, ..)| candidate.decisive()))
-        ),
+        caption: caption(digest, bars, all.len()),
         x: axis::categories(
             "streams (concurrency × parts in flight)",
-            bars.iter().map(|(candidate, ..)| candidate.settings.streams().to_string()),
+            bars.iter().map(|bar| bar.candidate.settings.streams().to_string()),
         ),
         y: axis::from_zero("ms per request".into(), top),
-        csv: numbers(&bars),
-        bars: bars.iter().enumerate().flat_map(|(x, (.., stages))| stack(x, stages)).collect(),
+        csv: numbers(&all),
+        bars: stacks.filter(|part| part.to - part.from >= top * LEAST_SEEN).collect(),
         series: STAGES.map(|name| Series { name: name.into(), ..Series::default() }).into(),
         ..Chart::default()
     }
 }
 
-type Measured<'c, 'd> = (&'c Candidate<'d>, String, [f64; STAGES.len()]);
+/// The mean time of a request of one operation in one trial, in ms.
+struct Measured<'c, 'd> {
+    candidate: &'c Candidate<'d>,
+    trial: &'d Trial,
+    operation: &'d str,
+    stages: [f64; STAGES.len()],
+}
+
+fn caption(digest: &Digest, bars: &[Measured], all: usize) -> String {
+    let Measured { candidate, trial, operation, .. } = &bars[0];
+    let operation = wording::operation(operation);
+    let size = ByteSize(candidate.settings.part_size_bytes);
+    let which = match digest.candidates.len() {
+        1 => format!("trial {}", trial.id),
+        _ => "the soak where there was one, else in the trial of median goodput".into(),
+    };
+    let left_out = match bars.len() {
+        shown if shown < all => format!(" Of {all} numbers of streams {shown} are shown."),
+        _ => String::new(),
+    };
+    format!(
+        "Mean time of {operation} with {size} parts, by what it was spent on, in {which}. Sending includes \
+         reading the source; waiting is from the last byte sent to the first of the answer.{left_out}{}",
+        of_timed(digest, bars.iter().map(|bar| bar.trial))
+    )
+}
+
+/// The most streams that there is room for; the settings that are shown elsewhere are among them.
+fn shown<'b, 'c, 'd>(digest: &Digest, bars: &'b [Measured<'c, 'd>]) -> &'b [Measured<'c, 'd>] {
+    let settings = digest.shown.map(|shown| shown.trial.settings);
+    let shown = bars.iter().position(|bar| Some(bar.candidate.settings) == settings);
+    let first = bars.len().saturating_sub(BARS_MAX).min(shown.unwrap_or(usize::MAX));
+    &bars[first..bars.len().min(first + BARS_MAX)]
+}
 
 fn bars<'c, 'd>(digest: &'c Digest<'d>) -> Vec<Measured<'c, 'd>> {
     let Some(shown) = digest.shown else { return Vec::new() };
@@ -53,15 +84,11 @@ fn bars<'c, 'd>(digest: &'c Digest<'d>) -> Vec<Measured<'c, 'd>> {
         (one.part_size_bytes, one.parts_in_flight) == (other.part_size_bytes, other.parts_in_flight)
     };
     let measured = |candidate: &'c Candidate<'d>| {
-        let trial = median(candidate.decisive(), false)?.trial;
-        let (name, operation) = wording::data_operation(trial)?;
-        let samples = operation.service_time_us.samples;
-        let spent = operation.time_us.filter(|_| samples > 0)?;
-        Some((candidate, name.to_owned(), mean_ms(&spent, samples)))
+        let (trial, operation, summary) = timed(candidate)?;
+        let stages = mean_ms(&summary.time_us?, summary.service_time_us.samples);
+        Some(Measured { candidate, trial, operation, stages })
     };
-    let mut bars: Vec<_> = digest.candidates.iter().filter(shape).filter_map(measured).collect();
-    bars.truncate(BARS_MAX);
-    bars
+    digest.candidates.iter().filter(shape).filter_map(measured).collect()
 }
 
 fn mean_ms(spent: &TimeSpent, samples: u64) -> [f64; STAGES.len()] {
@@ -88,9 +115,9 @@ fn numbers(bars: &[Measured]) -> String {
         "waiting_ms",
         "receiving_ms",
     ];
-    let rows = bars.iter().map(|(candidate, operation, stages)| {
-        let names = [candidate.settings.streams().to_string(), operation.clone()];
-        csv::row(names.into_iter().chain(stages.map(|time| time.to_string())))
+    let rows = bars.iter().map(|bar| {
+        let names = [bar.candidate.settings.streams().to_string(), bar.operation.to_owned()];
+        csv::row(names.into_iter().chain(bar.stages.map(|time| time.to_string())))
     });
     csv::row(heading) + &rows.collect::<String>()
 }
@@ -98,6 +125,7 @@ fn numbers(bars: &[Measured]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::super::samples;
+    use super::super::export;
     use super::*;
 
     #[test]
@@ -106,14 +134,27 @@ mod tests {
         let digest = Digest::of(&document);
         let chart = chart(&digest);
         let bars = bars(&digest);
-        let (candidate, ..) = bars[0];
-        let trial = median(candidate.decisive(), false).unwrap().trial;
-        let part = &trial.requests["part"];
+        let tallest = bars.last().expect("parts were moved");
+        let part = &tallest.trial.requests["part"];
         let mean_ms =
             part.time_us.unwrap().total() as f64 / part.service_time_us.samples as f64 / 1e3;
-        let tallest = chart.bars.iter().filter(|bar| bar.x == 0.0).map(|bar| bar.to);
-        assert!((tallest.fold(0.0, f64::max) / mean_ms - 1.0).abs() < 1e-9);
-        assert_eq!(chart.bars.len(), STAGES.len() * bars.len());
+        let ends = chart.bars.iter().filter(|bar| bar.x == (bars.len() - 1) as f64);
+        let ends: Vec<f64> = ends.map(|bar| bar.to).collect();
+        assert_eq!(ends.len(), STAGES.len());
+        assert!((ends.into_iter().fold(0.0, f64::max) / mean_ms - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_legend_names_only_what_can_be_seen() {
+        let mut document = samples::tune();
+        for trial in &mut document.trials {
+            for spent in trial.requests.values_mut().flat_map(|operation| &mut operation.time_us) {
+                (spent.connect, spent.tls) = (spent.send / 1000, 0);
+            }
+        }
+        let svg = export::svg(&chart(&Digest::of(&document))).expect("a picture");
+        let seen = STAGES.map(|stage| svg.contains(&format!("\n{stage}\n")));
+        assert_eq!(seen, [false, false, true, true, true]);
     }
 
     #[test]

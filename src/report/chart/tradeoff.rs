@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::digest::{Candidate, Digest, goodput, median};
+use super::super::digest::{Candidate, Digest, goodput};
 use super::super::wording;
 use super::goodput::{Shape, Unit, highest, highlight_name};
-use super::{Chart, Highlight, Point, Series, axis};
+use super::{Chart, Highlight, Point, Series, axis, of_timed, timed};
 use crate::csv;
 use crate::result::Trial;
 
@@ -14,7 +14,12 @@ const PERCENTILE: &str = "p90";
 
 /// A line per shape, a point per settings, labelled with its streams.
 pub fn chart(digest: &Digest) -> Chart {
+    let title = "Service time against goodput".to_owned();
     let measured: Vec<_> = digest.candidates.iter().filter_map(measured).collect();
+    if measured.len() < 2 {
+        let caption = wording::NOTHING_TO_COMPARE.into();
+        return Chart { title, caption, ..Chart::default() };
+    }
     let unit = Unit::for_rates_up_to(highest(&digest.candidates));
     let mut lines = BTreeMap::<Shape, Vec<Point>>::new();
     for (candidate, trial, time_ms) in &measured {
@@ -29,15 +34,13 @@ pub fn chart(digest: &Digest) -> Chart {
     let ringed = measured.iter().find(|(one, ..)| digest.recommended() == Some(one.settings));
     let top = measured.iter().map(|(_, trial, _)| goodput(trial)).fold(0.0, f64::max);
     let times = || measured.iter().map(|(.., time_ms)| *time_ms);
-    let title = format!("{PERCENTILE} of service time in ms (logarithmic)");
+    let of_times = format!("{PERCENTILE} of service time in ms (logarithmic)");
+    let [shortest, longest] = [f64::min, f64::max].map(|of| times().fold(measured[0].2, of));
     Chart {
-        title: "Service time against goodput".into(),
-        caption: caption(&measured),
+        title,
+        caption: caption(digest, &measured),
         x: axis::from_zero(format!("goodput in {}", unit.name), top / unit.size),
-        y: match times().reduce(f64::min) {
-            Some(low) => axis::log10(title, low, times().fold(low, f64::max)),
-            None => axis::log10(title, 1.0, 1000.0),
-        },
+        y: axis::log10(of_times, shortest, longest),
         highlight: ringed.map(|(candidate, trial, time_ms)| Highlight {
             name: highlight_name(candidate.settings),
             at: (goodput(trial) / unit.size, time_ms.log10()),
@@ -53,23 +56,18 @@ pub fn chart(digest: &Digest) -> Chart {
 
 type Measured<'c, 'd> = (&'c Candidate<'d>, &'d Trial, f64);
 
-/// The trial of median goodput of a settings and its percentile in ms.
+/// The trial that tells the times of some settings, and its percentile in ms.
 fn measured<'c, 'd>(candidate: &'c Candidate<'d>) -> Option<Measured<'c, 'd>> {
-    let trial = median(candidate.decisive(), false)?.trial;
-    let (_, operation) = wording::data_operation(trial)?;
-    let times = operation.service_time_us;
-    (times.samples > 0).then(|| (candidate, trial, times.p90.max(1) as f64 / 1000.0))
+    let (trial, _, operation) = timed(candidate)?;
+    Some((candidate, trial, operation.service_time_us.p90.max(1) as f64 / 1000.0))
 }
 
-fn caption(measured: &[Measured]) -> String {
-    match measured.is_empty() {
-        true => wording::NOTHING_MOVED.into(),
-        false => format!(
-            "{PERCENTILE} of the requests that move data, in the trial of median goodput of each \
-             settings. Labels are streams: to the right of the knee more of them only take longer.{}",
-            wording::let_go(measured.iter().map(|(_, trial, _)| *trial))
-        ),
-    }
+fn caption(digest: &Digest, measured: &[Measured]) -> String {
+    format!(
+        "{PERCENTILE} of the requests that move data, in the soak where there was one, else in the trial of \
+         median goodput. Labels are streams: past the knee more of them only take longer.{}",
+        of_timed(digest, measured.iter().map(|(_, trial, _)| *trial))
+    )
 }
 
 fn numbers(measured: &[Measured]) -> String {
