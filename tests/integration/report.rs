@@ -27,6 +27,30 @@ fn assert_same(one: &Value, other: &Value) {
     assert!((one / other - 1.0).abs() < 1e-9, "{one} is not {other}");
 }
 
+/// The words of a picture in their order.
+fn words(svg: &str) -> String {
+    let texts = svg.split("<text ").skip(1).map(|rest| {
+        let text = rest.split_once('>').unwrap().1.split_once("</text>").unwrap().0;
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_pictures_of_a_terminal_show_what_the_program_says() {
+    for run in ["results/embedded-demonstration", "results/simulated-dtn-100g"] {
+        let svg = std::fs::read_to_string(format!("{run}/answer.svg")).unwrap();
+        assert!(svg.len() < 30_000, "{run}: {} bytes", svg.len());
+        let shown = words(&svg);
+        let (command, answer) = shown.split_at(shown.find(" recommended ").unwrap());
+        assert!(command.starts_with("$ tidegate tune "), "{command}");
+        let said = Tidegate::embedded().run_plain("report", &[run]).stdout;
+        let said: Vec<_> = said.split_whitespace().collect();
+        let shown: Vec<_> = answer.split_whitespace().collect();
+        assert_eq!(shown, said, "run: cargo run --example terminal -- {run}");
+    }
+}
+
 #[test]
 fn every_point_estimate_of_the_answer_comes_out_again_by_jq_alone() {
     let tidegate = Tidegate::embedded();
