@@ -5,6 +5,7 @@
 pub mod serve;
 
 mod arguments;
+mod beside;
 mod check;
 mod clean;
 mod compare;

@@ -1,15 +1,18 @@
 //! `tidegate serve`: the embedded S3 gateway.
 
 use std::env::VarError;
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
+use super::beside;
 use super::options::{Unrepeated, time};
 use crate::error::{Error, Result};
 use crate::gateway::{
@@ -84,6 +87,10 @@ pub struct Args {
     /// Stop when standard input ends, and leave Ctrl-C to the parent process.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
+
+    /// Serve while this command runs, and end with its exit code: AWS_ENDPOINT_URL and keys are in its environment.
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "until_stdin_closes")]
+    command: Vec<OsString>,
 }
 
 /// The link to model. Without any of these it costs nothing.
@@ -235,11 +242,12 @@ fn key_from_environment(name: &str) -> Result<Option<String>> {
 pub fn run(args: Args) -> Result<()> {
     log_to_stderr();
     let (until_stdin_closes, finish_within) = (args.until_stdin_closes, args.finish_within);
+    let command = args.command.clone();
     let config = args.config()?;
     let is_open = config.backend.is_open_to_all();
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Error::environment(format!("cannot start the threads: {error}")))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let gateway = Gateway::bind(config).await?;
         if is_open && !gateway.address().ip().to_canonical().is_loopback() {
             say(&format!(
@@ -247,6 +255,9 @@ pub fn run(args: Args) -> Result<()> {
                  TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY, or listen on 127.0.0.1",
                 gateway.address()
             ));
+        }
+        if !command.is_empty() {
+            return serve_beside(&command, gateway, finish_within).await.map(Some);
         }
         if until_stdin_closes {
             let mut stop = StdinClosed::watch()?;
@@ -262,8 +273,42 @@ pub fn run(args: Args) -> Result<()> {
                 say(&format!("cut {cut} requests that had not finished"));
             }
         }
-        Ok(())
-    })
+        Ok(None)
+    })?;
+    drop(runtime);
+    match ended.map(beside::exit_code) {
+        None | Some(0) => Ok(()),
+        Some(code) => std::process::exit(code),
+    }
+}
+
+/// Serves until the command ends, or is told to stop with it.
+async fn serve_beside(
+    command: &[OsString],
+    gateway: Gateway,
+    finish_within: Duration,
+) -> Result<ExitStatus> {
+    let mut signals = Signals::watch()?;
+    // Standard output is the command's.
+    say(&format!("listening on {}", gateway.url()));
+    let mut child = beside::start(command, &gateway, keys_from_environment()?.as_ref())?;
+    let stop = async || {
+        tokio::select! {
+            _ = child.wait() => {}
+            () = signals.next() => {}
+        }
+    };
+    gateway.serve(stop, finish_within, drop).await;
+    let told_to_stop = child.try_wait().is_ok_and(|status| status.is_none());
+    if told_to_stop {
+        // An interrupt reached the command, too.
+        drop(tokio::time::timeout(finish_within, child.wait()).await);
+        drop(child.start_kill());
+    }
+    child
+        .wait()
+        .await
+        .map_err(|error| Error::environment(format!("cannot tell how the command ended: {error}")))
 }
 
 /// A parent process reads the first line.

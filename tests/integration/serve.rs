@@ -16,7 +16,7 @@ use crate::support::http::{Answer, Http};
 use crate::support::requests::parts_of;
 use crate::support::servers::{Serve, text};
 use crate::support::tidegate::Tidegate;
-use crate::support::tools::AwsCli;
+use crate::support::tools::{AwsCli, find};
 use crate::support::tree::{EMPTY, LARGE, Tree, contents};
 
 /// The CLI sends parts of 8 MiB, and files from 8 MiB on in parts.
@@ -130,6 +130,32 @@ fn statistics_are_a_page_and_json() {
     let (listed, requests) = (http.ask("GET", "/stats.json").send(), serve.stop());
     assert_eq!(listed.status, 200, "there it is a bucket's name");
     assert_eq!(requests.len(), 5, "reading the statistics is no request of S3");
+}
+
+/// What a command beside the gateway said, and its exit code.
+fn beside(options: &[&str], command: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args([&["serve"], options, &["--"], command].concat())
+        .env_remove("TIDEGATE_ACCESS_KEY")
+        .env_remove("TIDEGATE_SECRET_KEY")
+        .output()
+        .unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn a_command_beside_the_gateway_finds_it_and_gives_its_exit_code() {
+    let (said, code) =
+        beside(&["--listen", "0.0.0.0:0"], &["sh", "-c", "echo $AWS_ENDPOINT_URL; exit 3"]);
+    assert!(said.starts_with("http://127.0.0.1:"), "{said}");
+    assert_eq!(code, Some(3));
+    assert_eq!(beside(&[], &["sh", "-c", "kill -9 $$"]).1, Some(137));
+    assert_eq!(beside(&[], &["/nowhere/to/be/found"]).1, Some(2));
+    if find("aws").is_some() {
+        let (said, code) = beside(&["--bucket", "data"], &["aws", "s3", "ls"]);
+        assert!(said.trim().ends_with(" data"), "{said}");
+        assert_eq!(code, Some(0));
+    }
 }
 
 #[test]
