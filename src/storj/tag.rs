@@ -17,7 +17,7 @@ pub enum Tag {
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Md5(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Md5(bytes) => write!(f, "{:032x}", u128::from_be_bytes(*bytes)),
             Self::Discarded(number) => write!(f, "discarded-{number:x}"),
         }
     }

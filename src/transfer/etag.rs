@@ -11,6 +11,7 @@
 //! corrupt in the store.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use md5::{Digest, Md5};
 
@@ -153,15 +154,40 @@ impl Hashing {
 pub(super) struct Reproduced {
     whole: AtomicBool,
     parts: AtomicBool,
+    /// Files whose bytes do not give an ETag of this form, which nothing had proven yet to be an MD5.
+    doubted: Mutex<Vec<(Form, String)>>,
 }
 
 impl Reproduced {
-    /// What a reading shows, which came to its end.
-    pub(super) fn judge(&self, known: &Known, hashing: Hashing) -> Verdict {
-        let proven = match known.form {
+    fn proven(&self, form: Form) -> &AtomicBool {
+        match form {
             Form::Whole => &self.whole,
             Form::Parts { .. } => &self.parts,
-        };
+        }
+    }
+
+    /// Remembers a file that could not be judged, in case that what comes later proves it wrong: which object comes
+    /// first is the store's choice.
+    pub(super) fn doubt(&self, known: &Known, path: &str) {
+        if known.is_told {
+            self.doubted().push((known.form, path.to_owned()));
+        }
+    }
+
+    /// The doubted files that are wrong, by what is known now.
+    pub(super) fn wrong_after_all(&self) -> Vec<String> {
+        let doubted = self.doubted();
+        let wrong = doubted.iter().filter(|(form, _)| self.proven(*form).load(Relaxed));
+        wrong.map(|(_, path)| path.clone()).collect()
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, Vec<(Form, String)>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a reading shows, which came to its end.
+    pub(super) fn judge(&self, known: &Known, hashing: Hashing) -> Verdict {
+        let proven = self.proven(known.form);
         match hashing.sum() {
             sum if sum == known.sum => {
                 proven.store(true, Relaxed);
@@ -220,6 +246,19 @@ mod tests {
                 prop_assert!(matches!(seen, Verdict::Wrong(_)), "{:?}", seen);
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_was_doubted_is_wrong_once_another_proves_what_its_etag_is() {
+        let reproduced = Reproduced::default();
+        let known = |bytes: &[u8]| {
+            Known::of(&first(&md5(bytes).to_string(), None, 4), bytes.len() as u64, None).unwrap()
+        };
+        assert_eq!(judge(&reproduced, &known(b"data"), b"atad"), Verdict::NotKnown);
+        reproduced.doubt(&known(b"data"), "a");
+        assert!(reproduced.wrong_after_all().is_empty());
+        assert_eq!(judge(&reproduced, &known(b"more"), b"more"), Verdict::Right);
+        assert_eq!(reproduced.wrong_after_all(), ["a"]);
     }
 
     #[test]

@@ -3,13 +3,26 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use super::control::Control;
 use super::etag::{Hashing, Verdict};
 use super::folder::Folder;
 use super::mover::{Came, FileError, Mover};
 use super::sink::blocking;
 use crate::dataset::{BLOCK_BYTES, FileSpec, SourceError};
 use crate::measure::Live;
+use crate::result::FileFailure;
 use crate::store::Store;
+
+/// What is said of a file that is not what its object is.
+const OTHER_BYTES: &str = "a file of the same size and with other bytes is there: move it away";
+
+impl Control {
+    /// Files that were taken as they are, and that what came later proved wrong.
+    pub fn wrong_after_all(&self) -> Vec<FileFailure> {
+        let wrong = self.reproduced.wrong_after_all().into_iter();
+        wrong.map(|path| FileFailure { reason: format!("{path}: {OTHER_BYTES}"), path }).collect()
+    }
+}
 
 impl<S: Store> Mover<'_, S> {
     /// Takes a file that has all bytes of its object: files get their names when they are whole. Where downloads are
@@ -29,12 +42,9 @@ impl<S: Store> Mover<'_, S> {
         let hashing = hashed(folder, file.path.clone(), known.hashing()).await?;
         match self.worker.control.reproduced.judge(&known, hashing) {
             Verdict::Right => Live::add(&self.worker.control.live.files_there_verified, 1),
-            Verdict::NotKnown => {}
+            Verdict::NotKnown => self.worker.control.reproduced.doubt(&known, &file.path),
             Verdict::Wrong(_) => {
-                return Err(FileError::Failed(format!(
-                    "{}: a file of the same size and with other bytes is there: move it away",
-                    file.path
-                )));
+                return Err(FileError::Failed(format!("{}: {OTHER_BYTES}", file.path)));
             }
         }
         Ok(Came::Before)

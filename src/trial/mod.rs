@@ -364,7 +364,10 @@ impl Measured<'_> {
         }
     }
 
-    fn task(&self, failures: Vec<FileFailure>) -> TaskSummary {
+    fn task(&self, mut failures: Vec<FileFailure>) -> TaskSummary {
+        let wrong_there = self.control.wrong_after_all();
+        let wrong_there_files = wrong_there.len() as u64;
+        failures.extend(wrong_there);
         let live = &self.control.live;
         let duration_s = self.watched.closed.as_secs_f64();
         let bytes_done = Live::get(&live.bytes_done);
@@ -387,7 +390,7 @@ impl Measured<'_> {
             effective_speed_bytes_per_second: speed,
             verified: verified_files > 0 && verified_files == files_done,
             verified_files,
-            files_there: Live::get(&live.files_there),
+            files_there: Live::get(&live.files_there).saturating_sub(wrong_there_files),
             files_there_verified: Live::get(&live.files_there_verified),
             directory_markers: 0,
             unverifiable_files,

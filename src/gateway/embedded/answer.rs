@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Uri};
 use s3s::{Body, StdError};
 
 use crate::gateway::asked::{Asked, percent_decoded};
@@ -25,33 +25,30 @@ pub struct ErrorCode(pub String);
 pub struct WithoutRanges;
 
 /// What an answer says of its request.
-pub struct About {
+pub struct About<'a> {
+    asked: &'a Asked,
+    request_id: &'a str,
+    /// What clients reach the gateway by.
+    scheme: &'a Scheme,
     heads_only: bool,
     is_form: bool,
-    path: String,
-    bucket: Option<String>,
-    key: Option<String>,
+    uri: Uri,
+    host: Option<HeaderValue>,
     origin: Option<HeaderValue>,
-    request_id: String,
-    is_complete: bool,
-    /// What clients reach the gateway by, and the host that this one named.
-    endpoint: String,
 }
 
-impl About {
+impl<'a> About<'a> {
     /// Of this request.
-    pub fn of(head: &Parts, asked: &Asked, request_id: &str, scheme: &Scheme) -> Self {
-        let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    pub fn of(head: &Parts, asked: &'a Asked, request_id: &'a str, scheme: &'a Scheme) -> Self {
         Self {
-            endpoint: format!("{scheme}://{}", host.unwrap_or_default()),
+            asked,
+            request_id,
+            scheme,
             heads_only: head.method == Method::HEAD,
             is_form: is_form(head),
-            path: percent_decoded(head.uri.path()),
-            bucket: asked.bucket.clone(),
-            key: asked.key.clone(),
+            uri: head.uri.clone(),
+            host: head.headers.get(HOST).cloned(),
             origin: head.headers.get(ORIGIN).cloned(),
-            request_id: request_id.to_owned(),
-            is_complete: asked.operation == "CompleteMultipartUpload",
         }
     }
 }
@@ -60,7 +57,10 @@ impl About {
 ///
 /// # Errors
 /// If it cannot be put together.
-pub fn finished(mut response: Response<Body>, about: &About) -> Result<Response<Body>, StdError> {
+pub fn finished(
+    mut response: Response<Body>,
+    about: &About<'_>,
+) -> Result<Response<Body>, StdError> {
     if response.status() == StatusCode::NOT_MODIFIED {
         // It has no body (RFC 9110, 15.4.5), nor what describes one.
         *response.body_mut() = Body::empty();
@@ -78,7 +78,8 @@ pub fn finished(mut response: Response<Body>, about: &About) -> Result<Response<
         *response.status_mut() = status;
     }
     let headers = response.headers_mut();
-    let is_of_upload = about.is_complete && !is_malformed;
+    let is_complete = about.asked.operation == "CompleteMultipartUpload";
+    let is_of_upload = is_complete && !is_malformed;
     if is_of_upload {
         headers.insert("cache-control", HeaderValue::from_static("no-cache"));
     }
@@ -87,7 +88,7 @@ pub fn finished(mut response: Response<Body>, about: &About) -> Result<Response<
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }
-    add_common_headers(&mut response, &about.request_id)?;
+    add_common_headers(&mut response, about.request_id)?;
     Ok(response)
 }
 
@@ -110,17 +111,19 @@ pub fn add_common_headers(response: &mut Response<Body>, request_id: &str) -> Re
 }
 
 /// The answer to a form, which says where the object is, and its ETag in quotes.
-fn with_whole_location(response: Response<Body>, about: &About) -> Response<Body> {
+fn with_whole_location(response: Response<Body>, about: &About<'_>) -> Response<Body> {
+    let host = about.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let endpoint = format!("{}://{host}", about.scheme);
     response.map(|body| {
         let text = String::from_utf8_lossy(&body.bytes().unwrap_or_default()).into_owned();
-        let text = text.replacen("<Location>/", &format!("<Location>{}/", about.endpoint), 1);
+        let text = text.replacen("<Location>/", &format!("<Location>{}/", endpoint), 1);
         let text = text.replacen("<ETag>", "<ETag>&#34;", 1);
         Body::from(text.replacen("</ETag>", "&#34;</ETag>", 1))
     })
 }
 
 /// The error in the words of Storj's gateway.
-fn with_error(mut response: Response<Body>, about: &About) -> Result<Response<Body>, StdError> {
+fn with_error(mut response: Response<Body>, about: &About<'_>) -> Result<Response<Body>, StdError> {
     let body = response.body().bytes().unwrap_or_default();
     let said = String::from_utf8_lossy(&body);
     let element = |name: &str| {
@@ -158,7 +161,7 @@ fn with_error(mut response: Response<Body>, about: &About) -> Result<Response<Bo
     Ok(response)
 }
 
-fn written(code: &str, message: &str, about: &About) -> String {
+fn written(code: &str, message: &str, about: &About<'_>) -> String {
     let optional = |name: &str, value: &Option<String>| {
         value
             .as_ref()
@@ -168,9 +171,9 @@ fn written(code: &str, message: &str, about: &About) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{}</Message>\
          {}{}<Resource>{}</Resource><RequestId>{}</RequestId><HostId>{HOST_ID}</HostId></Error>",
         escaped(message),
-        optional("Key", &about.key),
-        optional("BucketName", &about.bucket),
-        escaped(&about.path),
+        optional("Key", &about.asked.key),
+        optional("BucketName", &about.asked.bucket),
+        escaped(&percent_decoded(about.uri.path())),
         about.request_id,
     )
 }

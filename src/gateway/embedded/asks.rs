@@ -21,8 +21,10 @@ const ENCRYPTED_KEY_MOST_BYTES: u64 = 4000;
 /// # Errors
 /// What is wrong with it.
 pub fn put_right(head: &mut Parts, asked: &Asked) -> S3Result<()> {
-    check_limits(&head.uri)?;
-    check_version(&head.uri)?;
+    if head.uri.query().is_some() {
+        check_limits(&head.uri)?;
+        check_version(&head.uri)?;
+    }
     let source = head.headers.get("x-amz-copy-source").map(|value| value.as_bytes());
     if source.is_some_and(|source| !names_object(source)) {
         return Err(s3_error!(

@@ -32,6 +32,7 @@ const REQUEST_PAYMENT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
 
 /// The answer, if the request asks for such an aspect.
 pub fn answer(store: &Embedded, head: &Parts, asked: &Asked) -> Option<S3Result<Response<Body>>> {
+    head.uri.query()?;
     let bucket = asked.bucket.as_deref()?;
     let query = Query::of(&head.uri);
     match &asked.key {

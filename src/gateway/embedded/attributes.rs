@@ -21,12 +21,14 @@ use crate::storj::{Attributes, Object, VersionId};
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 const METADATA: &str = "x-amz-meta-";
 /// Metadata that say when Storj deletes the object (`storj/gateway-st` miniogw/gateway.go, objectTTLKeyAliases).
-const DELETE_AT: [&str; 4] = [
-    "x-amz-meta-object-expires",
-    "x-minio-meta-object-expires",
-    "x-amz-meta-storj-expires",
-    "x-minio-meta-storj-expires",
+const DELETE_AT: [HeaderName; 4] = [
+    HeaderName::from_static("x-amz-meta-object-expires"),
+    HeaderName::from_static("x-minio-meta-object-expires"),
+    HeaderName::from_static("x-amz-meta-storj-expires"),
+    HeaderName::from_static("x-minio-meta-storj-expires"),
 ];
+const TAGGING: HeaderName = HeaderName::from_static("x-amz-tagging");
+const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
 /// What of the query takes the place of a header (cmd/object-handlers.go, setHeadGetRespHeaders).
 const OVERRIDES: [(&str, HeaderName); 6] = [
     ("response-content-type", CONTENT_TYPE),
@@ -43,7 +45,7 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 /// If they ask for what Storj does not have, or say what cannot be.
 pub fn attributes(headers: &HeaderMap, operation: &str) -> S3Result<Attributes> {
     check_storage_class(headers, operation)?;
-    let text = |name: &HeaderName| said(headers, name.as_str());
+    let text = |name: &HeaderName| said(headers, name);
     let metadata = headers.iter().filter_map(|(name, value)| {
         let name = name.as_str().strip_prefix(METADATA)?;
         Some((name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
@@ -56,7 +58,7 @@ pub fn attributes(headers: &HeaderMap, operation: &str) -> S3Result<Attributes> 
         content_language: text(&CONTENT_LANGUAGE),
         expires: text(&EXPIRES),
         metadata: metadata.collect(),
-        tags: said(headers, "x-amz-tagging").map(|tags| tags_of(&tags)).unwrap_or_default(),
+        tags: said(headers, &TAGGING).map(|tags| tags_of(&tags)).unwrap_or_default(),
         delete_at: delete_at(headers, SystemTime::now())?,
     })
 }
@@ -104,6 +106,9 @@ pub fn headers_of<C>(object: &Object<C>, version: Option<VersionId>, uri: &Uri) 
             set(name, value);
         }
     }
+    if uri.query().is_none() {
+        return headers;
+    }
     let query = Query::of(uri);
     for (parameter, name) in OVERRIDES {
         if let Some(value) = query.value(parameter) {
@@ -127,7 +132,7 @@ pub fn http_date(time: SystemTime) -> Option<HeaderValue> {
     written.ok().and_then(|()| HeaderValue::from_bytes(&date).ok())
 }
 
-fn said(headers: &HeaderMap, name: &str) -> Option<String> {
+fn said(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value = headers.get(name)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned()).filter(|value| !value.is_empty())
 }
@@ -150,7 +155,7 @@ fn tags_of(header: &str) -> Vec<(String, String)> {
 
 /// Storj has one class; others are refused, and those that its gateway knows in another way.
 fn check_storage_class(headers: &HeaderMap, operation: &str) -> S3Result<()> {
-    match said(headers, "x-amz-storage-class").as_deref() {
+    match said(headers, &STORAGE_CLASS).as_deref() {
         None | Some("STANDARD") => Ok(()),
         Some("ONEZONE_IA") if operation != "PutObject" => Err(unknown_class()),
         Some("REDUCED_REDUNDANCY" | "ONEZONE_IA") => Err(S3Error::with_message(
@@ -167,7 +172,7 @@ fn unknown_class() -> S3Error {
 
 /// When Storj deletes the object: a time, or how long after now.
 fn delete_at(headers: &HeaderMap, now: SystemTime) -> S3Result<Option<SystemTime>> {
-    let Some(text) = DELETE_AT.into_iter().find_map(|name| said(headers, name)) else {
+    let Some(text) = DELETE_AT.iter().find_map(|name| said(headers, name)) else {
         return Ok(None);
     };
     let at = match text.strip_prefix('+') {

@@ -22,6 +22,11 @@ const HEADERS_MOST_BYTES: usize = 8 << 10;
 /// The bucket that nobody can have (minioReservedBucket), and what is asked there whether a gateway is well.
 const RESERVED_BUCKET: &str = "minio";
 const HEALTH: [&str; 4] = ["live", "ready", "cluster", "cluster/read"];
+/// Headers with keys of the customer's own.
+const CUSTOMER_KEYS: [&str; 2] = [
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+];
 /// Aspects that are refused whoever asks: name, methods, and whether objects have it alone (rejectedAPIs).
 const REJECTED: [(&str, &str, bool); 14] = [
     ("inventory", "GET PUT DELETE", false),
@@ -63,9 +68,8 @@ pub fn beside_s3(head: &Parts) -> Option<Response<Body>> {
 pub fn check(head: &Parts, asked: &Asked, scheme: &Scheme) -> S3Result<()> {
     check_size(&head.headers)?;
     check_names(head)?;
-    let encryption = "-server-side-encryption-customer-algorithm";
-    let has_key = |prefix: &str| head.headers.contains_key(format!("{prefix}{encryption}"));
-    if *scheme == Scheme::HTTP && (has_key("x-amz") || has_key("x-amz-copy-source")) {
+    let has_key = CUSTOMER_KEYS.iter().any(|name| head.headers.contains_key(*name));
+    if *scheme == Scheme::HTTP && has_key {
         return Err(s3_error!(
             InvalidRequest,
             "Requests specifying Server Side Encryption with Customer provided keys must be made \
@@ -84,12 +88,14 @@ pub fn check(head: &Parts, asked: &Asked, scheme: &Scheme) -> S3Result<()> {
 }
 
 fn check_size(headers: &HeaderMap) -> S3Result<()> {
-    let length = |name: &str| name.len() + headers.get(name).map_or(0, HeaderValue::len);
-    let names = || headers.keys().map(http::HeaderName::as_str);
-    let is_metadata =
-        |name: &&str| name.starts_with("x-amz-meta-") || name.starts_with("x-minio-meta-");
-    let all: usize = names().map(length).sum();
-    let metadata: usize = names().filter(is_metadata).map(length).sum();
+    let (mut all, mut metadata) = (0, 0);
+    for (name, value) in headers {
+        let (name, bytes) = (name.as_str(), name.as_str().len() + value.len());
+        all += bytes;
+        if name.starts_with("x-amz-meta-") || name.starts_with("x-minio-meta-") {
+            metadata += bytes;
+        }
+    }
     if all > HEADERS_MOST_BYTES || metadata > METADATA_MOST_BYTES {
         return Err(s3_error!(
             MetadataTooLarge,
@@ -105,9 +111,14 @@ fn check_names(head: &Parts) -> S3Result<()> {
         let mut components = text.trim().split('/').map(str::trim);
         components.any(|component| matches!(component, "." | ".."))
     };
+    let path = head.uri.path();
+    let is_plain = !path.contains('%') && head.uri.query().is_none();
+    if is_plain && !path.contains("/.") && !path.contains(' ') {
+        return Ok(());
+    }
     let query = Query::of(&head.uri);
     let mut values = query.values().filter(|(name, _)| *name != "delimiter");
-    if is_bad(&percent_decoded(head.uri.path())) || values.any(|(_, value)| is_bad(&value)) {
+    if is_bad(&percent_decoded(path)) || values.any(|(_, value)| is_bad(&value)) {
         let message = "Resource name contains bad components such as \"..\" or \".\".";
         return Err(custom("XMinioInvalidResourceName", 400, message));
     }
@@ -118,14 +129,6 @@ fn check_route(head: &Parts, asked: &Asked) -> S3Result<()> {
     let query = Query::of(&head.uri);
     let method = head.method.as_str();
     let is_object = asked.key.is_some();
-    let rejected = |(aspect, methods, of_objects): &(&str, &str, bool)| {
-        query.has(aspect)
-            && methods.split(' ').any(|rejected| rejected == method)
-            && (is_object || !of_objects)
-    };
-    if asked.bucket.is_some() && REJECTED.iter().any(rejected) {
-        return Err(not_implemented());
-    }
     let is_routed = match (&asked.bucket, is_object, method) {
         (None, _, "GET") => true,
         (Some(_), _, "GET" | "HEAD" | "PUT" | "DELETE") => true,
@@ -135,6 +138,17 @@ fn check_route(head: &Parts, asked: &Asked) -> S3Result<()> {
         }
         _ => false,
     };
+    if head.uri.query().is_none() {
+        return if is_routed { Ok(()) } else { Err(no_route(head)) };
+    }
+    let rejected = |(aspect, methods, of_objects): &(&str, &str, bool)| {
+        query.has(aspect)
+            && methods.split(' ').any(|rejected| rejected == method)
+            && (is_object || !of_objects)
+    };
+    if asked.bucket.is_some() && REJECTED.iter().any(rejected) {
+        return Err(not_implemented());
+    }
     if is_routed { Ok(()) } else { Err(no_route(head)) }
 }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{CONTENT_RANGE, LAST_MODIFIED};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
     DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
@@ -16,7 +16,7 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::exchange::{AlsoTakes, StoredRanges};
 use super::asks::{check_new_key, unsatisfiable};
-use super::attributes::{attributes, headers_of, validators};
+use super::attributes::{attributes, headers_of};
 use super::conditions::Conditions;
 use super::digest::{self, BodyMd5};
 use super::refused::{answer, cannot_keep, key_not_provided, missing_content_md5};
@@ -333,9 +333,8 @@ pub fn announced(content_length: Option<i64>) -> Option<u64> {
 
 /// The header ETag of an answer that makes this object.
 pub fn etag_header(object: &Object<Content>) -> HeaderMap {
-    let mut headers = validators(object);
-    headers.remove(LAST_MODIFIED);
-    headers
+    let etag = HeaderValue::from_str(&format!("\"{}\"", object.etag)).ok();
+    etag.into_iter().map(|etag| (ETAG, etag)).collect()
 }
 
 /// An ETag as s3s wants it; the quotes are its business.

@@ -215,26 +215,40 @@ fn signed_headers(head: &Parts, claim: &Claim<'_>) -> S3Result<String> {
     if !names.contains(&"host") {
         return Err(not_signed());
     }
-    let mut canonical = String::new();
+    let mut canonical = String::with_capacity(512);
     for name in &names {
         let mut values = head.headers.get_all(*name).iter().peekable();
         if values.peek().is_none() && *name != HOST.as_str() {
             return Err(not_signed());
         }
-        let values = values.map(|value| trimmed(&String::from_utf8_lossy(value.as_bytes())));
-        let values: Vec<String> = values.collect();
-        canonical.push_str(&format!("{name}:{}\n", values.join(",")));
+        canonical.push_str(name);
+        for (place, value) in values.enumerate() {
+            canonical.push(if place == 0 { ':' } else { ',' });
+            push_trimmed(&mut canonical, &String::from_utf8_lossy(value.as_bytes()));
+        }
+        canonical.push('\n');
     }
-    Ok(format!("{canonical}\n{}", names.join(";")))
+    canonical.push('\n');
+    for (place, name) in names.iter().enumerate() {
+        canonical.push_str(if place == 0 { "" } else { ";" });
+        canonical.push_str(name);
+    }
+    Ok(canonical)
 }
 
 /// Without spaces at its ends, and with one where there were several.
-fn trimmed(value: &str) -> String {
-    value.split_whitespace().collect::<Vec<_>>().join(" ")
+fn push_trimmed(canonical: &mut String, value: &str) {
+    for (place, word) in value.split_whitespace().enumerate() {
+        canonical.push_str(if place == 0 { "" } else { " " });
+        canonical.push_str(word);
+    }
 }
 
 /// The parameters whose names are kept, in order of name.
 fn canonical_query(query: &str, keep: impl Fn(&str) -> bool) -> String {
+    if query.is_empty() {
+        return String::new();
+    }
     let decoded = |text: &str| percent_decoded(&text.replace('+', " "));
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -277,7 +291,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn no_date() -> S3Error {

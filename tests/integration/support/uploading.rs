@@ -16,8 +16,11 @@ pub const SLOW: &[&str] = &["--connection-rate", "4MB/s"];
 
 /// Waits until so many uploads are open below a prefix.
 pub async fn wait_for_uploads(store: &impl Store, prefix: &str, wanted: usize, child: &mut Child) {
+    // To Storj a prefix that does not end in a slash is a key.
+    let folder = &prefix[..prefix.rfind('/').map_or(0, |slash| slash + 1)];
     loop {
-        let open = store.list_uploads(prefix, &probe()).await.unwrap().len();
+        let open = store.list_uploads(folder, &probe()).await.unwrap();
+        let open = open.iter().filter(|open| open.upload.key.starts_with(prefix)).count();
         if open >= wanted {
             return;
         }
