@@ -12,21 +12,11 @@ use std::path::{Path, PathBuf};
 
 use super::FileSpec;
 use crate::error::{Error, Result};
+use crate::result::Symlinks;
 
 /// Longest object key in bytes of UTF-8. A prefix counts too, but is not known here.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
 const KEY_MAX_BYTES: usize = 1024;
-
-/// What becomes of symbolic links, in the words of `recursive_symlinks` of Globus's Transfer API, where `ignore` is the
-/// default. Its `keep` makes links at the destination, which a bucket cannot have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Symlinks {
-    /// They are not moved; how many there are is said
-    #[default]
-    Ignore,
-    /// What they lead to is moved in their place
-    Copy,
-}
 
 /// What a directory holds.
 #[derive(Debug, Default)]

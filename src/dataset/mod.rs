@@ -10,13 +10,15 @@ mod profile;
 mod read_ahead;
 mod synthetic;
 
-pub use directory::{Scan, Skipped, Symlinks, scan};
+pub use directory::{Scan, Skipped, scan};
 pub use file::FileReader;
 pub use pattern::Pattern;
 pub(crate) use pattern::SplitMix64;
 pub use payload::{BLOCK_BYTES, Payload, SourceError};
 pub use profile::{PROFILES, Profile};
 pub use synthetic::{Scale, Synthetic};
+
+pub use crate::result::Symlinks;
 
 use std::path::PathBuf;
 

@@ -67,17 +67,10 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenManner {
-    get: Option<Get>,
+    get: Option<GetMode>,
     part_size: Option<Known<String>>,
     parts_in_flight: Option<Known<u32>>,
     concurrency: Option<Known<u32>>,
-}
-
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Get {
-    Whole,
-    Ranged,
 }
 
 impl Manner {
@@ -220,10 +213,7 @@ impl WrittenManner {
             }
         }
         Ok(Manner {
-            get: self.get.map(|get| match get {
-                Get::Whole => GetMode::Whole,
-                Get::Ranged => GetMode::Ranged,
-            }),
+            get: self.get,
             part_size: part_size.transpose()?,
             parts_in_flight: self.parts_in_flight,
             concurrency: self.concurrency,

@@ -4,6 +4,7 @@
 //! in its name. Documents of `tidegate.result/1`, whose commands are a map, are read as well.
 //! A value that was not measured is `null`, never zero.
 
+mod chosen;
 mod client;
 mod commands;
 mod number;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::chosen::{Arrivals, GetMode, RetryMode, Symlinks};
 pub use self::client::{
     AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
 };

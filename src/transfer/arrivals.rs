@@ -6,57 +6,9 @@
 //! (B. Schroeder, A. Wierman, M. Harchol-Balter, "Open Versus Closed: A Cautionary Tale", NSDI 2006).
 //! Movers bound how many are in flight; an arrival that finds none free waits, and the wait counts.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-/// When files begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Arrivals {
-    /// When a mover is free.
-    #[default]
-    Closed,
-    /// At equal distances.
-    Constant {
-        /// Never 0.
-        files_per_second: f64,
-    },
-    /// At distances with an exponential distribution: independent of each other.
-    Poisson {
-        /// Never 0.
-        files_per_second: f64,
-    },
-}
-
-impl Arrivals {
-    /// On average; `None` in a closed loop.
-    pub fn files_per_second(self) -> Option<f64> {
-        match self {
-            Self::Closed => None,
-            Self::Constant { files_per_second } | Self::Poisson { files_per_second } => {
-                Some(files_per_second)
-            }
-        }
-    }
-}
-
-impl FromStr for Arrivals {
-    type Err = &'static str;
-
-    /// `constant:20` or `poisson:20`, in files per second.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wanted = "write constant:20 or poisson:20 for 20 files a second";
-        let (distances, rate) = text.split_once(':').ok_or(wanted)?;
-        let files_per_second: f64 = rate.parse().map_err(|_| wanted)?;
-        if !(files_per_second > 0.0 && files_per_second.is_finite()) {
-            return Err(wanted);
-        }
-        match distances {
-            "constant" => Ok(Self::Constant { files_per_second }),
-            "poisson" => Ok(Self::Poisson { files_per_second }),
-            _ => Err(wanted),
-        }
-    }
-}
+use crate::result::Arrivals;
 
 /// Longer than any job, and short enough to be added to any moment.
 const NEVER: Duration = Duration::from_secs(1 << 33);
@@ -131,15 +83,6 @@ mod tests {
     fn arrivals_that_are_too_rare_to_be_told_never_come() {
         let schedule = Schedule::new(Arrivals::Constant { files_per_second: 1e-300 }, 1);
         assert_eq!(schedule.take(3).collect::<Vec<_>>(), [Duration::ZERO, NEVER, NEVER]);
-    }
-
-    #[test]
-    fn arrivals_are_read_from_a_command_line() {
-        assert_eq!("poisson:0.5".parse(), Ok(Arrivals::Poisson { files_per_second: 0.5 }));
-        assert_eq!("constant:20".parse(), Ok(Arrivals::Constant { files_per_second: 20.0 }));
-        for bad in ["20", "constant:", "constant:0", "poisson:-1", "poisson:inf", "burst:3"] {
-            assert!(bad.parse::<Arrivals>().is_err(), "{bad} was taken");
-        }
     }
 
     #[test]

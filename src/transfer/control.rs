@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Arrivals;
 use super::Job;
-use super::arrivals::{Arrivals, Schedule};
+use super::arrivals::Schedule;
 use super::etag::Reproduced;
 use super::silence::{Gone, Silence};
 use super::throttle::Throttle;

@@ -29,17 +29,18 @@ mod upload;
 mod worker;
 
 pub use allowance::{Allowance, Caps, Spent};
-pub use arrivals::Arrivals;
 pub use control::{Control, Stage};
 pub use flow::{Flow, Mix, Place};
 #[cfg(any(test, fuzzing))]
 pub(crate) use folder::check_name;
 pub use folder::{Folder, Found};
 pub use ledger::{Ground, Journal, Ledger};
-pub use retry::{RetryMode, RetryPolicy};
+pub use retry::RetryPolicy;
 pub use silence::Gone;
 pub use sink::Sink;
 pub use worker::{Worker, WorkerReport};
+
+pub use crate::result::{Arrivals, GetMode, RetryMode};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,16 +48,6 @@ use std::time::Duration;
 use crate::dataset::{Dataset, FileSpec, Pattern};
 use crate::pace::Paces;
 use crate::result::{Direction, Settings};
-
-/// How an object is fetched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum GetMode {
-    /// One GetObject for the whole object. ASSUMPTION: what Globus's connector does is not documented.
-    #[default]
-    Whole,
-    /// Ranges of the part size, `parts_in_flight` at a time.
-    Ranged,
-}
 
 /// Where movers are in their first files when a job begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,28 +2,8 @@
 
 use std::time::Duration;
 
+use crate::result::RetryMode;
 use crate::store::StoreError;
-
-/// Whether requests learn from those that were refused; the names are those of the AWS SDKs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RetryMode {
-    /// After a 429 all requests of a job keep a common pace, which falls with refusals and recovers
-    #[default]
-    Adaptive,
-    /// Each request waits for itself alone
-    Standard,
-}
-
-impl RetryMode {
-    /// As it is written on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Adaptive => "adaptive",
-            Self::Standard => "standard",
-        }
-    }
-}
 
 /// Full jitter is from M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
