@@ -25,8 +25,8 @@
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
 //! | [`stats`] | pure functions; every one cites its source |
-//! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
+//! | [`prices`] | what storage and egress cost, by published tier or by file |
 //! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`outside`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; rows of text; files that others made; what a user is told; what strangers wrote, fit to be shown |
 //!
 //! # Rules that keep it simple

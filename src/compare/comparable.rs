@@ -54,8 +54,9 @@ fn difference(one: &Document, other: &Document) -> Option<String> {
     if is_task(one) != is_task(other) {
         return Some("one moved a whole dataset, the other measured for a time".into());
     }
+    let [these, those] = [one, other].map(|document| document.scenario.fields());
     MUST_BE_EQUAL.into_iter().find_map(|name| {
-        let [this, that] = [one, other].map(|document| document.scenario.get(name));
+        let (this, that) = (these.get(name), those.get(name));
         let said = |value: Option<&serde_json::Value>| {
             value.map_or_else(|| "nothing".to_owned(), ToString::to_string)
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::report::samples;
-use crate::result::Phase;
+use crate::result::{GetMode, Phase};
 
 const BLOCKS: u32 = 8;
 
@@ -168,8 +168,8 @@ fn what_speaks_of_different_things_is_refused_with_the_reason() {
     down.trials.iter_mut().for_each(|trial| trial.direction = Traffic::Down);
     assert!(refused(down).contains("different ways"));
     let mut ranged = tune.clone();
-    ranged.scenario.insert("get".into(), serde_json::json!("ranged"));
-    assert!(refused(ranged).contains("`get` is nothing in one and \"ranged\" in the other"));
+    ranged.scenario.get = GetMode::Ranged;
+    assert!(refused(ranged).contains("`get` is \"whole\" in one and \"ranged\" in the other"));
     let mut larger = tune.clone();
     larger.trials.iter_mut().for_each(|trial| trial.settings.part_size_bytes *= 16);
     assert!(refused(larger).contains("no settings were measured by all"));

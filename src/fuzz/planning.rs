@@ -1,8 +1,9 @@
 //! Files that a plan is made from, and the plan.
 
 use super::text;
-use crate::plan::{Gridftp, Iperf3, OwnFit, Plan, Shape, Task, events};
+use crate::plan::{Gridftp, Iperf3, OwnFit, Plan, Task, events};
 use crate::report::{self, Format};
+use crate::result::SizeClasses;
 use crate::session::load_plan;
 
 /// A manifest in CSV: what it holds can be written into a plan and read again.
@@ -11,8 +12,9 @@ pub fn manifest(input: &[u8]) {
     assert!(shape.files() >= 1.0 && shape.bytes() > 0.0, "{shape:?}");
     // No plan is made for more.
     if shape.bytes() <= 1e18 {
-        let written = serde_json::to_string(&shape).expect("what was read can be written");
-        assert_eq!(serde_json::from_str::<Shape>(&written).ok(), Some(shape));
+        let sizes = SizeClasses::from(shape);
+        let written = serde_json::to_string(&sizes).expect("what was read can be written");
+        assert_eq!(serde_json::from_str::<SizeClasses>(&written).ok(), Some(sizes));
     }
 }
 

@@ -6,7 +6,7 @@ use super::shape::Shape;
 use super::sizes::Sizes;
 use super::work::Manner;
 use crate::error::{Error, Result};
-use crate::result::{Direction, Document, LimitedBy, TargetKind, Traffic, Trial};
+use crate::result::{Direction, Document, GetMode, LimitedBy, TargetKind, Traffic, Trial};
 
 /// What a 429 of Storj asks for (`storj/minio` cmd/api-response.go, storjRetryAfter).
 const RETRY_AFTER_S: f64 = 12.0;
@@ -136,7 +136,7 @@ fn observation(
     if lost_share(trial) > LOST_MAX {
         return Err("it was told to slow down, and its workers waited for that");
     }
-    let ranged = document.scenario.get("get").and_then(|get| get.as_str()) == Some("ranged");
+    let ranged = document.scenario.get == GetMode::Ranged;
     let manner = Manner { direction, settings: trial.settings, ranged };
     let session = document.id.clone();
     let recorded = sizes.of_trial(trial.id);

@@ -14,7 +14,7 @@ use super::work::{Manner, Work};
 use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::error::{Error, Result};
 use crate::prices::{Prices, Stored, Usd};
-use crate::result::Direction;
+use crate::result::{Direction, SizeClass};
 use crate::storj::Limits;
 
 /// More DTNs than this are not tried for a deadline.
@@ -202,7 +202,7 @@ impl Question {
 
     fn cost(&self) -> Cost {
         let part_size = self.manner.settings.part_size_bytes;
-        let stored = |class: &super::Class| {
+        let stored = |class: &SizeClass| {
             let each = self.prices.object(class.file_bytes.round() as u64, part_size);
             Stored {
                 billed_bytes: (each.billed_bytes as f64 * class.files).round() as u64,

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
-
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::result::{SizeClass, SizeClasses};
 use crate::units::ByteSize;
 
 /// A dataset with more sizes than this is told by as many classes.
@@ -17,34 +16,9 @@ const SIZES_MAX: usize = 200_000;
 /// Files looked at when a dataset repeats itself (synthetic ones do after 4,000 at most).
 const FILES_LOOKED_AT: u64 = 8_000;
 
-/// Files of one size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Class {
-    /// Bytes of each.
-    pub file_bytes: f64,
-    /// How many; not always a whole number when a shape was scaled.
-    pub files: f64,
-}
-
 /// A dataset's files by size, smallest first. Never empty.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Shape(#[serde(deserialize_with = "classes")] Vec<Class>);
-
-/// More bytes and files than these no dataset has.
-const AMOUNT_MAX: f64 = 1e18;
-
-/// What somebody else may have written: models rely on it.
-fn classes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Class>, D::Error> {
-    let classes = Vec::<Class>::deserialize(from)?;
-    let is_plausible = |class: &Class| {
-        (0.0..=AMOUNT_MAX).contains(&class.file_bytes) && (0.0..=AMOUNT_MAX).contains(&class.files)
-    };
-    match !classes.is_empty() && classes.iter().all(is_plausible) {
-        true => Ok(classes),
-        false => Err(de::Error::custom("these are not the sizes of a dataset's files")),
-    }
-}
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape(Vec<SizeClass>);
 
 impl Shape {
     /// Files of these sizes.
@@ -59,7 +33,7 @@ impl Shape {
 
     /// `files` files of the same size.
     pub fn equal(files: f64, bytes: f64) -> Self {
-        Self(vec![Class { file_bytes: bytes / files, files }])
+        Self(vec![SizeClass { file_bytes: bytes / files, files }])
     }
 
     /// The files of a dataset; one that repeats itself is looked at once and scaled.
@@ -80,15 +54,15 @@ impl Shape {
     /// The same mix with `factor` times as many files.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Self {
-        let class = |class: &Class| Class { files: class.files * factor, ..*class };
+        let class = |class: &SizeClass| SizeClass { files: class.files * factor, ..*class };
         Self(self.0.iter().map(class).collect())
     }
 
     /// The same bytes in files of at least `least_bytes`: smaller ones are bundled.
     #[must_use]
     pub fn bundled(&self, least_bytes: f64) -> Self {
-        let bundle = |class: &Class| match class.file_bytes < least_bytes {
-            true => Class {
+        let bundle = |class: &SizeClass| match class.file_bytes < least_bytes {
+            true => SizeClass {
                 file_bytes: least_bytes,
                 files: (class.files * class.file_bytes / least_bytes).max(f64::MIN_POSITIVE),
             },
@@ -98,7 +72,7 @@ impl Shape {
     }
 
     /// Files by size.
-    pub fn classes(&self) -> &[Class] {
+    pub fn classes(&self) -> &[SizeClass] {
         &self.0
     }
 
@@ -125,7 +99,7 @@ impl Shape {
     /// Whether all files take about as long: sizes differ by less than 5 % (standard deviation).
     pub fn is_of_one_size(&self) -> bool {
         let mean = self.mean_bytes();
-        let square = |class: &Class| class.files * (class.file_bytes - mean).powi(2);
+        let square = |class: &SizeClass| class.files * (class.file_bytes - mean).powi(2);
         let variance = self.0.iter().map(square).sum::<f64>() / self.files();
         variance.sqrt() < 0.05 * mean
     }
@@ -149,6 +123,20 @@ impl Shape {
             place < below
         });
         class.or(self.0.last()).map_or(0.0, |class| class.file_bytes)
+    }
+}
+
+/// As a run has noted it.
+impl From<&SizeClasses> for Shape {
+    fn from(noted: &SizeClasses) -> Self {
+        Self(noted.0.clone())
+    }
+}
+
+/// As a run notes it.
+impl From<Shape> for SizeClasses {
+    fn from(shape: Shape) -> Self {
+        Self(shape.0)
     }
 }
 
@@ -188,7 +176,7 @@ impl Sizes {
             return Err(Error::environment("the dataset has no files to plan for")
                 .hint("name a profile, a directory or a manifest with files in it"));
         }
-        let class = |Bundle { files, bytes }| Class {
+        let class = |Bundle { files, bytes }| SizeClass {
             file_bytes: bytes as f64 / files as f64,
             files: files as f64,
         };
@@ -203,16 +191,16 @@ fn rounded(size: u64) -> u64 {
 }
 
 /// Neighbours are put together until few classes are left; files and bytes stay the same.
-fn merged(mut classes: Vec<Class>) -> Vec<Class> {
+fn merged(mut classes: Vec<SizeClass>) -> Vec<SizeClass> {
     if classes.len() <= CLASSES_MAX {
         return classes;
     }
     let (small, large) = (classes[0].file_bytes.max(1.0), classes[classes.len() - 1].file_bytes);
     let step = (large / small).ln() / CLASSES_MAX as f64;
-    let bin = |class: &Class| ((class.file_bytes.max(1.0) / small).ln() / step) as usize;
-    let mut bins = BTreeMap::<usize, Class>::new();
+    let bin = |class: &SizeClass| ((class.file_bytes.max(1.0) / small).ln() / step) as usize;
+    let mut bins = BTreeMap::<usize, SizeClass>::new();
     for class in classes.drain(..) {
-        let all = bins.entry(bin(&class)).or_insert(Class { file_bytes: 0.0, files: 0.0 });
+        let all = bins.entry(bin(&class)).or_insert(SizeClass { file_bytes: 0.0, files: 0.0 });
         let bytes = all.file_bytes * all.files + class.file_bytes * class.files;
         all.files += class.files;
         all.file_bytes = bytes / all.files;
@@ -255,21 +243,6 @@ mod tests {
         let shape = sizes.shape().unwrap();
         assert_eq!(shape.files(), 3.0 * SIZES_MAX as f64);
         assert!((shape.bytes() / bytes as f64 - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn sizes_that_no_dataset_has_are_refused() {
-        for bad in [
-            "[]",
-            r#"[{"file_bytes":-1.0,"files":1.0}]"#,
-            r#"[{"file_bytes":1e300,"files":1.0}]"#,
-            r#"[{"file_bytes":1.0,"files":-5.0}]"#,
-        ] {
-            assert!(serde_json::from_str::<Shape>(bad).is_err(), "{bad}");
-        }
-        let shape = Shape::of_sizes([1, 1, 9]).unwrap();
-        let written = serde_json::to_string(&shape).unwrap();
-        assert_eq!(serde_json::from_str::<Shape>(&written).unwrap(), shape);
     }
 
     #[test]

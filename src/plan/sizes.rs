@@ -1,13 +1,8 @@
 //! What a run tells of the sizes of its files.
 
-use serde_json::Value;
-
 use super::shape::Shape;
 use crate::dataset::{Dataset, Scale, Synthetic};
-use crate::result::Document;
-
-/// The name in a document's scenario under which the sizes of its files are.
-pub const SHAPE: &str = "dataset_shape";
+use crate::result::{Document, FileSizes, Moved};
 
 /// The profile whose files are as large as the user says: its name tells no size.
 const ANY_SIZE: &str = "equal";
@@ -16,7 +11,7 @@ const ANY_SIZE: &str = "equal";
 #[derive(Debug)]
 pub enum Sizes<'a> {
     /// The run noted them: of all trials, or of each.
-    Noted(&'a Value),
+    Noted(&'a FileSizes),
     /// It has the name of a profile.
     OfProfile(&'a str, Shape),
     /// Files and bytes are counted, no more.
@@ -26,23 +21,22 @@ pub enum Sizes<'a> {
 impl<'a> Sizes<'a> {
     /// Of a run.
     pub fn of(document: &'a Document) -> Self {
-        if let Some(noted) = document.scenario.get(SHAPE) {
-            return Self::Noted(noted);
+        let scenario = &document.scenario;
+        match (&scenario.dataset_shape, &scenario.dataset) {
+            (Some(noted), _) => Self::Noted(noted),
+            (None, Moved::Named(name)) if name != ANY_SIZE => {
+                of_profile(name).map_or(Self::Unknown, |shape| Self::OfProfile(name, shape))
+            }
+            (None, _) => Self::Unknown,
         }
-        let name = document.scenario.get("dataset").and_then(Value::as_str);
-        let profile = name.filter(|name| *name != ANY_SIZE).and_then(|name| {
-            let dataset = Dataset::Synthetic(Synthetic::new(name, Scale::default()).ok()?);
-            Some(Self::OfProfile(name, Shape::of(&dataset).ok()?))
-        });
-        profile.unwrap_or(Self::Unknown)
     }
 
     /// The mix of sizes of a trial, as far as it is known.
     pub fn of_trial(&self, trial: u32) -> Option<Shape> {
         match self {
-            Self::Noted(noted) => {
-                let one = noted.get(trial.to_string()).unwrap_or(noted);
-                serde_json::from_value(one.clone()).ok()
+            Self::Noted(FileSizes::OfAll(sizes)) => Some(sizes.into()),
+            Self::Noted(FileSizes::OfTrials(sizes)) => {
+                sizes.get(&trial.to_string()).map(Shape::from)
             }
             Self::OfProfile(_, shape) => Some(shape.clone()),
             Self::Unknown => None,
@@ -58,4 +52,9 @@ impl<'a> Sizes<'a> {
         };
         Some(format!("{id} does not tell the sizes of its files: they are taken for {what}"))
     }
+}
+
+fn of_profile(name: &str) -> Option<Shape> {
+    let dataset = Dataset::Synthetic(Synthetic::new(name, Scale::default()).ok()?);
+    Shape::of(&dataset).ok()
 }

@@ -1,7 +1,7 @@
 //! What movers have to do for a dataset, counted: files, parts, segments, bytes.
 
-use super::shape::{Class, Shape};
-use crate::result::{Direction, Settings};
+use super::shape::Shape;
+use crate::result::{Direction, Settings, SizeClass};
 use crate::units::MIB;
 
 /// Storj's segment (storj/storj satellite/metainfo/config.go, MaxSegmentSize).
@@ -61,7 +61,7 @@ impl Work {
         ]
     }
 
-    fn and(self, class: &Class, manner: Manner) -> Self {
+    fn and(self, class: &SizeClass, manner: Manner) -> Self {
         let one = Self::of_file(class.file_bytes, manner);
         let count = class.files;
         Self {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::digest::{Answer, Digest, Shown};
 use super::scaling::Law;
 use super::{text, wording};
-use crate::plan;
 use crate::result::{GCS, Host, Joint, LimitedBy, Recommendation, TargetKind, TaskSummary, Trial};
 use crate::units::ByteSize;
 
@@ -424,11 +423,14 @@ pub fn window_rules(trials: &[Trial]) -> Vec<String> {
     said.collect()
 }
 
+/// The sizes of thousands of files, and what the command says.
+const FOR_PROGRAMS: [&str; 2] = ["dataset_shape", "verb"];
+
 /// What was asked for, with every default.
 pub fn scenario(digest: &Digest) -> Table {
-    // The sizes of thousands of files are for programs.
-    let rows = digest.document.scenario.iter().filter(|(name, _)| *name != plan::SHAPE);
-    let rows = rows.map(|(name, value)| [name.clone(), value.to_string()]);
+    let fields = digest.document.scenario.fields().into_iter();
+    let rows = fields.filter(|(name, _)| !FOR_PROGRAMS.contains(&name.as_str()));
+    let rows = rows.map(|(name, value)| [name, value.to_string()]);
     Table::new("The scenario with every default filled in", ["name", "value"], rows)
 }
 

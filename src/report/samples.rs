@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::prices::Prices;
 use crate::result::{
-    AddressUse, Asked, ClientUse, Command, Comparison, Direction, Distances, Document, ErrorCounts,
-    FileFailure, ForGcs, GCS, Host, InterfaceUse, Joint, LimitedBy, Mixed, NetworkUse, ObjectTimes,
-    OneWay, OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, SCHEMA, Scaling,
-    Settings, SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse,
-    TimeSpent, Tool, Traffic, Trial, Verdict, Verification, Window,
+    AddressUse, Arrivals, Asked, ClientUse, Command, Comparison, Direction, Distances, Document,
+    ErrorCounts, FileFailure, ForGcs, ForRun, ForTune, GCS, GetMode, Host, InterfaceUse, Joint,
+    LimitedBy, Load, Mixed, Moved, NetworkUse, ObjectTimes, OneWay, OpenLoop, OperationSummary,
+    Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Scaling, Scenario, Settings,
+    SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
+    Traffic, Trial, Verb, Verdict, Verification, Whole, Window,
 };
 use crate::units::MIB;
 
@@ -220,7 +222,7 @@ pub fn hostile() -> Document {
     document.command.push("--name=<i>\u{1b}[31m".into());
     document.host.name = "h<h1>".into();
     document.assumptions.push("a < b && c > d".into());
-    document.scenario.insert("<k>".into(), serde_json::json!({"<v>": ["</pre>"]}));
+    document.scenario.connector = Some("<v></pre>".into());
     let trial = &mut document.trials[0];
     trial.evidence = "</p><img src=x>".into();
     trial.warnings.push("<svg onload=x>".into());
@@ -464,6 +466,55 @@ fn gcs(concurrency: u32) -> Option<ForGcs> {
     Some(ForGcs { concurrency, part_size_bytes: None, remarks: Vec::new() })
 }
 
+fn scenario(verb: &str) -> Scenario {
+    let verb = match verb {
+        "tune" => Verb::Tune(Box::new(for_tune())),
+        _ => Verb::Run(ForRun {
+            direction: Traffic::Up,
+            arrivals: Arrivals::Closed,
+            load: Load::Whole(Whole::WholeDataset),
+            verify: true,
+            etag_part_size_bytes: None,
+            keep: false,
+        }),
+    };
+    Scenario {
+        dataset: Moved::Named("climate".into()),
+        dataset_shape: None,
+        get: GetMode::Whole,
+        model: None,
+        retry: RetryMode::Adaptive,
+        seed: 1,
+        connector: None,
+        max_rate_bytes_per_second: None,
+        max_requests_per_second: None,
+        verb,
+    }
+}
+
+fn for_tune() -> ForTune {
+    ForTune {
+        directions: vec![Direction::Up],
+        current_concurrency: 2,
+        concurrency_max: 32,
+        part_sizes_bytes: vec![8 * MIB, 64 * MIB],
+        parts_in_flight: vec![1],
+        connector_part_size_bytes: None,
+        stored_part_size_bytes: None,
+        verify: false,
+        max_refused: Some(0.05),
+        memory_bytes: None,
+        requests_per_second_max: None,
+        budget_s: 1800.0,
+        max_bytes: None,
+        max_cost_usd: None,
+        prices: Some(Prices::default()),
+        warm_up_s: 10.0,
+        window_s: 30.0,
+        soak_s: Some(60.0),
+    }
+}
+
 fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
     for (id, trial) in (0..).zip(&mut trials) {
         trial.id = id;
@@ -488,10 +539,7 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
             kind: TargetKind::Endpoint,
             insecure: false,
         },
-        scenario: BTreeMap::from([
-            ("max_concurrency".into(), serde_json::json!(32)),
-            ("part_sizes_bytes".into(), serde_json::json!([8 * MIB, 64 * MIB])),
-        ]),
+        scenario: scenario(verb),
         assumptions: vec![
             "A `normal` peer endpoint may hold the concurrency to 4.".into(),
             "The connector keeps one part of a file in flight.".into(),

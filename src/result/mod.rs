@@ -1,16 +1,19 @@
-//! The result document, schema `tidegate.result/2`, as plain types.
+//! The result document, schema `tidegate.result/3`, as plain types.
 //!
 //! Other programs rely on it: within a schema fields are added, never renamed, and every number carries its unit
-//! in its name. Documents of `tidegate.result/1`, whose commands are a map, are read as well.
+//! in its name. Documents of older schemas are read as well, and are the same values then (`older`).
 //! A value that was not measured is `null`, never zero.
 
 mod chosen;
 mod client;
 mod commands;
+mod model;
 mod number;
+mod older;
 mod recommendation;
 mod requests;
 mod saved;
+mod scenario;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -25,6 +28,7 @@ pub use self::client::{
     AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
 };
 pub use self::commands::{Command, GCS};
+pub use self::model::{LinkModel, NodesModel, SelfHostedModel, WeatherModel};
 pub use self::recommendation::{
     Comparison, ForGcs, Joint, Recommendation, Scaling, Trade, Verdict,
 };
@@ -33,6 +37,9 @@ pub use self::requests::{
     TimeSpent,
 };
 pub use self::saved::{BINS_HEADER, BINS_MAX, Bin, RESULT, Saved, bins_name};
+pub use self::scenario::{
+    FileSizes, ForPlan, ForRun, ForTune, Load, Moved, Scenario, SizeClass, SizeClasses, Verb, Whole,
+};
 pub use self::trial::{
     Asked, FileFailure, LimitedBy, Mixed, OneWay, Phase, TaskSummary, Trial, Verification, Window,
 };
@@ -40,15 +47,13 @@ use crate::error::{Error, Result};
 use crate::outside::{self, DOCUMENT_MAX};
 
 /// The `schema` field of every document this version writes.
-pub const SCHEMA: &str = "tidegate.result/2";
-
-/// The one before, which is read too.
-const OLDER_SCHEMA: &str = "tidegate.result/1";
+pub const SCHEMA: &str = "tidegate.result/3";
 
 /// One run of `tune` or `run`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// [`SCHEMA`].
+    /// Always `tidegate.result/3`.
+    #[serde(deserialize_with = "older::schema")]
     pub schema: String,
     /// Unique name of the run; also the name of its directory and of its prefix in the bucket.
     pub id: String,
@@ -63,7 +68,8 @@ pub struct Document {
     /// What was measured.
     pub target: Target,
     /// The scenario with every default filled in.
-    pub scenario: BTreeMap<String, serde_json::Value>,
+    #[serde(deserialize_with = "older::scenario")]
+    pub scenario: Scenario,
     /// What the numbers rest on without a source.
     pub assumptions: Vec<String>,
     /// What the simulation cost this machine; absent if nothing was simulated.
@@ -328,9 +334,6 @@ impl Document {
             return Err(fail(&"it is empty"));
         }
         let document: Self = serde_json::from_str(&text).map_err(|error| fail(&error))?;
-        if ![SCHEMA, OLDER_SCHEMA].contains(&document.schema.as_str()) {
-            return Err(fail(&format!("its schema is {}", document.schema)));
-        }
         match is_name(&document.id) {
             true => Ok(document),
             false => Err(fail(&"its id is not the name of a run")),

@@ -1,47 +1,62 @@
 //! Under which conditions figures were measured: what the result says of it, and what it rests on without a source.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use crate::dataset::Symlinks;
 use crate::observe::Followed;
-use crate::pace::Paces;
+use crate::result::{self, LinkModel, NodesModel, SelfHostedModel, WeatherModel, Whole};
+use crate::storj::{Model, Nodes, SelfHosted, Weather};
 use crate::transfer::{Flow, GetMode, RetryMode};
 use crate::trial::Load;
 
-/// What the result says of a directory.
-pub(super) fn of_directory(root: &Path, symlinks: Symlinks) -> Value {
-    match symlinks {
-        Symlinks::Ignore => json!({ "from": root.to_string_lossy() }),
-        Symlinks::Copy => json!({ "from": root.to_string_lossy(), "recursive_symlinks": "copy" }),
+/// How much load there was, and for how long.
+pub(super) fn load(load: Load) -> result::Load {
+    let Load::Timed { warm_up, stop } = load else {
+        return result::Load::Whole(Whole::WholeDataset);
+    };
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+    result::Load::Timed {
+        warm_up_s: warm_up.as_secs_f64(),
+        window_s: seconds(stop.window),
+        stop_after_objects: stop.objects,
+        stop_after_bytes: stop.bytes,
+        stable_s: seconds(stop.stable),
     }
 }
 
-/// How much load there was, and for how long.
-pub(super) fn load(load: Load) -> Value {
-    let Load::Timed { warm_up, stop } = load else { return json!("the whole dataset once") };
-    json!({
-        "warm_up_s": warm_up.as_secs_f64(),
-        "window_s": stop.window.map(|window| window.as_secs_f64()),
-        "stop_after_objects": stop.objects,
-        "stop_after_bytes": stop.bytes,
-        "stable_s": stop.stable.map(|stretch| stretch.as_secs_f64()),
-    })
-}
-
-/// How the connector was found out that trials do as, for the scenario.
-pub(super) fn seen(connector: Option<&Followed>) -> Option<(String, Value)> {
-    connector.map(|connector| ("connector".to_owned(), json!(connector.seen)))
-}
-
-/// What is left to others, for the scenario.
-pub(super) fn capped(Paces { bytes, requests }: &Paces) -> BTreeMap<String, Value> {
-    let bytes = bytes.as_ref().map(|pace| ("max_rate_bytes_per_second", pace.per_second()));
-    let requests = requests.as_ref().map(|turns| ("max_requests_per_second", turns.per_second()));
-    let named = |(name, rate): (&str, f64)| (name.to_owned(), json!(rate));
-    bytes.into_iter().chain(requests).map(named).collect()
+/// The parameters of a simulation.
+pub(super) fn link_model(model: &Model) -> LinkModel {
+    let micros = |time: Duration| time.as_micros() as u64;
+    let nodes = |&Nodes { required, optimal, total, latency, spread }: &Nodes| NodesModel {
+        required,
+        optimal,
+        total,
+        latency_us: micros(latency),
+        spread,
+    };
+    let self_hosted = |&SelfHosted { cores, core_rate }: &SelfHosted| SelfHostedModel {
+        cores,
+        core_rate_bytes_per_second: core_rate.0,
+    };
+    let weather = |Weather { noise, interval, drift, period }: Weather| WeatherModel {
+        noise,
+        interval_us: micros(interval),
+        drift,
+        period_us: micros(period),
+    };
+    LinkModel {
+        round_trip_us: micros(model.round_trip),
+        tls: model.tls,
+        connection_rate_bytes_per_second: model.connection_rate.map(|rate| rate.0),
+        shared_rate_bytes_per_second: model.shared_rate.map(|rate| rate.0),
+        crowding: model.crowding,
+        call_overhead_us: micros(model.call_overhead),
+        part_overhead_us: micros(model.part_overhead),
+        segment_overhead_us: micros(model.segment_overhead),
+        segment_size_bytes: model.segment_size.0,
+        nodes: model.nodes.as_ref().map(nodes),
+        self_hosted: model.self_hosted.as_ref().map(self_hosted),
+        weather: model.weather.map(weather),
+    }
 }
 
 /// What the numbers rest on without a source.

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::claim::Claim;
 use super::conditions::assumptions;
 use super::progress::Progress;
@@ -19,8 +17,8 @@ use crate::clock;
 use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::plan::{SHAPE, Shape};
-use crate::result::{Direction, Phase, Settings};
+use crate::plan::Shape;
+use crate::result::{Direction, FileSizes, ForPlan, Moved, Phase, Settings, Verb};
 use crate::store::Place;
 use crate::transfer::{GetMode, Job, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
@@ -120,15 +118,10 @@ pub async fn measure(
 fn begin(options: &MeasureOptions, visit: &Visit, progress: &Progress) -> Result<Record> {
     let direction = options.directions.first().copied().unwrap_or(Direction::Up);
     let open = &visit.open;
-    let scenario = BTreeMap::from([
-        ("budget_s".into(), json!(options.budget.as_secs_f64())),
-        ("dataset".into(), json!("files of several sizes at equal bytes")),
-        ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
-        ("model".into(), open.model()),
-        ("retry".into(), json!(options.target.retry)),
-        ("seed".into(), json!(options.seed)),
-        (SHAPE.into(), json!({})),
-    ]);
+    let dataset = Moved::Named("files of several sizes at equal bytes".into());
+    let verb = Verb::Plan(ForPlan { budget_s: options.budget.as_secs_f64() });
+    let mut scenario = visit.scenario(dataset, (options.get, options.seed), None, verb);
+    scenario.dataset_shape = Some(FileSizes::OfTrials(BTreeMap::new()));
     let assumptions = [
         assumptions(direction, options.get, None, options.target.retry),
         open.assumptions(options.settings, direction, progress),
@@ -230,8 +223,9 @@ impl Measuring<'_> {
 
     fn note_shape(&mut self, id: u32, dataset: &Dataset) -> Result<()> {
         let shape = Shape::of(dataset)?;
-        if let Some(shapes) = self.record.document.scenario.get_mut(SHAPE) {
-            shapes[id.to_string()] = json!(shape);
+        let noted = &mut self.record.document.scenario.dataset_shape;
+        if let Some(FileSizes::OfTrials(sizes)) = noted {
+            sizes.insert(id.to_string(), shape.into());
         }
         Ok(())
     }

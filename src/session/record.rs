@@ -1,13 +1,11 @@
 //! A run's directory and document: saved after each trial, so that a later failure loses nothing.
 
-use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
@@ -17,8 +15,10 @@ use crate::clock;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::measure;
-use crate::plan::{self, Shape};
-use crate::result::{self, Document, RESULT, SCHEMA, Saved, Target, Tool, Trial};
+use crate::plan::Shape;
+use crate::result::{
+    self, Document, FileSizes, RESULT, SCHEMA, Saved, Scenario, Target, Tool, Trial,
+};
 use crate::trial::Records;
 
 /// The document of a run while it grows.
@@ -35,7 +35,7 @@ pub(super) struct Record {
 pub(super) struct Beginning {
     pub(super) results: PathBuf,
     pub(super) target: Target,
-    pub(super) scenario: BTreeMap<String, Value>,
+    pub(super) scenario: Scenario,
     pub(super) assumptions: Vec<String>,
 }
 
@@ -84,8 +84,8 @@ impl Record {
 
     /// Notes the sizes of the files that trials move: a plan is made from times and sizes.
     pub(super) fn note_shape(&mut self, dataset: &Dataset) -> Result<()> {
-        let shape = serde_json::to_value(Shape::of(dataset)?).expect("numbers serialise");
-        self.document.scenario.insert(plan::SHAPE.into(), shape);
+        let sizes = FileSizes::OfAll(Shape::of(dataset)?.into());
+        self.document.scenario.dataset_shape = Some(sizes);
         Ok(())
     }
 

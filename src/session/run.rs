@@ -1,14 +1,11 @@
 //! `tidegate run`: one dataset, one direction, one settings.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use super::claim::Claim;
-use super::conditions::{assumptions, capped, load, of_directory, seen};
+use super::conditions::{assumptions, load};
 use super::existing::{self, Existing, tell};
 use super::progress::{Progress, duration};
 use super::record::Record;
@@ -20,7 +17,9 @@ use crate::dataset::{Dataset, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::observe::Followed;
-use crate::result::{Direction, FileFailure, Phase, Settings, Trial};
+use crate::result::{
+    Direction, FileFailure, ForRun, Moved, Phase, Scenario, Settings, Trial, Verb,
+};
 use crate::store::Place;
 use crate::transfer::{
     Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Sink,
@@ -146,30 +145,20 @@ impl Session<'_> {
         self.visit.begin(&options.results, self.scenario(), assumptions.concat())
     }
 
-    fn scenario(&self) -> BTreeMap<String, Value> {
+    fn scenario(&self) -> Scenario {
         let options = self.options;
-        let dataset = match &options.dataset {
-            Some(Upwards::Synthetic { name, .. }) => json!(name),
-            Some(Upwards::Directory { root, symlinks }) => of_directory(root, *symlinks),
-            None => json!({ "existing": self.open().describe() }),
-        };
-        let mut scenario = BTreeMap::from([
-            ("arrivals".into(), json!(format!("{:?}", options.arrivals))),
-            ("direction".into(), json!(options.direction.traffic())),
-            ("load".into(), load(options.load)),
-            ("dataset".into(), dataset),
-            ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
-            ("keep".into(), json!(options.keep)),
-            ("model".into(), self.open().model()),
-            ("retry".into(), json!(options.target.retry)),
-            ("seed".into(), json!(options.seed)),
-            ("verify".into(), json!(self.verify())),
-        ]);
-        let etag_part_size = options.etag_part_size_bytes.map(|bytes| json!(bytes));
-        scenario.extend(etag_part_size.map(|size| ("etag_part_size_bytes".into(), size)));
-        scenario.extend(seen(options.connector.as_ref()));
-        scenario.extend(capped(&options.target.paces));
-        scenario
+        let existing = || Moved::Existing { existing: self.open().describe() };
+        let dataset = options.dataset.as_ref().map_or_else(existing, Upwards::moved);
+        let verb = Verb::Run(ForRun {
+            direction: options.direction.traffic(),
+            arrivals: options.arrivals,
+            load: load(options.load),
+            verify: self.verify(),
+            etag_part_size_bytes: options.etag_part_size_bytes,
+            keep: options.keep,
+        });
+        let connector = options.connector.as_ref();
+        self.visit.scenario(dataset, (options.get, options.seed), connector, verb)
     }
 
     fn verify(&self) -> bool {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-
-use serde_json::Value;
+use std::time::Duration;
 
 use super::bucket::Bucket;
+use super::conditions::link_model;
 use super::embedded::{DEMONSTRATION, Embedded};
 use super::expiry::{Expiry, is_storj};
 use super::progress::Progress;
@@ -13,7 +13,7 @@ use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
 use crate::measure;
 use crate::pace::Paces;
-use crate::result::{Direction, Settings, SimulationCost, Target, TargetKind};
+use crate::result::{Direction, LinkModel, Settings, SimulationCost, Target, TargetKind};
 use crate::scenario::{self, Scenario};
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
@@ -21,7 +21,6 @@ use crate::store::s3::{self, Credentials};
 use crate::terminal;
 use crate::transfer::RetryMode;
 use crate::units::{ByteSize, Rate};
-use std::time::Duration;
 
 /// A simulation under way.
 pub(super) struct Simulated {
@@ -240,10 +239,9 @@ impl TargetOptions {
 }
 
 impl Open {
-    /// The parameters of the simulation; null if it is none.
-    pub(super) fn model(&self) -> Value {
-        let model = self.simulated.as_ref().map(|simulated| &simulated.scenario.model);
-        serde_json::to_value(model).expect("numbers serialise")
+    /// The parameters of the simulation; `None` if it is none.
+    pub(super) fn model(&self) -> Option<LinkModel> {
+        self.simulated.as_ref().map(|simulated| link_model(&simulated.scenario.model))
     }
 
     /// What the simulation rests on without a source, and the limits that these settings run into;

@@ -6,6 +6,7 @@ use super::existing::tell;
 use super::progress::Progress;
 use crate::dataset::{Dataset, Scale, Scan, Skipped, Symlinks, Synthetic, scan};
 use crate::error::Result;
+use crate::result::Moved;
 
 /// What to upload.
 #[derive(Clone, Debug)]
@@ -24,6 +25,19 @@ pub enum Upwards {
         /// What becomes of symbolic links in it.
         symlinks: Symlinks,
     },
+}
+
+impl Upwards {
+    /// What the result says of it.
+    pub(super) fn moved(&self) -> Moved {
+        match self {
+            Self::Synthetic { name, .. } => Moved::Named(name.clone()),
+            Self::Directory { root, symlinks } => Moved::Directory {
+                from: root.to_string_lossy().into_owned(),
+                recursive_symlinks: *symlinks,
+            },
+        }
+    }
 }
 
 /// A dataset that is made up or lies in a directory; what of that is not moved is said.

@@ -3,11 +3,8 @@
 //! It opens the bucket, and looks whether it may write there; begins the record of its run; claims a prefix, works,
 //! and gives that back; and finishes the record. `check`, which looks at each of these by itself, does not.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::bucket::Bucket;
 use super::claim::Claim;
@@ -18,6 +15,9 @@ use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::observe::Followed;
+use crate::pace::Paces;
+use crate::result::{GetMode, Moved, Scenario, Verb};
 
 /// A target whose bucket was found to be there.
 pub(super) struct Visit<'a> {
@@ -49,11 +49,34 @@ impl<'a> Visit<'a> {
         Ok(Self { unknown, ..visit })
     }
 
+    /// What the result says of how the run was asked for; the sizes of its files are noted later.
+    pub(super) fn scenario(
+        &self,
+        dataset: Moved,
+        (get, seed): (GetMode, u64),
+        connector: Option<&Followed>,
+        verb: Verb,
+    ) -> Scenario {
+        let Paces { bytes, requests } = &self.target.paces;
+        Scenario {
+            dataset,
+            dataset_shape: None,
+            get,
+            model: self.open.model(),
+            retry: self.target.retry,
+            seed,
+            connector: connector.map(|connector| connector.seen.clone()),
+            max_rate_bytes_per_second: bytes.as_ref().map(|pace| pace.per_second()),
+            max_requests_per_second: requests.as_ref().map(|turns| turns.per_second()),
+            verb,
+        }
+    }
+
     /// Begins the record of a run.
     pub(super) fn begin(
         &self,
         results: &Path,
-        scenario: BTreeMap<String, Value>,
+        scenario: Scenario,
         assumptions: Vec<String>,
     ) -> Result<Record> {
         Record::begin(Beginning {

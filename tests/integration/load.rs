@@ -1,6 +1,6 @@
 //! Load shapes: round and round for a time, with movers asking or with arrivals of their own.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::servers::Serve;
 use crate::support::tidegate::Tidegate;
@@ -39,6 +39,16 @@ fn arrivals_slower_than_the_movers_leave_none() {
     let trial = measured_for_a_second(&["--concurrency", "20", "--arrivals", "poisson:20"]);
     assert_eq!(trial["open_loop"]["distances"], "poisson");
     assert_eq!(trial["open_loop"]["backlog_files"], 0, "{trial}");
+}
+
+#[test]
+fn a_run_says_in_types_how_files_arrived_and_not_as_rust_would_print_it() {
+    let load = ["--for", "10s", "--arrivals", "poisson:20"];
+    let document = Tidegate::embedded().json("run", &[&["--simulate"][..], &load].concat());
+    let scenario = &document["scenario"];
+    assert_eq!(scenario["arrivals"], json!({ "kind": "poisson", "files_per_second": 20.0 }));
+    assert_eq!((&scenario["verb"], &scenario["get"]), (&json!("run"), &json!("whole")));
+    assert!(!document.to_string().contains("{ "), "{document}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Saved runs are reported, recomputed and compared from their files alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -116,6 +116,25 @@ fn intervals_come_out_again_from_the_records_and_an_altered_result_does_not() {
 }
 
 #[test]
+fn published_results_are_reported_and_recomputed_as_they_were() {
+    let tidegate = Tidegate::embedded();
+    for name in ["embedded-demonstration", "simulated-dtn-100g"] {
+        let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(name);
+        let path = run.to_str().unwrap();
+        let again = tidegate.run_plain("report", &[path, "--recompute"]);
+        assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+        let reported = tidegate.run_plain("report", &[path, "--format", "md"]).stdout;
+        let published = std::fs::read_to_string(run.join("report.md")).unwrap();
+        // The words around it are of the version that published it.
+        let [said, was] = [&reported, &published].map(|report| {
+            let scenario = report.split("The scenario").nth(1).unwrap();
+            scenario.split("Environment").next().unwrap()
+        });
+        assert_eq!(said, was, "{name}");
+    }
+}
+
+#[test]
 fn a_run_is_reported_in_every_format_and_does_not_differ_from_itself() {
     let tidegate = Tidegate::embedded();
     let run = tuned(&tidegate);
@@ -125,7 +144,7 @@ fn a_run_is_reported_in_every_format_and_does_not_differ_from_itself() {
         ("md", "# 2 runs"),
         ("html", "<!DOCTYPE html>"),
         ("csv", "run,trial,phase"),
-        ("json", "\"schema\": \"tidegate.result/2\""),
+        ("json", "\"schema\": \"tidegate.result/3\""),
     ] {
         let report = tidegate.run_plain("report", &[path, path, "--format", format]);
         assert_eq!(report.code, 0, "{}", report.stderr);

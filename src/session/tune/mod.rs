@@ -69,7 +69,7 @@ pub async fn tune(
     };
     let open = &visit.open;
     let of_the_model = told::of_the_model(options, &legs, open, progress);
-    let scenario = told::scenario(options, &legs, &dataset, open)?;
+    let scenario = told::scenario(options, &legs, &dataset, &visit)?;
     let record = match cut_off {
         Some(saved) => resume::record(saved, &scenario, &open.result)?,
         None => {

@@ -3,14 +3,14 @@
 //! The search is deterministic: it is told the saved trials again, and asks for the one that was cut off.
 //! Everything that it rests on must be as it was then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::measure;
-use crate::result::{Document, Saved, Target, Trial};
+use crate::result::{Document, Saved, Scenario, Target, Trial};
 use crate::session::record::Record;
 use crate::tune::{self, Outcome, Question, Search};
 
@@ -31,11 +31,7 @@ pub(super) fn search<'a>(
 }
 
 /// The record of the run, to go on with.
-pub(super) fn record(
-    saved: Saved,
-    scenario: &BTreeMap<String, Value>,
-    target: &Target,
-) -> Result<Record> {
+pub(super) fn record(saved: Saved, scenario: &Scenario, target: &Target) -> Result<Record> {
     check(&saved.document, scenario)?;
     let mut record = Record::resume(saved)?;
     let document = &mut record.document;
@@ -52,12 +48,12 @@ pub(super) fn record(
 }
 
 /// Sees that the run would go on as it began.
-fn check(document: &Document, scenario: &BTreeMap<String, Value>) -> Result<()> {
-    let keys: BTreeSet<&String> = document.scenario.keys().chain(scenario.keys()).collect();
-    let differs = keys.into_iter().find(|key| document.scenario.get(*key) != scenario.get(*key));
+fn check(document: &Document, scenario: &Scenario) -> Result<()> {
+    let [then, now] = [&document.scenario, scenario].map(Scenario::fields);
+    let keys: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    let differs = keys.into_iter().find(|key| then.get(*key) != now.get(*key));
     let Some(key) = differs else { return Ok(()) };
-    let value = |of: &BTreeMap<String, Value>| of.get(key).unwrap_or(&Value::Null).to_string();
-    let (then, now) = (value(&document.scenario), value(scenario));
+    let [then, now] = [&then, &now].map(|of| of.get(key).unwrap_or(&Value::Null).to_string());
     let message = format!(
         "run {} cannot be resumed: it was begun with {key} = {then} and would go on with {now}",
         document.id

@@ -1,19 +1,15 @@
 //! What the result says of how the search was asked for, and what it rests on.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
-
 use super::TuneOptions;
 use super::estimate::{largest, stored_part_size};
 use super::leg::Leg;
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::plan::{SHAPE, Shape};
-use crate::session::conditions::{capped, of_directory, seen};
+use crate::plan::Shape;
+use crate::result::{FileSizes, ForTune, Moved, Scenario, Verb};
 use crate::session::progress::Progress;
 use crate::session::target::Open;
-use crate::session::upwards::Upwards;
+use crate::session::visit::Visit;
 
 /// What follows from objects that somebody else has stored.
 pub(super) fn existing(options: &TuneOptions) -> Vec<String> {
@@ -44,50 +40,42 @@ pub(super) fn scenario(
     options: &TuneOptions,
     legs: &[Leg],
     dataset: &Dataset,
-    open: &Open,
-) -> Result<BTreeMap<String, Value>> {
-    let shape = Shape::of(dataset)?;
-    let dataset = match &options.dataset {
-        _ if options.objects => json!({ "existing": open.describe() }),
-        Upwards::Synthetic { name, .. } => json!(name),
-        Upwards::Directory { root, symlinks } => of_directory(root, *symlinks),
+    visit: &Visit,
+) -> Result<Scenario> {
+    let sizes = FileSizes::OfAll(Shape::of(dataset)?.into());
+    let moved = match options.objects {
+        true => Moved::Existing { existing: visit.open.describe() },
+        false => options.dataset.moved(),
     };
+    let verb = Verb::Tune(Box::new(asked(options, legs)));
+    let connector = options.connector.as_ref();
+    let scenario = visit.scenario(moved, (options.get, options.seed), connector, verb);
+    Ok(Scenario { dataset_shape: Some(sizes), ..scenario })
+}
+
+fn asked(options: &TuneOptions, legs: &[Leg]) -> ForTune {
+    let configs = || legs.iter().map(|leg| &leg.config);
     // Downloads of whole objects stand for all sizes.
-    let part_sizes =
-        legs.iter().map(|leg| &leg.config.part_sizes_bytes).max_by_key(|all| all.len());
-    let concurrency_max = legs.iter().map(|leg| leg.config.concurrency_max).max();
-    let mut scenario = BTreeMap::from([
-        ("budget_s".into(), json!(options.budget.as_secs_f64())),
-        ("concurrency_max".into(), json!(concurrency_max)),
-        ("connector_part_size_bytes".into(), json!(options.gcs.connector_part_size_bytes)),
-        ("current_concurrency".into(), json!(options.current_concurrency)),
-        ("dataset".into(), dataset),
-        ("directions".into(), json!(options.directions)),
-        ("get".into(), json!(format!("{:?}", options.get).to_lowercase())),
-        ("memory_bytes".into(), json!(options.limits.memory_bytes)),
-        ("model".into(), open.model()),
-        ("part_sizes_bytes".into(), json!(part_sizes)),
-        ("parts_in_flight".into(), json!(options.parts_in_flight)),
-        ("requests_per_second_max".into(), json!(options.limits.requests_per_second_max)),
-        ("seed".into(), json!(options.seed)),
-        ("verify".into(), json!(options.verify)),
-        ("max_refused".into(), json!(options.max_refused)),
-        ("soak_s".into(), json!(options.times.soak.as_secs_f64())),
-        ("warm_up_s".into(), json!(options.times.warm_up.as_secs_f64())),
-        ("window_s".into(), json!(options.times.window.as_secs_f64())),
-    ]);
-    scenario.extend([
-        (SHAPE.into(), json!(shape)),
-        ("max_bytes".into(), json!(options.caps.bytes)),
-        ("max_cost_usd".into(), json!(options.caps.cost)),
-        ("prices".into(), json!(options.caps.prices)),
-        ("retry".into(), json!(options.target.retry)),
-    ]);
-    for leg in legs.iter().filter(|leg| options.prepares(leg.direction)) {
-        let stored = stored_part_size(options, &leg.config);
-        scenario.insert("stored_part_size_bytes".into(), json!(stored));
+    let part_sizes = configs().map(|config| &config.part_sizes_bytes).max_by_key(|all| all.len());
+    let prepared = legs.iter().find(|leg| options.prepares(leg.direction));
+    ForTune {
+        directions: options.directions.clone(),
+        current_concurrency: options.current_concurrency,
+        concurrency_max: configs().map(|config| config.concurrency_max).max().unwrap_or_default(),
+        part_sizes_bytes: part_sizes.cloned().unwrap_or_default(),
+        parts_in_flight: options.parts_in_flight.clone(),
+        connector_part_size_bytes: options.gcs.connector_part_size_bytes,
+        stored_part_size_bytes: prepared.map(|leg| stored_part_size(options, &leg.config)),
+        verify: options.verify,
+        max_refused: Some(options.max_refused),
+        memory_bytes: options.limits.memory_bytes,
+        requests_per_second_max: options.limits.requests_per_second_max,
+        budget_s: options.budget.as_secs_f64(),
+        max_bytes: options.caps.bytes,
+        max_cost_usd: options.caps.cost,
+        prices: Some(options.caps.prices.clone()),
+        warm_up_s: options.times.warm_up.as_secs_f64(),
+        window_s: options.times.window.as_secs_f64(),
+        soak_s: Some(options.times.soak.as_secs_f64()),
     }
-    scenario.extend(seen(options.connector.as_ref()));
-    scenario.extend(capped(&options.target.paces));
-    Ok(scenario)
 }

@@ -1,0 +1,254 @@
+//! How a run was asked for, with every default filled in.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
+
+use super::{Arrivals, Direction, GetMode, LinkModel, RetryMode, Symlinks, Traffic};
+use crate::prices::{Prices, Usd};
+
+/// How a run was asked for: what all verbs have, and beside it what its own has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// What was moved.
+    pub dataset: Moved,
+    /// The sizes of its files, for a plan; absent where they are not known beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_shape: Option<FileSizes>,
+    /// How objects are fetched.
+    pub get: GetMode,
+    /// The parameters of the simulation; `None` if it is none.
+    pub model: Option<LinkModel>,
+    /// Whether requests learn from those that were refused; before there was a choice they did not.
+    #[serde(default = "standard")]
+    pub retry: RetryMode,
+    /// Seed of all that is drawn.
+    pub seed: u64,
+    /// How the connector was found out that trials do as; absent where none was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<String>,
+    /// `--max-rate`, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_rate_bytes_per_second: Option<f64>,
+    /// `--max-requests-per-second`, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_requests_per_second: Option<f64>,
+    /// What only this verb has.
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+fn standard() -> RetryMode {
+    RetryMode::Standard
+}
+
+/// The verb that ran, with what it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Verb {
+    /// `tidegate tune`.
+    Tune(Box<ForTune>),
+    /// `tidegate run`.
+    Run(ForRun),
+    /// `tidegate plan --measure`.
+    Plan(ForPlan),
+}
+
+/// What a search was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForTune {
+    /// Which way: a search for each, in this order.
+    #[serde(default)]
+    pub directions: Vec<Direction>,
+    /// What is set now.
+    pub current_concurrency: u32,
+    /// Highest concurrency to try.
+    pub concurrency_max: u32,
+    /// Part sizes to try.
+    pub part_sizes_bytes: Vec<u64>,
+    /// Parts of one file in flight to try.
+    pub parts_in_flight: Vec<u32>,
+    /// The parts of the connector, if they are known.
+    pub connector_part_size_bytes: Option<u64>,
+    /// The parts in which objects to download were prepared; absent where none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_part_size_bytes: Option<u64>,
+    /// Whether each upload was read back before it counted.
+    #[serde(default)]
+    pub verify: bool,
+    /// Share of the attempts that may be told to slow down; `None` in documents from before there was a limit.
+    pub max_refused: Option<f64>,
+    /// Memory that no candidate may exceed.
+    pub memory_bytes: Option<u64>,
+    /// Requests that no candidate may exceed.
+    pub requests_per_second_max: Option<f64>,
+    /// `--budget`.
+    #[serde(deserialize_with = "super::number::seconds")]
+    pub budget_s: f64,
+    /// `--max-bytes`; `None`: any number.
+    pub max_bytes: Option<u64>,
+    /// `--max-cost`; `None`: any.
+    pub max_cost_usd: Option<Usd>,
+    /// What things cost; `None` in documents from before that was counted.
+    pub prices: Option<Prices>,
+    /// Least time before a window opens.
+    #[serde(deserialize_with = "super::number::seconds")]
+    pub warm_up_s: f64,
+    /// A window.
+    #[serde(deserialize_with = "super::number::seconds")]
+    pub window_s: f64,
+    /// How long what is recommended was held; `None` in documents from before anything was.
+    #[serde(default, deserialize_with = "super::number::seconds_if_any")]
+    pub soak_s: Option<f64>,
+}
+
+/// What a run was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForRun {
+    /// Which way.
+    pub direction: Traffic,
+    /// When files began; before there was a choice, when a mover was free.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// How much load there was, and for how long.
+    pub load: Load,
+    /// Whether each object was compared with its source.
+    pub verify: bool,
+    /// The parts in which existing objects were uploaded, if the user told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag_part_size_bytes: Option<u64>,
+    /// Whether uploaded objects stay.
+    pub keep: bool,
+}
+
+/// What the measuring for a plan was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForPlan {
+    /// `--budget`.
+    #[serde(deserialize_with = "super::number::seconds")]
+    pub budget_s: f64,
+}
+
+/// What was moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Moved {
+    /// A synthetic profile by its name; several datasets of a plan, in words.
+    Named(String),
+    /// Objects that were there.
+    Existing {
+        /// Where.
+        existing: String,
+    },
+    /// The files below a directory.
+    Directory {
+        /// Its path.
+        from: String,
+        /// What became of symbolic links; absent if they were ignored.
+        #[serde(default, skip_serializing_if = "is_ignored")]
+        recursive_symlinks: Symlinks,
+    },
+}
+
+fn is_ignored(links: &Symlinks) -> bool {
+    *links == Symlinks::Ignore
+}
+
+/// How much load there was, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Load {
+    /// All files once.
+    Whole(Whole),
+    /// Files round and round, until the first of what is given.
+    Timed {
+        /// Least time before the window opened.
+        #[serde(deserialize_with = "super::number::seconds")]
+        warm_up_s: f64,
+        /// So much later.
+        #[serde(default, deserialize_with = "super::number::seconds_if_any")]
+        window_s: Option<f64>,
+        /// When so many objects had begun.
+        stop_after_objects: Option<u64>,
+        /// When objects of so many bytes had begun.
+        stop_after_bytes: Option<u64>,
+        /// When the last so much of it was stable.
+        #[serde(default, deserialize_with = "super::number::seconds_if_any")]
+        stable_s: Option<f64>,
+    },
+}
+
+/// The word for a load that is not timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whole {
+    /// The whole dataset once.
+    WholeDataset,
+}
+
+/// The sizes of a run's files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FileSizes {
+    /// Of all trials.
+    OfAll(SizeClasses),
+    /// Of each trial, by its id.
+    OfTrials(BTreeMap<String, SizeClasses>),
+}
+
+/// Files by size; never empty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SizeClasses(#[serde(deserialize_with = "plausible")] pub Vec<SizeClass>);
+
+/// Files of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SizeClass {
+    /// Bytes of each.
+    pub file_bytes: f64,
+    /// How many; not always a whole number when a dataset was scaled.
+    pub files: f64,
+}
+
+/// More bytes and files than these no dataset has.
+const AMOUNT_MAX: f64 = 1e18;
+
+/// What somebody else may have written: models rely on it.
+fn plausible<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<SizeClass>, D::Error> {
+    let classes = Vec::<SizeClass>::deserialize(from)?;
+    let is_plausible = |class: &SizeClass| {
+        (0.0..=AMOUNT_MAX).contains(&class.file_bytes) && (0.0..=AMOUNT_MAX).contains(&class.files)
+    };
+    match !classes.is_empty() && classes.iter().all(is_plausible) {
+        true => Ok(classes),
+        false => Err(de::Error::custom("these are not the sizes of a dataset's files")),
+    }
+}
+
+impl Scenario {
+    /// Every field by its name, as the document has it.
+    pub fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_no_dataset_has_are_refused() {
+        for bad in [
+            "[]",
+            r#"[{"file_bytes":-1.0,"files":1.0}]"#,
+            r#"[{"file_bytes":1e300,"files":1.0}]"#,
+            r#"{"0":[{"file_bytes":1.0,"files":-5.0}]}"#,
+        ] {
+            assert!(serde_json::from_str::<FileSizes>(bad).is_err(), "{bad}");
+        }
+    }
+}
