@@ -11,6 +11,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -18,13 +19,17 @@ use crate::outside::{self, SETTINGS_MAX};
 use crate::units::MIB;
 
 /// US dollars. Reads `5USD`, `0.50 USD` and `$5`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Usd(pub f64);
 
 /// What a store asks for. In TOML each field stands by its own name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+// In a document there may be more of them.
+#[schemars(extend("additionalProperties" = true))]
 pub struct Prices {
     /// The tier, or the file that it was read from.
     #[serde(default)]

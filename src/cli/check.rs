@@ -1,6 +1,7 @@
 //! `tidegate check`: whether a target and this machine are fit for a run.
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::options::{Scratch, Target, runtime};
 use crate::error::{Error, Result};
@@ -10,6 +11,16 @@ use crate::terminal;
 
 /// The `schema` field of what `--json` prints.
 const SCHEMA: &str = "tidegate.check/1";
+
+/// What was looked at before a run, and how it ended.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Checks<'a> {
+    /// Version of this document.
+    #[schemars(extend("const" = SCHEMA))]
+    schema: &'static str,
+    /// Each, in the order in which they were made.
+    checks: &'a [Check],
+}
 
 /// Options of `check`.
 #[derive(Debug, clap::Args)]
@@ -43,8 +54,7 @@ pub(super) fn run(args: Args) -> Result<()> {
 
 fn print(checks: &[Check], as_json: bool) -> Result<()> {
     if as_json {
-        let document = json!({ "schema": SCHEMA, "checks": checks });
-        let text = serde_json::to_string_pretty(&document);
+        let text = serde_json::to_string_pretty(&Checks { schema: SCHEMA, checks });
         terminal::print_json(
             &text.map_err(|error| Error::environment(format!("no JSON: {error}")))?,
         );

@@ -17,6 +17,7 @@ mod plan;
 mod report;
 mod resume;
 mod run;
+mod schema;
 mod tune;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +48,8 @@ enum Verb {
     Report(report::Args),
     /// Test whether B is slower than A (exit code 1), with an interval.
     Compare(compare::Args),
+    /// Print the JSON Schema of a document that other programs read.
+    Schema(schema::Args),
     /// Print completions for a shell.
     Completions(pages::Args),
     /// Print the manual page of tidegate or of a verb.
@@ -80,6 +83,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Observe(args) => observe::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::Schema(args) => schema::run(args),
         Verb::Completions(args) => pages::completions(args),
         Verb::Man(args) => pages::man(args),
         Verb::Serve(args) => serve::run(args),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Certainty, Finding, Observation, Origin, Way};
@@ -45,8 +46,9 @@ pub struct Manner {
 }
 
 /// A value and how it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Known_{T}")]
 pub struct Known<T> {
     /// The value.
     pub value: T,
@@ -54,22 +56,32 @@ pub struct Known<T> {
     pub source: Certainty,
 }
 
-/// The file as TOML has it.
-#[derive(Deserialize)]
+/// What a connector was seen to do, as the TOML of its file has it.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub struct WrittenConnector {
+    /// Version of this document.
+    #[schemars(extend("const" = SCHEMA))]
     schema: String,
+    /// How it was found out.
     seen: String,
+    /// How it uploads.
     up: Option<WrittenManner>,
+    /// How it downloads.
     down: Option<WrittenManner>,
 }
 
-#[derive(Deserialize)]
+/// How a connector moves files one way.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenManner {
+    /// How objects are fetched; downloads only.
     get: Option<GetMode>,
+    /// A part, or a range: `64MiB`, or a number of bytes.
     part_size: Option<Known<String>>,
+    /// Parts of one file in flight.
     parts_in_flight: Option<Known<u32>>,
+    /// Files in flight.
     concurrency: Option<Known<u32>>,
 }
 
@@ -117,7 +129,7 @@ impl Connector {
     /// # Errors
     /// Says what is wrong, in one line or with the place in the text.
     pub fn read(text: &str) -> Result<Self, String> {
-        let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
+        let written: WrittenConnector = toml::from_str(text).map_err(|error| error.to_string())?;
         if written.schema != SCHEMA {
             return Err(format!("its schema is `{}` and not `{SCHEMA}`", written.schema));
         }

@@ -21,15 +21,16 @@ mod waves;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use connector::{Connector, Followed, Known, Manner};
+pub use connector::{Connector, Followed, Known, Manner, WrittenConnector};
 pub use looks::Sightings;
 pub use requests::of_requests;
 pub use text::text;
 
 /// How a value is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     /// It was seen.
@@ -41,7 +42,7 @@ pub enum Certainty {
 }
 
 /// A value, how it is known, and from what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Bytes, or a count.
     pub value: u64,
@@ -52,7 +53,7 @@ pub struct Finding {
 }
 
 /// In which order the parts of a file come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PartOrder {
     /// Ascending, but for parts that were in flight together.
@@ -64,7 +65,7 @@ pub enum PartOrder {
 }
 
 /// What was done in one direction.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Way {
     /// Files that were moved, or were being moved.
     pub files: u64,
@@ -91,7 +92,7 @@ pub struct Way {
 }
 
 /// How many requests of an operation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Calls {
     /// In all.
     pub count: u64,
@@ -100,7 +101,7 @@ pub struct Calls {
 }
 
 /// How the connector speaks S3; only from requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Client {
     /// Requests with data by what they say of their program.
     pub user_agents: BTreeMap<String, u64>,
@@ -121,7 +122,7 @@ pub struct Client {
 }
 
 /// Where an observation comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Requests that a server logged.
@@ -131,9 +132,10 @@ pub enum Origin {
 }
 
 /// What was seen of a connector.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Observation {
-    /// `tidegate.observation/1`.
+    /// Version of this document.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
     /// Where it comes from.
     pub origin: Origin,

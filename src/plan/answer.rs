@@ -1,5 +1,6 @@
 //! The answer to a question about a dataset, as it is saved.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forecast::{Forecast, Models};
@@ -14,9 +15,10 @@ use crate::result::{Direction, Settings};
 pub const SCHEMA: &str = "tidegate.plan/1";
 
 /// The answer, as it is saved.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// [`SCHEMA`].
+    /// Version of this document.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// When it was made, RFC 3339, UTC.
     pub made: String,
@@ -68,7 +70,7 @@ pub struct Plan {
 }
 
 /// A dataset in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Its name.
     pub name: String,
@@ -83,7 +85,7 @@ pub struct Summary {
 }
 
 /// What a deadline takes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deadline {
     /// From the first byte to the last.
     pub seconds: f64,
@@ -94,7 +96,7 @@ pub struct Deadline {
 }
 
 /// What it takes beside time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
     /// Parts, and objects that have none.
     pub parts: u64,
@@ -111,7 +113,7 @@ pub struct Resources {
 }
 
 /// What it costs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// The tier, or the file of prices.
     pub prices: String,
@@ -124,7 +126,7 @@ pub struct Cost {
 }
 
 /// The same bytes in files of one size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BySize {
     /// Size of each file.
     pub file_bytes: u64,
@@ -135,7 +137,7 @@ pub struct BySize {
 }
 
 /// A line of a scorecard.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Score {
     /// The dataset.
     pub dataset: String,

@@ -1,5 +1,6 @@
 //! What saved runs say about time: one observation for each trial that can be used.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
@@ -32,7 +33,7 @@ pub struct Observation {
 }
 
 /// How even requests of one size are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestTimes {
     /// Payload of each.
     pub bytes: f64,

@@ -1,5 +1,6 @@
 //! A fitted model, and how far it may be off.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Observation, RequestTimes};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::stats::quantile;
 
 /// A model with how sure it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fitted {
     /// Its numbers.
     pub model: Model,
@@ -46,7 +47,7 @@ pub struct Fitted {
 const REQUEST_SD: f64 = 0.3;
 
 /// How much whole sessions differ.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "from", content = "sd")]
 pub enum BetweenSessions {
     /// Two or more were compared.

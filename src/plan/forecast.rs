@@ -1,5 +1,6 @@
 //! One forecast: a dataset, so many DTNs with so many tasks each, and the limits that they share.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fitted::{Fitted, Spread};
@@ -37,7 +38,7 @@ pub struct Setup {
 }
 
 /// What holds a forecast down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// S0: the task is short.
@@ -63,7 +64,7 @@ pub enum Limit {
 }
 
 /// A forecast.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Forecast {
     /// DTNs.
     pub nodes: u32,
@@ -110,7 +111,7 @@ impl Forecast {
 }
 
 /// The models of both ways, as far as they were fitted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Models {
     /// To the bucket.
     pub up: Option<Fitted>,

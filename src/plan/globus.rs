@@ -1,10 +1,11 @@
 //! What Globus adds to a transfer, and real Globus tasks as evidence.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Globus's own S0 and t0: the service starts a task and drives each file over a control channel. They come
 /// on top of what tidegate measures at the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Startup {
     /// Once for each task.
     pub startup_s: f64,

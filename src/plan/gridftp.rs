@@ -1,5 +1,6 @@
 //! The GridFTP leg between two DTNs: how many channels a process needs, from an iperf3 test.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use crate::units::Rate;
 const PARALLELISM_MAX: f64 = 8.0;
 
 /// What is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gridftp {
     /// An iperf3 test, if there was one.
     pub iperf3: Option<Iperf3>,
@@ -19,7 +20,7 @@ pub struct Gridftp {
 }
 
 /// An iperf3 test.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Iperf3 {
     /// What one stream received.
     pub stream_bytes_per_second: f64,

@@ -11,6 +11,7 @@
 //! "Queueing Systems" I, 1975, section 3.8): F movers, of which each that pauses begins to send after o on average,
 //! while n that send get min(n r, C).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
@@ -24,7 +25,7 @@ const TAIL_FILES_MIN: usize = 2_000;
 const ORDERS: usize = 8;
 
 /// What one way through the gateway costs. Nothing is below zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
     /// S0: once for each task.
     pub startup_s: f64,
@@ -56,7 +57,7 @@ pub struct Crew {
 }
 
 /// Seconds of a task by what takes them. They add up to the whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Terms {
     /// S0.
     pub startup_s: f64,

@@ -1,5 +1,6 @@
 //! Globus's own S0, t0 and R, from real tasks alone.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::least_squares;
@@ -16,7 +17,7 @@ const SIZES_RATIO: f64 = 10.0;
 const MISS_MAX: f64 = 0.21;
 
 /// Globus's own numbers: T = S0 + N t0 + B / R with t0 for all movers together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnFit {
     /// S0.
     pub startup_s: f64,

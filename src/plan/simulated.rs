@@ -1,9 +1,10 @@
 //! The same question in simulated time, as its answer is saved.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Simulations of the engine, of each number of DTNs with several seeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Simulated {
     /// The model of the link and of Storj.
     pub scenario: String,
@@ -14,7 +15,7 @@ pub struct Simulated {
 }
 
 /// A number of DTNs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// DTNs.
     pub nodes: u32,

@@ -4,6 +4,7 @@
 //! its files and their bytes, but no sizes: files are taken for equal, unless the dataset of the question has as
 //! many of as many bytes. Then the sizes are those.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::events::{Event, Trouble, at_s, errors_by_code};
@@ -18,7 +19,7 @@ use crate::storj::Limits;
 use crate::units::Rate;
 
 /// A task that succeeded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
     /// Its label, or its id.
     pub name: String,
@@ -41,7 +42,7 @@ pub struct Task {
 }
 
 /// A task beside the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Compared {
     /// The task.
     pub task: Task,
@@ -62,7 +63,7 @@ pub struct Compared {
 }
 
 /// Real tasks beside the model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tasks {
     /// Each.
     pub compared: Vec<Compared>,

@@ -3,10 +3,13 @@
 use std::str::FromStr;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How an object is fetched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum GetMode {
     /// One GetObject for the whole object. ASSUMPTION: what Globus's connector does is not documented.
@@ -17,7 +20,9 @@ pub enum GetMode {
 }
 
 /// Whether requests learn from those that were refused; the names are those of the AWS SDKs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum RetryMode {
     /// After a 429 all requests of a job keep a common pace, which falls with refusals and recovers
@@ -39,7 +44,9 @@ impl RetryMode {
 
 /// What becomes of symbolic links, in the words of `recursive_symlinks` of Globus's Transfer API, where `ignore` is the
 /// default. Its `keep` makes links at the destination, which a bucket cannot have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Symlinks {
     /// They are not moved; how many there are is said
@@ -50,7 +57,7 @@ pub enum Symlinks {
 }
 
 /// When files begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Arrivals {
     /// When a mover is free.

@@ -1,11 +1,12 @@
 //! What a trial took of this machine and its network.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Percentiles;
 
 /// What the measuring process used during a trial.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientUse {
     /// User and system time of the process; `None` in a simulation, which has no client.
     #[serde(default, deserialize_with = "super::number::seconds_if_any")]
@@ -42,7 +43,7 @@ pub struct ClientUse {
 }
 
 /// One thread in the window of a trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadUse {
     /// Its name; those that move data are called `workers-0` and so on.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct ThreadUse {
 }
 
 /// What the connections and the interfaces say.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NetworkUse {
     /// The kernel's counters of our connections over the whole trial (TCP_INFO); absent where there
     /// are none.
@@ -70,7 +71,7 @@ pub struct NetworkUse {
 }
 
 /// One address of the endpoint's name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressUse {
     /// IPv4 or IPv6.
     pub address: String,
@@ -86,7 +87,7 @@ pub struct AddressUse {
 
 /// All connections of a trial. Rates, resent bytes and times speak of what was sent: on the way down,
 /// of the requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TcpUse {
     /// Connections made.
     pub connections: u64,
@@ -113,7 +114,7 @@ pub struct TcpUse {
 }
 
 /// A network interface in the window of a trial, with all that it carried for anybody.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InterfaceUse {
     /// Its name.
     pub name: String,
@@ -130,7 +131,7 @@ pub struct InterfaceUse {
 }
 
 /// Reading files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceUse {
     /// Bytes read to be sent, over the whole trial.
     pub read_bytes: u64,

@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::chosen::{Arrivals, GetMode, RetryMode, Symlinks};
@@ -49,10 +50,11 @@ use crate::outside::{self, DOCUMENT_MAX};
 /// The `schema` field of every document this version writes.
 pub const SCHEMA: &str = "tidegate.result/3";
 
-/// One run of `tune` or `run`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One run of `tune`, `run` or `plan --measure`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Document {
-    /// Always `tidegate.result/3`.
+    /// Version of this document.
+    #[schemars(extend("const" = SCHEMA))]
     #[serde(deserialize_with = "older::schema")]
     pub schema: String,
     /// Unique name of the run; also the name of its directory and of its prefix in the bucket.
@@ -91,7 +93,7 @@ pub struct Document {
 }
 
 /// Name and version of the program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
     /// Always `tidegate`.
     pub name: String,
@@ -100,7 +102,7 @@ pub struct Tool {
 }
 
 /// The machine that measured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Host {
     /// Host name.
     pub name: String,
@@ -115,7 +117,7 @@ pub struct Host {
 }
 
 /// The bucket or the embedded gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// Base URL of the S3 endpoint.
     pub endpoint: String,
@@ -129,7 +131,7 @@ pub struct Target {
 }
 
 /// What answered the requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
     /// tidegate's own gateway, started for this run on this machine: a demonstration.
@@ -141,7 +143,7 @@ pub enum TargetKind {
 }
 
 /// What a simulation cost the machine that it ran on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SimulationCost {
     /// Seconds of simulated time, from the first request to the last of the whole run.
     #[serde(deserialize_with = "number::seconds")]
@@ -156,7 +158,9 @@ pub struct SimulationCost {
 }
 
 /// The three numbers a gateway is tuned by. `streams = concurrency x parts_in_flight`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Settings {
     /// Bytes of a multipart part; on the way down the size of a ranged GET.
     pub part_size_bytes: u64,
@@ -174,7 +178,7 @@ impl Settings {
 }
 
 /// Which way the data went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// To the bucket.
@@ -184,7 +188,7 @@ pub enum Direction {
 }
 
 /// Which way the data of a trial went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Traffic {
     /// To the bucket.
@@ -216,7 +220,7 @@ impl Traffic {
 }
 
 /// What a search has spent in all. Housekeeping (listings, deletes, the marker) is not in it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spent {
     /// Preparation and trials.
     #[serde(deserialize_with = "number::seconds")]
@@ -237,7 +241,7 @@ pub struct Spent {
 }
 
 /// What a search may spend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Budget {
     /// `--budget`.

@@ -1,10 +1,11 @@
 //! The model of a link and of Storj that a simulation ran on, in numbers. What they mean is told where they are used
 //! (`storj::Model`).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What requests took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkModel {
     /// From the client to the gateway and back.
     pub round_trip_us: u64,
@@ -35,7 +36,7 @@ pub struct LinkModel {
 }
 
 /// How segments are spread over nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodesModel {
     /// Pieces that give a segment back.
     pub required: u32,
@@ -50,7 +51,7 @@ pub struct NodesModel {
 }
 
 /// A gateway beside the connector.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SelfHostedModel {
     /// Cores that it may use.
     pub cores: u32,
@@ -59,7 +60,7 @@ pub struct SelfHostedModel {
 }
 
 /// How a link's rates change with time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WeatherModel {
     /// Standard deviation of the natural logarithm of a factor whose mean is 1.
     pub noise: f64,

@@ -1,11 +1,12 @@
 //! What `tune` recommends.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Direction, LimitedBy, Phase, Settings, Trial};
 
 /// What `tune` recommends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recommendation {
     /// The settings to use.
     pub settings: Settings,
@@ -83,7 +84,7 @@ impl Recommendation {
 }
 
 /// One concurrency for uploads and downloads: GCS has a single one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Joint {
     /// Files in flight, either way.
     pub concurrency: u32,
@@ -107,7 +108,7 @@ pub struct Joint {
 
 /// The universal scalability law through the trials of the recommended part size:
 /// rate = gamma N / (1 + alpha (N - 1) + beta N (N - 1)) for N streams.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scaling {
     /// Always `usl`.
     pub model: String,
@@ -132,7 +133,7 @@ pub struct Scaling {
 }
 
 /// How sure a recommendation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Within the margin of the best and better than the default: both shown.
@@ -148,7 +149,7 @@ pub enum Verdict {
 }
 
 /// Settings that were tried, and what they bring.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trade {
     /// Which.
     pub settings: Settings,
@@ -163,7 +164,7 @@ pub struct Trade {
 }
 
 /// The recommended settings against another.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// The other.
     pub settings: Settings,
@@ -179,7 +180,7 @@ pub struct Comparison {
 }
 
 /// What to set in Globus Connect Server, whose connector has a part size of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForGcs {
     /// Files in flight, preferred and at most.
     pub concurrency: u32,

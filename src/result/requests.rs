@@ -3,10 +3,11 @@
 use std::iter::Sum;
 use std::ops::AddAssign;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// All requests of one S3 operation in a trial.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationSummary {
     /// Logical requests.
     pub count: u64,
@@ -24,7 +25,7 @@ pub struct OperationSummary {
 }
 
 /// Times of attempts by what they were spent on, added up. Their sum is the service time of them all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeSpent {
     /// Looking up names.
     pub dns: u64,
@@ -51,7 +52,7 @@ impl TimeSpent {
 
 /// Time of whole objects, from the moment when their file arrived (open loop: a response time) or
 /// their mover began with it (closed loop: a service time).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectTimes {
     /// Until a mover began with it; only in an open loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +73,7 @@ impl ObjectTimes {
 }
 
 /// Arrivals that did not wait for the files before them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenLoop {
     /// How they were distributed.
     pub distances: Distances,
@@ -84,7 +85,7 @@ pub struct OpenLoop {
 }
 
 /// Times between arrivals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Distances {
     /// All equal.
@@ -94,7 +95,7 @@ pub enum Distances {
 }
 
 /// A distribution by its percentiles, from merged histograms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentiles {
     /// Samples; with none, every other field is 0 and means nothing.
     pub samples: u64,
@@ -118,7 +119,7 @@ pub(super) fn saturating_sum(counts: impl IntoIterator<Item = u64>) -> u64 {
 }
 
 /// Failed attempts by class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorCounts {
     /// 429 and 503 SlowDown.
     pub throttled: u64,
@@ -144,7 +145,7 @@ impl ErrorCounts {
 
 /// Bytes that were not those of their source. What was read wrong is read again: that tells where it
 /// went wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Corrupt {
     /// Readings that were wrong while another of the same bytes was right, or wrong in another way.
     pub in_reading: u64,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use super::{Arrivals, Direction, GetMode, LinkModel, RetryMode, Symlinks, Traffi
 use crate::prices::{Prices, Usd};
 
 /// How a run was asked for: what all verbs have, and beside it what its own has.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Scenario {
     /// What was moved.
     pub dataset: Moved,
@@ -44,7 +45,7 @@ fn standard() -> RetryMode {
 }
 
 /// The verb that ran, with what it was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Verb {
     /// `tidegate tune`.
@@ -56,7 +57,7 @@ pub enum Verb {
 }
 
 /// What a search was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForTune {
     /// Which way: a search for each, in this order.
     #[serde(default)]
@@ -104,7 +105,7 @@ pub struct ForTune {
 }
 
 /// What a run was asked for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForRun {
     /// Which way.
     pub direction: Traffic,
@@ -123,7 +124,7 @@ pub struct ForRun {
 }
 
 /// What the measuring for a plan was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForPlan {
     /// `--budget`.
     #[serde(deserialize_with = "super::number::seconds")]
@@ -131,7 +132,7 @@ pub struct ForPlan {
 }
 
 /// What was moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Moved {
     /// A synthetic profile by its name; several datasets of a plan, in words.
@@ -156,7 +157,7 @@ fn is_ignored(links: &Symlinks) -> bool {
 }
 
 /// How much load there was, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Load {
     /// All files once.
@@ -180,7 +181,7 @@ pub enum Load {
 }
 
 /// The word for a load that is not timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Whole {
     /// The whole dataset once.
@@ -188,7 +189,7 @@ pub enum Whole {
 }
 
 /// The sizes of a run's files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum FileSizes {
     /// Of all trials.
@@ -198,12 +199,12 @@ pub enum FileSizes {
 }
 
 /// Files by size; never empty.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SizeClasses(#[serde(deserialize_with = "plausible")] pub Vec<SizeClass>);
 
 /// Files of one size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SizeClass {
     /// Bytes of each.
     pub file_bytes: f64,

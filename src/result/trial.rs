@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::requests::saturating_sum;
@@ -11,7 +12,7 @@ use super::{
 };
 
 /// One measured run of one settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
     /// Position in the run, from 0.
     pub id: u32,
@@ -127,7 +128,7 @@ impl Trial {
 }
 
 /// Uploads that were read back before they counted, as Globus verifies them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
     /// Bytes that were uploaded and read back, per second. In a timed trial: movers / (a mover's seconds for
     /// each byte up + its seconds for each byte read back). `None` if nothing was read back.
@@ -142,7 +143,7 @@ pub struct Verification {
 }
 
 /// What a search that was cut off must be told again, beside what the trial brought.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Asked {
     /// Trials of a block that the budget afforded then; in older documents all trials, itself included.
     #[serde(default)]
@@ -162,7 +163,7 @@ pub struct Asked {
 }
 
 /// What a trial was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Another part size at the knee; in older documents one stream of each.
@@ -184,7 +185,7 @@ pub enum Phase {
 }
 
 /// Both ways of a mixed trial.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mixed {
     /// Files to the bucket.
     pub up: OneWay,
@@ -193,7 +194,7 @@ pub struct Mixed {
 }
 
 /// One way of a mixed trial; the fields mean what they mean for the whole.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OneWay {
     /// Share of the files that was asked for.
     #[serde(deserialize_with = "super::number::from_zero")]
@@ -211,7 +212,7 @@ pub struct OneWay {
 }
 
 /// The part of a trial that was measured; seconds since the trial began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     /// Opens.
     #[serde(deserialize_with = "super::number::seconds")]
@@ -226,7 +227,7 @@ pub struct Window {
 }
 
 /// What held the rate of a trial down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitedBy {
     /// This program's own processor time.
@@ -250,7 +251,7 @@ pub enum LimitedBy {
 }
 
 /// A whole dataset moved in one direction.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskSummary {
     /// From the first request to the last, verification included.
     #[serde(deserialize_with = "super::number::seconds")]
@@ -308,7 +309,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// A file that did not arrive.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileFailure {
     /// Its path in the dataset.
     pub path: String,

@@ -7,6 +7,7 @@ mod host;
 mod objects;
 mod path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::bucket::Bucket;
@@ -18,7 +19,7 @@ use crate::store::s3::Credentials;
 use crate::store::{Place, StoreError};
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Check {
     /// What.
     pub name: &'static str,
@@ -32,7 +33,7 @@ pub struct Check {
 }
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing is in the way.
