@@ -9,7 +9,7 @@ use crate::support::servers::{Serve, Versitygw, connection, text};
 use crate::support::tidegate::{Finished, Tidegate};
 use crate::support::tools::AwsCli;
 use crate::support::uploading::probe;
-use crate::support::{SECRET_KEY, tls};
+use crate::support::{SECRET_KEY, schemas, tls};
 
 const TARGET: &str = "s3://bucket/p";
 
@@ -20,6 +20,7 @@ fn checked(tidegate: &Tidegate, arguments: &[&str]) -> (i32, Vec<Value>) {
     eprintln!("{stdout}{stderr}");
     let document: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(document["schema"], "tidegate.check/1");
+    schemas::hold(&document);
     (code, document["checks"].as_array().unwrap().clone())
 }
 

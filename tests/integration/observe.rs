@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::schemas;
 use crate::support::servers::{Serve, text};
 use crate::support::tidegate::Tidegate;
 use crate::support::tools::{AwsCli, Tool};
@@ -226,11 +227,14 @@ fn run_does_as_the_connector_that_was_saved() {
         let log = serve.end();
         let observe = [&[text(&log), "--json"], save].concat();
         let observed = Tidegate::embedded().run_plain("observe", &observe);
-        Found::in_document(&serde_json::from_str(&observed.stdout).unwrap())
+        let document = serde_json::from_str(&observed.stdout).unwrap();
+        schemas::hold(&document);
+        Found::in_document(&document)
     };
     let settings = ["--part-size", "5MiB", "--parts-in-flight", "3", "--concurrency", "2"];
     let first = observed(&settings, &["--save", text(saved.path())]);
     assert_eq!(first, Found::expected(told(5, 3, 2), "observed"));
+    schemas::hold(&toml::from_str(&fs::read_to_string(saved.path()).unwrap()).unwrap());
     let connector = ["--connector", text(saved.path())];
     assert_eq!(observed(&connector, &[]), first, "{}", fs::read_to_string(saved.path()).unwrap());
     let other = observed(&[&connector[..], &["--part-size", "6MiB"]].concat(), &[]);

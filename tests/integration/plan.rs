@@ -9,6 +9,7 @@ use tidegate::plan::{Crew, Evidence, Fitted, Manner, Shape, quantile};
 use tidegate::result::{Direction, Saved, Settings};
 use tidegate::units::{ByteSize, MIB};
 
+use crate::support::schemas;
 use crate::support::servers::text;
 use crate::support::tidegate::{Finished, Tidegate};
 
@@ -140,7 +141,9 @@ fn simulated(tidegate: &Tidegate, more: &[&str]) -> Value {
     let options = ["--simulate", "hosted-10g-near", "-c", "8", "--budget", "5m", "--json"];
     let Finished { code, stdout, stderr } = tidegate.run("plan", &[&options[..], more].concat());
     assert_eq!(code, 0, "{stderr}");
-    serde_json::from_str(&stdout).expect("nothing but JSON on standard output")
+    let plan = serde_json::from_str(&stdout).expect("nothing but JSON on standard output");
+    schemas::hold(&plan);
+    plan
 }
 
 /// 1 PB in files of 50 MB on so many DTNs, forecast and simulated: none is off by 5 %.

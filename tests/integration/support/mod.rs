@@ -9,6 +9,7 @@ pub mod observed;
 pub mod proxy;
 pub mod relay;
 pub mod requests;
+pub mod schemas;
 pub mod servers;
 pub mod signed_chunks;
 pub mod signing;

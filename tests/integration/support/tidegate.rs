@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{ACCESS_KEY, SECRET_KEY};
+use super::{ACCESS_KEY, SECRET_KEY, schemas};
 
 /// `tidegate`, with keys in its environment and a directory for its results.
 pub struct Tidegate {
@@ -122,7 +122,10 @@ impl Tidegate {
         assert_eq!(finished.code, 0, "{}", finished.stderr);
         // Shown if the test fails.
         eprintln!("{}", finished.stderr);
-        serde_json::from_str(&finished.stdout).expect("nothing but JSON on standard output")
+        let document = serde_json::from_str(&finished.stdout);
+        let document = document.expect("nothing but JSON on standard output");
+        schemas::hold(&document);
+        document
     }
 
     /// Starts a verb that writes no results and leaves it running.
