@@ -36,7 +36,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer};
 
 use super::Direction;
 use super::nodes::Nodes;
@@ -45,41 +45,34 @@ use crate::units::{ByteSize, MIB, Rate};
 
 /// The parameters. The default costs nothing. Read with units in the values (`"20ms"`, `"100MB/s"`),
 /// written with units in the names.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
     /// Time of one round trip between client and gateway.
-    #[serde(deserialize_with = "duration", serialize_with = "micros")]
-    #[serde(rename(serialize = "round_trip_us"))]
+    #[serde(deserialize_with = "duration")]
     pub round_trip: Duration,
     /// Whether a new connection also costs the handshake of TLS 1.3.
     pub tls: bool,
     /// What one connection can carry, each way.
-    #[serde(deserialize_with = "rate", serialize_with = "bytes_per_second")]
-    #[serde(rename(serialize = "connection_rate_bytes_per_second"))]
+    #[serde(deserialize_with = "rate")]
     pub connection_rate: Option<Rate>,
     /// What all connections can carry together, each way.
-    #[serde(deserialize_with = "rate", serialize_with = "bytes_per_second")]
-    #[serde(rename(serialize = "shared_rate_bytes_per_second"))]
+    #[serde(deserialize_with = "rate")]
     pub shared_rate: Option<Rate>,
     /// How much each further body under way takes from what all carry together; 0 is nothing.
     #[serde(deserialize_with = "crowding")]
     pub crowding: f64,
     /// What a request without payload costs beyond the round trip: a call to the satellite.
-    #[serde(deserialize_with = "duration", serialize_with = "micros")]
-    #[serde(rename(serialize = "call_overhead_us"))]
+    #[serde(deserialize_with = "duration")]
     pub call_overhead: Duration,
     /// What each part costs once.
-    #[serde(deserialize_with = "duration", serialize_with = "micros")]
-    #[serde(rename(serialize = "part_overhead_us"))]
+    #[serde(deserialize_with = "duration")]
     pub part_overhead: Duration,
     /// What each segment of a part after the first costs.
-    #[serde(deserialize_with = "duration", serialize_with = "micros")]
-    #[serde(rename(serialize = "segment_overhead_us"))]
+    #[serde(deserialize_with = "duration")]
     pub segment_overhead: Duration,
     /// Bytes of a full segment. Never 0.
-    #[serde(deserialize_with = "segment_size", serialize_with = "bytes")]
-    #[serde(rename(serialize = "segment_size_bytes"))]
+    #[serde(deserialize_with = "segment_size")]
     pub segment_size: ByteSize,
     /// The storage nodes behind the gateway; `None`: their time is in the other parameters.
     pub nodes: Option<Nodes>,
@@ -94,14 +87,13 @@ pub struct Model {
 /// Stream rate = min(`connection_rate`, `core_rate`); capacity = min(`shared_rate` / expansion, `cores` x
 /// `core_rate`). The expansion is o / k up, 1 down. ASSUMPTION: pieces of nodes that are too slow, and
 /// are given up, carry little.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelfHosted {
     /// Cores that the gateway may use.
     pub cores: u32,
     /// Payload that one core encrypts and erasure-codes.
-    #[serde(deserialize_with = "some_rate", serialize_with = "some_bytes_per_second")]
-    #[serde(rename(serialize = "core_rate_bytes_per_second"))]
+    #[serde(deserialize_with = "some_rate")]
     pub core_rate: Rate,
 }
 
@@ -232,23 +224,6 @@ fn segment_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, 
         Ok(size) => Ok(size),
         Err(error) => Err(serde::de::Error::custom(error)),
     }
-}
-
-/// Whole microseconds.
-pub(super) fn micros<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(time.as_micros() as u64)
-}
-
-fn some_bytes_per_second<S: Serializer>(rate: &Rate, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(rate.0)
-}
-
-fn bytes_per_second<S: Serializer>(rate: &Option<Rate>, serializer: S) -> Result<S::Ok, S::Error> {
-    rate.map(|rate| rate.0).serialize(serializer)
-}
-
-fn bytes<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(size.0)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use statrs::distribution::{Beta, ContinuousCDF, LogNormal};
 
 use super::Direction;
@@ -23,7 +23,7 @@ const PIECES_IN_FLIGHT: u32 = 300;
 const SEGMENTS_IN_FLIGHT: u32 = 10;
 
 /// How segments are spread over nodes.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Nodes {
     /// k: pieces that give a segment back.
@@ -33,7 +33,6 @@ pub struct Nodes {
     /// n: pieces that are begun.
     pub total: u32,
     /// Median of a piece's time.
-    #[serde(rename(serialize = "latency_us"), serialize_with = "super::model::micros")]
     pub latency: Duration,
     /// Standard deviation of the natural logarithm of a piece's time.
     pub spread: f64,
