@@ -4,6 +4,7 @@
 //! deleting one version. What Storj does beside that while versioning is suspended is simpler here: a bucket that
 //! kept versions once goes on keeping them, so that nothing is lost.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use std::time::SystemTime;
 
 use super::bucket::Bucket;
 use super::object::Object;
+use super::objects::Place;
 use super::refusal::Refusal;
 
 /// Whether a bucket keeps what is overwritten or deleted.
@@ -216,17 +218,33 @@ impl<C> Bucket<C> {
         }
     }
 
-    /// ListObjectVersions: those whose keys begin with `prefix`, in order of key, of one key the newest first.
-    pub fn versions(&self, prefix: &str) -> Vec<Listed<'_, C>> {
+    /// ListObjectVersions: those whose keys begin with `prefix` and come behind the key `after`, or behind this
+    /// version of it. Keys are in Storj's order, and of one key the newest comes first.
+    pub fn versions(
+        &self,
+        prefix: &str,
+        after: &str,
+        version: Option<VersionId>,
+    ) -> Vec<Listed<'_, C>> {
+        let begin = Some(after).filter(|after| !after.is_empty()).map(Place::of);
         let keys = self.objects.keys().chain(self.past.keys().map(String::as_str));
-        let mut keys: Vec<&str> = keys.filter(|key| key.starts_with(prefix)).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys.into_iter().flat_map(|key| self.versions_of(key)).collect()
+        let keys = keys.filter(|key| key.starts_with(prefix)).map(|key| (Place::of(key), key));
+        let is_behind = |place: &Place| begin.as_ref().is_none_or(|begin| place > begin);
+        let keys: BTreeMap<Place, &str> = keys.filter(|(place, _)| is_behind(place)).collect();
+        let rest = self.versions_of(after).into_iter();
+        let rest = rest.skip_while(|listed| Some(listed.id) != version).skip(1);
+        let rest = rest.filter(|listed| listed.key.starts_with(prefix));
+        rest.chain(keys.into_values().flat_map(|key| self.versions_of(key))).collect()
     }
 
-    fn versions_of<'a>(&'a self, key: &'a str) -> Vec<Listed<'a, C>> {
-        let latest = self.objects.get(key);
+    fn versions_of(&self, key: &str) -> Vec<Listed<'_, C>> {
+        let object = self.objects.entry(key);
+        let Some(key) =
+            object.map(|(key, _)| key).or_else(|| Some(self.past.get_key_value(key)?.0.as_str()))
+        else {
+            return Vec::new();
+        };
+        let latest = object.map(|(_, object)| object);
         let objects =
             latest.map(|object| (VersionId::of(object), object.modified, Some(&**object)));
         let past = self.past(key).iter().rev().map(|past| match past {
@@ -285,7 +303,7 @@ mod tests {
         let mut bucket = bucket(Versioning::Never);
         assert_eq!(put(&mut bucket, "1"), None);
         put(&mut bucket, "2");
-        assert_eq!(bucket.versions("").len(), 1);
+        assert_eq!(bucket.versions("", "", None).len(), 1);
         let deleted = bucket.delete("k", at(2));
         assert!(deleted.id.is_some() && !deleted.is_marker && deleted.gone.is_some());
         assert_eq!(bucket.delete("k", at(3)).id, None, "there was nothing");
@@ -304,7 +322,8 @@ mod tests {
         assert_eq!(bucket.version("k", second).unwrap().etag, "2");
         let marker = deleted.id.unwrap();
         assert_eq!(bucket.version("k", marker).err(), Some(Refusal::NoSuchVersion));
-        let listed: Vec<_> = bucket.versions("k").iter().map(|v| (v.id, v.is_latest)).collect();
+        let listed: Vec<_> =
+            bucket.versions("k", "", None).iter().map(|v| (v.id, v.is_latest)).collect();
         assert_eq!(listed, [(marker, true), (second, false), (first, false)]);
     }
 

@@ -533,6 +533,37 @@ fn versions_are_listed_page_by_page_once_each() {
 }
 
 #[test]
+fn versions_below_a_delimiter_are_folded_page_by_page() {
+    let (_serve, http) = serve();
+    enable_versioning(&http);
+    for key in ["a", "d/1", "d/1", "d/2", "e/f/3", "z"] {
+        http.put(&format!("/bucket/{key}"), b"x");
+    }
+    http.ask("DELETE", "/bucket/e/f/3").send();
+    let whole = http.ask("GET", "/bucket?versions&delimiter=/").send();
+    assert_eq!((whole.elements("Version"), whole.elements("CommonPrefixes")), (2, 2), "{whole:?}");
+    let below = http.ask("GET", "/bucket?versions&delimiter=/&prefix=d/").send();
+    assert_eq!((below.elements("Version"), below.elements("CommonPrefixes")), (3, 0), "{below:?}");
+    let (mut seen, mut marker) = (Vec::new(), String::new());
+    loop {
+        let page =
+            http.ask("GET", &format!("/bucket?versions&delimiter=/&max-keys=1{marker}")).send();
+        seen.push(page.elements("CommonPrefixes"));
+        let Some(key) = page.element("NextKeyMarker").filter(|key| !key.is_empty()) else { break };
+        marker = format!("&key-marker={key}");
+        let version = page.element("NextVersionIdMarker").unwrap_or_default();
+        if !version.is_empty() {
+            marker += &format!("&version-id-marker={version}");
+        }
+    }
+    assert_eq!((seen.len(), seen.iter().sum::<usize>()), (4, 2), "each once: {seen:?}");
+    let other = http.ask("GET", "/bucket?versions&delimiter=f").send();
+    assert_eq!(other.says(), says(501, "NotImplemented"));
+    let no_key = http.ask("GET", "/bucket?versions&version-id-marker=0").send();
+    assert_eq!(no_key.says(), says(400, "InvalidArgument"));
+}
+
+#[test]
 fn an_object_whose_time_has_come_is_not_there() {
     let (_serve, http) = serve();
     let put = |key: &str, expires: &str| {

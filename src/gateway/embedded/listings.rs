@@ -107,28 +107,44 @@ impl Embedded {
         let prefix = input.prefix.as_deref().unwrap_or_default();
         let key_marker = input.key_marker.clone().unwrap_or_default();
         let version_marker = input.version_id_marker.clone().unwrap_or_default();
+        if key_marker.is_empty() && !version_marker.is_empty() {
+            return Err(s3_error!(
+                InvalidArgument,
+                "A version-id marker cannot be specified without a key marker."
+            ));
+        }
+        let delimiter = only_slash(input.delimiter.as_deref())?;
         let (mut versions, mut markers) = (Vec::new(), Vec::new());
-        let mut next = None;
+        let mut prefixes: Vec<String> = Vec::new();
+        let (mut next, mut last) = (None, None);
         self.bucket(&input.bucket, |bucket| {
-            let listed = bucket.versions(prefix);
-            // Behind the version that the last page ended with; without one, behind all of its key.
-            let is_last = |version: &Listed<'_, _>| {
-                version.key == key_marker && version.id.to_string() == version_marker
-            };
-            let begin = match listed.iter().position(is_last) {
-                Some(place) => place + 1,
-                None => listed.partition_point(|version| version.key <= key_marker.as_str()),
-            };
-            let begin = if key_marker.is_empty() { 0 } else { begin };
-            let page = &listed[begin..listed.len().min(begin + limit as usize)];
-            for version in page {
-                match version.object {
-                    Some(object) => versions.push(object_version(version, object, encoding)),
-                    None => markers.push(delete_marker(version, encoding)),
+            for version in bucket.versions(prefix, &key_marker, version_marker.parse().ok()) {
+                let fold = fold(version.key, prefix, delimiter);
+                // Those below a prefix stand together; those below the marker were on the last page.
+                if fold.is_some_and(|fold| {
+                    fold == key_marker || prefixes.last().is_some_and(|last| last == fold)
+                }) {
+                    continue;
                 }
-            }
-            if begin + page.len() < listed.len() {
-                next = page.last().map(|version| (version.key.to_owned(), version.id.to_string()));
+                if versions.len() + markers.len() + prefixes.len() == limit as usize {
+                    next = last;
+                    break;
+                }
+                last = Some(match (fold, version.object) {
+                    (Some(fold), _) => {
+                        prefixes.push(fold.to_owned());
+                        (fold.to_owned(), None)
+                    }
+                    (None, object) => {
+                        match object {
+                            Some(object) => {
+                                versions.push(object_version(&version, object, encoding));
+                            }
+                            None => markers.push(delete_marker(&version, encoding)),
+                        }
+                        (version.key.to_owned(), Some(version.id.to_string()))
+                    }
+                });
             }
             Ok(())
         })?;
@@ -141,9 +157,11 @@ impl Embedded {
             max_keys: Some(limit),
             is_truncated: Some(next_key.is_some()),
             next_key_marker: next_key.map(|key| encoding.encode(&key)),
-            next_version_id_marker: next_version,
+            next_version_id_marker: next_version.flatten(),
             versions: Some(versions),
             delete_markers: Some(markers),
+            common_prefixes: Some(prefixes.iter().map(|prefix| common(prefix, encoding)).collect()),
+            delimiter: delimiter.map(|delimiter| encoding.encode(delimiter)),
             encoding_type: input.encoding_type,
             ..Default::default()
         })
@@ -163,11 +181,7 @@ impl Embedded {
         // Storj goes on behind the key alone: it neither sends nor reads markers of upload ids
         // (`storj/gateway-st` miniogw/multipart.go, ListMultipartUploads).
         let after = input.key_marker.as_deref().unwrap_or_default();
-        let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-        if delimiter.is_some_and(|delimiter| delimiter != "/") {
-            let message = format!("Unsupported delimiter: {:?}", delimiter.unwrap_or_default());
-            return Err(S3Error::with_message(S3ErrorCode::NotImplemented, message));
-        }
+        let delimiter = only_slash(input.delimiter.as_deref())?;
         let mut listed = self.bucket(&input.bucket, |bucket| {
             let uploads = bucket.uploads(prefix, after).into_iter();
             Ok(uploads
@@ -183,7 +197,7 @@ impl Embedded {
         for listed in listed {
             match listed {
                 ListedUpload::Below(prefix) => {
-                    prefixes.push(CommonPrefix { prefix: Some(encoding.encode(&prefix)) });
+                    prefixes.push(common(&prefix, encoding));
                 }
                 ListedUpload::One { key, id, begun } => {
                     last.clone_from(&key);
@@ -267,10 +281,10 @@ impl Page {
             owner: Some(nobody()),
             ..Default::default()
         };
-        let prefix = |prefix| CommonPrefix { prefix: Some(encoding.encode(prefix)) };
+        let prefixes = listing.prefixes.into_iter();
         Self {
             objects: listing.objects.into_iter().map(object).collect(),
-            prefixes: listing.prefixes.into_iter().map(prefix).collect(),
+            prefixes: prefixes.map(|prefix| common(prefix, encoding)).collect(),
             next: listing.next,
         }
     }
@@ -306,6 +320,29 @@ fn delete_marker(version: &Listed<'_, Content>, encoding: Encoding) -> DeleteMar
     }
 }
 
+fn common(prefix: &str, encoding: Encoding) -> CommonPrefix {
+    CommonPrefix { prefix: Some(encoding.encode(prefix)) }
+}
+
+/// What to fold versions or uploads at: Storj knows the slash alone there.
+fn only_slash(delimiter: Option<&str>) -> S3Result<Option<&str>> {
+    match delimiter {
+        None | Some("") => Ok(None),
+        Some("/") => Ok(delimiter),
+        Some(delimiter) => {
+            let message = format!("Unsupported delimiter: {delimiter:?}");
+            Err(S3Error::with_message(S3ErrorCode::NotImplemented, message))
+        }
+    }
+}
+
+/// The key up to and with the first delimiter behind the prefix.
+fn fold<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
+    let delimiter = delimiter?;
+    let place = key[prefix.len()..].find(delimiter)? + prefix.len();
+    Some(&key[..place + delimiter.len()])
+}
+
 /// The owner of everything, who has no name.
 fn nobody() -> Owner {
     Owner { id: Some(String::new()), display_name: Some(String::new()) }
@@ -321,12 +358,8 @@ enum ListedUpload {
 impl ListedUpload {
     fn of(id: UploadId, upload: &Upload<Content>, prefix: &str, delimiter: Option<&str>) -> Self {
         let key = &upload.key;
-        let fold = delimiter.and_then(|delimiter| {
-            let place = key[prefix.len()..].find(delimiter)? + prefix.len();
-            Some(key[..place + delimiter.len()].to_owned())
-        });
-        match fold {
-            Some(prefix) => Self::Below(prefix),
+        match fold(key, prefix, delimiter) {
+            Some(prefix) => Self::Below(prefix.to_owned()),
             None => Self::One { key: key.clone(), id: id.to_string(), begun: upload.begun },
         }
     }
