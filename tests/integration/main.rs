@@ -41,6 +41,7 @@ mod real_answers;
 mod report;
 mod resume;
 mod rights;
+mod rounds;
 mod secrets;
 mod serve;
 mod simulate;
