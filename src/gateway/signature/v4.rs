@@ -10,9 +10,9 @@ use http::{HeaderMap, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use sha2::{Digest, Sha256};
+use time::PrimitiveDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::{CONTENT_SHA256, Keys, custom};
 use crate::gateway::asked::{Query, percent_decoded};
@@ -279,7 +279,7 @@ fn seconds(expires: &str) -> S3Result<Duration> {
 
 fn moment(date: &str) -> Option<SystemTime> {
     let moment = PrimitiveDateTime::parse(date, DATE).ok()?;
-    Some(OffsetDateTime::from(moment.assume_utc()).into())
+    Some(moment.assume_utc().into())
 }
 
 fn apart(one: SystemTime, other: SystemTime) -> Duration {
