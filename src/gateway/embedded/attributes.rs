@@ -80,7 +80,8 @@ pub fn asks_for_lock(headers: &HeaderMap) -> bool {
 /// The headers of an answer with this object, as far as they do not depend on what of it is asked for.
 pub fn headers_of<C>(object: &Object<C>, version: Option<VersionId>, uri: &Uri) -> HeaderMap {
     let said = &object.attributes;
-    let mut headers = validators(object);
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.extend(validators(object));
     let mut set = |name: HeaderName, value: &str| {
         // What came in a header can be sent in one; anything else was never a header.
         if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
