@@ -23,26 +23,25 @@ pub struct Asked {
     pub range: Option<String>,
 }
 
-/// Query parameters that name an aspect of a bucket or object which the embedded gateway does not have, or
-/// cannot change.
-const OTHER_ASPECTS: [&str; 16] = [
+/// Query parameters that name an aspect of a bucket, rather than its content.
+const ASPECTS_OF_BUCKETS: [&str; 14] = [
     "accelerate",
     "acl",
-    "attributes",
     "cors",
     "encryption",
-    "legal-hold",
     "lifecycle",
     "notification",
     "object-lock",
     "policy",
+    "policyStatus",
     "replication",
-    "retention",
     "tagging",
     "versioning",
     "versions",
     "website",
 ];
+/// The same of an object.
+const ASPECTS_OF_OBJECTS: [&str; 5] = ["acl", "attributes", "legal-hold", "retention", "tagging"];
 
 impl Asked {
     /// Reads it from a request to a host of this domain.
@@ -93,7 +92,11 @@ fn operation(target: Target, method: &Method, query: &Query, headers: &HeaderMap
             return "GetObjectLockConfiguration";
         }
     }
-    if OTHER_ASPECTS.iter().any(|aspect| query.has(aspect)) {
+    let aspects: &[&str] = match target {
+        Target::Object => &ASPECTS_OF_OBJECTS,
+        Target::Bucket | Target::Service => &ASPECTS_OF_BUCKETS,
+    };
+    if aspects.iter().any(|aspect| query.has(aspect)) {
         return "Other";
     }
     let copies = headers.contains_key("x-amz-copy-source");
@@ -165,14 +168,19 @@ impl<'a> Query<'a> {
 
     /// All names, as they stand, and their values, decoded.
     pub fn values(&self) -> impl Iterator<Item = (&'a str, String)> {
-        self.0.iter().map(|(name, value)| (*name, percent_decoded(value)))
+        self.0.iter().map(|(name, value)| (*name, query_decoded(value)))
     }
 
     /// The value of the first of this name, decoded.
     pub fn value(&self, name: &str) -> Option<String> {
         let (_, value) = self.0.iter().find(|(this, _)| *this == name)?;
-        Some(percent_decoded(value))
+        Some(query_decoded(value))
     }
+}
+
+/// The value of a parameter, where a space may be a plus.
+fn query_decoded(text: &str) -> String {
+    percent_decoded(&text.replace('+', " "))
 }
 
 /// `%2F` as `/`, and so on; what is no valid escape stays as it is.
@@ -240,6 +248,7 @@ mod tests {
             ("POST", "/b?delete", "DeleteObjects"),
             ("GET", "/b/k", "GetObject"),
             ("GET", "/b/k?tagging", "Other"),
+            ("PUT", "/b/k?policy", "PutObject"),
             ("GET", "/b/k?uploadId=1", "ListParts"),
             ("PUT", "/b/k", "PutObject"),
             ("PUT", "/b/k?partNumber=1&uploadId=1", "UploadPart"),

@@ -94,7 +94,21 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// The answer to a request whose body counts in `traffic`. An error cuts the client's connection.
+    /// The request, of which it is known who sends it, or the answer to one that goes no further. Another server asks
+    /// by itself. An error cuts the client's connection.
+    pub fn identified(
+        &self,
+        request: Request<Body>,
+        asked: &Asked,
+        request_id: &str,
+    ) -> std::result::Result<std::result::Result<Request<Body>, Response<Body>>, StdError> {
+        match self {
+            Self::Embedded(service) => service.identified(request, asked, request_id),
+            Self::Upstream(_) => Ok(Ok(request)),
+        }
+    }
+
+    /// The answer to an [`Peer::identified`] request whose body counts in `traffic`. An error cuts the client's connection.
     pub async fn call(
         &self,
         request: Request<Body>,

@@ -74,19 +74,22 @@ impl Connection {
         };
 
         pause(self.lane.model().round_trip).await;
-        let entered = self.gate.enter(&asked, gate::announced_bytes(request.headers()));
+        let bytes = gate::announced_bytes(request.headers());
         let up = (part == Some(Direction::Up)).then(|| self.lane.up(now()));
         let request = request.map(|body| self.receive(body, up.clone(), &traffic));
         let request_id = format!("{:08X}{number:08X}", self.id);
-        let response = match entered {
-            Ok(pass) => {
-                under_way.pass = Some(pass);
-                self.peer.call(request, &asked, &request_id, &traffic).await?
-            }
-            Err(limited) => {
-                self.statistics.refused(limited);
-                slow_down(limited, self.gate.retry_after(), heads_only, &request_id)?
-            }
+        let response = match self.peer.identified(request, &asked, &request_id)? {
+            Err(answer) => answer,
+            Ok(request) => match self.gate.enter(&asked, bytes) {
+                Ok(pass) => {
+                    under_way.pass = Some(pass);
+                    self.peer.call(request, &asked, &request_id, &traffic).await?
+                }
+                Err(limited) => {
+                    self.statistics.refused(limited);
+                    slow_down(limited, self.gate.retry_after(), heads_only, &request_id)?
+                }
+            },
         };
         let beside = response.extensions().get::<AlsoTakes>().map_or(0, |AlsoTakes(calls)| *calls);
         under_way.pass.iter().for_each(|pass| pass.also_takes(beside));

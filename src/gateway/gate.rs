@@ -80,7 +80,12 @@ impl Drop for Pass {
 /// The bytes of the content that a request announces.
 pub fn announced_bytes(headers: &HeaderMap) -> u64 {
     let number = |value: &http::HeaderValue| value.to_str().ok()?.parse().ok();
-    let decoded = headers.get("x-amz-decoded-content-length").and_then(number);
+    // Only what comes in chunks has another length than what it carries.
+    let is_in_chunks = headers
+        .get("x-amz-content-sha256")
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"STREAMING-"));
+    let decoded = headers.get("x-amz-decoded-content-length").filter(|_| is_in_chunks);
+    let decoded = decoded.and_then(number);
     decoded.or_else(|| headers.get(CONTENT_LENGTH).and_then(number)).unwrap_or(0)
 }
 

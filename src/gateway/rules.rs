@@ -8,12 +8,9 @@ pub fn not_of_aws(operation: &str, status: u16, code: &str) -> Option<&'static s
             "Storj wants a Content-MD5; AWS takes another checksum instead"
         }
         ("PutObject" | "UploadPart", 400, "InvalidRequest") => {
-            "Storj takes no checksum in a trailer: compute checksums only when required"
+            "most often a checksum in a trailer, which Storj does not take: compute it only when required"
         }
         ("PutObject" | "UploadPart", 411, _) => "Storj wants a Content-Length",
-        ("CompleteMultipartUpload", 400, "InvalidPart") => {
-            "Storj wants every part that was uploaded to be listed"
-        }
         ("CompleteMultipartUpload" | "ListParts", 500, "InternalError") => {
             "the upload was begun, or has a part, under another key"
         }
@@ -23,7 +20,6 @@ pub fn not_of_aws(operation: &str, status: u16, code: &str) -> Option<&'static s
         (_, _, "XMinioInvalidResourceName" | "XMinioInvalidObjectName") => {
             "no component of a key may be `.` or `..`, nor a key only `/`"
         }
-        (_, 500, "InternalError") => "a rule of Storj's that its gateway does not put into words",
         (_, _, "InvalidStorageClass") => "Storj has one storage class, STANDARD",
         (_, 501, _) => "Storj does not have this",
         _ => return None,

@@ -23,6 +23,8 @@ const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
 /// The only body in chunks that Storj's gateway takes.
 const IN_SIGNED_CHUNKS: &str = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+/// How all such bodies are named.
+const IN_CHUNKS: &str = "STREAMING-";
 
 /// A pair of keys whose signatures are accepted.
 #[derive(Clone)]
@@ -122,6 +124,10 @@ pub fn verified(request: Request<Body>, keys: &Keys) -> S3Result<(Request<Body>,
     let seal = match Scheme::of(&head) {
         Scheme::V4Header => v4::verify_header(&head, keys, now)?,
         Scheme::V4Url => v4::verify_url(&head, keys, now)?,
+        Scheme::V2 if head.headers.contains_key(AUTHORIZATION) => {
+            v4::check_date(&head, now)?;
+            return Ok((Request::from_parts(head, body), Sender::AskS3s));
+        }
         Scheme::V2 | Scheme::Form => return Ok((Request::from_parts(head, body), Sender::AskS3s)),
         Scheme::Anonymous | Scheme::Unknown => {
             return Err(s3_error!(AccessDenied, "Access Denied."));
@@ -175,14 +181,16 @@ fn is_in_chunks(headers: &HeaderMap) -> bool {
 /// If it does.
 pub fn check_chunks(headers: &HeaderMap) -> S3Result<()> {
     let payload = headers.get(CONTENT_SHA256).map(|value| value.as_bytes());
-    if is_in_chunks(headers) || !payload.is_some_and(|kind| kind.starts_with(b"STREAMING-")) {
-        return Ok(());
-    }
-    Err(s3_error!(
+    let is_in_any = payload.is_some_and(|kind| kind.starts_with(IN_CHUNKS.as_bytes()));
+    if is_in_chunks(headers) || !is_in_any { Ok(()) } else { Err(unsupported()) }
+}
+
+fn unsupported() -> S3Error {
+    s3_error!(
         InvalidRequest,
         "The authorization mechanism you have provided is not supported. Please use \
          AWS4-HMAC-SHA256."
-    ))
+    )
 }
 
 /// The address without the query parameters of a presigned request.

@@ -250,8 +250,12 @@ struct Allowance {
 }
 
 impl Allowance {
+    /// Nobody waits longer for a token; it can be counted with.
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
     fn new(per_second: f64, burst: u32) -> Self {
-        Self { each: Duration::from_secs_f64(1.0 / per_second), burst }
+        let each = Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Self::LONGEST);
+        Self { each: each.min(Self::LONGEST), burst }
     }
 
     /// Takes one, if there is one, from those that are all there at `full_at`.

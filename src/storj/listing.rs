@@ -49,6 +49,8 @@ impl<C> Bucket<C> {
     fn list_encrypted(&self, query: Query<'_>) -> Listing<'_, C> {
         // A place elsewhere is behind all of the prefix, or before it.
         let after = match query.after {
+            // Unless an object has that very key, a marker that is the prefix is none.
+            after if after == query.prefix && !self.objects.contains(after) => "",
             after if after.starts_with(query.prefix) => after,
             after if after > query.prefix => return Listing::empty(),
             _ => "",
@@ -90,6 +92,8 @@ fn page<'a, C>(
     after: &str,
 ) -> Listing<'a, C> {
     let mut page = Listing::empty();
+    // What stands below the same delimiter as the marker was on the last page with it.
+    let after = fold(after, query).unwrap_or(after);
     let mut last: Option<&str> = None;
     for (key, object) in keys {
         let fold = fold(key, query);
@@ -112,7 +116,7 @@ fn page<'a, C>(
 /// The key up to and with the first delimiter behind the prefix.
 fn fold<'a>(key: &'a str, query: Query<'_>) -> Option<&'a str> {
     let delimiter = query.delimiter?;
-    let start = query.prefix.len() + key[query.prefix.len()..].find(delimiter)?;
+    let start = query.prefix.len() + key.strip_prefix(query.prefix)?.find(delimiter)?;
     Some(&key[..start + delimiter.len()])
 }
 

@@ -282,7 +282,11 @@ impl<C> Bucket<C> {
     pub fn uploads(&self, prefix: &str, after: &str) -> Vec<(UploadId, &Upload<C>)> {
         let is_closed = prefix.is_empty() || prefix.ends_with('/');
         let is_listed = |key: &str| if is_closed { key.starts_with(prefix) } else { key == prefix };
-        let after = Some(after).filter(|after| is_closed && !after.is_empty()).map(Place::of);
+        // Unless an upload has that very key, a marker that is the prefix is none.
+        let has_key = || self.uploads.values().any(|upload| upload.key == after);
+        let is_marker =
+            |after: &&str| is_closed && !after.is_empty() && (*after != prefix || has_key());
+        let after = Some(after).filter(is_marker).map(Place::of);
         let uploads = self.uploads.iter().filter(|(_, upload)| is_listed(&upload.key));
         let placed = uploads.map(|(id, upload)| (Place::of(&upload.key), *id, upload));
         let is_behind = |place: &Place| after.as_ref().is_none_or(|after| place > after);

@@ -172,6 +172,12 @@ impl<C> Bucket<C> {
         latest.or_else(past).ok_or(Refusal::NoSuchVersion)
     }
 
+    /// Whether the object of this key is what is named: it, or this version of it.
+    pub fn is_current(&self, key: &str, id: Option<VersionId>) -> bool {
+        let is_named = |object: &Arc<Object<C>>| id.is_none_or(|id| VersionId::of(object) == id);
+        self.objects.get(key).is_some_and(is_named)
+    }
+
     /// DeleteObject. That there is nothing to delete is no error.
     pub fn delete(&mut self, key: &str, now: SystemTime) -> Deleted<C> {
         if self.versioning == Versioning::Never {
@@ -226,13 +232,22 @@ impl<C> Bucket<C> {
         after: &str,
         version: Option<VersionId>,
     ) -> Vec<Listed<'_, C>> {
-        let begin = Some(after).filter(|after| !after.is_empty()).map(Place::of);
+        // Unless something has that very key, a marker that is the prefix is none.
+        let has_key = self.objects.contains(after) || self.past.contains_key(after);
+        let is_marker = !after.is_empty() && (after != prefix || has_key);
+        let begin = Some(after).filter(|_| is_marker);
+        let begin = begin.map(Place::of);
         let keys = self.objects.keys().chain(self.past.keys().map(String::as_str));
         let keys = keys.filter(|key| key.starts_with(prefix)).map(|key| (Place::of(key), key));
         let is_behind = |place: &Place| begin.as_ref().is_none_or(|begin| place > begin);
         let keys: BTreeMap<Place, &str> = keys.filter(|(place, _)| is_behind(place)).collect();
-        let rest = self.versions_of(after).into_iter();
-        let rest = rest.skip_while(|listed| Some(listed.id) != version).skip(1);
+        let rest = self.versions_of(after);
+        // If that version is gone, all that there are of its key come again.
+        let behind = match version {
+            None => rest.len(),
+            Some(id) => rest.iter().position(|listed| listed.id == id).map_or(0, |place| place + 1),
+        };
+        let rest = rest.into_iter().skip(behind);
         let rest = rest.filter(|listed| listed.key.starts_with(prefix));
         rest.chain(keys.into_values().flat_map(|key| self.versions_of(key))).collect()
     }

@@ -44,12 +44,14 @@ impl Display for Basis<'_> {
         self.against_current(f)?;
         f.write_str(match self.verdict {
             Verdict::Limited => "; but something other than the settings held the rate down: ",
-            Verdict::Indistinguishable => "; the data do not show all of this",
+            Verdict::Indistinguishable => "; the measurements do not prove all of this",
             Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
             Verdict::StillRising | Verdict::Clear => "",
         })?;
         if self.verdict == Verdict::Indistinguishable && !self.has_seen_more {
-            f.write_str("; no settings with more streams were compared with these")?;
+            f.write_str(
+                "; settings with more streams were not compared with these: that takes a larger --budget",
+            )?;
         }
         if self.verdict == Verdict::StillRising {
             self.still_rising(f)?;
@@ -101,7 +103,12 @@ impl Basis<'_> {
                 f,
                 "the highest {what}, and nothing cheaper is shown to come within 5 % of it",
             ),
-            (true, false) => write!(f, "the highest {what}, and nothing cheaper came near it"),
+            (true, false) => {
+                write!(
+                    f,
+                    "the highest {what} of what was compared, and nothing cheaper came near it"
+                )
+            }
             (false, true) if self.within_margin_shown => write!(
                 f,
                 "the cheapest settings shown to be within 5 % of the highest {what} ({leader})"

@@ -608,3 +608,58 @@ fn where_versions_would_be_lost_versioning_is_501() {
     let put = http.ask("PUT", "/bucket?versioning").body(body).send();
     assert_eq!(put.says(), says(501, "NotImplemented"));
 }
+
+#[test]
+fn who_deletes_a_version_that_is_not_there_deletes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--bucket", "bucket", "--retain", text(directory.path())];
+    let serve = Serve::open(&options);
+    let http = Http::at(serve.address());
+    http.put("/bucket/k", b"content");
+    let other = format!("/bucket/k?versionId={}1", "0".repeat(31));
+    assert_eq!(http.ask("DELETE", &other).send().status, 204);
+    serve.stop();
+    let serve = Serve::open(&options);
+    assert_eq!(Http::at(serve.address()).ask("GET", "/bucket/k").send().body, b"content");
+}
+
+#[test]
+fn a_copy_overwrites_nothing_when_the_client_forbids_it() {
+    let (_serve, http) = serve();
+    http.put("/bucket/a", b"a");
+    http.put("/bucket/k", b"mine");
+    let copy = |condition: &str| {
+        let copy = http.ask("PUT", "/bucket/k").header("x-amz-copy-source", "/bucket/a");
+        copy.header("if-none-match", condition).send().says()
+    };
+    assert_eq!(copy("*"), says(412, "PreconditionFailed"));
+    assert_eq!(copy("\"x\""), says(501, "NotImplemented"));
+    assert_eq!(http.ask("GET", "/bucket/k").send().body, b"mine");
+}
+
+#[test]
+fn a_marker_that_is_the_prefix_leaves_nothing_out() {
+    let (_serve, http) = serve();
+    for number in 0..10 {
+        http.put(&format!("/bucket/logs/{number}"), b"x");
+    }
+    for query in ["list-type=2&prefix=logs/&start-after=logs/", "prefix=logs/&marker=logs/"] {
+        let listed = http.ask("GET", &format!("/bucket?{query}")).send();
+        assert_eq!(listed.elements("Contents"), 10, "{query}");
+    }
+}
+
+/// Source: what is refused before it reaches the satellite costs none of its calls.
+#[test]
+fn who_is_not_known_spends_nothing_of_the_projects_calls() {
+    let directory = tempfile::tempdir().unwrap();
+    let limits = directory.path().join("limits.toml");
+    std::fs::write(&limits, "calls_per_second = 0.001\ncalls_burst = 2").unwrap();
+    let serve = Serve::start(&["--bucket", "bucket", "--limits", text(&limits)]);
+    let http = Http::at(serve.address());
+    for _ in 0..5 {
+        assert_eq!(http.ask("GET", "/bucket/k").send().says(), says(403, "AccessDenied"));
+    }
+    let Some(aws) = AwsCli::find(&serve.endpoint()) else { return };
+    aws.ok(["s3api", "head-bucket", "--bucket", "bucket"]);
+}

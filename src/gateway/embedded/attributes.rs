@@ -1,6 +1,5 @@
 //! What a client says about an object in the headers of the request that makes it, and how answers repeat it.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use http::header::{
@@ -8,7 +7,7 @@ use http::header::{
     EXPIRES, HeaderName, LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderValue, Uri};
-use s3s::dto::{Timestamp, TimestampFormat};
+use s3s::dto::{PutObjectInput, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -64,12 +63,16 @@ pub fn attributes(headers: &HeaderMap, operation: &str) -> S3Result<Attributes> 
 }
 
 /// What the fields of a form say.
-pub fn attributes_of_form(
-    content_type: Option<String>,
-    metadata: impl IntoIterator<Item = (String, String)>,
-) -> Attributes {
-    let metadata: BTreeMap<_, _> = metadata.into_iter().collect();
-    Attributes { content_type, metadata, ..Attributes::default() }
+pub fn attributes_of_form(form: &PutObjectInput) -> Attributes {
+    Attributes {
+        content_type: form.content_type.clone(),
+        cache_control: form.cache_control.clone(),
+        content_disposition: form.content_disposition.clone(),
+        content_encoding: form.content_encoding.clone(),
+        content_language: form.content_language.clone(),
+        metadata: form.metadata.clone().unwrap_or_default().into_iter().collect(),
+        ..Attributes::default()
+    }
 }
 
 /// Whether the headers ask to lock the object.

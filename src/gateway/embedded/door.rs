@@ -76,6 +76,9 @@ pub fn check(head: &Parts, asked: &Asked, scheme: &Scheme) -> S3Result<()> {
              over a secure connection."
         ));
     }
+    if asked.bucket.as_deref().is_some_and(|bucket| bucket.contains('/')) {
+        return Err(s3_error!(InvalidBucketName));
+    }
     if asked.bucket.as_deref() == Some(RESERVED_BUCKET) {
         let message = "All access to this bucket has been disabled.";
         return Err(custom("AllAccessDisabled", 403, message));

@@ -252,7 +252,7 @@ impl Embedded {
             upload_id: Some(input.upload_id),
             max_parts: Some(limit),
             is_truncated: Some(is_truncated),
-            next_part_number_marker: Some(last.unwrap_or(0)),
+            next_part_number_marker: Some(last.unwrap_or(after)),
             part_number_marker: Some(after),
             parts: Some(parts),
             owner: Some(nobody()),

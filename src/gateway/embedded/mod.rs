@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::uri::Scheme;
-use s3s::{S3Result, s3_error};
+use s3s::{S3ErrorCode, S3Result, s3_error};
 
 use objects::Doomed;
 
@@ -152,6 +152,11 @@ impl Embedded {
             }
             let version = bucket.version_of(&object);
             bucket.check_overwrite(key, new.overwrite)?;
+            let is_it =
+                |expected| bucket.object(key).is_ok_and(|object| Arc::ptr_eq(object, expected));
+            if !new.replaces.as_ref().is_none_or(is_it) {
+                return Err(Refusal::PreconditionFailed);
+            }
             let committed = recorded.commit(&object);
             let mut publish = || (version, bucket.publish(key, Arc::clone(&object), new.ends));
             Ok(committed.map(|()| publish()))
@@ -176,6 +181,8 @@ impl Embedded {
 
     async fn delete_bucket(&self, name: &str) -> S3Result<()> {
         {
+            // What was to be deleted by now is no reason against it.
+            self.bucket(name, |_| Ok(()))?;
             let mut buckets = self.lock();
             buckets.check_delete(name).map_err(refused::answer)?;
             self.contents.erase_bucket(name).map_err(|error| cannot_keep(&error))?;
@@ -191,9 +198,9 @@ impl Embedded {
         let mut erase = |doomed: Doomed| {
             self.bucket(name, |bucket| {
                 let Doomed { key, version } = doomed;
-                let erased = match bucket.object(&key) {
-                    Ok(_) => self.contents.erase(name, &key),
-                    Err(_) => Ok(()),
+                let erased = match bucket.is_current(&key, version) {
+                    true => self.contents.erase(name, &key),
+                    false => Ok(()),
                 };
                 Ok(erased.map(|()| {
                     let deleted = match version {
@@ -216,14 +223,20 @@ impl Embedded {
         if !matches!(self.contents, Contents::Directory(_)) {
             return self.bucket(name, |bucket| bucket.set_tags(key, tags));
         }
-        let object = self.found(name, key, None)?.object;
-        let copy = |piece| self.contents.copy(piece).map_err(|error| cannot_keep(&error));
-        let pieces: S3Result<_> = object.pieces.iter().map(copy).collect();
-        let attributes = Attributes { tags, ..object.attributes.clone() };
-        let (etag, modified) = (object.etag.clone(), object.modified);
-        let object = Object { etag, modified, attributes, pieces: pieces? };
-        let new = New { object, overwrite: Overwrite::Allowed, ends: None };
-        self.publish(name, key, new).await.map(drop)
+        loop {
+            let replaces = self.found(name, key, None)?.object;
+            let copy = |piece| self.contents.copy(piece).map_err(|error| cannot_keep(&error));
+            let pieces: S3Result<_> = replaces.pieces.iter().map(copy).collect();
+            let attributes = Attributes { tags: tags.clone(), ..replaces.attributes.clone() };
+            let (etag, modified) = (replaces.etag.clone(), replaces.modified);
+            let object = Object { etag, modified, attributes, pieces: pieces? };
+            let new = New { replaces: Some(replaces), ..New::of(object) };
+            match self.publish(name, key, new).await {
+                // Another object came in between: it gets the tags.
+                Err(error) if *error.code() == S3ErrorCode::PreconditionFailed => {}
+                done => return done.map(drop),
+            }
+        }
     }
 
     /// PutBucketVersioning.
@@ -264,6 +277,15 @@ struct New {
     overwrite: Overwrite,
     /// The upload that it comes from.
     ends: Option<UploadId>,
+    /// What must be the object of its key until then.
+    replaces: Option<Arc<Object<Content>>>,
+}
+
+impl New {
+    /// One that may replace any.
+    fn of(object: Object<Content>) -> Self {
+        Self { object, overwrite: Overwrite::Allowed, ends: None, replaces: None }
+    }
 }
 
 #[cfg(test)]

@@ -4,15 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
+use http::header::{CONTENT_RANGE, ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
     DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETag,
     ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    MetadataDirective, PutObjectInput, PutObjectOutput, StreamingBlob,
+    MetadataDirective, PutObjectInput, PutObjectOutput, StreamingBlob, TaggingDirective,
 };
-use s3s::{S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use super::super::exchange::{AlsoTakes, StoredRanges};
 use super::asks::{check_new_key, unsatisfiable};
@@ -56,7 +56,7 @@ impl Embedded {
             attributes,
             pieces: vec![piece],
         };
-        let new = New { object, overwrite, ends: None };
+        let new = New { overwrite, ..New::of(object) };
         let (object, version) = self.publish(&bucket, &key, new).await?;
         let output = PutObjectOutput { e_tag: Some(etag(&object.etag)), ..Default::default() };
         let mut response = of_version(output, version);
@@ -133,8 +133,17 @@ impl Embedded {
         Conditions::of_copying(&request.headers).check(&source)?;
         let replaces = input.metadata_directive.as_ref().map(MetadataDirective::as_str)
             == Some(MetadataDirective::REPLACE);
+        let replaces_tags = input.tagging_directive.as_ref().map(TaggingDirective::as_str)
+            == Some(TaggingDirective::REPLACE);
+        let tags = if replaces_tags { &said.tags } else { &source.attributes.tags }.clone();
+        let said = if replaces { said } else { source.attributes.clone() };
+        let attributes = Attributes { tags, ..said };
         let is_same = (&**from_bucket, &**from_key) == (input.bucket.as_str(), input.key.as_str());
-        if is_same && !replaces {
+        let overwrite = match is_same {
+            true => Overwrite::Allowed,
+            false => overwrite_of(&request.headers)?,
+        };
+        if is_same && !replaces && !replaces_tags {
             return Err(s3_error!(
                 InvalidRequest,
                 "This copy request is illegal because it is trying to copy an object to itself \
@@ -147,10 +156,11 @@ impl Embedded {
         let copy = Object {
             etag: source.etag.clone(),
             modified: SystemTime::now(),
-            attributes: if replaces { said } else { source.attributes.clone() },
+            attributes,
             pieces: pieces.map_err(|error| cannot_keep(&error))?,
         };
-        let new = New { object: copy, overwrite: Overwrite::Allowed, ends: None };
+        let replaces = is_same.then(|| Arc::clone(&source));
+        let new = New { overwrite, replaces, ..New::of(copy) };
         let (copy, version) = self.publish(&input.bucket, &input.key, new).await?;
         let result = CopyObjectResult {
             e_tag: Some(etag(&copy.etag)),
@@ -342,13 +352,24 @@ pub fn etag(value: &str) -> ETag {
     ETag::Strong(value.to_owned())
 }
 
+/// What the header If-None-Match says about replacing an object: s3s does not read it of a copy.
+fn overwrite_of(headers: &HeaderMap) -> S3Result<Overwrite> {
+    match headers.get(IF_NONE_MATCH).map(|value| value.as_bytes()) {
+        None => Ok(Overwrite::Allowed),
+        Some(b"*") => Ok(Overwrite::Refused),
+        Some(_) => Err(only_any()),
+    }
+}
+
+fn only_any() -> S3Error {
+    s3_error!(NotImplemented, "If-None-Match only supports a single value of '*'")
+}
+
 /// What the condition says about replacing an object.
 pub fn overwrite(if_none_match: Option<&ETagCondition>) -> S3Result<Overwrite> {
     match if_none_match {
         None => Ok(Overwrite::Allowed),
         Some(ETagCondition::Any) => Ok(Overwrite::Refused),
-        Some(ETagCondition::ETag(_)) => {
-            Err(s3_error!(NotImplemented, "If-None-Match only supports a single value of '*'"))
-        }
+        Some(ETagCondition::ETag(_)) => Err(only_any()),
     }
 }

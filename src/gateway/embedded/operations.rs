@@ -10,6 +10,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use super::Embedded;
 use super::aspects::lock_of_object;
 use super::attributes::{asks_for_lock, attributes, attributes_of_form};
+use super::refused::not_implemented;
 use crate::storj::{ObjectLock, Versioning};
 
 /// What s3s asks.
@@ -24,8 +25,7 @@ impl S3 for Operations {
         // s3s hands on the file of a form as well.
         if request.method == Method::POST {
             let input = request.input;
-            let metadata = input.metadata.clone().unwrap_or_default();
-            let attributes = attributes_of_form(input.content_type.clone(), metadata);
+            let attributes = attributes_of_form(&input);
             return self.0.put_object(input, attributes).await;
         }
         let attributes = attributes(&request.headers, "PutObject")?;
@@ -89,6 +89,9 @@ impl S3 for Operations {
         request: S3Request<PutObjectTaggingInput>,
     ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
         let input = request.input;
+        if input.version_id.is_some() {
+            return Err(not_implemented());
+        }
         let tag = |tag: Tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
         let tags = input.tagging.tag_set.into_iter().map(tag).collect();
         self.0.set_tags(&input.bucket, &input.key, tags).await?;
@@ -99,6 +102,9 @@ impl S3 for Operations {
         &self,
         request: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        if request.input.version_id.is_some() {
+            return Err(not_implemented());
+        }
         self.0.set_tags(&request.input.bucket, &request.input.key, Vec::new()).await?;
         Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
     }

@@ -7,6 +7,7 @@ use http::uri::Scheme;
 use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use s3s::access::{S3Access, S3AccessContext};
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, StdError, s3_error};
@@ -24,6 +25,10 @@ use crate::storj::{Direction, Limits, Refusal};
 
 /// Lists of 10,000 parts or of 1000 keys are some MB long.
 const LARGEST_DOCUMENT_BYTES: usize = 20 << 20;
+/// The largest file in a form, and all other fields together.
+const FORM_FILE_MOST_BYTES: u64 = 64 << 20;
+const FORM_FIELDS_MOST_BYTES: usize = 64 << 10;
+const WEEK_S: u32 = 7 * 24 * 60 * 60;
 
 /// The embedded S3, shared by all connections.
 #[derive(Clone)]
@@ -32,6 +37,14 @@ pub struct Service {
     s3: S3Service,
     /// Whose requests are answered; without keys, everybody's.
     keys: Option<Keys>,
+}
+
+/// What is known of a request before anything is done for it.
+enum Known {
+    /// Who sends it, or that s3s will ask: an extension of it.
+    Sender(Request<Body>),
+    /// Its answer.
+    Answer(Response<Body>),
 }
 
 /// Why a request has no answer of its own.
@@ -63,6 +76,7 @@ impl Service {
         let mut builder = S3ServiceBuilder::new(Operations(Arc::clone(&store)));
         builder.set_validation(AnyBucket);
         builder.set_host(domain.clone());
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(limits_of_forms()))));
         if let Some(keys) = &embedding.keys {
             builder.set_auth(keys.clone());
             builder.set_access(OfKnownSenders);
@@ -70,7 +84,42 @@ impl Service {
         Ok(Self { store, s3: builder.build(), keys: embedding.keys })
     }
 
-    /// The answer to a request that asks for this.
+    /// The request, of which it is known who sends it, or the answer to one that goes no further: it costs nothing of
+    /// what the project may ask the satellite.
+    ///
+    /// # Errors
+    /// If an answer cannot be put together; the connection is then cut.
+    pub fn identified(
+        &self,
+        request: Request<Body>,
+        asked: &Asked,
+        request_id: &str,
+    ) -> std::result::Result<std::result::Result<Request<Body>, Response<Body>>, StdError> {
+        let (head, body) = request.into_parts();
+        let about = About::of(&head, asked, request_id, &self.store.scheme);
+        let answer = match self.known(head, body, asked) {
+            Ok(Known::Sender(request)) => return Ok(Ok(request)),
+            Ok(Known::Answer(response)) => response,
+            Err(error) => error.to_http_response()?,
+        };
+        finished(answer, &about).map(Err)
+    }
+
+    fn known(&self, head: Parts, body: Body, asked: &Asked) -> S3Result<Known> {
+        if let Some(response) = door::beside_s3(&head) {
+            return Ok(Known::Answer(response));
+        }
+        door::check(&head, asked, &self.store.scheme)?;
+        let request = Request::from_parts(head, body);
+        let (mut request, sender) = match &self.keys {
+            Some(keys) => verified(request, keys)?,
+            None => (unsigned(request)?, Sender::Owner),
+        };
+        request.extensions_mut().insert(sender);
+        Ok(Known::Sender(request))
+    }
+
+    /// The answer to an [`Service::identified`] request that asks for this.
     ///
     /// # Errors
     /// If there is none; the connection is then cut.
@@ -92,21 +141,11 @@ impl Service {
 
     async fn answer(
         &self,
-        head: Parts,
+        mut head: Parts,
         body: Body,
         asked: &Asked,
     ) -> std::result::Result<Response<Body>, Failure> {
-        if let Some(response) = door::beside_s3(&head) {
-            return Ok(response);
-        }
-        door::check(&head, asked, &self.store.scheme)?;
-        let request = Request::from_parts(head, body);
-        let (request, sender) = match &self.keys {
-            Some(keys) => verified(request, keys)?,
-            None => (unsigned(request)?, Sender::Owner),
-        };
-        let (mut head, body) = request.into_parts();
-        if sender == Sender::Owner {
+        if head.extensions.get() == Some(&Sender::Owner) {
             asks::put_right(&mut head, asked)?;
             if let Some(answer) = aspects::answer(&self.store, &head, asked) {
                 return Ok(answer?);
@@ -118,9 +157,7 @@ impl Service {
                 }
             }
         }
-        let mut request = Request::from_parts(head, body);
-        request.extensions_mut().insert(sender);
-        let request = with_whole_body(request, asked).await?;
+        let request = with_whole_body(Request::from_parts(head, body), asked).await?;
         self.s3.call(request).await.map_err(|error| Failure::Cut(error.into()))
     }
 
@@ -143,6 +180,17 @@ impl Service {
         };
         Some(self.store.bucket(bucket, |_| Ok(())).and(answer))
     }
+}
+
+/// s3s reads a form, and its file, before it asks who sends it.
+fn limits_of_forms() -> S3Config {
+    let mut config = S3Config::default();
+    config.post_object_max_file_size = FORM_FILE_MOST_BYTES;
+    config.form_max_field_size = FORM_FIELDS_MOST_BYTES;
+    config.form_max_fields_size = FORM_FIELDS_MOST_BYTES;
+    // Only the policy says how long a form is good (`storj/minio` cmd/postpolicyform.go).
+    config.presigned_url_max_skew_time_secs = WEEK_S;
+    config
 }
 
 /// The request, whose body is in memory if it is no content of an object: so that a digest of it that is wrong is

@@ -65,7 +65,7 @@ impl Embedded {
         let object = self.bucket(&input.bucket, |bucket| {
             bucket.assembled(&input.key, id, &listed, overwrite, SystemTime::now())
         })?;
-        let new = New { object, overwrite, ends: Some(id) };
+        let new = New { overwrite, ends: Some(id), ..New::of(object) };
         let (object, version) = self.publish(&input.bucket, &input.key, new).await?;
         let output = CompleteMultipartUploadOutput {
             location: Some(format!("{}://{host}/{}/{}", self.scheme, input.bucket, input.key)),

@@ -8,23 +8,22 @@ use http_body_util::StreamBody;
 use s3s::{Body, S3Error, S3Result, StdError};
 use sha2::{Digest, Sha256};
 
-use super::{CONTENT_SHA256, Seal, chunked, custom, is_in_chunks};
-
-const UNSIGNED: &[u8] = b"UNSIGNED-PAYLOAD";
+use super::v4::{EMPTY_SHA256, Seal, UNSIGNED};
+use super::{CONTENT_SHA256, IN_SIGNED_CHUNKS, chunked, custom};
 
 /// The body without what signs it; an error when it is read, if that is wrong.
 ///
 /// # Errors
 /// If the head does not say in a known way what the body is.
 pub fn checked(head: &Parts, body: Body, seal: Seal) -> S3Result<Body> {
-    if is_in_chunks(&head.headers) {
-        return Ok(Body::http_body_unsync(chunked::decoded(body, Some(seal))));
-    }
-    match head.headers.get(CONTENT_SHA256).map(|value| value.as_bytes()) {
-        None | Some(UNSIGNED) => Ok(body),
-        // Nobody reads it.
-        Some(_) if matches!(head.method, Method::GET | Method::HEAD) => Ok(body),
-        Some(digest) => Ok(digested(body, digest_of(digest).ok_or_else(mismatch)?)),
+    match seal.payload.as_str() {
+        IN_SIGNED_CHUNKS => Ok(Body::http_body_unsync(chunked::decoded(body, Some(seal)))),
+        UNSIGNED => Ok(body),
+        // It has none that anybody would read.
+        _ if matches!(head.method, Method::GET | Method::HEAD) => Ok(body),
+        // Signed without a word of its payload.
+        EMPTY_SHA256 if !head.headers.contains_key(CONTENT_SHA256) => Ok(body),
+        digest => Ok(digested(body, digest_of(digest.as_bytes()).ok_or_else(mismatch)?)),
     }
 }
 

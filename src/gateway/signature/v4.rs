@@ -6,20 +6,22 @@ use std::time::{Duration, SystemTime};
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3s::dto::{Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use sha2::{Digest, Sha256};
 use time::PrimitiveDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
 
-use super::{CONTENT_SHA256, Keys, custom};
+use super::{CONTENT_SHA256, IN_CHUNKS, IN_SIGNED_CHUNKS, Keys, custom, unsupported};
 use crate::gateway::asked::{Query, percent_decoded};
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+pub(super) const EMPTY_SHA256: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// cmd/globals.go, globalMaxSkewTime.
 const SKEW_MOST: Duration = Duration::from_secs(15 * 60);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -37,6 +39,8 @@ pub struct Seal {
     scope: String,
     /// In hexadecimal.
     pub signature: String,
+    /// What was signed of the payload: its SHA-256, or how it comes.
+    pub payload: String,
 }
 
 impl Seal {
@@ -75,22 +79,34 @@ impl Credential<'_> {
 /// # Errors
 /// What Storj's gateway answers to one that is not right.
 pub fn verify_header(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> {
+    let (date, at) = check_date(head, now)?;
+    let authorization = text(&head.headers, AUTHORIZATION.as_str()).unwrap_or_default();
+    let claim = claim_of_header(authorization)?;
+    let headers = signed_headers(head, &claim)?;
+    keys.check_access_key(claim.credential.access_key)?;
+    let payload = text(&head.headers, CONTENT_SHA256.as_str()).unwrap_or(EMPTY_SHA256);
+    if payload == IN_SIGNED_CHUNKS && head.method != Method::PUT {
+        return Err(unsupported());
+    }
+    let query = canonical_query(head.uri.query().unwrap_or_default(), |_| true);
+    sealed(head, keys, &claim, date, at, &[&query, &headers, payload])
+}
+
+/// Whether a request that is signed in a header is of now.
+///
+/// # Errors
+/// If it does not say when it was signed, or that was too long ago.
+pub fn check_date(head: &Parts, now: SystemTime) -> S3Result<(&str, SystemTime)> {
     let date = text(&head.headers, "x-amz-date").or_else(|| text(&head.headers, "date"));
     let date = date.ok_or_else(no_date)?;
-    let at = moment(date).ok_or_else(no_date)?;
+    let at = moment(date).or_else(|| http_moment(date)).ok_or_else(no_date)?;
     if apart(now, at) > SKEW_MOST {
         return Err(s3_error!(
             RequestTimeTooSkewed,
             "The difference between the request time and the server's time is too large."
         ));
     }
-    let authorization = text(&head.headers, AUTHORIZATION.as_str()).unwrap_or_default();
-    let claim = claim_of_header(authorization)?;
-    let headers = signed_headers(head, &claim)?;
-    keys.check_access_key(claim.credential.access_key)?;
-    let payload = text(&head.headers, CONTENT_SHA256.as_str()).unwrap_or(EMPTY_SHA256);
-    let query = canonical_query(head.uri.query().unwrap_or_default(), |_| true);
-    sealed(head, keys, &claim, date, at, &[&query, &headers, payload])
+    Ok((date, at))
 }
 
 /// Verifies the signature in the query.
@@ -127,6 +143,9 @@ pub fn verify_url(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> 
     let payload = value("X-Amz-Content-Sha256")
         .or_else(|| text(&head.headers, CONTENT_SHA256.as_str()).map(str::to_owned))
         .unwrap_or_else(|| UNSIGNED.to_owned());
+    if payload.starts_with(IN_CHUNKS) {
+        return Err(unsupported());
+    }
     let query = head.uri.query().unwrap_or_default();
     let canonical = canonical_query(query, |name| name != "X-Amz-Signature");
     sealed(head, keys, &claim, &date, at, &[&canonical, &headers, &payload])
@@ -162,7 +181,7 @@ fn sealed(
     if !super::same(&signature, claim.signature) || !date.starts_with(claim.credential.day) {
         return Err(super::mismatch());
     }
-    Ok(Seal { key, date: date.to_owned(), scope, signature })
+    Ok(Seal { key, date: date.to_owned(), scope, signature, payload: (*payload).to_owned() })
 }
 
 fn claim_of_header(authorization: &str) -> S3Result<Claim<'_>> {
@@ -280,6 +299,12 @@ fn seconds(expires: &str) -> S3Result<Duration> {
 fn moment(date: &str) -> Option<SystemTime> {
     let moment = PrimitiveDateTime::parse(date, DATE).ok()?;
     Some(moment.assume_utc().into())
+}
+
+/// As headers of HTTP write a time.
+fn http_moment(date: &str) -> Option<SystemTime> {
+    let timestamp = Timestamp::parse(TimestampFormat::HttpDate, date).ok()?;
+    Some(time::OffsetDateTime::from(timestamp).into())
 }
 
 fn apart(one: SystemTime, other: SystemTime) -> Duration {
