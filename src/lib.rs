@@ -20,7 +20,7 @@
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
 //! | [`store`] | the S3 operations of a connector, each tried once: aws-sdk-s3 over our own HTTP client, or a model in this process |
-//! | [`gateway`] | the embedded S3 server: hyper outside (connections, limits, pacing, log), s3s inside |
+//! | [`gateway`] | the embedded S3 server: hyper outside (connections, limits, pacing, log), signatures between, s3s inside |
 //! | [`storj`] | Storj as one state machine, and the model of what a request to it takes |
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
