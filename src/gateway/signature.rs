@@ -18,6 +18,7 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
 
 use v4::Seal;
+pub use v4::Signer;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
@@ -118,12 +119,12 @@ pub enum Sender {
 ///
 /// # Errors
 /// What Storj's gateway answers if it is not right, or not there.
-pub fn verified(request: Request<Body>, keys: &Keys) -> S3Result<(Request<Body>, Sender)> {
+pub fn verified(request: Request<Body>, signer: &Signer) -> S3Result<(Request<Body>, Sender)> {
     let (head, body) = request.into_parts();
     let now = SystemTime::now();
     let seal = match Scheme::of(&head) {
-        Scheme::V4Header => v4::verify_header(&head, keys, now)?,
-        Scheme::V4Url => v4::verify_url(&head, keys, now)?,
+        Scheme::V4Header => v4::verify_header(&head, signer, now)?,
+        Scheme::V4Url => v4::verify_url(&head, signer, now)?,
         Scheme::V2 if head.headers.contains_key(AUTHORIZATION) => {
             v4::check_date(&head, now)?;
             return Ok((Request::from_parts(head, body), Sender::AskS3s));

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::gateway::asked::Asked;
 use crate::gateway::backend::Embedding;
 use crate::gateway::domain::Domain;
-use crate::gateway::signature::{Keys, Sender, is_form, unsigned, verified};
+use crate::gateway::signature::{Sender, Signer, is_form, unsigned, verified};
 use crate::storj::{Direction, Limits, Refusal};
 
 /// Lists of 10,000 parts or of 1000 keys are some MB long.
@@ -36,7 +36,7 @@ pub struct Service {
     store: Arc<Embedded>,
     s3: S3Service,
     /// Whose requests are answered; without keys, everybody's.
-    keys: Option<Keys>,
+    signer: Option<Arc<Signer>>,
 }
 
 /// What is known of a request before anything is done for it.
@@ -81,7 +81,8 @@ impl Service {
             builder.set_auth(keys.clone());
             builder.set_access(OfKnownSenders);
         }
-        Ok(Self { store, s3: builder.build(), keys: embedding.keys })
+        let signer = embedding.keys.map(|keys| Arc::new(Signer::new(keys)));
+        Ok(Self { store, s3: builder.build(), signer })
     }
 
     /// The request, of which it is known who sends it, or the answer to one that goes no further: it costs nothing of
@@ -111,8 +112,8 @@ impl Service {
         }
         door::check(&head, asked, &self.store.scheme)?;
         let request = Request::from_parts(head, body);
-        let (mut request, sender) = match &self.keys {
-            Some(keys) => verified(request, keys)?,
+        let (mut request, sender) = match &self.signer {
+            Some(signer) => verified(request, signer)?,
             None => (unsigned(request)?, Sender::Owner),
         };
         request.extensions_mut().insert(sender);

@@ -1,6 +1,7 @@
 //! Signature Version 4 in a header or a URL, verified in the order and with the words of Storj's gateway
 //! (`storj/minio` cmd/signature-v4.go, cmd/signature-v4-parser.go, cmd/generic-handlers.go).
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
@@ -55,6 +56,34 @@ impl Seal {
     }
 }
 
+/// The keys, and the key for signing that was last derived from them: of most requests it is the same.
+pub struct Signer {
+    pub(super) keys: Keys,
+    /// The scope that it is of, and the key.
+    last: Mutex<Option<(String, Vec<u8>)>>,
+}
+
+impl Signer {
+    /// With these keys.
+    pub fn new(keys: Keys) -> Self {
+        Self { keys, last: Mutex::new(None) }
+    }
+
+    fn key(&self, credential: &Credential<'_>, at: SystemTime) -> Vec<u8> {
+        let scope = credential.scope();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, key)) = &*last
+            && *of == scope
+        {
+            return key.clone();
+        }
+        let key = generate_signing_key(&self.keys.secret_key, at, credential.region, "s3");
+        let key = key.as_ref().to_vec();
+        *last = Some((scope, key.clone()));
+        key
+    }
+}
+
 /// What the client says of its signature.
 struct Claim<'a> {
     credential: Credential<'a>,
@@ -78,18 +107,18 @@ impl Credential<'_> {
 ///
 /// # Errors
 /// What Storj's gateway answers to one that is not right.
-pub fn verify_header(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> {
+pub fn verify_header(head: &Parts, signer: &Signer, now: SystemTime) -> S3Result<Seal> {
     let (date, at) = check_date(head, now)?;
     let authorization = text(&head.headers, AUTHORIZATION.as_str()).unwrap_or_default();
     let claim = claim_of_header(authorization)?;
     let headers = signed_headers(head, &claim)?;
-    keys.check_access_key(claim.credential.access_key)?;
+    signer.keys.check_access_key(claim.credential.access_key)?;
     let payload = text(&head.headers, CONTENT_SHA256.as_str()).unwrap_or(EMPTY_SHA256);
     if payload == IN_SIGNED_CHUNKS && head.method != Method::PUT {
         return Err(unsupported());
     }
     let query = canonical_query(head.uri.query().unwrap_or_default(), |_| true);
-    sealed(head, keys, &claim, date, at, &[&query, &headers, payload])
+    sealed(head, signer, &claim, date, at, &[&query, &headers, payload])
 }
 
 /// Whether a request that is signed in a header is of now.
@@ -113,7 +142,7 @@ pub fn check_date(head: &Parts, now: SystemTime) -> S3Result<(&str, SystemTime)>
 ///
 /// # Errors
 /// What Storj's gateway answers to one that is not right.
-pub fn verify_url(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> {
+pub fn verify_url(head: &Parts, signer: &Signer, now: SystemTime) -> S3Result<Seal> {
     let query = Query::of(&head.uri);
     let value = |name: &str| query.value(name);
     let needed = |name| value(name).ok_or_else(incomplete_query);
@@ -132,7 +161,7 @@ pub fn verify_url(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> 
         bad_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     })?;
     let expires = seconds(&expires)?;
-    keys.check_access_key(claim.credential.access_key)?;
+    signer.keys.check_access_key(claim.credential.access_key)?;
     let headers = signed_headers(head, &claim)?;
     if at > now + SKEW_MOST {
         return Err(s3_error!(AccessDenied, "Request is not valid yet"));
@@ -148,7 +177,7 @@ pub fn verify_url(head: &Parts, keys: &Keys, now: SystemTime) -> S3Result<Seal> 
     }
     let query = head.uri.query().unwrap_or_default();
     let canonical = canonical_query(query, |name| name != "X-Amz-Signature");
-    sealed(head, keys, &claim, &date, at, &[&canonical, &headers, &payload])
+    sealed(head, signer, &claim, &date, at, &[&canonical, &headers, &payload])
 }
 
 /// Whether a URL says that it is good for a time that can be.
@@ -164,7 +193,7 @@ pub fn check_expiry(uri: &Uri) -> S3Result<()> {
 /// payload these are.
 fn sealed(
     head: &Parts,
-    keys: &Keys,
+    signer: &Signer,
     claim: &Claim<'_>,
     date: &str,
     at: SystemTime,
@@ -175,10 +204,13 @@ fn sealed(
     let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{payload}");
     let scope = claim.credential.scope();
     let text = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
-    let key = generate_signing_key(&keys.secret_key, at, claim.credential.region, "s3");
-    let key = key.as_ref().to_vec();
+    // The key is of the day that the credential names.
+    if !date.starts_with(claim.credential.day) {
+        return Err(super::mismatch());
+    }
+    let key = signer.key(&claim.credential, at);
     let signature = calculate_signature(&key, text.as_bytes());
-    if !super::same(&signature, claim.signature) || !date.starts_with(claim.credential.day) {
+    if !super::same(&signature, claim.signature) {
         return Err(super::mismatch());
     }
     Ok(Seal { key, date: date.to_owned(), scope, signature, payload: (*payload).to_owned() })
@@ -362,11 +394,11 @@ mod tests {
         SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,\
         Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
 
-    fn keys() -> Keys {
-        Keys {
+    fn signer() -> Signer {
+        Signer::new(Keys {
             access_key: "AKIAIOSFODNN7EXAMPLE".into(),
             secret_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
-        }
+        })
     }
 
     fn then() -> SystemTime {
@@ -375,7 +407,7 @@ mod tests {
 
     fn refused(request: http::request::Builder, now: SystemTime) -> Option<String> {
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let error = verify_header(&head, &keys(), now).err()?;
+        let error = verify_header(&head, &signer(), now).err()?;
         Some(error.code().as_str().to_owned())
     }
 
@@ -430,7 +462,7 @@ mod tests {
         let verify = |url: &str, seconds| {
             let request = Request::get(url).header("host", "examplebucket.s3.amazonaws.com");
             let (head, ()) = request.body(()).unwrap().into_parts();
-            let verified = verify_url(&head, &keys(), then() + Duration::from_secs(seconds));
+            let verified = verify_url(&head, &signer(), then() + Duration::from_secs(seconds));
             verified.err().map(|error| error.message().unwrap_or_default().to_owned())
         };
         assert_eq!(verify(url, 86_400), None);
