@@ -1,6 +1,7 @@
 //! What a request asks for, read from its first line and headers: enough for the model of the link
 //! and for the log, before anything answers and whatever will.
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 
 use super::domain::Domain;
@@ -176,6 +177,19 @@ impl<'a> Query<'a> {
         let (_, value) = self.0.iter().find(|(this, _)| *this == name)?;
         Some(query_decoded(value))
     }
+}
+
+/// The address without the parameters of these names.
+pub fn without_parameters(uri: Uri, is_left_out: impl Fn(&str) -> bool) -> Uri {
+    let is_left_out = |pair: &&str| is_left_out(pair.split('=').next().unwrap_or_default());
+    let Some(query) = uri.query().filter(|query| query.split('&').any(|pair| is_left_out(&pair)))
+    else {
+        return uri;
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_left_out(pair)).collect();
+    let path_and_query = format!("{}?{}", uri.path(), kept.join("&"));
+    // Parts of an address that was valid are valid.
+    path_and_query.parse::<PathAndQuery>().map_or(uri, Uri::from)
 }
 
 /// The value of a parameter, where a space may be a plus.

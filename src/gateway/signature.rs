@@ -1,8 +1,9 @@
 //! Signatures: verified against one pair of keys, or taken off.
 //!
-//! What [`v4`] finds right is taken off before s3s sees the request, as are all signatures where no keys are set: so
-//! that what Storj's gateway reads otherwise than s3s can be put right in between ([`super::embedded`]). A body in
-//! signed chunks is put together here. Signatures of version 2, and those of forms, are left to s3s.
+//! What [`v4`] finds right is taken off before s3s sees the request, as are signatures in headers and addresses where
+//! no keys are set: so that what Storj's gateway reads otherwise than s3s can be put right in between
+//! ([`super::embedded`]). A body in signed chunks is put together here. Signatures of version 2 are left to s3s where
+//! there are keys, and those of forms always.
 
 pub(crate) mod chunked;
 mod payload;
@@ -10,15 +11,16 @@ mod v4;
 
 use std::time::SystemTime;
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
 
 use v4::Seal;
 pub use v4::Signer;
+
+use super::asked::without_parameters;
 
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DECODED_LENGTH: &str = "x-amz-decoded-content-length";
@@ -157,10 +159,6 @@ fn unsigned_head(mut head: Parts, body: Body) -> Request<Body> {
     head.headers.remove(AUTHORIZATION);
     head.uri = without_signature(head.uri);
     if is_in_chunks(&head.headers) {
-        // The encoding was only for the way here: the object is what the chunks hold.
-        if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value == "aws-chunked") {
-            head.headers.remove(CONTENT_ENCODING);
-        }
         // That of the chunks is none of the object's.
         head.headers.remove(CONTENT_LENGTH);
         if let Some(length) = head.headers.remove(DECODED_LENGTH) {
@@ -196,17 +194,9 @@ fn unsupported() -> S3Error {
 
 /// The address without the query parameters of a presigned request.
 fn without_signature(uri: Uri) -> Uri {
-    let is_signature = |pair: &str| {
-        let name = pair.split('=').next().unwrap_or_default();
+    without_parameters(uri, |name| {
         name.starts_with("X-Amz-") || matches!(name, "AWSAccessKeyId" | "Signature" | "Expires")
-    };
-    let Some(query) = uri.query().filter(|query| query.split('&').any(is_signature)) else {
-        return uri;
-    };
-    let kept: Vec<&str> = query.split('&').filter(|pair| !is_signature(pair)).collect();
-    let path_and_query = format!("{}?{}", uri.path(), kept.join("&"));
-    // Parts of an address that was valid are valid.
-    path_and_query.parse::<PathAndQuery>().map_or(uri, Uri::from)
+    })
 }
 
 /// Whether two texts are the same, in a time that does not tell where they differ.

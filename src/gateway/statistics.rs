@@ -126,6 +126,15 @@ impl Statistics {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ruled(&self) -> Vec<RuledCount> {
+        let counts = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |(ruled, requests): (&Ruled, &u64)| RuledCount {
+            ruled: ruled.clone(),
+            requests: *requests,
+        };
+        counts.iter().map(count).collect()
+    }
+
     /// The counters as they are now.
     pub fn snapshot(&self) -> Snapshot {
         let answers: Vec<AnswerCount> = self.lock().iter().map(AnswerCount::of).collect();
@@ -146,17 +155,6 @@ impl Statistics {
             bytes_out: answers.iter().map(|answer| answer.bytes_out).sum(),
             answers,
         }
-    }
-}
-
-impl Statistics {
-    fn ruled(&self) -> Vec<RuledCount> {
-        let counts = self.ruled.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |(ruled, requests): (&Ruled, &u64)| RuledCount {
-            ruled: ruled.clone(),
-            requests: *requests,
-        };
-        counts.iter().map(count).collect()
     }
 }
 

@@ -93,10 +93,10 @@ fn page<'a, C>(
 ) -> Listing<'a, C> {
     let mut page = Listing::empty();
     // What stands below the same delimiter as the marker was on the last page with it.
-    let after = fold(after, query).unwrap_or(after);
+    let after = folded(after, query.prefix, query.delimiter).unwrap_or(after);
     let mut last: Option<&str> = None;
     for (key, object) in keys {
-        let fold = fold(key, query);
+        let fold = folded(key, query.prefix, query.delimiter);
         if fold.is_some_and(|fold| fold == last.unwrap_or(after)) {
             continue;
         }
@@ -114,9 +114,9 @@ fn page<'a, C>(
 }
 
 /// The key up to and with the first delimiter behind the prefix.
-fn fold<'a>(key: &'a str, query: Query<'_>) -> Option<&'a str> {
-    let delimiter = query.delimiter?;
-    let start = query.prefix.len() + key.strip_prefix(query.prefix)?.find(delimiter)?;
+pub fn folded<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
+    let delimiter = delimiter?;
+    let start = prefix.len() + key.strip_prefix(prefix)?.find(delimiter)?;
     Some(&key[..start + delimiter.len()])
 }
 
@@ -211,11 +211,12 @@ mod tests {
                 Query { prefix: &prefix, delimiter: fold_at.as_deref(), after: "", limit };
             let (shown, prefixes, sizes) = all_pages(&bucket, query);
 
-            let folded = |key: &&String| fold(key, query).is_some();
+            let is_folded =
+                |key: &&String| folded(key, query.prefix, query.delimiter).is_some();
             let matching = keys.iter().filter(|key| key.starts_with(&prefix));
-            let (below, plain): (Vec<_>, Vec<_>) = matching.partition(folded);
+            let (below, plain): (Vec<_>, Vec<_>) = matching.partition(is_folded);
             let mut expected: Vec<_> =
-                below.into_iter().filter_map(|key| fold(key, query)).collect();
+                below.into_iter().filter_map(|key| folded(key, query.prefix, query.delimiter)).collect();
             expected.dedup();
             prop_assert_eq!(shown.iter().collect::<Vec<_>>(), plain);
             prop_assert_eq!(prefixes, expected);

@@ -36,7 +36,7 @@ pub use fair::FairLink;
 pub use limiter::{Admitted, Ask, Limited, Limiter};
 pub use limits::Limits;
 pub use link::{Flow, Lane, Link, QUANTUM_BYTES};
-pub use listing::{Listing, Query};
+pub use listing::{Listing, Query, folded};
 pub use model::{Capacity, Model, SelfHosted};
 pub use nodes::Nodes;
 pub use object::{Attributes, Object, Piece};

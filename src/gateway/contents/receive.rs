@@ -40,7 +40,7 @@ pub enum ReceiveError {
 impl From<ReceiveError> for S3Error {
     fn from(error: ReceiveError) -> Self {
         match error {
-            // What s3s's own checks of the body found says more than that the body is incomplete.
+            // What the checks of the body found says more than that the body is incomplete.
             ReceiveError::Body(source) => match source.downcast::<S3Error>() {
                 Ok(error) => *error,
                 Err(source) => Self::with_source(S3ErrorCode::IncompleteBody, source),

@@ -4,11 +4,10 @@
 use http::Uri;
 use http::header::RANGE;
 use http::request::Parts;
-use http::uri::PathAndQuery;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::refused::internal;
-use crate::gateway::asked::{Asked, Query};
+use crate::gateway::asked::{Asked, Query, without_parameters};
 use crate::gateway::signature::custom;
 
 /// Most bytes of a key (`storj/minio` cmd/object-handlers.go).
@@ -34,7 +33,11 @@ pub fn put_right(head: &mut Parts, asked: &Asked) -> S3Result<()> {
     }
     match asked.operation {
         "GetObject" | "HeadObject" => read_range(head)?,
-        "PutObject" => without_upload(head),
+        // The address of a part that was not understood as one: the object itself is put.
+        "PutObject" => {
+            let uri = std::mem::take(&mut head.uri);
+            head.uri = without_parameters(uri, |name| matches!(name, "partNumber" | "uploadId"));
+        }
         "ListObjectsV2"
             if Query::of(&head.uri).value("continuation-token").as_deref() == Some("") =>
         {
@@ -185,22 +188,6 @@ impl Range {
             (Some(None), Some(None)) | (None, _) | (_, None) => Self::Unreadable,
             _ => Self::Some,
         }
-    }
-}
-
-/// Without the address of a part that was not understood as one: the object itself is put.
-fn without_upload(head: &mut Parts) {
-    let Some(query) = head.uri.query() else { return };
-    let is_of_part =
-        |pair: &&str| matches!(pair.split('=').next(), Some("partNumber" | "uploadId"));
-    if !query.split('&').any(|pair| is_of_part(&pair)) {
-        return;
-    }
-    let kept: Vec<&str> = query.split('&').filter(|pair| !is_of_part(pair)).collect();
-    let path_and_query = format!("{}?{}", head.uri.path(), kept.join("&"));
-    // Parts of an address that was valid are valid.
-    if let Ok(uri) = path_and_query.parse::<PathAndQuery>() {
-        head.uri = Uri::from(uri);
     }
 }
 

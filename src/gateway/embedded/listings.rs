@@ -18,7 +18,7 @@ use super::asks::wrong_token;
 use super::objects::etag;
 use super::uploads::upload_id;
 use super::{Content, Embedded};
-use crate::storj::{Listed, Listing, Object, Query, Upload, UploadId};
+use crate::storj::{Listed, Listing, Object, Query, Upload, UploadId, folded};
 
 /// Most keys on a page (Amazon S3 API Reference, ListObjectsV2).
 const MOST_KEYS: i32 = 1000;
@@ -119,7 +119,7 @@ impl Embedded {
         let (mut next, mut last) = (None, None);
         self.bucket(&input.bucket, |bucket| {
             for version in bucket.versions(prefix, &key_marker, version_marker.parse().ok()) {
-                let fold = fold(version.key, prefix, delimiter);
+                let fold = folded(version.key, prefix, delimiter);
                 // Those below a prefix stand together; those below the marker were on the last page.
                 if fold.is_some_and(|fold| {
                     fold == key_marker || prefixes.last().is_some_and(|last| last == fold)
@@ -336,13 +336,6 @@ fn only_slash(delimiter: Option<&str>) -> S3Result<Option<&str>> {
     }
 }
 
-/// The key up to and with the first delimiter behind the prefix.
-fn fold<'a>(key: &'a str, prefix: &str, delimiter: Option<&str>) -> Option<&'a str> {
-    let delimiter = delimiter?;
-    let place = key[prefix.len()..].find(delimiter)? + prefix.len();
-    Some(&key[..place + delimiter.len()])
-}
-
 /// The owner of everything, who has no name.
 fn nobody() -> Owner {
     Owner { id: Some(String::new()), display_name: Some(String::new()) }
@@ -358,7 +351,7 @@ enum ListedUpload {
 impl ListedUpload {
     fn of(id: UploadId, upload: &Upload<Content>, prefix: &str, delimiter: Option<&str>) -> Self {
         let key = &upload.key;
-        match fold(key, prefix, delimiter) {
+        match folded(key, prefix, delimiter) {
             Some(prefix) => Self::Below(prefix.to_owned()),
             None => Self::One { key: key.clone(), id: id.to_string(), begun: upload.begun },
         }

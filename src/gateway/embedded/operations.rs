@@ -1,4 +1,5 @@
-//! The operations as s3s calls them. One trait, so one long block; the work is done next door.
+//! The operations as s3s calls them. One trait, so one long block; what is more than a question to a bucket is done
+//! next door.
 
 use std::sync::Arc;
 
