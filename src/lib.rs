@@ -12,7 +12,7 @@
 //! | [`cli`] | one file per verb, and the options that verbs share |
 //! | [`session`] | a verb from beginning to end: target, claim, trials, saving, clean-up |
 //! | [`scenario`] | models of links by the name of a preset, or from a file |
-//! | [`report`] | a result as terminal text, HTML and charts |
+//! | [`report`] | results, plans and observations as pages: one tree, written as text, Markdown, HTML and CSV; charts |
 //! | [`compare`] | pure: whether one run, or series of runs, is slower than another |
 //! | [`plan`] | pure: how long a dataset takes, how many DTNs, at what cost, from measured or simulated transfers |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
@@ -25,9 +25,10 @@
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
 //! | [`stats`] | pure functions; every one cites its source |
+//! | [`words`] | one vocabulary for settings, verdicts, durations, shares and rates |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
-//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`csv`], [`outside`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; rows of text; files that others made; what a user is told; what strangers wrote, fit to be shown |
+//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`outside`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; files that others made; what a user is told; what strangers wrote, fit to be shown |
 //!
 //! # Rules that keep it simple
 //!
@@ -138,7 +139,6 @@
 pub mod cli;
 pub mod clock;
 pub mod compare;
-pub mod csv;
 pub mod dataset;
 pub mod error;
 pub mod escape;
@@ -164,3 +164,4 @@ pub mod transfer;
 pub mod trial;
 pub mod tune;
 pub mod units;
+pub mod words;

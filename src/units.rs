@@ -145,8 +145,8 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1 file`, `1,875 files`.
-pub fn counted(number: impl Into<u64>, thing: &str) -> String {
-    let number = number.into();
+pub fn counted(number: impl TryInto<u64>, thing: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 

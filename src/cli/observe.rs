@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{Endpoint, Unrepeated, runtime, time};
+use super::options::{Endpoint, Unrepeated, print_report, runtime, time};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::observe::{self, Connector, Observation};
+use crate::observe::{Connector, Observation};
+use crate::report::{self, Format};
 use crate::session::{self, ObserveOptions, Progress, TargetUrl};
-use crate::terminal;
 
 /// Options of `observe`.
 #[derive(Debug, clap::Args)]
@@ -29,8 +29,11 @@ pub(super) struct Args {
     /// Write what was found to this file, for `tune --connector` and `run --connector`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     save: Option<PathBuf>,
-    /// Print the observation as JSON on standard output
-    #[arg(long, help_heading = "Output")]
+    /// Format of the observation; csv has a row for each value that was found
+    #[arg(long, short, value_enum, default_value_t, help_heading = "Output")]
+    format: Format,
+    /// Print the observation as JSON on standard output, as --format json does
+    #[arg(long, help_heading = "Output", conflicts_with = "format")]
     json: bool,
     /// Print no progress, only the result
     #[arg(long, short, help_heading = "Output")]
@@ -57,7 +60,7 @@ impl FromStr for Source {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let Args { source, endpoint, every, duration, save, json, quiet } = args;
+    let Args { source, endpoint, every, duration, save, format, json, quiet } = args;
     let observation = match source {
         Source::Log(log) => session::observe_log(&log)?,
         Source::Bucket(url) => {
@@ -72,24 +75,14 @@ pub(super) fn run(args: Args) -> Result<()> {
             })?
         }
     };
-    print(&observation, json)?;
+    let format = if json { Format::Json } else { format };
+    print_report(&report::render(&observation, format)?, format);
     if observation.up.is_none() && observation.down.is_none() {
         return Err(Error::answer_is_no("no file was seen moving").hint(
             "start the transfer while observing; files sent in one request show only in a request log",
         ));
     }
     save.map_or(Ok(()), |file| write(&file, &observation))
-}
-
-fn print(observation: &Observation, json: bool) -> Result<()> {
-    if json {
-        let json = serde_json::to_string_pretty(observation);
-        let json = json.map_err(|error| Error::environment(format!("no JSON: {error}")))?;
-        terminal::print_json(&json);
-    } else {
-        terminal::print(observe::text(observation).trim_end());
-    }
-    Ok(())
 }
 
 fn write(file: &Path, observation: &Observation) -> Result<()> {

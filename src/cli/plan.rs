@@ -123,7 +123,7 @@ fn say(args: &Args, asked: Asked, documents: Vec<Document>, ground: &Ground) -> 
 impl Args {
     fn say(&self, (plan, directory): &(Plan, PathBuf)) -> Result<()> {
         let format = if self.json { Format::Json } else { self.format };
-        print_report(&report::plan(plan, format)?, format);
+        print_report(&report::render(plan, format)?, format);
         if format == Format::Text {
             terminal::print(&format!(
                 "{:<12} {}",

@@ -16,7 +16,7 @@ pub(super) struct Args {
     /// Directories of runs or plans, or their result.json or plan.json
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// Format of the report
+    /// Format of the report; csv has a row for each trial of a run, or each number of DTNs of a plan
     #[arg(long, short, value_enum, default_value_t)]
     format: Format,
     /// Write the report to this file instead of standard output
@@ -48,7 +48,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     if let Some(directory) = &args.charts {
         charts(&runs, directory)?;
     }
-    args.say(&report::render(&runs, args.format)?)
+    args.say(&report::render(&runs[..], args.format)?)
 }
 
 /// A plan is one document, and its page one page.
@@ -65,7 +65,7 @@ fn report_plans(args: &Args, runs: &[Saved], plans: &[Plan]) -> Result<()> {
         std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
         report::write_plan_charts(plan, directory)?;
     }
-    args.say(&report::plan(plan, args.format)?)
+    args.say(&report::render(plan, args.format)?)
 }
 
 impl Args {

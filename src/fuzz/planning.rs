@@ -49,6 +49,6 @@ pub fn plan(input: &[u8]) {
     let written = serde_json::to_vec(&plan).expect("what was read can be written");
     assert!(serde_json::from_slice::<Plan>(&written).is_ok(), "and read again");
     for format in [Format::Text, Format::Md, Format::Csv, Format::Html] {
-        let _ = report::plan(&plan, format);
+        let _ = report::render(&plan, format);
     }
 }

@@ -47,7 +47,7 @@ pub fn result(input: &[u8]) {
     assert!(serde_json::from_slice::<Document>(&written).is_ok(), "and read again");
     let runs = [Saved { document, directory: PathBuf::from("/nowhere") }];
     for format in [Format::Text, Format::Md, Format::Csv] {
-        let _ = report::render(&runs, format);
+        let _ = report::render(&runs[..], format);
     }
 }
 
@@ -63,7 +63,7 @@ pub fn page(input: &[u8]) {
     }
     let run = Saved { document, directory: directory.path().to_owned() };
     // Files that cannot be read are said to be so.
-    let _ = report::render(&[run], Format::Html);
+    let _ = report::render(&[run][..], Format::Html);
 }
 
 /// The marker of a run.
@@ -82,7 +82,9 @@ pub fn request_log(input: &[u8]) {
     let text = text(input);
     let requests = text.lines().filter_map(|line| serde_json::from_str::<LoggedRequest>(line).ok());
     let observation = of_requests(&requests.collect::<Vec<_>>());
-    let _ = crate::observe::text(&observation);
+    for format in [Format::Text, Format::Md, Format::Csv, Format::Html] {
+        let _ = report::render(&observation, format);
+    }
     let written = Connector::text(&observation);
     assert!(Connector::read(&written).is_ok(), "{written}");
 }

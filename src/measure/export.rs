@@ -15,7 +15,7 @@ use super::probe::Connecting;
 use super::recorder::Recorder;
 use super::series::{BIN, Series};
 use crate::clock::Instant;
-use crate::csv;
+use crate::escape;
 use crate::result::BINS_HEADER;
 
 /// Bins of a series in a row of its CSV, which stands for a second.
@@ -122,19 +122,16 @@ impl Recorder {
         writeln!(out, "{ATTEMPTS_HEADER}")?;
         let mut attempts: Vec<&Attempt> = self.attempt_records().collect();
         attempts.sort_by_key(|attempt| attempt.start);
+        let mut rows = csv::Writer::from_writer(out);
         for attempt in attempts {
-            write_attempt(out, attempt, origin, &key_of(attempt.file))?;
+            rows.write_record(fields(attempt, origin, &key_of(attempt.file)))?;
         }
-        Ok(())
+        rows.flush()
     }
 }
 
-fn write_attempt(
-    out: &mut impl Write,
-    attempt: &Attempt,
-    origin: Instant,
-    key: &str,
-) -> io::Result<()> {
+/// In the order of [`ATTEMPTS_HEADER`].
+fn fields(attempt: &Attempt, origin: Instant, key: &str) -> [String; 15] {
     let at = |at: Instant| at.since(origin).as_micros();
     let (connection, [dns, tcp, tls]) = match attempt.connecting() {
         None => ("none", [None; 3]),
@@ -142,29 +139,29 @@ fn write_attempt(
         Some(Connecting::New { dns, tcp, tls }) => ("new", [dns, tcp, tls].map(Some)),
     };
     let micros = |time: Option<Duration>| or_empty(time.map(|time| time.as_micros()));
-    writeln!(
-        out,
-        "{},{},{},{},{},{},{},{connection},{},{},{},{},{},{},{}",
-        attempt.operation.name(),
-        csv::field(key),
+    let outcome = match attempt.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Cut => "cut",
+        Outcome::UnderWay => "under_way",
+        Outcome::Failed(class) => class.name(),
+    };
+    [
+        attempt.operation.name().to_string(),
+        escape::line(key).into_owned(),
         or_empty(attempt.part_number),
-        attempt.number,
-        attempt.bytes,
-        at(attempt.intended_start),
-        at(attempt.start),
+        attempt.number.to_string(),
+        attempt.bytes.to_string(),
+        at(attempt.intended_start).to_string(),
+        at(attempt.start).to_string(),
+        connection.to_owned(),
         micros(dns),
         micros(tcp),
         micros(tls),
         or_empty(attempt.sent_at().map(at)),
         or_empty(attempt.first_byte_at().map(at)),
-        at(attempt.end),
-        match attempt.outcome {
-            Outcome::Ok => "ok",
-            Outcome::Cut => "cut",
-            Outcome::UnderWay => "under_way",
-            Outcome::Failed(class) => class.name(),
-        },
-    )
+        at(attempt.end).to_string(),
+        outcome.to_owned(),
+    ]
 }
 
 /// What did not happen leaves its field empty.

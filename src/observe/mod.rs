@@ -16,7 +16,6 @@ mod connector;
 mod in_flight;
 mod looks;
 mod requests;
-mod text;
 mod waves;
 
 use std::collections::BTreeMap;
@@ -27,7 +26,6 @@ use serde::{Deserialize, Serialize};
 pub use connector::{Connector, Followed, Known, Manner, WrittenConnector};
 pub use looks::Sightings;
 pub use requests::of_requests;
-pub use text::text;
 
 /// How a value is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

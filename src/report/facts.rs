@@ -3,34 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::digest::{Answer, Digest, Shown};
+use super::page::{Column, Facts, Table};
 use super::scaling::Law;
-use super::{text, wording};
-use crate::result::{GCS, Host, Joint, LimitedBy, Recommendation, TargetKind, TaskSummary, Trial};
-use crate::units::ByteSize;
-
-/// Names with their values; what is empty is left out.
-pub type Facts = Vec<(&'static str, String)>;
-
-/// A table without a form.
-pub struct Table {
-    /// What it shows.
-    pub caption: String,
-    /// The heading of each column.
-    pub columns: Vec<&'static str>,
-    /// The first cell of each names it.
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn new<const N: usize>(
-        caption: impl Into<String>,
-        columns: [&'static str; N],
-        rows: impl IntoIterator<Item = [String; N]>,
-    ) -> Self {
-        let rows = rows.into_iter().map(Vec::from).collect();
-        Self { caption: caption.into(), columns: columns.to_vec(), rows }
-    }
-}
+use super::wording;
+use crate::result::{
+    GCS, Host, Joint, LimitedBy, Recommendation, TargetKind, TaskSummary, Trial, Verdict,
+};
+use crate::units::{ByteSize, count, counted};
+use crate::words;
 
 /// What the document is about, as a title.
 pub fn title(digest: &Digest) -> String {
@@ -52,32 +32,31 @@ pub fn headline(digest: &Digest) -> String {
             wording::recommended(digest.document.for_gcs(), found.settings)
         }
         (Answer::Task(_, task), _) => {
-            format!("{} effective speed", wording::rate(task.effective_speed_bytes_per_second))
+            format!("{} effective speed", words::rate(task.effective_speed_bytes_per_second))
         }
         (Answer::Trials, None) => "No trial was finished.".into(),
         (Answer::Trials, Some(shown)) => {
-            format!("{} goodput", wording::rate(shown.trial.goodput_bytes_per_second))
+            format!("{} goodput", words::rate(shown.trial.goodput_bytes_per_second))
         }
     }
 }
 
 /// How fast, how sure, and what limits it.
 pub fn answer(digest: &Digest) -> Facts {
-    let facts = match &digest.answer {
+    match &digest.answer {
         Answer::Settings(found) => recommended(digest, found),
-        Answer::Task(trial, task) => moved(digest, trial, task),
+        Answer::Task(trial, task) => task_done(digest, trial, task),
         Answer::Trials => measured(digest),
-    };
-    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
 }
 
 /// `790 MB/s (95 % interval 780 MB/s to 800 MB/s)`, and the effective speed beside it where that decided.
 pub fn goodput(found: &Recommendation) -> String {
     let said = |rate: f64, interval: Option<[f64; 2]>| match interval {
         Some(ends) => {
-            format!("{} (95 % interval {})", wording::rate(rate), wording::rate_interval(ends))
+            format!("{} (95 % interval {})", words::rate(rate), words::rate_interval(ends))
         }
-        None => wording::rate(rate),
+        None => words::rate(rate),
     };
     let goodput = said(found.goodput_bytes_per_second, Some(found.interval_95));
     let interval = found.effective_speed_interval_95;
@@ -90,7 +69,7 @@ pub fn goodput(found: &Recommendation) -> String {
 pub fn goodput_of_the_measured(digest: &Digest, found: &Recommendation) -> String {
     match digest.document.for_gcs() {
         Some(gcs) if !gcs.is(found.settings) => {
-            format!("{}, with {}", goodput(found), wording::settings(found.settings))
+            format!("{}, with {}", goodput(found), words::settings(found.settings))
         }
         _ => goodput(found),
     }
@@ -111,12 +90,12 @@ const NOT_FOR_GCS: &str = "no number: these trials had other parts of a file in 
 
 /// The settings of one direction, and how fast they are.
 pub fn settings_and_goodput(found: &Recommendation) -> String {
-    format!("{}, {}", wording::settings(found.settings), goodput(found))
+    format!("{}, {}", words::settings(found.settings), goodput(found))
 }
 
 /// How sure, and why.
 pub fn verdict(found: &Recommendation) -> String {
-    format!("{}: {}", wording::verdict(found.verdict), found.why)
+    format!("{}: {}", words::verdict(found.verdict), found.why)
 }
 
 /// One concurrency for both directions.
@@ -146,40 +125,45 @@ fn other_way(digest: &Digest) -> [(&'static str, String); 3] {
 
 fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
     let [other, its_verdict, both_ways] = other_way(digest);
-    vec![
+    Facts::from([
         ("for Globus", for_globus(digest).join("; ")),
         ("goodput", goodput_of_the_measured(digest, found)),
-        ("direction", wording::direction(found.direction).into()),
+        ("direction", words::direction(found.direction).into()),
         ("verdict", verdict(found)),
-        ("shown", proof(found, true)),
-        ("not shown", proof(found, false)),
+        ("the blocks show", proof(found, true)),
+        ("they do not show", proof(found, false)),
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest)),
         other,
         its_verdict,
         both_ways,
         ("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default()),
-    ]
+    ])
 }
 
-/// What the trials show, or do not, at the 95 % level.
+/// What the blocks of trials show, or do not, at the 95 % level. A verdict takes more than them.
 fn proof(found: &Recommendation, is_shown: bool) -> String {
-    let seen = found.smallest_difference_seen.map(wording::percent);
-    let seen = seen.map_or(String::new(), |least| {
-        format!(" (the trials can show differences of {least} or more)")
-    });
+    let seen = found.smallest_difference_seen.map(words::percent);
+    let seen = seen
+        .map_or(String::new(), |least| format!(" (they can show differences of {least} or more)"));
     let claims = [
-        (found.within_margin_shown, format!("no other setting tried carries 5 % more{seen}")),
+        (found.within_margin_shown, format!("no other settings in them carry 5 % more{seen}")),
         (found.better_than_default_shown, "it carries more than what is set now".to_owned()),
     ];
     let said = claims.into_iter().filter(|(shown, _)| *shown == is_shown);
-    said.map(|(_, claim)| claim).collect::<Vec<_>>().join("; ")
+    let said = said.map(|(_, claim)| claim).collect::<Vec<_>>().join("; ");
+    match found.verdict {
+        Verdict::Indistinguishable if is_shown && !said.is_empty() => {
+            format!("{said}; that alone does not settle the choice: see the verdict")
+        }
+        _ => said,
+    }
 }
 
 /// What held the shown trial down; the figures of what did not are in the table of all trials.
 pub fn limit(digest: &Digest) -> String {
     let Some(Shown { trial, .. }) = digest.shown else { return String::new() };
-    let limit = wording::limited_by(trial.limited_by);
+    let limit = words::limited_by(trial.limited_by);
     match (trial.limited_by, digest.document.target.kind) {
         (LimitedBy::GatewayOrNetwork, TargetKind::Endpoint | TargetKind::Embedded) => {
             format!("{limit}: none of the limits that can be seen on this machine was reached")
@@ -188,19 +172,34 @@ pub fn limit(digest: &Digest) -> String {
     }
 }
 
-fn moved(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
-    vec![
-        ("moved", text::moved(task)),
-        ("direction", wording::direction(trial.direction).into()),
-        ("goodput", wording::rate(task.goodput_bytes_per_second)),
-        ("settings", wording::settings(trial.settings)),
+/// What the effective speed of a task is.
+pub const EFFECTIVE_SPEED: &str = "The effective speed is what Globus reports of a task: the bytes of the \
+    dataset over the whole time of the task, checksums and retries included.";
+
+/// `1,873 of 1,875 files, 4.99 GB in 1m 2s`.
+pub fn moved(task: &TaskSummary) -> String {
+    format!(
+        "{} of {}, {} in {}",
+        count(task.files_done),
+        counted(task.files, "file"),
+        ByteSize(task.bytes_done),
+        words::duration(task.duration_s)
+    )
+}
+
+fn task_done(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
+    Facts::from([
+        ("moved", moved(task)),
+        ("direction", words::direction(trial.direction).into()),
+        ("goodput", words::rate(task.goodput_bytes_per_second)),
+        ("settings", words::settings(trial.settings)),
         ("verified", wording::verified(task, trial.direction)),
         ("were there", wording::there(task)),
         ("directories", wording::directory_markers(task)),
         ("read back", read_back(trial)),
         ("addresses", wording::addresses(trial)),
         ("limited by", limit(digest)),
-    ]
+    ])
 }
 
 fn read_back(trial: &Trial) -> String {
@@ -213,7 +212,7 @@ fn read_back(trial: &Trial) -> String {
 }
 
 fn measured(digest: &Digest) -> Facts {
-    let Some(shown) = digest.shown else { return Facts::new() };
+    let Some(shown) = digest.shown else { return Facts::default() };
     let trial = shown.trial;
     let interval = trial.goodput_interval_95.map(|_| wording::goodput(trial)).unwrap_or_default();
     let [up, down] = match &trial.mixed {
@@ -224,9 +223,9 @@ fn measured(digest: &Digest) -> Facts {
         1 => String::new(),
         of => format!("{}, of median goodput among all {of}", trial.id),
     };
-    vec![
-        ("settings", wording::settings(trial.settings)),
-        ("direction", wording::direction(trial.direction).into()),
+    Facts::from([
+        ("settings", words::settings(trial.settings)),
+        ("direction", words::direction(trial.direction).into()),
         ("goodput", interval),
         ("up", up),
         ("down", down),
@@ -234,45 +233,44 @@ fn measured(digest: &Digest) -> Facts {
         ("addresses", wording::addresses(trial)),
         ("trial", which),
         ("limited by", limit(digest)),
-    ]
+    ])
 }
 
 /// Files that did not arrive: at most `most` by name, and how many more there are.
-pub fn failures(task: &TaskSummary, most: usize) -> Option<(Table, usize)> {
+pub fn failures(task: &TaskSummary, most: usize) -> (Table, usize) {
     let rows = task.failures.iter().take(most);
     let rows = rows.map(|failure| [failure.path.clone(), failure.reason.clone()]);
-    let unnamed = task.failures.len().saturating_sub(most);
     let table = Table::new("Files that did not arrive", ["file", "why"], rows);
-    (!task.failures.is_empty()).then_some((table, unnamed))
+    (table, task.failures.len().saturating_sub(most))
 }
 
 /// The recommended settings against each other candidate.
-pub fn comparisons(digest: &Digest) -> Option<Table> {
-    let Answer::Settings(found) = &digest.answer else { return None };
+pub fn comparisons(digest: &Digest) -> Table {
+    let Answer::Settings(found) = &digest.answer else { return Table::default() };
     let rows = found.compared_with.iter();
-    let rows = rows.map(|other| [wording::settings(other.settings), wording::ratio(other)]);
+    let rows = rows.map(|other| {
+        [words::settings(other.settings), words::ratio(other.ratio, other.interval_95)]
+    });
     let caption = format!(
         "Goodput of {} over goodput of another, paired over blocks of trials",
-        wording::settings(found.settings)
+        words::settings(found.settings)
     );
-    let table = Table::new(caption, ["the other", "ratio (95 % interval)"], rows);
-    (!table.rows.is_empty()).then_some(table)
+    Table::new(caption, ["the other", "ratio (95 % interval)"], rows)
 }
 
 /// What other settings bring and have refused, beside those that are recommended.
-pub fn trade(digest: &Digest) -> Option<Table> {
-    let Answer::Settings(found) = &digest.answer else { return None };
+pub fn trade(digest: &Digest) -> Table {
+    let Answer::Settings(found) = &digest.answer else { return Table::default() };
     let rows = found.trade.iter().map(|one| {
         [
-            wording::settings(one.settings),
-            wording::rate(one.goodput_bytes_per_second),
-            format!("{:.1} %", 100.0 * one.refused_share),
+            words::settings(one.settings),
+            words::rate(one.goodput_bytes_per_second),
+            words::percent(one.refused_share),
             one.trials.to_string(),
         ]
     });
-    let caption = "What was tried, what it carried, and how much of it was told to slow down";
-    let table = Table::new(caption, ["settings", "goodput", "refused", "trials"], rows);
-    (!table.rows.is_empty()).then_some(table)
+    let caption = "What was tried, what it carried, and the share of the attempts ending in its windows that was told to slow down";
+    Table::new(caption, ["settings", "goodput", "refused in windows", "trials"], rows)
 }
 
 /// Counts and times of the requests of the trial that is shown.
@@ -285,8 +283,8 @@ pub fn requests(shown: Shown) -> Table {
         };
         [
             name.clone(),
-            wording::count(operation.count),
-            wording::count(operation.retries),
+            count(operation.count),
+            count(operation.retries),
             milliseconds(times.p50),
             milliseconds(times.p90),
             milliseconds(times.p99),
@@ -303,80 +301,69 @@ pub fn requests(shown: Shown) -> Table {
 
 /// Every trial.
 pub fn trials(trials: &[Trial]) -> Table {
-    let columns = [
-        "trial",
-        "phase",
-        "block",
-        "part size",
-        "concurrency",
-        "parts in flight",
-        "direction",
-        "goodput",
-        "on the wire",
-        "objects",
-        "retries",
-        "errors",
-        "cut",
-        "CPU s/GB",
-        "steady",
-        "limited by",
+    let columns: [Column<&Trial>; 16] = [
+        ("trial", |trial| trial.id.to_string()),
+        ("phase", |trial| words::phase(trial.phase).into()),
+        ("block", |trial| or_dash(trial.block)),
+        ("part size", |trial| ByteSize(trial.settings.part_size_bytes).to_string()),
+        ("concurrency", |trial| trial.settings.concurrency.to_string()),
+        ("parts in flight", |trial| trial.settings.parts_in_flight.to_string()),
+        ("direction", |trial| words::direction(trial.direction).into()),
+        ("goodput", |trial| both_speeds(trial)),
+        ("on the wire", |trial| words::rate(trial.wire_bytes_per_second)),
+        ("objects", |trial| count(trial.objects)),
+        ("retries", |trial| count(trial.retries())),
+        ("errors", |trial| count(trial.errors.total())),
+        ("cut", |trial| count(trial.cut)),
+        ("CPU s/GB", |trial| {
+            or_dash(trial.client.cpu_seconds_per_gb.map(|cost| format!("{cost:.2}")))
+        }),
+        ("steady", |trial| {
+            or_dash(trial.window.steady.map(|steady| if steady { "yes" } else { "no" }))
+        }),
+        ("limited by", |trial| words::limited_by(trial.limited_by).into()),
     ];
-    Table::new("All trials in the order in which they ran", columns, trials.iter().map(trial_row))
+    Table::of("All trials in the order in which they ran", &columns, trials)
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "–".into(), |value| value.to_string())
 }
 
 /// The goodput, and the effective speed beside it where uploads were read back.
 fn both_speeds(trial: &Trial) -> String {
-    let goodput = wording::rate(trial.goodput_bytes_per_second);
+    let goodput = words::rate(trial.goodput_bytes_per_second);
     let effective = trial.verification.and_then(|found| found.effective_speed_bytes_per_second);
     match effective {
-        Some(speed) => format!("{goodput}, {} effective", wording::rate(speed)),
+        Some(speed) => format!("{goodput}, {} effective", words::rate(speed)),
         None => goodput,
     }
-}
-
-fn trial_row(trial: &Trial) -> [String; 16] {
-    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".into());
-    let steady = trial.window.steady.map(|steady| if steady { "yes" } else { "no" }.into());
-    [
-        trial.id.to_string(),
-        wording::phase(trial.phase).into(),
-        or_dash(trial.block.map(|block| block.to_string())),
-        ByteSize(trial.settings.part_size_bytes).to_string(),
-        trial.settings.concurrency.to_string(),
-        trial.settings.parts_in_flight.to_string(),
-        wording::direction(trial.direction).into(),
-        both_speeds(trial),
-        wording::rate(trial.wire_bytes_per_second),
-        wording::count(trial.objects),
-        wording::count(trial.retries()),
-        wording::count(trial.errors.total()),
-        wording::count(trial.cut),
-        or_dash(trial.client.cpu_seconds_per_gb.map(|cost| format!("{cost:.2}"))),
-        or_dash(steady),
-        wording::limited_by(trial.limited_by).into(),
-    ]
 }
 
 /// What held the trials down, with each evidence once and the trials that gave it.
 pub fn limits(trials: &[Trial]) -> Table {
     let mut by_evidence = BTreeMap::<(&str, &str), Vec<u32>>::new();
     for trial in trials {
-        let limit = wording::limited_by(trial.limited_by);
+        let limit = words::limited_by(trial.limited_by);
         by_evidence.entry((limit, &trial.evidence)).or_default().push(trial.id);
     }
     let mut rows: Vec<_> = by_evidence.into_iter().collect();
     rows.sort_by(|((one, _), these), ((other, _), those)| (one, these).cmp(&(other, those)));
     let rows = rows.into_iter().map(|((limit, evidence), trials)| {
-        [limit.to_owned(), wording::trials(&trials), evidence.to_owned()]
+        [limit.to_owned(), words::runs_of(&trials), evidence.to_owned()]
     });
-    Table::new("What limited the trials", ["limited by", "trials", "evidence"], rows)
+    Table::new(
+        "What limited the trials; attempts are all those of a trial, its warm-up included",
+        ["limited by", "trials", "evidence"],
+        rows,
+    )
 }
 
 /// Failed attempts by class.
 pub fn errors(digest: &Digest) -> Table {
     let errors = digest.errors();
-    let rows = wording::error_classes(&errors);
-    let rows = rows.map(|(class, number)| [class.to_owned(), wording::count(number)]);
+    let rows = words::error_classes(&errors);
+    let rows = rows.map(|(class, number)| [class.to_owned(), count(number)]);
     Table::new("Failed attempts of all trials", ["class", "attempts"], rows)
 }
 
@@ -384,7 +371,7 @@ pub fn errors(digest: &Digest) -> Table {
 pub fn warnings(digest: &Digest) -> Vec<String> {
     let warnings = digest.warnings().into_iter();
     let warnings =
-        warnings.map(|(warning, trials)| format!("{warning} (trial {})", wording::trials(&trials)));
+        warnings.map(|(warning, trials)| format!("{warning} (trial {})", words::runs_of(&trials)));
     warnings.collect()
 }
 
@@ -416,11 +403,8 @@ pub fn window_rules(trials: &[Trial]) -> Vec<String> {
     for trial in trials {
         *rules.entry(&trial.window.rule).or_default() += 1;
     }
-    let said = rules.into_iter().map(|(rule, trials)| match trials {
-        1 => format!("{rule} (1 trial)"),
-        _ => format!("{rule} ({trials} trials)"),
-    });
-    said.collect()
+    let said = rules.into_iter();
+    said.map(|(rule, trials)| format!("{rule} ({})", counted(trials, "trial"))).collect()
 }
 
 /// The sizes of thousands of files, and what the command says.
@@ -438,7 +422,7 @@ pub fn scenario(digest: &Digest) -> Table {
 pub fn environment(digest: &Digest) -> Facts {
     let document = digest.document;
     let Host { name, os, arch, cores, memory_bytes } = &document.host;
-    let facts = vec![
+    Facts::from([
         ("target", wording::place(&document.target)),
         ("endpoint", document.target.endpoint.clone()),
         ("run", document.id.clone()),
@@ -448,8 +432,7 @@ pub fn environment(digest: &Digest) -> Facts {
         ("system", format!("{os}, {arch}")),
         ("processors", cores.to_string()),
         ("memory", memory_bytes.map(|bytes| ByteSize(bytes).to_string()).unwrap_or_default()),
-    ];
-    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    ])
 }
 
 /// The answers of several documents side by side.
@@ -471,19 +454,38 @@ pub fn answers(digests: &[Digest]) -> Table {
             (_, shown) => shown.map(|shown| shown.trial.settings),
         };
         let verdict = match digest.answer {
-            Answer::Settings(found) => wording::verdict(found.verdict),
+            Answer::Settings(found) => words::verdict(found.verdict),
             Answer::Task(..) | Answer::Trials => "–",
         };
         [
             document.id.clone(),
             document.started.clone(),
             wording::place(&document.target),
-            settings.map_or_else(|| "–".into(), wording::settings),
-            wording::rate(goodput),
-            interval.map_or_else(|| "–".into(), wording::rate_interval),
+            settings.map_or_else(|| "–".into(), words::settings),
+            words::rate(goodput),
+            interval.map_or_else(|| "–".into(), words::rate_interval),
             verdict.into(),
         ]
     };
     let columns = ["run", "started", "target", "settings", "goodput", "95 % interval", "verdict"];
     Table::new("The answers of all runs", columns, digests.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn what_the_blocks_show_does_not_contradict_the_verdict() {
+        let mut document = samples::tune();
+        let found = document.recommendation.as_mut().expect("tune recommends");
+        (found.within_margin_shown, found.better_than_default_shown) = (true, true);
+        for (verdict, settles) in [(Verdict::Clear, true), (Verdict::Indistinguishable, false)] {
+            document.recommendation.as_mut().expect("tune recommends").verdict = verdict;
+            let facts = answer(&Digest::of(&document));
+            let (_, shown) = facts.iter().find(|(name, _)| *name == "the blocks show").unwrap();
+            assert_eq!(!shown.contains("does not settle the choice"), settles, "{shown}");
+        }
+    }
 }

@@ -1,144 +1,69 @@
-//! A report as Markdown (GitHub's), to put into a wiki, a ticket or a repository.
+//! Markdown (GitHub's), to put into a wiki, a ticket or a repository.
 
-use std::fmt::Write;
-
-use super::digest::{Answer, Digest};
-use super::facts::{self, Facts, Table};
-use super::wording;
+use super::page::{Block, Facts, Page, Section, Table};
 use crate::escape;
 
-/// More files than this are left to the result document.
-const FAILURES_SHOWN: usize = 20;
-
-/// One report for all.
-pub fn report(digests: &[Digest]) -> String {
-    let mut page = Page::default();
-    if let [one] = digests {
-        page.heading(1, &facts::title(one));
-        page.document(one, 2);
-    } else {
-        page.heading(1, &format!("{} runs", digests.len()));
-        page.table(&facts::answers(digests));
-        for digest in digests {
-            page.heading(2, &format!("{}: {}", digest.document.id, facts::title(digest)));
-            page.document(digest, 3);
-        }
-    }
-    page.0
+/// The whole page.
+pub fn write(page: &Page) -> String {
+    under_a_heading(&page.title, &page.blocks, 1)
 }
 
-/// A page under way.
-#[derive(Default)]
-pub(super) struct Page(String);
-
-impl Page {
-    pub(super) fn into_string(self) -> String {
-        self.0
+/// Nothing where nothing is written below it.
+fn under_a_heading(title: &str, blocks: &[Block], level: usize) -> String {
+    let blocks: String = blocks.iter().map(|one| block(one, level + 1)).collect();
+    match blocks.as_str() {
+        "" => blocks,
+        _ => paragraph(&format!("{} {}", "#".repeat(level), escaped(title))) + &blocks,
     }
+}
 
-    /// Everything about one document, under headings of this level.
-    fn document(&mut self, digest: &Digest, level: usize) {
-        if let Some(caution) = wording::caution(digest.document.target.kind) {
-            self.paragraph(&format!("> {caution}"));
-        }
-        self.paragraph(&format!("**{}**", escaped(&facts::headline(digest))));
-        self.facts(&facts::answer(digest));
-        match &digest.answer {
-            Answer::Settings(_) => {
-                self.heading(level, "Commands");
-                for command in digest.document.commands() {
-                    self.paragraph(&format!("For {}:", escaped(&wording::to_paste(command))));
-                    self.code(&command.text);
-                }
-            }
-            Answer::Task(_, task) => {
-                if let Some((failures, unnamed)) = facts::failures(task, FAILURES_SHOWN) {
-                    self.heading(level, "Failures");
-                    self.table(&failures);
-                    if unnamed > 0 {
-                        self.paragraph(&format!("And {unnamed} more, see result.json."));
-                    }
-                }
-            }
-            Answer::Trials => {}
-        }
-        self.evidence(digest, level);
-    }
-
-    fn evidence(&mut self, digest: &Digest, level: usize) {
-        let document = digest.document;
-        if let Some(comparisons) = facts::comparisons(digest) {
-            self.heading(level, "Comparison");
-            self.table(&comparisons);
-        }
-        if let Some(trade) = facts::trade(digest) {
-            self.table(&trade);
-        }
-        if let Some(shown) = digest.shown {
-            self.heading(level, "Requests");
-            self.table(&facts::requests(shown));
-        }
-        self.heading(level, "Limits and errors");
-        self.table(&facts::limits(&document.trials));
-        self.table(&facts::errors(digest));
-        self.list(&facts::warnings(digest));
-        self.heading(level, "Trials");
-        self.table(&facts::trials(&document.trials));
-        self.heading(level, "Method");
-        self.paragraph(&facts::method(digest));
-        self.paragraph("Windows were chosen by:");
-        self.list(&facts::window_rules(&document.trials));
-        self.table(&facts::scenario(digest));
-        self.paragraph("Environment:");
-        self.facts(&facts::environment(digest));
-        self.paragraph("Assumptions:");
-        self.list(&document.assumptions);
-        self.paragraph("The command that was run:");
-        self.code(&wording::command(document));
-    }
-
-    pub(super) fn heading(&mut self, level: usize, text: &str) {
-        self.paragraph(&format!("{} {}", "#".repeat(level), escaped(text)));
-    }
-
-    fn paragraph(&mut self, markdown: &str) {
-        let _ = writeln!(self.0, "{markdown}\n");
-    }
-
-    pub(super) fn facts(&mut self, facts: &Facts) {
-        let items = facts.iter().map(|(name, value)| format!("- {name}: {}", escaped(value)));
-        self.block(items);
-    }
-
-    pub(super) fn list(&mut self, items: &[String]) {
-        self.block(items.iter().map(|item| format!("- {}", beginning(item))));
-    }
-
-    pub(super) fn table(&mut self, table: &Table) {
-        if table.rows.is_empty() {
-            return;
-        }
-        self.paragraph(&format!("{}:", escaped(&table.caption)));
-        let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
-        let heading = table.columns.iter().map(|column| (*column).to_owned()).collect();
-        let rule = vec!["---".to_owned(); table.columns.len()];
-        let rows = table.rows.iter().map(|cells| cells.iter().map(|cell| escaped(cell)).collect());
-        self.block([heading, rule].into_iter().chain(rows).map(row));
-    }
-
-    /// A fence longer than any within.
-    fn code(&mut self, text: &str) {
-        let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-        let fence = "`".repeat(longest.max(2) + 1);
-        self.paragraph(&format!("{fence}sh\n{}\n{fence}", escape::text(text)));
-    }
-
-    fn block(&mut self, lines: impl Iterator<Item = String>) {
-        let lines: Vec<String> = lines.collect();
-        if !lines.is_empty() {
-            self.paragraph(&lines.join("\n"));
+fn block(block: &Block, level: usize) -> String {
+    match block {
+        Block::Caution(text) => paragraph(&format!("> {}", beginning(text))),
+        Block::Answer(text) => paragraph(&format!("**{}**", escaped(text))),
+        Block::Text(text) => paragraph(&beginning(text)),
+        Block::Facts(all) => facts(all),
+        Block::List(items) => lines(items.iter().map(|item| format!("- {}", beginning(item)))),
+        Block::Code { what, text } => code(what, text),
+        Block::Table(all) => table(all),
+        Block::Figure(_) => String::new(),
+        Block::Section(Section { title, blocks }) | Block::Article(Section { title, blocks }) => {
+            under_a_heading(title, blocks, level)
         }
     }
+}
+
+fn paragraph(markdown: &str) -> String {
+    format!("{markdown}\n\n")
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { String::new() } else { paragraph(&lines.join("\n")) }
+}
+
+fn facts(facts: &Facts) -> String {
+    lines(facts.iter().map(|(name, value)| format!("- {}: {}", beginning(name), escaped(value))))
+}
+
+fn table(table: &Table) -> String {
+    if table.rows.is_empty() {
+        return String::new();
+    }
+    let row = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+    let heading = table.columns.iter().map(|column| (*column).to_owned()).collect();
+    let rule = vec!["---".to_owned(); table.columns.len()];
+    let rows = table.rows.iter().map(|cells| cells.iter().map(|cell| escaped(cell)).collect());
+    let caption = paragraph(&format!("{}:", beginning(&table.caption)));
+    caption + &lines([heading, rule].into_iter().chain(rows).map(row))
+}
+
+/// A fence longer than any within.
+fn code(what: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let fenced = format!("{fence}sh\n{}\n{fence}", escape::text(text));
+    paragraph(&format!("{}:", beginning(what))) + &paragraph(&fenced)
 }
 
 /// Text that is only text: no markup of Markdown's or HTML's, on one line.
@@ -174,13 +99,13 @@ fn beginning(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::{Report, samples};
     use super::*;
     use crate::result::Document;
     use proptest::prelude::*;
 
     fn report_of(documents: &[Document]) -> String {
-        report(&documents.iter().map(Digest::of).collect::<Vec<_>>())
+        write(&samples::saved(documents).page())
     }
 
     #[test]

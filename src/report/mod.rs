@@ -1,39 +1,45 @@
-//! A result document as something to read: terminal text, Markdown, CSV, charts and one HTML page.
+//! Documents as something to read: terminal text, Markdown, one HTML page, CSV and charts.
 //!
-//! The document is the main input and the records beside it the other: nothing is measured here and no
-//! network is used, so that any result, however old, can be reported again. `digest` works out what all
-//! forms say, `facts` puts it into words; the forms only say it.
+//! What is said is one tree, `page`, made by the [`Report`] of each kind of document; `text`, `markdown` and
+//! `html` write any of them, and `csv` its numbers. Nothing is measured here and no network is used: the document is
+//! the main input and the records beside it the other, so that any result, however old, can be reported again.
+//! `digest` works out what a result says, `facts` puts it into words.
 
+mod brief;
 mod chart;
+mod comparison;
+mod csv;
 mod digest;
 mod facts;
 mod html;
 mod markdown;
+mod numbers;
+mod observation;
+mod page;
 mod plan;
 mod recompute;
+mod runs;
 #[cfg(test)]
 pub(crate) mod samples;
 mod scaling;
-mod sentence;
 #[cfg(test)]
 mod shape;
-mod table;
 mod text;
 mod wording;
 
 use std::path::Path;
 
 pub use self::wording::shell_word;
-pub use plan::{plan, write_plan, write_plan_charts};
 pub use recompute::{Check, Recomputed};
-pub use sentence::comparison;
-pub use text::summary;
 
+use crate::compare::Compared;
 use crate::error::{Error, Result};
-use crate::result::Saved;
-use digest::Digest;
+use crate::plan::Plan;
+use crate::result::{Document, Saved};
+use chart::Charts;
+use page::{Block, Page, Table};
 
-/// The name of the page that [`write_all`] writes.
+/// The name of the page that [`write_all`] and [`write_plan`] write.
 pub const PAGE: &str = "report.html";
 
 /// What a report is written in.
@@ -46,39 +52,57 @@ pub enum Format {
     Md,
     /// One page with charts, complete in itself
     Html,
-    /// A row for each trial
+    /// The main table, as comma-separated values
     Csv,
-    /// The result documents, one after another
+    /// The document itself
     Json,
 }
 
-/// A report on some runs, from their files alone.
+/// What there is to say about a kind of document. Each format is written from it.
+pub trait Report {
+    /// A few lines for a terminal.
+    fn brief(&self) -> Vec<Block>;
+
+    /// Everything.
+    fn page(&self) -> Page;
+
+    /// The main table, for programs.
+    fn numbers(&self) -> Table;
+
+    /// The document itself.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    fn json(&self) -> Result<String>;
+}
+
+/// A report in a format.
 ///
 /// # Errors
 /// If a record of a run cannot be read or a chart cannot be drawn.
-pub fn render(runs: &[Saved], format: Format) -> Result<String> {
-    let documents = || runs.iter().map(|run| &run.document);
-    let digests = || documents().map(Digest::of).collect::<Vec<_>>();
+pub fn render<R: Report + ?Sized>(report: &R, format: Format) -> Result<String> {
     match format {
-        Format::Text => Ok(texts(runs)),
-        Format::Md => Ok(markdown::report(&digests())),
-        Format::Html => html::page(runs),
-        Format::Csv => Ok(table::csv(documents())),
-        Format::Json => documents().map(json).collect(),
+        Format::Text => Ok(text::write(&report.brief())),
+        Format::Md => Ok(markdown::write(&report.page())),
+        Format::Html => html::write(report.page()),
+        Format::Csv => csv::write(&report.numbers()),
+        Format::Json => report.json(),
     }
 }
 
-fn texts(runs: &[Saved]) -> String {
-    let text = |run: &Saved| {
-        let page = run.directory.join(PAGE);
-        summary(&run.document, page.is_file().then_some(&page))
-    };
-    runs.iter().map(text).collect::<Vec<_>>().join("\n")
-}
-
-fn json(document: &crate::result::Document) -> Result<String> {
+fn json(document: &impl serde::Serialize) -> Result<String> {
     let json = serde_json::to_string_pretty(document);
     json.map(|json| json + "\n").map_err(|error| Error::environment(format!("no JSON: {error}")))
+}
+
+/// What a run found, in a few lines, with where the rest is: in the page that was written, if one was.
+pub fn summary(document: &Document, page: Option<&Path>) -> String {
+    text::write(&[brief::of(document, page).into()])
+}
+
+/// A comparison of two runs in a few lines.
+pub fn comparison(compared: &Compared, threshold: f64) -> String {
+    text::write(&[comparison::facts(compared, threshold).into()])
 }
 
 /// Writes `report.html` and the charts, each as SVG and PNG with its numbers as CSV, into the directory
@@ -88,7 +112,20 @@ fn json(document: &crate::result::Document) -> Result<String> {
 /// If a file cannot be read or written.
 pub fn write_all(run: &Saved) -> Result<()> {
     write_charts(run, &run.directory)?;
-    write(&run.directory.join(PAGE), &html::page(std::slice::from_ref(run))?)
+    write_page(std::slice::from_ref(run), &run.directory)
+}
+
+/// The same of a plan, into a directory, which exists.
+///
+/// # Errors
+/// If a file cannot be written or a chart cannot be drawn.
+pub fn write_plan(plan: &Plan, directory: &Path) -> Result<()> {
+    write_plan_charts(plan, directory)?;
+    write_page(plan, directory)
+}
+
+fn write_page<R: Report + ?Sized>(report: &R, directory: &Path) -> Result<()> {
+    write(&directory.join(PAGE), &html::write(report.page())?)
 }
 
 /// Writes the charts of a run into a directory, which exists.
@@ -96,7 +133,19 @@ pub fn write_all(run: &Saved) -> Result<()> {
 /// # Errors
 /// If a file cannot be read or written.
 pub fn write_charts(run: &Saved, directory: &Path) -> Result<()> {
-    chart::all(run)?.iter().try_for_each(|(name, chart)| write_chart(name, chart, directory))
+    write_each(chart::all(run)?, directory)
+}
+
+/// Writes the charts of a plan into a directory, which exists.
+///
+/// # Errors
+/// If a file cannot be written or a chart cannot be drawn.
+pub fn write_plan_charts(plan: &Plan, directory: &Path) -> Result<()> {
+    write_each(chart::plan::all(plan), directory)
+}
+
+fn write_each(charts: Charts, directory: &Path) -> Result<()> {
+    charts.iter().try_for_each(|(name, chart)| write_chart(name, chart, directory))
 }
 
 /// A chart as SVG and PNG, and its numbers as CSV.
@@ -104,7 +153,7 @@ fn write_chart(name: &str, chart: &chart::Chart, directory: &Path) -> Result<()>
     let file = |extension| directory.join(name).with_extension(extension);
     write(&file("svg"), &chart::export::svg(chart)?)?;
     chart::export::save_png(chart, &file("png"))?;
-    write(&file("csv"), &chart.csv)
+    write(&file("csv"), &csv::write(&chart.numbers)?)
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {
@@ -169,7 +218,7 @@ mod tests {
     fn json_is_a_stream_of_documents_that_read_back() {
         let documents = [samples::tune(), samples::run_with_failures()];
         let runs = documents.clone().map(|document| saved(document, Path::new("absent")));
-        let json = render(&runs, Format::Json).unwrap();
+        let json = render(&runs[..], Format::Json).unwrap();
         let stream = serde_json::Deserializer::from_str(&json).into_iter();
         let read: Vec<crate::result::Document> = stream.collect::<Result<_, _>>().unwrap();
         assert_eq!(read.len(), 2);

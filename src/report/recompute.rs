@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use super::wording;
 use crate::error::Result;
 use crate::result::{BINS_MAX, Bin, Recommendation, Saved, Settings, Trial};
 use crate::stats::{self, LogMean};
 use crate::tune::Ground;
+use crate::words;
 
 /// Above this relative difference two figures do not agree; below it is the arithmetic of floating point.
 const TOLERANCE: f64 = 1e-6;
@@ -110,7 +110,7 @@ impl Recomputed {
             let ratio =
                 |(block, goodput): (&u32, &f64)| Some(goodput / of(&other.settings)?.get(block)?);
             let ratios: Vec<f64> = pairs.filter_map(ratio).collect();
-            let what = format!("ratio to {}", wording::settings(other.settings));
+            let what = format!("ratio to {}", words::settings(other.settings));
             let stated = figure(other.ratio, other.interval_95);
             let again = match other.phase {
                 Some(_) => ground

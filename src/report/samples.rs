@@ -7,7 +7,7 @@ use crate::result::{
     AddressUse, Arrivals, Asked, ClientUse, Command, Comparison, Direction, Distances, Document,
     ErrorCounts, FileFailure, ForGcs, ForRun, ForTune, GCS, GetMode, Host, InterfaceUse, Joint,
     LimitedBy, Load, Mixed, Moved, NetworkUse, ObjectTimes, OneWay, OpenLoop, OperationSummary,
-    Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Scaling, Scenario, Settings,
+    Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Saved, Scaling, Scenario, Settings,
     SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
     Traffic, Trial, Verb, Verdict, Verification, Whole, Window,
 };
@@ -32,6 +32,13 @@ pub fn all() -> Vec<(&'static str, Document)> {
         ("tiny-rate", scaled(1e-9)),
         ("huge-rate", scaled(1e5)),
     ]
+}
+
+/// As if they were saved, without a record beside them.
+pub fn saved(documents: &[Document]) -> Vec<Saved> {
+    let saved =
+        |document: &Document| Saved { document: document.clone(), directory: "absent".into() };
+    documents.iter().map(saved).collect()
 }
 
 /// Two part sizes, three concurrencies, four blocks, and the ramp before them.

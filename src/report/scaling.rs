@@ -1,10 +1,11 @@
 //! The fitted law of how goodput scales with streams, as far as a report says and draws it.
 
 use super::digest::{Answer, Digest};
-use super::wording;
 use crate::result::{Scaling, Settings};
 use crate::stats::Usl;
 use crate::tune::MARGIN;
+use crate::units::counted;
+use crate::words;
 
 /// A law with the range of streams that it was fitted in.
 pub struct Law<'a> {
@@ -66,9 +67,10 @@ impl<'a> Law<'a> {
         let (mut low, mut high) = (fewest, (self.usl.peak().ceil() as u32).clamp(fewest, most));
         while low < high {
             let middle = low.midpoint(high);
-            match self.at(f64::from(middle)) >= enough {
-                true => high = middle,
-                false => low = middle + 1,
+            if self.at(f64::from(middle)) >= enough {
+                high = middle;
+            } else {
+                low = middle + 1;
             }
         }
         low
@@ -87,13 +89,13 @@ impl<'a> Law<'a> {
                 }
             });
         format!(
-            "knee at {}, where the fitted law gives {:.0} % of the most it gives in the range that \
+            "knee at {}, where the fitted law gives {} of the most it gives in the range that \
              was tried; {}. Universal scalability law through {trials} trials: contention {alpha}, \
              crosstalk {beta}, one stream {}",
-            wording::counted(self.knee(), "stream"),
-            100.0 * (1.0 - MARGIN),
+            counted(self.knee(), "stream"),
+            words::whole_percent(1.0 - MARGIN),
             self.peak(),
-            wording::rate(self.scaling.gamma_bytes_per_second),
+            words::rate(self.scaling.gamma_bytes_per_second),
         )
     }
 

@@ -1,304 +1,110 @@
-//! The few lines that a terminal shows when a run is over.
+//! Lines for a terminal: a label and what it says, and tables whose columns stand below each other.
 
-use std::path::Path;
-
-use super::digest::{Answer, Digest};
-use super::{facts, wording};
+use super::page::{Block, Facts, Section, Table};
 use crate::escape;
-use crate::result::{Document, GCS, Recommendation, TaskSummary, Traffic, Trial};
-use crate::units::ByteSize;
 
-/// More failures than this are counted, not named.
-const FAILURES_NAMED: usize = 3;
+/// Characters that the longest label takes in most pages.
+const LABEL: usize = 12;
 
-/// What was found, in at most 15 lines (if the Globus command is at most seven), with where the rest is:
-/// in the page that was written, if one was.
-pub fn summary(document: &Document, page: Option<&Path>) -> String {
-    let digest = Digest::of(document);
-    let mut lines = Lines::default();
-    match &digest.answer {
-        Answer::Settings(_) if document.recommendations.len() > 1 => {
-            recommended_both(&mut lines, &digest);
-        }
-        Answer::Settings(recommendation) => recommended(&mut lines, &digest, recommendation),
-        Answer::Task(trial, task) => task_done(&mut lines, &digest, trial, task),
-        Answer::Trials => trials_only(&mut lines, &digest),
-    }
-    if let Some(caution) = wording::caution(document.target.kind) {
-        lines.add("note", caution);
-    }
-    if let Some(page) = page {
-        lines.add("report", page.display());
-    }
-    lines.0
+/// All blocks, an empty line between them.
+pub fn write(blocks: &[Block]) -> String {
+    let blocks: Vec<String> =
+        blocks.iter().map(block).filter(|written| !written.is_empty()).collect();
+    blocks.join("\n")
 }
 
-fn recommended(lines: &mut Lines, digest: &Digest, found: &Recommendation) {
-    lines.add("recommended", facts::headline(digest));
-    for_globus(lines, digest);
-    lines.add("target", wording::journey(found.direction, &digest.document.target));
-    lines.add("goodput", facts::goodput_of_the_measured(digest, found));
-    lines.add("verdict", facts::verdict(found));
-    limit(lines, digest);
-    spent(lines, digest);
-    warnings(lines, digest);
-    command(lines, digest);
-}
-
-/// Both directions, and one concurrency for both.
-fn recommended_both(lines: &mut Lines, digest: &Digest) {
-    let document = digest.document;
-    match &document.joint {
-        Some(joint) => {
-            lines.add("recommended", facts::headline(digest));
-            lines.add("both ways", facts::both_ways(joint));
-            for_globus(lines, digest);
-        }
-        None => lines.add("both ways", facts::NOTHING_FOR_BOTH),
-    }
-    lines.add("target", wording::journey(Traffic::Mixed, &document.target));
-    for found in &document.recommendations {
-        lines.add(wording::direction(found.direction), facts::settings_and_goodput(found));
-        lines.add("verdict", facts::verdict(found));
-    }
-    spent(lines, digest);
-    if document.joint.is_some() {
-        warnings(lines, digest);
-        command(lines, digest);
-    }
-}
-
-/// Why GCS gets this number.
-fn for_globus(lines: &mut Lines, digest: &Digest) {
-    for remark in facts::for_globus(digest) {
-        lines.add("for Globus", remark);
-    }
-}
-
-/// What to paste into GCS.
-fn command(lines: &mut Lines, digest: &Digest) {
-    let mut commands = digest.document.commands().iter();
-    if let Some(command) = commands.find(|command| command.program == GCS) {
-        lines.add("Globus", &command.text);
-    }
-}
-
-fn spent(lines: &mut Lines, digest: &Digest) {
-    if let Some(spent) = &digest.document.spent {
-        lines.add("spent", wording::spent(spent));
-    }
-}
-
-fn task_done(lines: &mut Lines, digest: &Digest, trial: &Trial, task: &TaskSummary) {
-    lines.add("target", wording::journey(trial.direction, &digest.document.target));
-    lines.add("settings", wording::settings(trial.settings));
-    lines.add("moved", moved(task));
-    lines.add("speed", speeds(task));
-    both_ways(lines, trial);
-    lines.add("errors", errors(trial));
-    lines.add("verified", wording::verified(task, trial.direction));
-    lines.add("were there", wording::there(task));
-    lines.add("directories", wording::directory_markers(task));
-    limit(lines, digest);
-    warnings(lines, digest);
-    for failure in task.failures.iter().take(FAILURES_NAMED) {
-        lines.add("failed", format!("{}: {}", failure.path, failure.reason));
-    }
-    let unnamed = task.failures.len().saturating_sub(FAILURES_NAMED);
-    if unnamed > 0 {
-        lines.add("failed", format!("and {unnamed} more, see result.json"));
-    }
-}
-
-fn trials_only(lines: &mut Lines, digest: &Digest) {
-    let Some(shown) = digest.shown else {
-        lines.add("result", "no trial was finished");
-        return;
-    };
-    let trial = shown.trial;
-    lines.add("target", wording::journey(trial.direction, &digest.document.target));
-    lines.add("settings", wording::settings(trial.settings));
-    lines.add("goodput", goodput(trial));
-    both_ways(lines, trial);
-    object_times(lines, trial);
-    if shown.of > 1 {
-        lines.add("trial", format!("{}, of median goodput among {}", trial.id, shown.of));
-    }
-    lines.add("errors", errors(trial));
-    limit(lines, digest);
-    warnings(lines, digest);
-}
-
-fn goodput(trial: &Trial) -> String {
-    let unsteady = match trial.window.steady {
-        Some(false) => "; not steady: measure longer",
-        Some(true) | None => "",
-    };
-    format!("{}{unsteady}", wording::goodput(trial))
-}
-
-fn both_ways(lines: &mut Lines, trial: &Trial) {
-    if let Some(mixed) = &trial.mixed {
-        lines.add("up", wording::one_way(&mixed.up));
-        lines.add("down", wording::one_way(&mixed.down));
-    }
-}
-
-/// Whole objects: response times where files arrived by themselves, else service times.
-fn object_times(lines: &mut Lines, trial: &Trial) {
-    let Some(times) = trial.objects_us.completed else { return };
-    let seconds = |time_us: u64| wording::duration(time_us as f64 / 1e6);
-    let percentiles = format!(
-        "p50 {}, p99 {}, max {} of {}",
-        seconds(times.p50),
-        seconds(times.p99),
-        seconds(times.max),
-        wording::counted(times.samples, "object")
-    );
-    match trial.open_loop {
-        None => lines.add("service time", percentiles),
-        Some(open_loop) => {
-            lines.add("response", format!("{percentiles}, from their arrival"));
-            let backlog = wording::counted(open_loop.backlog_files, "file");
-            let rate = open_loop.files_per_second;
-            lines.add("backlog", format!("{backlog} waited at the end, at {rate} a second"));
+fn block(block: &Block) -> String {
+    match block {
+        Block::Caution(text) => text_line(text),
+        Block::Answer(text) | Block::Text(text) => text_line(text),
+        Block::Facts(all) => facts(all),
+        Block::List(items) => items.iter().map(|item| text_line(&format!("- {item}"))).collect(),
+        Block::Code { what, text } => format!("{}{}\n", text_line(what), escape::text(text)),
+        Block::Table(all) => table(all),
+        Block::Figure(_) => String::new(),
+        Block::Section(Section { title, blocks }) | Block::Article(Section { title, blocks }) => {
+            match write(blocks) {
+                empty if empty.is_empty() => empty,
+                written => format!("{}\n{written}", text_line(title)),
+            }
         }
     }
 }
 
-/// `1,873 of 1,875 files, 4.99 GB in 1m 2s`.
-pub fn moved(task: &TaskSummary) -> String {
-    format!(
-        "{} of {}, {} in {}",
-        wording::count(task.files_done),
-        wording::counted(task.files, "file"),
-        ByteSize(task.bytes_done),
-        wording::duration(task.duration_s)
-    )
+fn text_line(text: &str) -> String {
+    format!("{}\n", escape::line(text))
 }
 
-fn speeds(task: &TaskSummary) -> String {
-    let effective = wording::rate(task.effective_speed_bytes_per_second);
-    let goodput = wording::rate(task.goodput_bytes_per_second);
-    format!("{effective} effective (as Globus reports it), {goodput} goodput")
-}
-
-fn errors(trial: &Trial) -> String {
-    format!("{}, retries {}", wording::errors(&trial.errors), wording::count(trial.retries()))
-}
-
-fn limit(lines: &mut Lines, digest: &Digest) {
-    lines.add("limited by", facts::limit(digest));
-}
-
-fn warnings(lines: &mut Lines, digest: &Digest) {
-    let warnings = digest.warnings().len();
-    if warnings > 0 {
-        lines.add("warnings", format!("{warnings}, see the report"));
-    }
-}
-
-/// Lines of a label and what it says.
-#[derive(Default)]
-struct Lines(String);
-
-impl Lines {
-    /// Adds a line; further lines of `what` are indented like the first.
-    fn add(&mut self, label: &str, what: impl ToString) {
-        let mut label = label;
-        for line in what.to_string().lines() {
-            let line = escape::line(line);
-            self.0.push_str(format!("{label:<12} {line}").trim_end());
-            self.0.push('\n');
+/// Further lines of a value are indented like its first.
+fn facts(facts: &Facts) -> String {
+    let longest = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = if longest <= LABEL { LABEL } else { longest + 1 };
+    let mut text = String::new();
+    for (name, value) in facts.iter() {
+        let mut label = name;
+        for line in value.lines() {
+            text += format!("{label:<width$} {}", escape::line(line)).trim_end();
+            text.push('\n');
             label = "";
         }
     }
+    text
+}
+
+fn table(table: &Table) -> String {
+    if table.rows.is_empty() {
+        return String::new();
+    }
+    let columns: Vec<String> = table.columns.iter().map(|name| (*name).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&columns)
+        .chain(&table.rows)
+        .map(|row| row.iter().map(|cell| escape::line(cell).into_owned()).collect())
+        .collect();
+    let width = |column: usize| {
+        let lengths = rows.iter().filter_map(|row| row.get(column));
+        lengths.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let mut text = format!("{}:\n", escape::line(&table.caption));
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text += format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end();
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
     use super::*;
-    use crate::result::{Budget, Spent};
 
-    fn summary_of(document: &Document) -> String {
-        summary(document, Some(Path::new("results/sample/report.html")))
+    #[test]
+    fn values_stand_below_each_other_and_so_do_their_further_lines() {
+        let facts = Facts::from([
+            ("short", "1\n2".to_owned()),
+            ("a label of its own length", "3".to_owned()),
+            ("left out", String::new()),
+        ]);
+        let expected = "short                      1\n                           2\na label of its own length  3\n";
+        assert_eq!(write(&[facts.into()]), expected);
     }
 
     #[test]
-    fn tune_is_summed_up_for_a_terminal() {
-        insta::assert_snapshot!(summary_of(&samples::tune()));
-    }
-
-    #[test]
-    fn what_a_search_has_spent_is_in_its_summary() {
-        let spent = Spent {
-            duration_s: 600.0,
-            bytes_up: 74_300_000_000,
-            bytes_down: 0,
-            requests: 1873,
-            cost_usd: 0.52,
-            prices: "standard".into(),
-            used_up: Some(Budget::Bytes),
-        };
-        let text = summary_of(&Document { spent: Some(spent), ..samples::tune() });
-        let line = "74.3 GB up, 0 B down, 1,873 requests, 0.52 USD at standard prices; --max-bytes ended it";
-        assert!(text.contains(line), "{text}");
-    }
-
-    #[test]
-    fn a_run_is_summed_up_for_a_terminal() {
-        insta::assert_snapshot!(summary_of(&samples::run_with_failures()));
-    }
-
-    #[test]
-    fn a_demonstration_says_that_it_is_one() {
-        insta::assert_snapshot!(summary_of(&samples::embedded()));
-    }
-
-    #[test]
-    fn no_summary_is_longer_than_fifteen_lines() {
-        for (name, document) in samples::all() {
-            let text = summary_of(&document);
-            assert!(text.lines().count() <= 15, "{name}:\n{text}");
-        }
-    }
-
-    #[test]
-    fn both_directions_and_one_concurrency_for_both_are_said() {
-        let text = summary_of(&samples::both());
-        let lines: Vec<&str> = text.lines().collect();
-        let line = |label: &str| lines.iter().filter(|line| line.starts_with(label)).count();
-        for (label, count) in [
-            ("recommended ", 1),
-            ("target ", 1),
-            ("up ", 1),
-            ("down ", 1),
-            ("verdict ", 2),
-            ("both ways ", 1),
-        ] {
-            assert_eq!(line(label), count, "{label}: {text}");
-        }
-        assert!(lines[0].ends_with(" N = 16 files in flight, parts of 64 MiB"), "{text}");
-        assert!(text.contains("concurrency 16: the fewest files in flight"), "{text}");
-        assert!(text.contains("--max-concurrency 16 "), "{text}");
-        assert!(lines.len() <= 15, "{text}");
-    }
-
-    #[test]
-    fn no_n_is_told_where_no_number_serves_both_directions() {
-        let document = Document { joint: None, ..samples::both() };
-        assert_eq!(document.for_gcs(), None);
-        assert!(!summary_of(&document).contains("N = "), "{}", summary_of(&document));
-        assert!(!facts::headline(&Digest::of(&document)).contains("N = "));
-    }
-
-    #[test]
-    fn a_file_name_cannot_steer_the_terminal() {
-        let mut document = samples::run_with_failures();
-        let task = document.trials[0].task.as_mut().expect("a run of a dataset");
-        task.failures[0].path = "\u{1b}[2Jgone".into();
-        let text = summary_of(&document);
-        assert!(!text.contains('\u{1b}') && text.contains("gone"), "{text}");
+    fn all_but_pictures_is_written_and_what_is_empty_has_no_heading() {
+        let page = [
+            Block::Answer("an answer".into()),
+            Section::new("nothing", [Table::default().into()]).into(),
+            Section::new(
+                "a section",
+                [
+                    Block::List(vec!["an item".into()]),
+                    Block::Code { what: "to paste".into(), text: "a\n b".into() },
+                    Table::new("a table", ["of", "x"], [["1".into(), "\u{1b}".into()]]).into(),
+                ],
+            )
+            .into(),
+        ];
+        let expected = "an answer\n\na section\n\n- an item\n\nto paste\na\n b\n\na table:\n  of  x\n  1   \\u{1b}\n";
+        assert_eq!(write(&page), expected);
     }
 }

@@ -1,16 +1,13 @@
-//! How numbers and states are said, alike in the terminal, in the page and in the charts.
-
-use std::time::Duration;
+//! What is said about the parts of a result, alike in the terminal, in the page and in the charts.
 
 use crate::escape;
 use crate::prices::Usd;
 use crate::result::{
-    AddressUse, Budget, Command, Comparison, Document, ErrorCounts, ForGcs, LimitedBy, OneWay,
-    OperationSummary, Phase, Settings, Spent, Target, TargetKind, TaskSummary, Traffic, Trial,
-    Verdict,
+    AddressUse, Budget, Command, Document, ForGcs, OneWay, OperationSummary, Settings, Spent,
+    Target, TargetKind, TaskSummary, Traffic, Trial,
 };
-use crate::units::{ByteSize, Rate};
-pub use crate::units::{count, counted};
+use crate::units::{ByteSize, count, counted};
+use crate::words::{duration, rate, rate_interval, settings, whole_percent};
 
 /// Said wherever a result is shown that is no measurement of what somebody runs.
 pub fn caution(target: TargetKind) -> Option<&'static str> {
@@ -103,16 +100,6 @@ pub fn directory_markers(task: &TaskSummary) -> String {
     }
 }
 
-/// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
-pub fn settings(settings: Settings) -> String {
-    let size = ByteSize(settings.part_size_bytes);
-    let files = settings.concurrency;
-    match settings.parts_in_flight {
-        1 => format!("{size} parts, concurrency {files}"),
-        parts => format!("{size} parts, concurrency {files}, {parts} parts in flight"),
-    }
-}
-
 /// `N = 16 files in flight, parts of 64 MiB`: what GCS will have; without a number for it, the settings.
 pub fn recommended(gcs: Option<&ForGcs>, measured: Settings) -> String {
     let Some(gcs) = gcs else { return settings(measured) };
@@ -153,47 +140,6 @@ pub fn place(target: &Target) -> String {
     }
 }
 
-/// `up`, `down` or `mixed`.
-pub fn direction(direction: impl Into<Traffic>) -> &'static str {
-    direction.into().word()
-}
-
-/// The phase in the words of the document.
-pub fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Calibration => "calibration",
-        Phase::Ramp => "ramp",
-        Phase::Race => "race",
-        Phase::Confirmation => "confirmation",
-        Phase::Duplicate => "duplicate",
-        Phase::Soak => "soak",
-        Phase::BothWays => "both_ways",
-        Phase::Run => "run",
-    }
-}
-
-/// A rate; what is not a number was not measured.
-pub fn rate(bytes_per_second: f64) -> String {
-    if bytes_per_second.is_finite() {
-        Rate(bytes_per_second).to_string()
-    } else {
-        "not measured".into()
-    }
-}
-
-/// `790 MB/s to 830 MB/s`.
-pub fn rate_interval([low, high]: [f64; 2]) -> String {
-    format!("{} to {}", rate(low), rate(high))
-}
-
-/// `1.03 (0.98 to 1.09)`: how many times as fast, and the interval where there is one.
-pub fn ratio(comparison: &Comparison) -> String {
-    match comparison.interval_95 {
-        Some([low, high]) => format!("{:.2} ({low:.2} to {high:.2})", comparison.ratio),
-        None => format!("{:.2}", comparison.ratio),
-    }
-}
-
 /// `790 MB/s (95 % interval 780 MB/s to 800 MB/s, excludes variation between trials)`.
 pub fn goodput(trial: &Trial) -> String {
     let rate = rate(trial.goodput_bytes_per_second);
@@ -203,60 +149,15 @@ pub fn goodput(trial: &Trial) -> String {
     })
 }
 
-/// `3, 5 to 9, 12`, of ids that rise.
-pub fn trials(ids: &[u32]) -> String {
-    let runs = ids.chunk_by(|one, next| one.checked_add(1) == Some(*next));
-    let run = |ids: &[u32]| match ids {
-        [first, .., last] if ids.len() > 2 => format!("{first} to {last}"),
-        few => few.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
-    };
-    runs.map(run).collect::<Vec<_>>().join(", ")
-}
-
 /// `70 % of the files, 12 objects, 3.4 GB, 560 MB/s`: one way of a mixed trial.
 pub fn one_way(way: &OneWay) -> String {
     format!(
-        "{:.0} % of the files, {}, {}, {}",
-        100.0 * way.files_share,
+        "{} of the files, {}, {}, {}",
+        whole_percent(way.files_share),
         counted(way.objects, "object"),
         ByteSize(way.bytes),
         rate(way.goodput_bytes_per_second)
     )
-}
-
-/// `4.2 %`.
-pub fn percent(fraction: f64) -> String {
-    format!("{:.1} %", fraction * 100.0)
-}
-
-/// `9.53 s`, from a minute on `1h 3m 3s`.
-pub fn duration(seconds: f64) -> String {
-    match Duration::try_from_secs_f64(seconds.round()) {
-        Ok(whole) if seconds >= 59.995 => humantime::format_duration(whole).to_string(),
-        _ => format!("{seconds:.2} s"),
-    }
-}
-
-/// `3 (2 throttled, 1 timeout)`.
-pub fn errors(errors: &ErrorCounts) -> String {
-    let named = error_classes(errors).into_iter().filter(|(_, number)| *number > 0);
-    let named: Vec<_> = named.map(|(class, number)| format!("{} {class}", count(number))).collect();
-    if named.is_empty() {
-        return "0".into();
-    }
-    format!("{} ({})", count(errors.total()), named.join(", "))
-}
-
-/// Every class of error with its number, in the order of the document.
-pub fn error_classes(errors: &ErrorCounts) -> [(&'static str, u64); 6] {
-    [
-        ("throttled", errors.throttled),
-        ("timeout", errors.timeout),
-        ("connection", errors.connection),
-        ("checksum", errors.checksum),
-        ("server", errors.server),
-        ("client", errors.client),
-    ]
 }
 
 /// `10m: 74.3 GB up, 0 B down, 1,873 requests, 0.52 USD at standard prices`.
@@ -272,49 +173,6 @@ pub fn spent(spent: &Spent) -> String {
         Usd(spent.cost_usd),
         escape::line(&spent.prices),
     )
-}
-
-/// How sure a recommendation is.
-pub fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Clear => "clear",
-        Verdict::Indistinguishable => "indistinguishable",
-        Verdict::NotSteady => "not steady",
-        Verdict::Limited => "limited",
-        Verdict::StillRising => "still rising at the highest number allowed",
-    }
-}
-
-/// What held the rate down.
-pub fn limited_by(limit: LimitedBy) -> &'static str {
-    match limit {
-        LimitedBy::ClientCpu => "the processor of this client",
-        LimitedBy::Nic => "the network interface",
-        LimitedBy::Source => "reading the source",
-        LimitedBy::Destination => "writing to the destination",
-        LimitedBy::Throttled => "throttling (429 or 503 SlowDown)",
-        LimitedBy::Errors => "errors",
-        LimitedBy::Cap => "a cap that was set",
-        LimitedBy::GatewayOrNetwork => "the gateway or the network",
-        LimitedBy::Unknown => "not known",
-    }
-}
-
-/// An operation of the result document by S3's name.
-pub fn operation(name: &str) -> &str {
-    match name {
-        "create" => "CreateMultipartUpload",
-        "part" => "UploadPart",
-        "complete" => "CompleteMultipartUpload",
-        "abort" => "AbortMultipartUpload",
-        "put" => "PutObject",
-        "get" => "GetObject",
-        "head" => "HeadObject",
-        "list" => "ListObjectsV2",
-        "delete" => "DeleteObjects",
-        "location" => "GetBucketLocation",
-        other => other,
-    }
 }
 
 /// The operation that moved the data of a trial, by its name: the one with the most samples.
@@ -414,29 +272,6 @@ mod tests {
         );
         let forged = TaskSummary { files_done: 0, ..older };
         assert_eq!(super::verified(&forged, Traffic::Up), "nothing: no object arrived");
-    }
-
-    #[test]
-    fn durations_change_their_form_at_a_minute() {
-        assert_eq!(duration(9.534), "9.53 s");
-        assert_eq!(duration(59.999), "1m");
-        assert_eq!(duration(3783.2), "1h 3m 3s");
-        assert_eq!(duration(f64::INFINITY), "inf s");
-    }
-
-    #[test]
-    fn trials_in_a_row_are_said_together() {
-        // A document may claim any number.
-        assert_eq!(trials(&[u32::MAX, 0]), "4294967295, 0");
-        assert_eq!(trials(&[3, 5, 6, 7, 9, 10]), "3, 5 to 7, 9, 10");
-        assert_eq!(trials(&[]), "");
-    }
-
-    #[test]
-    fn only_errors_that_happened_are_named() {
-        assert_eq!(errors(&ErrorCounts::default()), "0");
-        let some = ErrorCounts { throttled: 1200, timeout: 1, ..ErrorCounts::default() };
-        assert_eq!(errors(&some), "1,201 (1,200 throttled, 1 timeout)");
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub struct Args {
     /// Seed of the first simulation and of the order of measured tasks
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Simulation")]
     pub seed: u64,
-    /// Format of the plan
+    /// Format of the plan; csv has a row for each number of DTNs
     #[arg(long, short, value_enum, default_value_t, help_heading = "Output")]
     pub format: Format,
     /// Print the plan as JSON (schema tidegate.plan/1), as --format json does

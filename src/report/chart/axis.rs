@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use super::super::wording::count;
+use crate::units::count;
 
 /// Labels a reader can still tell apart on the narrowest canvas, as a part of the axis.
 const LEAST_TICK_DISTANCE: f64 = 0.07;

@@ -1,10 +1,10 @@
 //! A trial over its time, with what was warm-up and what was measured.
 
 use super::super::digest::Digest;
+use super::super::page::{Column, Table};
 use super::super::wording;
 use super::goodput::Unit;
 use super::{Band, Chart, Point, Series, axis, latency};
-use crate::csv;
 use crate::error::Result;
 use crate::result::{Bin, Saved, Trial, Window};
 
@@ -47,7 +47,7 @@ pub fn chart(run: &Saved, digest: &Digest) -> Result<Chart> {
             is_bare: true,
             ..Series::default()
         }],
-        csv: numbers(&rates),
+        numbers: numbers(&rates),
         ..Chart::default()
     })
 }
@@ -95,9 +95,12 @@ fn rates(bins: &[Bin]) -> Vec<(f64, f64)> {
     bins.chunks(group).map(rate).collect()
 }
 
-fn numbers(rates: &[(f64, f64)]) -> String {
-    let rows = rates.iter().map(|(at, rate)| csv::row([at.to_string(), rate.to_string()]));
-    csv::row(["middle_s", "wire_bytes_per_second"]) + &rows.collect::<String>()
+fn numbers(rates: &[(f64, f64)]) -> Table {
+    let columns: [Column<&(f64, f64)>; 2] = [
+        ("middle_s", |(at, _)| at.to_string()),
+        ("wire_bytes_per_second", |(_, rate)| rate.to_string()),
+    ];
+    Table::numbers(&columns, rates)
 }
 
 #[cfg(test)]

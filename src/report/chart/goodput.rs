@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::super::digest::{Answer, Candidate, Digest, goodput};
+use super::super::page::{Column, Table};
 use super::super::scaling::Law;
 use super::super::wording;
 use super::axis::{self, Axis};
 use super::{Chart, Guide, Highlight, Point, Series, dodge};
-use crate::csv;
 use crate::result::Settings;
 use crate::tune::MARGIN;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, counted};
+use crate::words;
 
 /// An interval may stretch the picture to this many times the highest point; with few blocks it can be
 /// wider than everything else, and the points are what there is to see.
@@ -31,7 +32,7 @@ pub fn chart(digest: &Digest) -> Chart {
         guides: law.as_ref().map_or_else(Vec::new, |law| guides(law, &y, &unit)),
         series: lines.iter().map(|line| series(line, several, &unit)).collect(),
         highlight: highlight(&digest.answer, &lines, &unit),
-        csv: numbers_with_law(digest, law.as_ref()),
+        numbers: numbers_with_law(digest, law.as_ref()),
         x,
         y,
         ..Chart::default()
@@ -129,7 +130,7 @@ fn guides(law: &Law, y: &Axis, unit: &Unit) -> Vec<Guide> {
     vec![
         Guide { name: "fitted law".into(), line: curve.collect() },
         Guide {
-            name: format!("knee: {}", wording::counted(knee, "stream")),
+            name: format!("knee: {}", counted(knee, "stream")),
             line: vec![(x, y.range.start), (x, y.range.end)],
         },
     ]
@@ -161,7 +162,7 @@ pub(super) fn highest(candidates: &[Candidate]) -> f64 {
 
 /// What the ring says in every picture.
 pub(super) fn highlight_name(settings: Settings) -> String {
-    format!("recommended: {}", wording::settings(settings))
+    format!("recommended: {}", words::settings(settings))
 }
 
 fn highlight(answer: &Answer, lines: &[Line], unit: &Unit) -> Option<Highlight> {
@@ -178,54 +179,41 @@ fn highlight(answer: &Answer, lines: &[Line], unit: &Unit) -> Option<Highlight> 
 }
 
 /// A row per settings: its mean with its interval, and of how many trials.
-pub(super) fn numbers(candidates: &[Candidate]) -> String {
-    let rows = candidates.iter().map(|candidate| csv::row(cells(candidate)));
-    csv::row(COLUMNS) + &rows.collect::<String>()
+pub(super) fn numbers(candidates: &[Candidate]) -> Table {
+    let columns: [Column<&Candidate>; 8] = [
+        ("part_size_bytes", |one| one.settings.part_size_bytes.to_string()),
+        ("concurrency", |one| one.settings.concurrency.to_string()),
+        ("parts_in_flight", |one| one.settings.parts_in_flight.to_string()),
+        ("streams", |one| one.settings.streams().to_string()),
+        ("trials", |one| one.trials.len().to_string()),
+        ("goodput_bytes_per_second", |one| one.goodput.mean.to_string()),
+        ("goodput_low_95_bytes_per_second", |one| end(one, 0)),
+        ("goodput_high_95_bytes_per_second", |one| end(one, 1)),
+    ];
+    Table::numbers(&columns, candidates)
 }
 
-const COLUMNS: [&str; 8] = [
-    "part_size_bytes",
-    "concurrency",
-    "parts_in_flight",
-    "streams",
-    "trials",
-    "goodput_bytes_per_second",
-    "goodput_low_95_bytes_per_second",
-    "goodput_high_95_bytes_per_second",
-];
-
-fn cells(candidate: &Candidate) -> [String; COLUMNS.len()] {
-    let settings = candidate.settings;
-    let end = |end: usize| {
-        candidate.goodput.interval_95.map_or_else(String::new, |ends| ends[end].to_string())
-    };
-    [
-        settings.part_size_bytes.to_string(),
-        settings.concurrency.to_string(),
-        settings.parts_in_flight.to_string(),
-        settings.streams().to_string(),
-        candidate.trials.len().to_string(),
-        candidate.goodput.mean.to_string(),
-        end(0),
-        end(1),
-    ]
+fn end(candidate: &Candidate, end: usize) -> String {
+    candidate.goodput.interval_95.map_or_else(String::new, |ends| ends[end].to_string())
 }
 
 /// The same with what the law gives for it, the law's knee, and whether it is recommended.
-fn numbers_with_law(digest: &Digest, law: Option<&Law>) -> String {
-    let heading =
-        COLUMNS.into_iter().chain(["law_bytes_per_second", "knee_streams", "recommended"]);
-    let rows = digest.candidates.iter().map(|candidate| {
+fn numbers_with_law(digest: &Digest, law: Option<&Law>) -> Table {
+    let mut table = numbers(&digest.candidates);
+    table.columns.extend(["law_bytes_per_second", "knee_streams", "recommended"]);
+    for (row, candidate) in table.rows.iter_mut().zip(&digest.candidates) {
         let settings = candidate.settings;
         let of_law = law.filter(|law| law.is_of(settings));
         let given = of_law.map(|law| law.at(streams(candidate)).to_string());
         let knee = of_law.map(|law| law.knee().to_string());
         let is_recommended = digest.recommended() == Some(settings);
-        let more =
-            [given.unwrap_or_default(), knee.unwrap_or_default(), is_recommended.to_string()];
-        csv::row(cells(candidate).into_iter().chain(more))
-    });
-    csv::row(heading) + &rows.collect::<String>()
+        row.extend([
+            given.unwrap_or_default(),
+            knee.unwrap_or_default(),
+            is_recommended.to_string(),
+        ]);
+    }
+    table
 }
 
 fn caption(candidates: &[Candidate], law: Option<&Law>, top: f64) -> String {
@@ -248,8 +236,8 @@ fn caption(candidates: &[Candidate], law: Option<&Law>, top: f64) -> String {
     if law.is_some() {
         caption += &format!(
             ". Dashed: the universal scalability law through the trials of the recommended part size; \
-             dotted: its knee, where it gives {:.0} % of the most it gives in the range that was tried",
-            100.0 * (1.0 - MARGIN)
+             dotted: its knee, where it gives {} of the most it gives in the range that was tried",
+            words::whole_percent(1.0 - MARGIN)
         );
     }
     caption + "."
@@ -325,8 +313,8 @@ mod tests {
         let ends = [law.line.first(), law.line.last()].map(|point| point.expect("a point").0);
         assert_eq!(ends, [0.0, 5.0], "1 to 32 streams");
         let of_csv = |column: usize| {
-            let rows = chart.csv.lines().skip(1).map(|row| row.split(',').nth(column).unwrap());
-            rows.filter(|cell| !cell.is_empty()).map(String::from).collect::<Vec<_>>()
+            let cells = chart.numbers.rows.iter().map(|row| row[column].clone());
+            cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
         };
         assert_eq!(of_csv(8).len(), 6, "one for each settings of the recommended shape");
         assert!(of_csv(9).iter().all(|cell| knee.name == format!("knee: {cell} streams")));

@@ -39,7 +39,7 @@ pub fn chart(digest: &Digest) -> Chart {
         y: axis::categories("part size", shapes.iter().map(|shape| shape.label(several))),
         cells: candidates.iter().filter_map(cell).collect(),
         highlight,
-        csv: super::goodput::numbers(candidates),
+        numbers: super::goodput::numbers(candidates),
         ..Chart::default()
     }
 }

@@ -1,11 +1,13 @@
 //! How long requests took, by percentile: what more streams cost.
 
 use super::super::digest::{Digest, Shown};
+use super::super::page::{Column, Table};
 use super::super::wording;
 use super::axis::{self, Axis, Tick};
 use super::{Chart, Point, Series, dodge};
-use crate::csv;
 use crate::result::{OperationSummary, Percentiles, Phase};
+use crate::units::counted;
+use crate::words;
 
 /// Operations that move data or open and close uploads, in the order of an upload.
 const OPERATIONS: [&str; 5] = ["create", "part", "complete", "put", "get"];
@@ -21,11 +23,7 @@ pub fn chart(digest: &Digest) -> Chart {
     let series = measured.iter().enumerate().map(|(index, (name, operation))| {
         let times = operation.service_time_us;
         Series {
-            name: format!(
-                "{} ({})",
-                wording::operation(name),
-                wording::counted(times.samples, "sample")
-            ),
+            name: format!("{} ({})", words::operation(name), counted(times.samples, "sample")),
             line: line(&times, dodge(index, measured.len(), apart)),
             ..Series::default()
         }
@@ -36,7 +34,7 @@ pub fn chart(digest: &Digest) -> Chart {
         series: series.collect(),
         x,
         y: time_axis(&measured),
-        csv: numbers(&measured),
+        numbers: numbers(&measured),
         ..Chart::default()
     }
 }
@@ -87,14 +85,17 @@ fn percentile_axis(measured: &[(&str, &OperationSummary)]) -> Axis {
 }
 
 /// A row per operation.
-fn numbers(measured: &[(&str, &OperationSummary)]) -> String {
-    let heading = ["operation", "samples", "p50_us", "p90_us", "p99_us", "p999_us", "max_us"];
-    let rows = measured.iter().map(|(name, operation)| {
-        let Percentiles { samples, p50, p90, p99, p999, max, .. } = operation.service_time_us;
-        let times = [samples, p50, p90, p99, p999, max].map(|number| number.to_string());
-        csv::row([(*name).to_owned()].into_iter().chain(times))
-    });
-    csv::row(heading) + &rows.collect::<String>()
+fn numbers(measured: &[(&str, &OperationSummary)]) -> Table {
+    let columns: [Column<&(&str, &OperationSummary)>; 7] = [
+        ("operation", |(name, _)| (*name).to_owned()),
+        ("samples", |(_, one)| one.service_time_us.samples.to_string()),
+        ("p50_us", |(_, one)| one.service_time_us.p50.to_string()),
+        ("p90_us", |(_, one)| one.service_time_us.p90.to_string()),
+        ("p99_us", |(_, one)| one.service_time_us.p99.to_string()),
+        ("p999_us", |(_, one)| one.service_time_us.p999.to_string()),
+        ("max_us", |(_, one)| one.service_time_us.max.to_string()),
+    ];
+    Table::numbers(&columns, measured)
 }
 
 fn time_axis(measured: &[(&str, &OperationSummary)]) -> Axis {
@@ -126,7 +127,7 @@ fn caption(shown: Option<Shown>, empty: bool) -> String {
 pub(super) fn which(shown: Shown) -> String {
     let trial = shown.trial;
     let soak = if trial.phase == Phase::Soak { "the soak, " } else { "" };
-    let name = format!("{soak}trial {} ({})", trial.id, wording::settings(trial.settings));
+    let name = format!("{soak}trial {} ({})", trial.id, words::settings(trial.settings));
     match shown {
         Shown { of: 1, .. } => name,
         Shown { of, recommended: true, .. } => {

@@ -15,10 +15,14 @@ mod spent;
 mod tradeoff;
 
 use super::digest::{Candidate, Digest, median};
+use super::page::{Block, Table};
 use super::wording;
 use crate::error::Result;
 use crate::result::{OperationSummary, Phase, Saved, Trial};
 use axis::Axis;
+
+/// Pictures with the names of their files.
+pub type Charts = Vec<(&'static str, Chart)>;
 
 /// Pictures that compare settings: of one there is nothing to compare.
 const COMPARING: [&str; 3] = ["goodput", "heat", "tradeoff"];
@@ -27,7 +31,7 @@ const COMPARING: [&str; 3] = ["goodput", "heat", "tradeoff"];
 ///
 /// # Errors
 /// If a record of the run cannot be read.
-pub fn all(run: &Saved) -> Result<Vec<(&'static str, Chart)>> {
+pub fn all(run: &Saved) -> Result<Charts> {
     let digest = Digest::of(&run.document);
     let mut charts = vec![
         ("goodput", goodput::chart(&digest)),
@@ -41,6 +45,16 @@ pub fn all(run: &Saved) -> Result<Vec<(&'static str, Chart)>> {
         charts.retain(|(name, _)| !COMPARING.contains(name));
     }
     Ok(charts)
+}
+
+/// On a page.
+pub fn figures(charts: Result<Charts>) -> Vec<Block> {
+    match charts {
+        Ok(charts) => {
+            charts.into_iter().map(|(_, chart)| Block::Figure(Ok(chart.into()))).collect()
+        }
+        Err(error) => vec![Block::Figure(Err(error))],
+    }
 }
 
 /// The trial that tells how long requests took with some settings, and its operation that moved data: the
@@ -88,7 +102,7 @@ pub struct Chart {
     /// The one point to look at.
     pub highlight: Option<Highlight>,
     /// The numbers of the picture.
-    pub csv: String,
+    pub numbers: Table,
 }
 
 impl Chart {
@@ -223,7 +237,7 @@ mod tests {
         }
     }
 
-    fn charts_of(document: crate::result::Document) -> Vec<(&'static str, Chart)> {
+    fn charts_of(document: crate::result::Document) -> Charts {
         all(&Saved { document, directory: "absent".into() }).expect("no record is read")
     }
 

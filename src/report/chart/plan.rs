@@ -1,8 +1,8 @@
 //! The pictures of a plan: time against DTNs, time against file size, cost.
 
-use super::{Chart, Highlight, Point, Series, axis};
-use crate::csv;
-use crate::plan::Plan;
+use super::super::page::{Column, Table};
+use super::{Chart, Charts, Highlight, Point, Series, axis};
+use crate::plan::{BySize, Forecast, Plan, Point as SimulatedPoint};
 
 /// In what a chart tells times: hours, or days where all are longer than two.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ fn shortest(all_s: &[f64]) -> f64 {
 const MONTHS: u32 = 12;
 
 /// Every picture of a plan in the order of its report, with the name of its files.
-pub fn all(plan: &Plan) -> Vec<(&'static str, Chart)> {
+pub fn all(plan: &Plan) -> Charts {
     let mut charts = vec![
         ("plan-nodes", by_nodes(plan)),
         ("plan-file-size", by_file_size(plan)),
@@ -82,7 +82,7 @@ fn by_nodes(plan: &Plan) -> Chart {
     if !seen.is_empty() {
         series.push(line("simulated", seen, false));
     }
-    let share = |(one, seconds): (&crate::plan::Forecast, f64)| Point {
+    let share = |(one, seconds): (&Forecast, f64)| Point {
         x: at(one.nodes),
         y: unit.place(seconds),
         ..Point::default()
@@ -107,20 +107,24 @@ fn by_nodes(plan: &Plan) -> Chart {
             name: "the last that brings its full share".into(),
             at: (at(one.nodes), unit.place(one.p50_s)),
         }),
-        csv: csv::row(["nodes", "p50_s", "p90_s", "simulated_p50_s", "simulated_p90_s"])
-            + &plan.forecasts.iter().map(|one| {
-                let point = simulated.clone().find(|point| point.nodes == one.nodes);
-                let said = |of: fn(&crate::plan::Point) -> f64| point.map_or(String::new(), |point| of(point).to_string());
-                csv::row([
-                    one.nodes.to_string(),
-                    one.p50_s.to_string(),
-                    one.p90_s.to_string(),
-                    said(|point| point.p50_s),
-                    said(|point| point.p90_s),
-                ])
-            }).collect::<String>(),
+        numbers: numbers_by_nodes(plan),
         ..Chart::default()
     }
+}
+
+fn numbers_by_nodes(plan: &Plan) -> Table {
+    let simulated = |nodes: u32| {
+        let mut points = plan.simulated.iter().flat_map(|simulated| &simulated.points);
+        points.find(|point| point.nodes == nodes)
+    };
+    let columns: [Column<(&Forecast, Option<&SimulatedPoint>)>; 5] = [
+        ("nodes", |(model, _)| model.nodes.to_string()),
+        ("p50_s", |(model, _)| model.p50_s.to_string()),
+        ("p90_s", |(model, _)| model.p90_s.to_string()),
+        ("simulated_p50_s", |(_, seen)| seen.map_or_else(String::new, |one| one.p50_s.to_string())),
+        ("simulated_p90_s", |(_, seen)| seen.map_or_else(String::new, |one| one.p90_s.to_string())),
+    ];
+    Table::numbers(&columns, plan.forecasts.iter().map(|one| (one, simulated(one.nodes))))
 }
 
 fn by_file_size(plan: &Plan) -> Chart {
@@ -145,10 +149,14 @@ fn by_file_size(plan: &Plan) -> Chart {
         x: axis::log10("MB per file".into(), megabytes(first.file_bytes), megabytes(last.file_bytes)),
         y: unit.axis(&all),
         series: vec![Series { name: "model".into(), line: points.collect(), ..Series::default() }],
-        csv: csv::row(["file_bytes", "p50_s", "p90_s"])
-            + &plan.by_file_size.iter().map(|one| {
-                csv::row([one.file_bytes.to_string(), one.p50_s.to_string(), one.p90_s.to_string()])
-            }).collect::<String>(),
+        numbers: Table::numbers(
+            &[
+                ("file_bytes", |one: &&BySize| one.file_bytes.to_string()),
+                ("p50_s", |one| one.p50_s.to_string()),
+                ("p90_s", |one| one.p90_s.to_string()),
+            ],
+            &plan.by_file_size,
+        ),
         ..Chart::default()
     }
 }
@@ -174,16 +182,13 @@ fn cost(plan: &Plan) -> Chart {
         x: axis::from_zero("months stored".into(), f64::from(MONTHS)),
         y: axis::from_zero("USD".into(), fetched(MONTHS)),
         series: vec![line("stored", &stored), line("stored and downloaded once", &fetched)],
-        csv: csv::row(["months", "stored_usd", "stored_and_downloaded_usd"])
-            + &(1..=MONTHS)
-                .map(|month| {
-                    csv::row([
-                        month.to_string(),
-                        stored(month).to_string(),
-                        fetched(month).to_string(),
-                    ])
-                })
-                .collect::<String>(),
+        numbers: Table::new(
+            "",
+            ["months", "stored_usd", "stored_and_downloaded_usd"],
+            (1..=MONTHS).map(|month| {
+                [month.to_string(), stored(month).to_string(), fetched(month).to_string()]
+            }),
+        ),
         ..Chart::default()
     }
 }

@@ -1,11 +1,12 @@
 //! Where the time of a request goes as streams are added: waiting grows where they stop helping.
 
 use super::super::digest::{Candidate, Digest};
+use super::super::page::{Column, Table};
 use super::super::wording;
 use super::{Bar, Chart, Series, axis, of_timed, timed};
-use crate::csv;
 use crate::result::{TimeSpent, Trial};
 use crate::units::ByteSize;
+use crate::words;
 
 /// In the order in which they pass, from the bottom.
 const STAGES: [&str; 5] = ["connecting", "TLS", "sending", "waiting", "receiving"];
@@ -35,7 +36,7 @@ pub fn chart(digest: &Digest) -> Chart {
             bars.iter().map(|bar| bar.candidate.settings.streams().to_string()),
         ),
         y: axis::from_zero("ms per request".into(), top),
-        csv: numbers(&all),
+        numbers: numbers(&all),
         bars: stacks.filter(|part| part.to - part.from >= top * LEAST_SEEN).collect(),
         series: STAGES.map(|name| Series { name: name.into(), ..Series::default() }).into(),
         ..Chart::default()
@@ -52,7 +53,7 @@ struct Measured<'c, 'd> {
 
 fn caption(digest: &Digest, bars: &[Measured], all: usize) -> String {
     let Measured { candidate, trial, operation, .. } = &bars[0];
-    let operation = wording::operation(operation);
+    let operation = words::operation(operation);
     let size = ByteSize(candidate.settings.part_size_bytes);
     let which = match digest.candidates.len() {
         1 => format!("trial {}", trial.id),
@@ -105,21 +106,17 @@ fn stack(x: usize, stages: &[f64]) -> impl Iterator<Item = Bar> {
     })
 }
 
-fn numbers(bars: &[Measured]) -> String {
-    let heading = [
-        "streams",
-        "operation",
-        "connecting_ms",
-        "tls_ms",
-        "sending_ms",
-        "waiting_ms",
-        "receiving_ms",
+fn numbers(bars: &[Measured]) -> Table {
+    let columns: [Column<&Measured>; 7] = [
+        ("streams", |bar| bar.candidate.settings.streams().to_string()),
+        ("operation", |bar| bar.operation.to_owned()),
+        ("connecting_ms", |bar| bar.stages[0].to_string()),
+        ("tls_ms", |bar| bar.stages[1].to_string()),
+        ("sending_ms", |bar| bar.stages[2].to_string()),
+        ("waiting_ms", |bar| bar.stages[3].to_string()),
+        ("receiving_ms", |bar| bar.stages[4].to_string()),
     ];
-    let rows = bars.iter().map(|bar| {
-        let names = [bar.candidate.settings.streams().to_string(), bar.operation.to_owned()];
-        csv::row(names.into_iter().chain(bar.stages.map(|time| time.to_string())))
-    });
-    csv::row(heading) + &rows.collect::<String>()
+    Table::numbers(&columns, bars)
 }
 
 #[cfg(test)]

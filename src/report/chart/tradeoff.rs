@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::super::digest::{Candidate, Digest, goodput};
+use super::super::page::{Column, Table};
 use super::super::wording;
 use super::goodput::{Shape, Unit, highest, highlight_name};
 use super::{Chart, Highlight, Point, Series, axis, of_timed, timed};
-use crate::csv;
 use crate::result::Trial;
 
 /// Which percentile; of few samples the 99th is only the largest.
@@ -45,7 +45,7 @@ pub fn chart(digest: &Digest) -> Chart {
             name: highlight_name(candidate.settings),
             at: (goodput(trial) / unit.size, time_ms.log10()),
         }),
-        csv: numbers(&measured),
+        numbers: numbers(&measured),
         series: lines
             .into_iter()
             .map(|(shape, line)| Series { name: shape.name(several), line, ..Series::default() })
@@ -70,25 +70,14 @@ fn caption(digest: &Digest, measured: &[Measured]) -> String {
     )
 }
 
-fn numbers(measured: &[Measured]) -> String {
-    let heading = csv::row([
-        "part_size_bytes",
-        "concurrency",
-        "parts_in_flight",
-        "trial",
-        "goodput_bytes_per_second",
-        "service_time_p90_ms",
-    ]);
-    let rows = measured.iter().map(|(candidate, trial, time_ms)| {
-        let settings = candidate.settings;
-        csv::row([
-            settings.part_size_bytes.to_string(),
-            settings.concurrency.to_string(),
-            settings.parts_in_flight.to_string(),
-            trial.id.to_string(),
-            goodput(trial).to_string(),
-            time_ms.to_string(),
-        ])
-    });
-    heading + &rows.collect::<String>()
+fn numbers(measured: &[Measured]) -> Table {
+    let columns: [Column<&Measured>; 6] = [
+        ("part_size_bytes", |(one, ..)| one.settings.part_size_bytes.to_string()),
+        ("concurrency", |(one, ..)| one.settings.concurrency.to_string()),
+        ("parts_in_flight", |(one, ..)| one.settings.parts_in_flight.to_string()),
+        ("trial", |(_, trial, _)| trial.id.to_string()),
+        ("goodput_bytes_per_second", |(_, trial, _)| goodput(trial).to_string()),
+        ("service_time_p90_ms", |(.., time_ms)| time_ms.to_string()),
+    ];
+    Table::numbers(&columns, measured)
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::super::facts::{Facts, Table};
+use super::super::page::{Facts, Table};
 use crate::escape;
 
 /// Well-formed markup.
@@ -16,15 +16,9 @@ impl Markup {
         Self(markup.into())
     }
 
-    /// The same with its headings, of which the highest is `<h2>`, one level down. Only tags are written so:
-    /// text is escaped.
-    pub fn under_a_heading(self) -> Self {
-        let lower = |markup: String, level: u32| {
-            let below = level + 1;
-            let opened = markup.replace(&format!("<h{level}>"), &format!("<h{below}>"));
-            opened.replace(&format!("</h{level}>"), &format!("</h{below}>"))
-        };
-        Self(lower(lower(self.0, 3), 2))
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -87,8 +81,17 @@ pub fn labelled(opening: &'static str, label: &str, content: impl Into<Markup>) 
     Markup(format!("<{opening} aria-label=\"{label}\">{}</{name}>\n", content.into()))
 }
 
+/// A heading of this level; the page's title is the first, and none is below the sixth.
+pub fn heading(level: usize, text: &str) -> Markup {
+    let level = level.clamp(1, 6);
+    Markup(format!("<h{level}>{}</h{level}>\n", Markup::from(text)))
+}
+
 /// A table in a box that scrolls by itself; the first cell of each row is its heading.
 pub fn table(table: &Table) -> Markup {
+    if table.rows.is_empty() {
+        return Markup::default();
+    }
     let heading = table.columns.iter().map(|column| element("th scope=\"col\"", *column));
     let markup = element(
         "table",
@@ -110,16 +113,18 @@ fn row(cells: &[String]) -> Markup {
 }
 
 /// Names with their values.
-pub fn definitions(facts: Facts) -> Markup {
-    let pair =
-        |(name, value): (&str, String)| element("div", [element("dt", name), element("dd", value)]);
-    element("dl", facts.into_iter().map(pair).collect::<Markup>())
+pub fn definitions(facts: &Facts) -> Markup {
+    let pair = |(name, value)| element("div", [element("dt", name), element("dd", value)]);
+    unless_empty("dl", facts.iter().map(pair).collect())
 }
 
 /// A list of texts.
-pub fn list(items: impl IntoIterator<Item = String>) -> Markup {
-    let items = items.into_iter().map(|item| element("li", item));
-    element("ul", items.collect::<Markup>())
+pub fn list(items: Vec<String>) -> Markup {
+    unless_empty("ul", items.into_iter().map(|item| element("li", item)).collect())
+}
+
+fn unless_empty(opening: &'static str, content: Markup) -> Markup {
+    if content.is_empty() { content } else { element(opening, content) }
 }
 
 #[cfg(test)]

@@ -1,36 +1,22 @@
 //! One self-contained page: no scripts, nothing loaded from elsewhere, readable in any browser, on a
-//! telephone and on paper. The answer comes first, then what it rests on.
+//! telephone and on paper.
 
-mod answer;
-mod evidence;
-pub(super) mod markup;
+mod markup;
 
-use super::chart::{self, Chart, export};
-use super::digest::Digest;
-use super::{facts, wording};
+use super::chart::{Chart, export};
+use super::page::{Block, Page, Section};
 use crate::error::Result;
-use crate::result::Saved;
-use markup::{Markup, element};
+use markup::{Markup, definitions, element, heading, labelled, list, table};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole page, on one run or on several.
+/// The whole page.
 ///
 /// # Errors
-/// If a record of a run cannot be read or a chart cannot be drawn.
-pub fn page(runs: &[Saved]) -> Result<String> {
-    let digests: Vec<Digest> = runs.iter().map(|run| Digest::of(&run.document)).collect();
-    let (title, body) = match (runs, digests.as_slice()) {
-        ([run], [digest]) => (facts::title(digest), run_in_full(run, digest)?),
-        _ => (format!("{} runs", runs.len()), several(runs, &digests)?),
-    };
-    Ok(document(&title, body))
-}
-
-/// A page with a title and, below it, a body.
-pub(super) fn document(title: &str, body: Markup) -> String {
+/// If a chart cannot be made or drawn.
+pub fn write(page: Page) -> Result<String> {
     let head = [
-        element("title", title),
+        element("title", page.title.as_str()),
         Markup::trusted(
             "<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -40,9 +26,9 @@ pub(super) fn document(title: &str, body: Markup) -> String {
         ),
         element("style", style()),
     ];
-    let main = element("main", [element("h1", title), body]);
+    let main = element("main", under_a_heading(&page.title, page.blocks, 1)?);
     let html = element("html lang=\"en\"", [element("head", head), element("body", main)]);
-    format!("<!DOCTYPE html>\n{html}")
+    Ok(format!("<!DOCTYPE html>\n{html}"))
 }
 
 /// On a dark screen the charts are dark too; paper is white.
@@ -53,44 +39,37 @@ fn style() -> Markup {
     ))
 }
 
-/// The answers side by side, then each run in full.
-fn several(runs: &[Saved], digests: &[Digest]) -> Result<Markup> {
-    let articles = runs.iter().zip(digests).map(|(run, digest)| {
-        let title = format!("{}: {}", digest.document.id, facts::title(digest));
-        let body = run_in_full(run, digest)?.under_a_heading();
-        Ok(element("article", [element("h2", title), body]))
-    });
-    let articles: Markup = articles.collect::<Result<_>>()?;
-    let answers = markup::table(&facts::answers(digests));
-    Ok([element("h2", "The answers"), answers, articles].into())
+/// Nothing where nothing is written below it.
+fn under_a_heading(title: &str, blocks: Vec<Block>, level: usize) -> Result<Markup> {
+    let blocks = blocks.into_iter().map(|one| block(one, level + 1)).collect::<Result<Markup>>()?;
+    let is_empty = blocks.is_empty();
+    Ok(if is_empty { blocks } else { [heading(level, title), blocks].into() })
 }
 
-/// Everything about a run.
-fn run_in_full(run: &Saved, digest: &Digest) -> Result<Markup> {
-    let charts = chart::all(run)?.into_iter();
-    let charts: Markup = charts.map(|(_, chart)| figure(&chart)).collect::<Result<_>>()?;
-    Ok([
-        caution(digest),
-        answer::section(digest),
-        evidence::comparison(digest),
-        element("h2", "Charts"),
-        charts,
-        evidence::requests(digest),
-        evidence::limits_and_errors(digest),
-        evidence::trials(digest),
-        evidence::method(digest),
-    ]
-    .into())
-}
-
-fn caution(digest: &Digest) -> Markup {
-    wording::caution(digest.document.target.kind).map_or_else(Markup::default, |caution| {
-        element("p class=\"note\" role=\"note\"", element("strong", caution))
+fn block(block: Block, level: usize) -> Result<Markup> {
+    Ok(match block {
+        Block::Caution(text) => element("p class=\"note\" role=\"note\"", element("strong", text)),
+        Block::Answer(text) => element("p class=\"answer\"", text),
+        Block::Text(text) => element("p", text),
+        Block::Facts(facts) => definitions(&facts),
+        Block::List(items) => list(items),
+        Block::Code { what, text } => [heading(level, &what), code(&what, text)].into(),
+        Block::Table(all) => table(&all),
+        Block::Figure(chart) => figure(&*chart?)?,
+        Block::Section(Section { title, blocks }) => under_a_heading(&title, blocks, level)?,
+        Block::Article(Section { title, blocks }) => {
+            element("article", under_a_heading(&title, blocks, level)?)
+        }
     })
 }
 
+/// In a box that scrolls by itself.
+fn code(what: &str, text: String) -> Markup {
+    labelled("pre tabindex=\"0\" role=\"region\"", what, element("code", text))
+}
+
 /// Both sizes of a chart, of which the style shows the one that fits, and what it says in words.
-pub(super) fn figure(chart: &Chart) -> Result<Markup> {
+fn figure(chart: &Chart) -> Result<Markup> {
     let mut words = format!("{}. {}", chart.title, chart.caption);
     if chart.is_empty() {
         return Ok(element("p", words));
@@ -102,7 +81,7 @@ pub(super) fn figure(chart: &Chart) -> Result<Markup> {
         // plotters writes the text of a chart escaped.
         let svg = export::inline_svg(chart, room)?;
         let svg = Markup::trusted(&svg.replacen("<svg ", "<svg aria-hidden=\"true\" ", 1));
-        Ok(markup::labelled("div role=\"img\"", &words, svg))
+        Ok(labelled("div role=\"img\"", &words, svg))
     };
     Ok(element(
         "figure",
@@ -116,21 +95,21 @@ pub(super) fn figure(chart: &Chart) -> Result<Markup> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples;
+    use super::super::{Report, chart, samples, wording};
     use super::*;
     use crate::result::Document;
 
     fn page_of(document: &Document) -> String {
-        page(&[saved(document)]).expect("a page")
+        several([document.clone()])
     }
 
-    fn saved(document: &Document) -> Saved {
-        Saved { document: document.clone(), directory: "absent".into() }
+    fn several<const N: usize>(documents: [Document; N]) -> String {
+        write(samples::saved(&documents).page()).expect("a page")
     }
 
     #[test]
     fn several_runs_share_a_page_with_their_answers_first() {
-        let page = page(&[saved(&samples::tune()), saved(&samples::run_with_failures())]).unwrap();
+        let page = several([samples::tune(), samples::run_with_failures()]);
         assert!(page.contains("<h1>2 runs</h1>"));
         assert_eq!(page.matches("<article>").count(), 2);
         assert_eq!(page.matches("<h3>The answer</h3>").count(), 2);
@@ -193,7 +172,8 @@ mod tests {
     fn every_colour_of_a_chart_without_cells_has_a_dark_one() {
         let dark = export::css_on_dark();
         for (name, document) in samples::all() {
-            let charts = chart::all(&saved(&document)).expect("no record is read");
+            let run = &samples::saved(&[document])[0];
+            let charts = chart::all(run).expect("no record is read");
             let plain = charts.iter().filter(|(_, chart)| chart.cells.is_empty());
             for (_, chart) in plain {
                 let svg = export::inline_svg(chart, export::Room::Wide).expect("a picture");

@@ -1,41 +1,42 @@
 //! What is said about a plan, before it takes any form.
 
-use super::super::facts::{Facts, Table};
-use super::super::wording;
-use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice, duration};
+use super::super::page::{Facts, Table};
+use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice};
 use crate::result::Direction;
-use crate::units::{ByteSize, Rate, counted};
+use crate::units::{ByteSize, Rate, count, counted};
+use crate::words::{self, percent, roughly, signed_percent, whole_percent};
 
 /// The answer for the fewest DTNs, and what it takes.
 pub fn answer(plan: &Plan) -> Facts {
     let first = &plan.forecasts[0];
-    let mut facts = vec![
+    let mut facts = Facts::from([
         ("dataset", dataset(plan)),
-        ("moved", format!("{}, {}", way(plan), wording::settings(plan.settings))),
+        ("moved", format!("{}, {}", way(plan), words::settings(plan.settings))),
         ("time", time(plan, first)),
         ("speed", format!("{} effective ({})", rate(first), counted(first.nodes, "DTN"))),
         ("limit", format!("{}; {}", advice::limit(first.limit), terms(first))),
-    ];
+    ]);
     if let Some(deadline) = plan.deadline {
         let takes = match deadline.nodes {
             Some(number) => format!("{}, in nine of ten cases", counted(number, "DTN")),
             None => "more than any number of DTNs brings under these limits".into(),
         };
-        facts.push((
+        facts.add(
             "deadline",
             format!(
                 "{} takes {takes}; {:.1} Gbit/s on average",
-                duration(deadline.seconds),
+                roughly(deadline.seconds),
                 deadline.bits_per_second / 1e9
             ),
-        ));
+        );
     }
-    facts.extend([
+    facts.append(Facts::from([
         ("takes", takes(plan, first)),
         ("cost", cost(plan)),
         ("GridFTP", plan.gridftp.sentence()),
-    ]);
-    facts.extend(model(plan));
+        ("model up", plan.models.up.as_ref().map(said).unwrap_or_default()),
+        ("model down", plan.models.down.as_ref().map(said).unwrap_or_default()),
+    ]));
     facts
 }
 
@@ -65,8 +66,8 @@ fn way(plan: &Plan) -> String {
 fn time(plan: &Plan, forecast: &Forecast) -> String {
     format!(
         "p50 {}, p90 {} with {}{}",
-        duration(forecast.p50_s),
-        duration(forecast.p90_s),
+        roughly(forecast.p50_s),
+        roughly(forecast.p90_s),
         counted(forecast.nodes, "DTN"),
         if plan.verify { ", read back" } else { "" }
     )
@@ -89,9 +90,9 @@ fn terms(forecast: &Forecast) -> String {
         (forecast.verification_s, "reading back"),
         (forecast.globus_s, "Globus itself"),
     ];
-    let share = |seconds: f64| 100.0 * seconds / forecast.p50_s;
-    let said = parts.into_iter().filter(|(seconds, _)| share(*seconds) >= 0.5);
-    let said = said.map(|(seconds, name)| format!("{name} {:.0} %", share(seconds)));
+    let share = |seconds: f64| seconds / forecast.p50_s;
+    let said = parts.into_iter().filter(|(seconds, _)| share(*seconds) >= 0.005);
+    let said = said.map(|(seconds, name)| format!("{name} {}", whole_percent(share(seconds))));
     format!("of the time {}", said.collect::<Vec<_>>().join(", "))
 }
 
@@ -101,14 +102,14 @@ fn takes(plan: &Plan, forecast: &Forecast) -> String {
         .cores_of_tidegate
         .map_or(String::new(), |cores| format!(" (tidegate itself would use {cores:.1})"));
     format!(
-        "{} parts, {} segments, {} requests, {:.0} a second; {:.0} calls a second to the satellite, {} transfers at a time; each DTN {} cores by Storj's rule{own} and {} if its connector holds parts whole",
-        wording::count(resources.parts),
-        wording::count(resources.segments),
-        wording::count(resources.requests),
+        "{}, {}, {}, {:.0} a second; {:.0} calls a second to the satellite, {} at a time; each DTN {} by Storj's rule{own} and {} if its connector holds parts whole",
+        counted(resources.parts, "part"),
+        counted(resources.segments, "segment"),
+        counted(resources.requests, "request"),
         forecast.requests_per_second,
         forecast.calls_per_second,
-        forecast.transfers,
-        resources.cores_per_node,
+        counted(forecast.transfers, "transfer"),
+        counted(resources.cores_per_node, "core"),
         ByteSize(resources.memory_bytes_per_node),
     )
 }
@@ -122,35 +123,27 @@ fn cost(plan: &Plan) -> String {
     format!("{} a month for storage, {once} (prices: {})", cost.storage_usd_per_month, cost.prices)
 }
 
-fn model(plan: &Plan) -> Facts {
-    let of = |name, fitted: &Option<Fitted>| fitted.as_ref().map(|fitted| (name, said(fitted)));
-    [of("model up", &plan.models.up), of("model down", &plan.models.down)]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
 fn said(fitted: &Fitted) -> String {
     let model = &fitted.model;
     let ms = |seconds: f64| format!("{:.0} ms", 1e3 * seconds);
     let link =
         model.link_bytes_per_second.map_or("not reached".into(), |link| Rate(link).to_string());
     let sessions = match fitted.between_sessions {
-        BetweenSessions::Measured(sd) => format!("{:.1} % between sessions", 100.0 * sd),
+        BetweenSessions::Measured(sd) => format!("{} between sessions", percent(sd)),
         BetweenSessions::Assumed(sd) => {
-            format!("{:.1} % between sessions (ASSUMPTION)", 100.0 * sd)
+            format!("{} between sessions (ASSUMPTION)", percent(sd))
         }
         BetweenSessions::None => "sessions of a model do not differ".into(),
     };
     format!(
-        "startup {:.2} s, a file {}, in parts {} more, a part {}, a segment {}, a stream {}, a DTN's link {link}; errors {:.1} % (sd), {sessions}; {} tasks or trials of {}",
+        "startup {:.2} s, a file {}, in parts {} more, a part {}, a segment {}, a stream {}, a DTN's link {link}; errors {} (sd), {sessions}; {} tasks or trials of {}",
         model.startup_s,
         ms(model.per_file_s),
         ms(model.per_multipart_file_s),
         ms(model.per_further_part_s),
         ms(model.per_further_segment_s),
         Rate(1.0 / model.seconds_per_byte.max(1e-15)),
-        100.0 * fitted.residual_sd,
+        percent(fitted.residual_sd),
         fitted.observations,
         counted(fitted.sessions, "run"),
     )
@@ -166,14 +159,14 @@ pub fn by_nodes(plan: &Plan) -> Table {
         let point = simulated(forecast.nodes);
         let told = point.map_or(String::new(), |point| {
             let off = forecast.p50_s / point.p50_s - 1.0;
-            format!("{} (model {:+.1} %)", duration(point.p50_s), 100.0 * off)
+            format!("{} (model {})", roughly(point.p50_s), signed_percent(off))
         });
-        let simulated_p90 = point.map_or(String::new(), |point| duration(point.p90_s));
+        let simulated_p90 = point.map_or(String::new(), |point| roughly(point.p90_s));
         let simulated_429 = point.map_or(String::new(), |point| percent(point.refused_share));
-        vec![
+        [
             forecast.nodes.to_string(),
-            duration(forecast.p50_s),
-            duration(forecast.p90_s),
+            roughly(forecast.p50_s),
+            roughly(forecast.p90_s),
             rate(forecast).to_string(),
             format!("{:.0}", forecast.calls_per_second),
             percent(forecast.refused_share),
@@ -183,7 +176,7 @@ pub fn by_nodes(plan: &Plan) -> Table {
             simulated_p90,
         ]
     };
-    let all = [
+    let columns = [
         "DTNs",
         "p50",
         "p90",
@@ -201,17 +194,7 @@ pub fn by_nodes(plan: &Plan) -> Table {
         Some(simulated) if simulated.seeds == 1 => 9,
         Some(_) => 10,
     };
-    let columns = all[..shown].to_vec();
-    let cut = |forecast| row(forecast).into_iter().take(shown).collect();
-    let rows = plan.forecasts.iter().map(cut).collect();
-    Table { caption: "By number of DTNs".into(), columns, rows }
-}
-
-/// A share, with a digit more where it is small.
-fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    let digits = if percent > 0.0 && percent < 9.95 { 1 } else { 0 };
-    format!("{percent:.digits$} %")
+    Table::new("By number of DTNs", columns, plan.forecasts.iter().map(row)).first_columns(shown)
 }
 
 /// ESnet's trees, in the unit of DTN scorecards.
@@ -221,49 +204,38 @@ pub fn scorecard(plan: &Plan) -> Table {
             few if few < 0.0005 => "below 0.001".to_owned(),
             many => format!("{many:.3}"),
         };
-        vec![score.dataset.clone(), duration(score.p50_s), tb_per_hour]
+        [score.dataset.clone(), roughly(score.p50_s), tb_per_hour]
     };
-    Table {
-        caption: "ESnet's datasets, one DTN (a 10G DTN's target is 1 TB per hour; Globus's startup included)".into(),
-        columns: vec!["dataset", "p50", "TB per hour"],
-        rows: plan.scorecard.iter().map(row).collect(),
-    }
+    let caption = "ESnet's datasets, one DTN (a 10G DTN's target is 1 TB per hour; Globus's startup included)";
+    Table::new(caption, ["dataset", "p50", "TB per hour"], plan.scorecard.iter().map(row))
 }
 
 /// The same bytes in files of other sizes.
 pub fn by_file_size(plan: &Plan) -> Table {
     let row = |by: &crate::plan::BySize| {
-        vec![ByteSize(by.file_bytes).to_string(), duration(by.p50_s), duration(by.p90_s)]
+        [ByteSize(by.file_bytes).to_string(), roughly(by.p50_s), roughly(by.p90_s)]
     };
-    Table {
-        caption: format!(
-            "The same bytes in files of other sizes, {}",
-            counted(plan.forecasts[0].nodes, "DTN")
-        ),
-        columns: vec!["file size", "p50", "p90"],
-        rows: plan.by_file_size.iter().map(row).collect(),
-    }
+    let nodes = counted(plan.forecasts[0].nodes, "DTN");
+    let caption = format!("The same bytes in files of other sizes, {nodes}");
+    Table::new(caption, ["file size", "p50", "p90"], plan.by_file_size.iter().map(row))
 }
 
 /// Real tasks beside the model.
-pub fn tasks(plan: &Plan) -> Option<Table> {
-    let tasks = plan.globus_tasks.as_ref().filter(|tasks| !tasks.compared.is_empty())?;
+pub fn tasks(plan: &Plan) -> Table {
     let row = |one: &crate::plan::Compared| {
-        vec![
+        [
             one.task.name.clone(),
-            wording::count(one.task.files),
+            count(one.task.files),
             ByteSize(one.task.bytes).to_string(),
             Rate(one.actual_bytes_per_second).to_string(),
             Rate(one.predicted_bytes_per_second).to_string(),
-            wording::rate_interval(one.interval_90),
+            words::rate_interval(one.interval_90),
             if one.fits { "fits" } else { "DOES NOT FIT" }.to_owned(),
         ]
     };
-    Some(Table {
-        caption: "Globus tasks: effective speed".into(),
-        columns: vec!["task", "files", "bytes", "actual", "predicted", "90 % interval", "model"],
-        rows: tasks.compared.iter().map(row).collect(),
-    })
+    let columns = ["task", "files", "bytes", "actual", "predicted", "90 % interval", "model"];
+    let compared = plan.globus_tasks.iter().flat_map(|tasks| &tasks.compared);
+    Table::new("Globus tasks: effective speed", columns, compared.map(row))
 }
 
 /// What the tasks say by themselves.
@@ -291,12 +263,12 @@ pub fn tasks_say(plan: &Plan) -> Vec<String> {
     said.push(match &tasks.own {
         None => "too few tasks, or of sizes too alike, to fit Globus's own startup and per-file time (6 tasks, sizes 10 times apart)".into(),
         Some(own) => format!(
-            "Globus's tasks by themselves: startup {:.1} s, a file {:.3} s (all workers together), {}; each task told by the others is missed by {:.0} % in the median, by bytes over the fastest rate {:.0} %: {}",
+            "Globus's tasks by themselves: startup {:.1} s, a file {:.3} s (all workers together), {}; each task told by the others is missed by {} in the median, by bytes over the fastest rate {}: {}",
             own.startup_s,
             own.per_file_s,
             Rate(own.bytes_per_second),
-            100.0 * own.median_error,
-            100.0 * own.naive_median_error,
+            whole_percent(own.median_error),
+            whole_percent(own.naive_median_error),
             if own.fits { "usable with --globus-startup" } else { "this model does not fit them" }
         ),
     });

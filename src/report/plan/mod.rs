@@ -1,52 +1,54 @@
-//! A plan as something to read: what [`facts`] says, in each form.
+//! A plan as a page.
 
 mod facts;
-mod html;
-mod markdown;
-mod text;
 
-use std::path::Path;
-
-use super::{Format, PAGE, chart, write, write_chart};
-use crate::csv;
-use crate::error::{Error, Result};
+use super::page::{Block, Facts, Page, Section, Table};
+use super::{Report, chart, json};
+use crate::error::Result;
 use crate::plan::Plan;
 
-/// A plan in a format.
-///
-/// # Errors
-/// If a chart cannot be drawn.
-pub fn plan(plan: &Plan, format: Format) -> Result<String> {
-    match format {
-        Format::Text => Ok(text::text(plan)),
-        Format::Md => Ok(markdown::markdown(plan)),
-        Format::Html => html::page(plan),
-        Format::Csv => {
-            let table = facts::by_nodes(plan);
-            Ok(csv::row(&table.columns) + &table.rows.iter().map(csv::row).collect::<String>())
+impl Report for Plan {
+    /// The answer, a row for each number of DTNs, what it takes and costs, and what to do.
+    fn brief(&self) -> Vec<Block> {
+        let mut blocks = vec![facts::answer(self).into()];
+        if self.forecasts.len() > 1 || self.simulated.is_some() {
+            blocks.push(facts::by_nodes(self).into());
         }
-        Format::Json => {
-            let json = serde_json::to_string_pretty(plan);
-            json.map_err(|error| Error::environment(format!("no JSON: {error}")))
-        }
+        let mut lines = Facts::default();
+        lines.add_each("Globus", facts::tasks_say(self));
+        lines.add_each("advice", &self.advice);
+        lines.add_each("warning", &self.warnings);
+        blocks.extend([Block::Table(facts::tasks(self)), Block::Facts(lines)]);
+        blocks
     }
-}
 
-/// Writes `report.html` and the charts of a plan into a directory, which exists.
-///
-/// # Errors
-/// If a file cannot be written or a chart cannot be drawn.
-pub fn write_plan(plan: &Plan, directory: &Path) -> Result<()> {
-    write_plan_charts(plan, directory)?;
-    write(&directory.join(PAGE), &html::page(plan)?)
-}
+    fn page(&self) -> Page {
+        let list = |title, items: &[String]| Section::new(title, [Block::List(items.into())]);
+        let numbers = [
+            facts::by_nodes(self),
+            facts::by_file_size(self),
+            facts::scorecard(self),
+            facts::tasks(self),
+        ];
+        let sections = [
+            Section::new("The answer", [facts::answer(self).into()]),
+            list("What to do", &self.advice),
+            list("Careful", &self.warnings),
+            Section::new("Charts", chart::figures(Ok(chart::plan::all(self)))),
+            Section::new("Numbers", numbers.map(Block::Table)),
+            list("Globus's own tasks", &facts::tasks_say(self)),
+            list("Runs that it rests on", &self.runs),
+            list("Assumptions", &self.assumptions),
+        ];
+        let title = format!("Plan: {}", self.dataset.name);
+        Page { title, blocks: sections.map(Block::Section).into() }
+    }
 
-/// Writes the charts of a plan into a directory, which exists.
-///
-/// # Errors
-/// If a file cannot be written or a chart cannot be drawn.
-pub fn write_plan_charts(plan: &Plan, directory: &Path) -> Result<()> {
-    chart::plan::all(plan)
-        .into_iter()
-        .try_for_each(|(name, chart)| write_chart(name, &chart, directory))
+    fn numbers(&self) -> Table {
+        facts::by_nodes(self)
+    }
+
+    fn json(&self) -> Result<String> {
+        json(self)
+    }
 }

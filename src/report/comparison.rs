@@ -1,40 +1,44 @@
 //! A comparison of two runs in a few lines.
 
-use super::wording;
+use super::page::Facts;
 use crate::compare::{Basis, Compared, Finding};
+use crate::units::counted;
+use crate::words;
 
 /// What was compared, the ratio with its interval, and a sentence.
-pub fn comparison(compared: &Compared, threshold: f64) -> String {
+pub fn facts(compared: &Compared, threshold: f64) -> Facts {
     let Compared { settings, direction, ratio, interval_95, basis, .. } = *compared;
     let interval = match interval_95 {
         Some([low, high]) => format!("95 % interval {low:.3} to {high:.3}"),
         None => "no interval".into(),
     };
-    let direction = wording::direction(direction);
-    let lines = [
-        ("compared", format!("{}, {direction}", wording::settings(settings))),
+    let direction = words::direction(direction);
+    Facts::from([
+        ("compared", format!("{}, {direction}", words::settings(settings))),
         ("ratio B / A", format!("{ratio:.3} ({interval})")),
         ("basis", basis_in_words(basis)),
         ("finding", finding(compared, threshold)),
-    ];
-    let lines = lines.map(|(label, what)| format!("{label:<12} {what}"));
-    lines.join("\n")
+    ])
 }
 
 fn basis_in_words(basis: Basis) -> String {
     match basis {
         Basis::SameRun => "both are the same run".into(),
-        Basis::PairedBlocks(blocks) => format!("paired: {blocks} blocks of one session"),
-        Basis::PairedRuns(runs) => format!("paired: {runs} runs of each, made in turns"),
+        Basis::PairedBlocks(blocks) => {
+            format!("paired: {} of one session", counted(blocks, "block"))
+        }
+        Basis::PairedRuns(runs) => {
+            format!("paired: {} of each, made in turns", counted(runs, "run"))
+        }
         Basis::Unpaired([1, 1]) => "unpaired: two sessions, one after the other".into(),
         Basis::Unpaired([a, b]) => {
-            format!("unpaired: {a} sessions of A and {b} of B, not in turns")
+            format!("unpaired: {} of A and {b} of B, not in turns", counted(a, "session"))
         }
     }
 }
 
 fn finding(compared: &Compared, threshold: f64) -> String {
-    let percent = |by: f64| wording::percent(by.abs());
+    let percent = |by: f64| words::percent(by.abs());
     let by = percent(compared.ratio - 1.0);
     match compared.finding {
         Finding::Regression if threshold > 0.0 => {
