@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::session::{self, Check, CheckOutcome, Checked, TargetOptions};
 use crate::terminal;
+use crate::units::counted;
 
 /// The `schema` field of what `--json` prints.
 const SCHEMA: &str = "tidegate.check/1";
@@ -47,8 +48,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     match checks.iter().filter(|check| check.outcome == CheckOutcome::Failed).count() {
         0 => Ok(()),
-        1 => Err(Error::answer_is_no("1 check failed")),
-        failed => Err(Error::answer_is_no(format!("{failed} checks failed"))),
+        failed => Err(Error::answer_is_no(format!("{} failed", counted(failed, "check")))),
     }
 }
 

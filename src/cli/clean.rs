@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::session::{self, Cleaning, Fate, Leftover, SILENCE_MIN, Which, needs_target};
 use crate::terminal;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, counted};
+use crate::words;
 
 /// Options of `clean`.
 #[derive(Debug, clap::Args)]
@@ -74,14 +75,14 @@ fn describe(leftover: &Leftover) -> String {
     };
     let left = leftover.left.as_ref().map(|left| format!("\n  {}", left.escape_debug()));
     format!(
-        "{fate}: run {} of {}, silent for {}: {} objects, {}, {} open uploads{stays}{}",
+        "{fate}: run {} of {}, silent for {}: {}, {}, {}{stays}{}",
         // Anybody may have written them: nothing of it is for the terminal.
         leftover.run.escape_debug(),
         leftover.owner.escape_debug(),
-        humantime::format_duration(Duration::from_secs(leftover.silent_for.as_secs())),
-        leftover.objects,
+        words::to_the_second(leftover.silent_for),
+        counted(leftover.objects, "object"),
         ByteSize(leftover.bytes),
-        leftover.uploads,
+        counted(leftover.uploads, "open upload"),
         left.unwrap_or_default(),
     )
 }

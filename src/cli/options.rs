@@ -22,7 +22,7 @@ use crate::store::model::Retain;
 use crate::store::s3::{Aws, Credentials, Found};
 use crate::terminal;
 use crate::transfer::{Flow, RetryMode};
-use crate::units::{ByteSize, Rate};
+use crate::units::{ByteSize, Rate, counted};
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";
@@ -342,17 +342,17 @@ fn answer(document: &Document) -> Result<()> {
     };
     match tasks.map(missing).sum::<u64>() {
         0 => {}
-        1 => return no("1 file did not arrive".into()),
-        failed => return no(format!("{failed} files did not arrive")),
+        failed => return no(format!("{} did not arrive", counted(failed, "file"))),
     }
     let is_load = |trial: &&Trial| trial.task.is_none() && trial.phase == Phase::Run;
     for trial in document.trials.iter().filter(is_load) {
         if trial.bytes == 0 && trial.objects == 0 {
             return no("nothing arrived".into());
         }
-        let corrupt = trial.corrupt.in_store + trial.corrupt.unsettled;
-        if corrupt > 0 {
-            return no(format!("{corrupt} objects or ranges are corrupt"));
+        match trial.corrupt.in_store + trial.corrupt.unsettled {
+            0 => {}
+            1 => return no("1 object or range is corrupt".into()),
+            corrupt => return no(format!("{corrupt} objects or ranges are corrupt")),
         }
     }
     Ok(())

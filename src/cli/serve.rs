@@ -22,7 +22,8 @@ use crate::outside::{self, SETTINGS_MAX};
 use crate::scenario;
 use crate::storj::{Limits, Model};
 use crate::terminal;
-use crate::units::{ByteSize, Rate};
+use crate::units::{ByteSize, Rate, counted};
+use crate::words;
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]
@@ -270,7 +271,7 @@ pub fn run(args: Args) -> Result<()> {
             let stopping = |under_way| say_stopping(under_way, finish_within);
             let cut = gateway.serve(async || stop.next().await, finish_within, stopping).await;
             if cut > 0 {
-                say(&format!("cut {cut} requests that had not finished"));
+                say(&format!("cut {} that had not finished", counted(cut, "request")));
             }
         }
         Ok(None)
@@ -323,9 +324,9 @@ fn say_stopping(under_way: u64, finish_within: Duration) {
     match under_way {
         0 => say("stopping"),
         _ => say(&format!(
-            "stopping; {under_way} requests under way have {} to finish; \
-             press Ctrl-C again to leave at once",
-            humantime::format_duration(finish_within)
+            "stopping; {} for {} under way to finish; press Ctrl-C again to leave at once",
+            words::as_set(finish_within),
+            counted(under_way, "request")
         )),
     }
 }

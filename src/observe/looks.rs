@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::waves::{Arrivals, parts_in_flight};
 use super::{Certainty, Finding, Observation, Origin, SCHEMA, Way};
 use crate::store::{OpenUpload, PartInfo, Upload};
+use crate::units::counted;
 
 /// An upload that did not change in so many looks is looked at only once in so many: there may be
 /// hundreds that somebody abandoned.
@@ -192,7 +193,7 @@ impl Sightings {
         ];
         let waiting = self.uploads.len() - self.moving().count();
         if waiting > 0 {
-            remarks.push(format!("{waiting} open uploads did not move and are left out"));
+            remarks.push(format!("{} did not move: left out", counted(waiting, "open upload")));
         }
         if self.resolution() >= Duration::from_secs(1) {
             remarks.push("the times of arrival are exact to a second or more only".to_owned());
@@ -353,7 +354,7 @@ mod tests {
         }
         let observation = sightings.observation();
         assert_eq!(observation.up, None);
-        assert!(observation.remarks.iter().any(|remark| remark.starts_with("1 open uploads")));
+        assert!(observation.remarks.iter().any(|remark| remark.starts_with("1 open upload ")));
         assert!((8..16).contains(&listed), "{listed} of 40 looks");
     }
 

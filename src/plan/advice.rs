@@ -256,5 +256,5 @@ pub fn caution(question: &Question, models: &Models, forecasts: &[Forecast]) -> 
 }
 
 fn time(seconds: f64) -> String {
-    super::words::duration(seconds)
+    crate::words::roughly(seconds)
 }

@@ -26,7 +26,6 @@ mod simulated;
 mod sizes;
 mod steps;
 mod tasks;
-mod words;
 mod work;
 
 pub use answer::{BySize, Cost, Deadline, Plan, Resources, SCHEMA, Score, Summary};
@@ -43,5 +42,4 @@ pub use question::{Given, Question};
 pub use shape::Shape;
 pub use simulated::{Point, Simulated, quantile};
 pub use tasks::{Compared, Task, Tasks};
-pub use words::duration;
 pub use work::{Manner, Work};

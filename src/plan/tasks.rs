@@ -12,11 +12,11 @@ use super::forecast::Models;
 use super::own_fit::OwnFit;
 use super::question::Question;
 use super::shape::Shape;
-use super::words::duration;
 use crate::error::{Error, Result};
 use crate::prices::Prices;
 use crate::storj::Limits;
 use crate::units::Rate;
+use crate::words::roughly;
 
 /// A task that succeeded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -252,8 +252,8 @@ fn why(task: &Task, events: &[Event], [slowest, fastest]: [f64; 2]) -> String {
     let without = task.bytes as f64 / (task.seconds - trouble.lost_s).max(f64::MIN_POSITIVE);
     format!(
         "slower; {trouble}; at most {} of {} passed between an error and the next progress, and without them {} would {}",
-        duration(trouble.lost_s),
-        duration(task.seconds),
+        roughly(trouble.lost_s),
+        roughly(task.seconds),
         Rate(without),
         if without >= slowest { "fit" } else { "not fit either" }
     )

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use super::clean::SILENCE_MIN;
-use super::progress::duration;
 use crate::clock::{self, Instant};
 use crate::error::Result;
+use crate::words::to_the_second;
 
 /// Signs of life in a row that did not arrive, from which on it is told: well before anybody may act on it.
 const MISSED_MAX: u32 = 3;
@@ -35,9 +35,9 @@ impl Beats {
             format!(
                 "warning: for {} no sign of life of this run could be written: {}; after {} of that `tidegate clean` \
                  takes it for dead and removes what it has uploaded",
-                duration(self.arrived.get().elapsed()),
+                to_the_second(self.arrived.get().elapsed()),
                 error.message(),
-                duration(SILENCE_MIN),
+                to_the_second(SILENCE_MIN),
             )
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
-use super::progress::{WAIT_TOLD, duration};
+use super::progress::WAIT_TOLD;
 use super::silence::Silence;
 use crate::clock;
 use crate::dataset::Payload;
@@ -22,6 +22,7 @@ use crate::store::{
 };
 use crate::terminal;
 use crate::transfer::RetryPolicy;
+use crate::words::to_the_second;
 
 /// Uploads that are aborted at a time: a trial leaves as many as it has movers, and each takes a round trip.
 const ABORTS_IN_FLIGHT: usize = 8;
@@ -334,7 +335,7 @@ impl Bucket {
     /// A long wait is not for a person to guess at.
     fn tell_wait(&self, error: &StoreError, delay: Duration) {
         if delay >= WAIT_TOLD && matches!(self.store, AnyStore::S3(_)) {
-            let (endpoint, delay) = (&self.endpoint, duration(delay));
+            let (endpoint, delay) = (&self.endpoint, to_the_second(delay));
             terminal::say(&format!(
                 "tidegate: {endpoint} asks to wait; asking again in {delay}: {error}"
             ));
@@ -355,7 +356,7 @@ impl Bucket {
             return sentence.hint(hint);
         }
         if let (FailureClass::Throttled, Some(wait)) = (error.class, error.retry_after) {
-            let wait = duration(wait);
+            let wait = to_the_second(wait);
             return sentence.hint(format!("the endpoint asks to wait for {wait}: try again then"));
         }
         let hint = match (error.code.as_deref(), error.class) {

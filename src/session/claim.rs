@@ -25,6 +25,7 @@ use crate::interrupt::Interrupt;
 use crate::store::{ObjectInfo, OpenUpload, Upload};
 use crate::terminal;
 use crate::transfer::{Ground, Journal, Ledger};
+use crate::units::counted;
 
 /// How often the marker is written anew.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -202,7 +203,9 @@ impl<'a> Claim<'a> {
         }
         let (prefix, more) = (&self.prefix, if more { " or more" } else { "" });
         Err(Error::environment(format!(
-            "`{prefix}` is not empty: it has {others} objects{more} and {uploads} open uploads"
+            "`{prefix}` is not empty: it has {}{more} and {}",
+            counted(others, "object"),
+            counted(uploads, "open upload")
         ))
         .hint("with --keep choose a prefix that holds nothing, so that nothing is overwritten"))
     }

@@ -80,8 +80,10 @@ impl Existing {
     /// There is nothing to move.
     fn none(&self, place: &str) -> Error {
         if let [Skipped { path, reason }, ..] = &*self.skipped {
-            let count = self.skipped.len();
-            let message = format!("none of the {count} objects at {place} can be moved");
+            let message = match self.skipped.len() {
+                1 => format!("the 1 object at {place} cannot be moved"),
+                count => format!("none of the {count} objects at {place} can be moved"),
+            };
             return Error::environment(message).hint(format!("the first is `{path}`: {reason}"));
         }
         let found = match self.directories.len() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Uri;
 
 use crate::error::{Error, Result};
+use crate::words;
 
 /// Of Storj's hosted gateways (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_DOMAIN: &str = "storjshare.io";
@@ -62,7 +63,7 @@ pub(super) fn outlives(kept: Option<Duration>, lasts: Duration) -> Result<()> {
     match kept.filter(|kept| *kept <= lasts) {
         None => Ok(()),
         Some(kept) => {
-            let [lasts, kept] = [lasts, kept].map(humantime::format_duration);
+            let [lasts, kept] = [lasts, kept].map(words::as_set);
             Err(Error::environment(format!(
                 "this may take {lasts}, and its objects would remove themselves after {kept}"
             ))

@@ -13,7 +13,7 @@ use crate::gateway::LoggedRequest;
 use crate::interrupt::Interrupt;
 use crate::observe::{Observation, Sightings, of_requests};
 use crate::outside::{self, Line};
-use crate::units::{ByteSize, MIB};
+use crate::units::{ByteSize, MIB, counted};
 
 /// How to look at a bucket.
 #[derive(Clone, Debug)]
@@ -77,7 +77,8 @@ async fn keep_looking(
             progress.note(&format!("a look failed: {error}"));
         }
         let (files, parts) = sightings.moved();
-        progress.say("looking", format!("{files} uploads moved, {parts} parts arrived"));
+        let (files, parts) = (counted(files, "upload"), counted(parts, "part"));
+        progress.say("looking", format!("{files} moved, {parts} arrived"));
     }
 }
 

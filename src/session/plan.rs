@@ -24,6 +24,7 @@ use crate::transfer::{GetMode, Job, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune;
 use crate::units::{ByteSize, Rate, counted};
+use crate::words;
 
 /// What is to be measured for a plan.
 #[derive(Clone, Debug)]
@@ -94,7 +95,7 @@ pub async fn measure(
         ByteSize(first[0].bytes()),
         SIZES_IN_PARTS.len(),
         options.settings.concurrency,
-        humantime::format_duration(options.budget),
+        words::as_set(options.budget),
     ));
     let visit = Visit::to_write(&options.target, options.budget, interrupt, progress).await?;
     let Visit { open, bucket, .. } = &visit;
@@ -107,8 +108,8 @@ pub async fn measure(
     record.document.simulation = open.simulation_cost(progress);
     if measured.is_err() {
         let (saved, directory) = (record.document.trials.len(), record.directory().display());
-        progress
-            .note(&format!("{saved} tasks are saved: `tidegate plan {directory}` rests on them"));
+        let saved = counted(saved, "task");
+        progress.note(&format!("{saved} saved: `tidegate plan {directory}` rests on them"));
     }
     let given_back = visit.give_back(claim, &record.document.id).await;
     let after = conclude(measured, given_back)?;

@@ -20,6 +20,8 @@ use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
 use crate::transfer::{GetMode, Job, RetryMode, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
+use crate::units::counted;
+use crate::words;
 
 /// What is to be simulated.
 #[derive(Clone, Debug)]
@@ -77,7 +79,12 @@ pub async fn simulate(
         for seed in 0..u64::from(options.seeds) {
             progress.say(
                 "trying",
-                format!("simulating {nodes} DTNs, seed {} of {}", seed + 1, options.seeds),
+                format!(
+                    "simulating {}, seed {} of {}",
+                    counted(nodes, "DTN"),
+                    seed + 1,
+                    options.seeds
+                ),
             );
             let world = World {
                 model: scenario.model.clone(),
@@ -100,9 +107,9 @@ pub async fn simulate(
         points.push(point(nodes, question, &mut times, &all));
         let Point { p50_s, refused_share, .. } = points[points.len() - 1];
         progress.note(&format!(
-            "simulated {nodes:>3} DTNs: {}, {:.1} % of the attempts refused",
-            crate::plan::duration(p50_s),
-            100.0 * refused_share
+            "simulated {nodes:>3} DTNs: {}, {} of the attempts refused",
+            words::roughly(p50_s),
+            words::percent(refused_share)
         ));
     }
     Ok(Simulated { scenario: scenario.name, seeds: options.seeds, points })

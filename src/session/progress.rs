@@ -8,6 +8,7 @@ use crate::terminal::{self, Row};
 use crate::transfer::Stage;
 use crate::trial::Snapshot;
 use crate::units::{ByteSize, Rate, counted};
+use crate::words;
 
 /// Time between two markers, as GridFTP's performance markers (`markers` default of 5 s in
 /// globus-url-copy; gridcf/gct).
@@ -86,7 +87,10 @@ impl Progress {
     fn tell_wait(&mut self, asked: Duration) {
         if asked >= WAIT_TOLD && asked > self.told_wait {
             self.told_wait = asked;
-            self.note(&format!("the endpoint asks to wait for {}: workers wait", duration(asked)));
+            self.note(&format!(
+                "the endpoint asks to wait for {}: workers wait",
+                words::to_the_second(asked)
+            ));
         }
     }
 
@@ -185,11 +189,6 @@ fn time(us: u64) -> String {
         9_950..995_000 => format!("{:.0} ms", us as f64 / 1e3),
         _ => format!("{:.1} s", us as f64 / 1e6),
     }
-}
-
-/// `3m 12s`, whole seconds.
-pub(super) fn duration(left: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(left.as_secs())).to_string()
 }
 
 #[cfg(test)]

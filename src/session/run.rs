@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::claim::Claim;
 use super::conditions::{assumptions, load};
 use super::existing::{self, Existing, tell};
-use super::progress::{Progress, duration};
+use super::progress::Progress;
 use super::record::Record;
 use super::target::{Open, TargetOptions, needs_target};
 use super::upwards::{Upwards, local_dataset};
@@ -26,7 +26,7 @@ use crate::transfer::{
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
-use crate::units::ByteSize;
+use crate::words::{self, to_the_second};
 
 /// What `run` was asked to do.
 #[derive(Clone, Debug)]
@@ -306,7 +306,7 @@ impl Session<'_> {
 
     async fn measure(&self, job: Job, progress: &mut Progress) -> Result<trial::Finished> {
         progress.trial_begins();
-        let what = describe(self.options.settings);
+        let what = words::settings(self.options.settings);
         let mut show = |snapshot: &trial::Snapshot| {
             if self.options.target.simulation.is_none() {
                 progress.marker(snapshot);
@@ -373,19 +373,12 @@ fn time_left(load: Load, snapshot: &trial::Snapshot) -> String {
             let share =
                 bytes.saturating_sub(snapshot.wire_bytes) as f64 / snapshot.wire_bytes as f64;
             let left = Duration::try_from_secs_f64(snapshot.elapsed.as_secs_f64() * share);
-            left.map_or_else(|_| String::new(), |left| format!("about {}", duration(left)))
+            left.map_or_else(|_| String::new(), |left| format!("about {}", to_the_second(left)))
         }
         (Load::Timed { warm_up, stop }, _) => stop.window.map_or_else(String::new, |window| {
             let left = (warm_up + window).saturating_sub(snapshot.elapsed);
-            format!("{} at most", duration(left))
+            format!("{} at most", to_the_second(left))
         }),
         (Load::WholeTask, _) => String::new(),
     }
-}
-
-/// Settings in a few words.
-pub(super) fn describe(settings: Settings) -> String {
-    let Settings { part_size_bytes, concurrency, parts_in_flight } = settings;
-    let shape = if parts_in_flight > 1 { format!(" x {parts_in_flight}") } else { String::new() };
-    format!("{} parts, {concurrency}{shape} files in flight", ByteSize(part_size_bytes))
 }

@@ -76,13 +76,16 @@ impl Left {
             self.uploads.iter().map(|Upload { key, id }| format!("the upload {id} of {key}"));
         let named: Vec<String> = self.objects.iter().cloned().chain(uploads).collect();
         let more = if self.count > named.len() { " and more" } else { "" };
-        (self.count > 0).then(|| {
-            format!(
-                "{} objects or open uploads are not known to be this run's and stay: {}{more}",
-                self.count,
-                named.join(", ")
-            )
-        })
+        let named = named.join(", ");
+        match self.count {
+            0 => None,
+            1 => Some(format!(
+                "1 object or open upload is not known to be this run's and stays: {named}{more}"
+            )),
+            count => Some(format!(
+                "{count} objects or open uploads are not known to be this run's and stay: {named}{more}"
+            )),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::store::s3::{self, Credentials};
 use crate::terminal;
 use crate::transfer::RetryMode;
 use crate::units::{ByteSize, Rate};
+use crate::words;
 
 /// A simulation under way.
 pub(super) struct Simulated {
@@ -269,7 +270,7 @@ impl Open {
         let rss_peak_bytes = measure::resident_peak_bytes();
         progress.note(&format!(
             "simulated {} in {real_s:.1} s: {events} events, {:.2} million a second, {} of memory at most",
-            humantime::format_duration(Duration::from_secs(time.as_secs())),
+            words::to_the_second(time),
             events as f64 / real_s / 1e6,
             rss_peak_bytes.map_or("unknown".into(), |bytes| ByteSize(bytes).to_string()),
         ));

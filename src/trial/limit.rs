@@ -8,6 +8,7 @@
 use super::used::Used;
 use crate::result::{InterfaceUse, LimitedBy, TcpUse, ThreadUse};
 use crate::units::Rate;
+use crate::words::{percent, whole_percent};
 
 /// A share of failed attempts above which they, and not the settings, explain the rate
 /// (procedure in Abedi & Brecht, "Conducting Repeatable Experiments in Highly Variable Cloud
@@ -91,8 +92,10 @@ type Verdict = Option<(LimitedBy, String)>;
 fn by_answers(seen: &Observed) -> Verdict {
     let share = |attempts: u64| attempts as f64 / seen.attempts.max(1) as f64;
     if share(seen.throttled) > FAILED_SHARE {
-        let evidence =
-            format!("{} of the attempts were told to slow down", percent(share(seen.throttled)));
+        let evidence = format!(
+            "{} of all its attempts, warm-up included, were told to slow down",
+            whole_percent(share(seen.throttled))
+        );
         return Some((LimitedBy::Throttled, evidence));
     }
     if seen.paced_share > PACED_SHARE {
@@ -100,11 +103,11 @@ fn by_answers(seen: &Observed) -> Verdict {
             "{} of {} attempts were told to slow down, and workers then spent {} of their time waiting to keep the pace",
             seen.throttled,
             seen.attempts,
-            percent(seen.paced_share)
+            whole_percent(seen.paced_share)
         );
         return Some((LimitedBy::Throttled, evidence));
     }
-    let evidence = || format!("{} of the attempts failed", percent(share(seen.failed)));
+    let evidence = || format!("{} of the attempts failed", whole_percent(share(seen.failed)));
     (share(seen.failed) > FAILED_SHARE).then(|| (LimitedBy::Errors, evidence()))
 }
 
@@ -135,7 +138,10 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
         Some(busiest) if wanted(busiest) > THREAD_SHARE => {
             let others = used.machine_busy_share.filter(|_| busiest.ready_share > 0.01);
             let others = others.map_or(String::new(), |share| {
-                format!("; all processors of this machine together were {} busy", percent(share))
+                format!(
+                    "; all processors of this machine together were {} busy",
+                    whole_percent(share)
+                )
             });
             return Some((LimitedBy::ClientCpu, format!("{}{others}", busy(busiest))));
         }
@@ -148,7 +154,7 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
     }
     let waited = |share: f64, what: &str| {
         (share > WAITED_SHARE)
-            .then(|| format!("workers waited {} of the time for {what}", percent(share)))
+            .then(|| format!("workers waited {} of the time for {what}", whole_percent(share)))
     };
     if let Some(evidence) = waited(used.source_waited_share, "the source") {
         return Some((LimitedBy::Source, evidence));
@@ -176,8 +182,8 @@ fn nothing_else(seen: &Observed) -> String {
     }];
     facts.push(format!(
         "workers waited {} of the time for the source and {} for the destination",
-        percent(used.source_waited_share),
-        percent(used.destination_waited_share)
+        whole_percent(used.source_waited_share),
+        whole_percent(used.destination_waited_share)
     ));
     facts.extend(used.interfaces.iter().map(carried));
     if used.interfaces.is_empty() {
@@ -220,10 +226,12 @@ fn busy(thread: &ThreadUse) -> String {
     let running = format!(
         "the busiest thread ({}) ran {} of the time",
         thread.name,
-        percent(thread.running_share)
+        whole_percent(thread.running_share)
     );
     match thread.ready_share > 0.01 {
-        true => format!("{running} and waited {} for a processor", percent(thread.ready_share)),
+        true => {
+            format!("{running} and waited {} for a processor", whole_percent(thread.ready_share))
+        }
         false => running,
     }
 }
@@ -250,7 +258,7 @@ fn carried(interface: &InterfaceUse) -> String {
     let (name, rate) = (&interface.name, Rate(carried_most(interface)));
     match (link_share(interface), interface.speed_bits_per_second) {
         (Some(share), Some(speed)) => {
-            format!("{name} carried {} of its {} Gbit/s", percent(share), speed as f64 / 1e9)
+            format!("{name} carried {} of its {} Gbit/s", whole_percent(share), speed as f64 / 1e9)
         }
         _ if interface.loopback => format!("{name}, this machine's way to itself, carried {rate}"),
         _ => format!("{name}, whose speed is unknown, carried {rate}"),
@@ -258,7 +266,7 @@ fn carried(interface: &InterfaceUse) -> String {
 }
 
 fn connections(tcp: &TcpUse) -> String {
-    let of_busy = |seconds: f64| share(seconds, tcp.busy_s).map_or("0 %".into(), percent);
+    let of_busy = |seconds: f64| share(seconds, tcp.busy_s).map_or("0 %".into(), whole_percent);
     let milliseconds = |time_us: u64| format!("{:.2} ms", time_us as f64 / 1e3);
     let least = tcp
         .round_trip_min_us
@@ -268,18 +276,13 @@ fn connections(tcp: &TcpUse) -> String {
         "connections with data to send were held back by the receiver {} and by the send buffer {} of the time, {} of the bytes were sent again, the median round trip was {}{least}",
         of_busy(tcp.receive_window_limited_s),
         of_busy(tcp.send_buffer_limited_s),
-        share(tcp.resent_bytes as f64, tcp.sent_bytes as f64)
-            .map_or("none".into(), |share| format!("{:.2} %", 100.0 * share)),
+        share(tcp.resent_bytes as f64, tcp.sent_bytes as f64).map_or("none".into(), percent),
         milliseconds(tcp.round_trip_us.p50),
     )
 }
 
 fn share(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 #[cfg(test)]

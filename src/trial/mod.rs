@@ -404,6 +404,10 @@ impl Measured<'_> {
 fn not_reproduced(etags: EtagTally) -> Vec<String> {
     match etags.not_reproduced {
         0 => Vec::new(),
+        1 => vec![format!(
+            "the bytes of 1 object do not give its ETag, and whether this is the MD5 of parts of \
+             that size is not known: this object is unverifiable"
+        )],
         objects => vec![format!(
             "the bytes of {objects} objects do not give their ETags, and whether these are MD5s of \
              parts of that size is not known: these objects are unverifiable"
@@ -418,8 +422,8 @@ fn corruption(corrupt: Corrupt) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "bytes were wrong: {in_reading} readings were corrupt and another of the same bytes was not, \
-         {in_store} objects or ranges are corrupt in the store, {unsettled} could not be read again"
+        "bytes were wrong: corrupt in one reading and not in another of the same bytes: {in_reading}; \
+         objects or ranges corrupt in the store: {in_store}; not to be read again: {unsettled}"
     )]
 }
 

@@ -12,6 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::measure::{BIN, Live, TimesSoFar, resident_bytes};
 use crate::stats::is_stable;
 use crate::transfer::{Control, Gone, Order, Stage};
+use crate::words;
 
 /// How often the counters are looked at.
 const TICK: Duration = BIN;
@@ -252,8 +253,8 @@ impl Watch<'_> {
         if let Stopped::PutOff { window, wait } = why {
             self.seen.warnings.push(format!(
                 "the endpoint asked to wait for {}, longer than the window of {}: the trial ended there",
-                humantime::format_duration(wait),
-                humantime::format_duration(window),
+                words::as_set(wait),
+                words::as_set(window),
             ));
         }
         if self.seen.closed <= self.seen.opened {
@@ -293,7 +294,7 @@ impl Watch<'_> {
         let Some(Gone { attempts, silent_for }) = control.gone() else { return };
         self.seen.warnings.push(format!(
             "the endpoint did not answer {attempts} attempts in a row over {}: nothing more was tried",
-            humantime::format_duration(Duration::from_secs(silent_for.as_secs())),
+            words::to_the_second(silent_for),
         ));
         let began = since_start(&control);
         while !self.tick().await && since_start(&control) - began < DRAIN_MIN {}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::measure::{BIN, Recorder};
 use crate::result::{Direction, Window};
 use crate::stats::{is_level, mean_interval_95, steady_from};
+use crate::words;
 
 /// Windows of fewer bins are not judged: the rule needs some batches of five to go by.
 const BINS_JUDGED_MIN: usize = 50;
@@ -141,7 +142,7 @@ fn judge(wire: &[f64], rule: Rule) -> (usize, Option<bool>, String) {
     let stable = |stretch: Duration| {
         format!(
             "stable: means of a tenth of the last {} of wire bytes are within 10 % of their mean and their line rises or falls by at most 5 % of it (after fio's steadystate), after the warm-up and every worker's first request with data",
-            humantime::format_duration(stretch)
+            words::as_set(stretch)
         )
     };
     match rule {

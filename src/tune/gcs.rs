@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::decide::MARGIN;
 use super::levels::Levels;
 use super::search::Search;
-use super::why::describe;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
 use crate::result::{Command, ForGcs, GCS, Settings};
 use crate::units::ByteSize;
+use crate::words;
 
 /// What the GCS command depends on beside the measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,15 +67,15 @@ fn at_the_connectors_parts(
     let best = if gcs.is(measured) {
         String::new()
     } else {
-        format!("{} measured best, but ", describe(measured))
+        format!("{} measured best, but ", words::settings(measured))
     };
-    let loss = 100.0 * (1.0 - share);
+    let loss = words::whole_percent(1.0 - share);
     match part_size_bytes.map(ByteSize) {
         Some(size) => format!(
-            "{best}the connector sends parts of {size}, and with those {concurrency} loses {loss:.0} % against their best"
+            "{best}the connector sends parts of {size}, and with those {concurrency} loses {loss} against their best"
         ),
         None => format!(
-            "{best}the connector's part size is not known, and {concurrency} loses at most {loss:.0} % against the best of each that was tried (`tidegate observe` finds it)"
+            "{best}the connector's part size is not known, and {concurrency} loses at most {loss} against the best of each that was tried (`tidegate observe` finds it)"
         ),
     }
 }
@@ -221,7 +221,9 @@ mod tests {
         let of = |concurrency| {
             at_the_connectors_parts(settings(), concurrency, 0.9, &GcsOptions::default())
         };
-        assert!(of(16).starts_with("64 MiB x 8 measured best, but the connector's part size"));
+        assert!(of(16).starts_with(
+            "64 MiB parts, concurrency 8 measured best, but the connector's part size"
+        ));
         assert!(
             of(8).starts_with("the connector's part size is not known, and 8 loses at most 10 %")
         );

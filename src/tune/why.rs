@@ -5,7 +5,8 @@ use std::fmt::{Display, Formatter, Result};
 use super::decide::differ;
 use super::{Ceiling, Objective};
 use crate::result::{Comparison, LimitedBy, Settings, Verdict};
-use crate::units::ByteSize;
+use crate::units::counted;
+use crate::words;
 
 /// What a recommendation rests on.
 pub(super) struct Basis<'a> {
@@ -43,11 +44,14 @@ impl Display for Basis<'_> {
         self.choice(f)?;
         self.against_current(f)?;
         f.write_str(match self.verdict {
-            Verdict::Limited => "; but something other than the settings held the rate down: ",
+            Verdict::Limited => "; but something other than the settings held the rate down",
             Verdict::Indistinguishable => "; the measurements do not prove all of this",
             Verdict::NotSteady => "; but most trials had not become steady: give a longer --window",
             Verdict::StillRising | Verdict::Clear => "",
         })?;
+        if let Some(limit) = self.limited_by {
+            write!(f, ": {}", words::limited_by(limit))?;
+        }
         if self.verdict == Verdict::Indistinguishable && !self.has_seen_more {
             f.write_str(
                 "; settings with more streams were not compared with these: that takes a larger --budget",
@@ -61,7 +65,6 @@ impl Display for Basis<'_> {
                 "; held for the soak, it carried less than its shorter trials had promised",
             )?;
         }
-        f.write_str(self.limited_by.map_or("", limit))?;
         if let Some(streams) = self.throttled_from {
             let most = self.streams_tried;
             write!(
@@ -72,32 +75,32 @@ impl Display for Basis<'_> {
         if differ(self.same_settings_twice) {
             f.write_str("; the same settings measured twice differed, so trials vary more than their intervals suggest")?;
         }
-        match self.left_out {
-            0 => {}
-            1 => f.write_str("; the budget left 1 candidate near the knee untried")?,
-            count => write!(f, "; the budget left {count} candidates near the knee untried")?,
+        if self.left_out > 0 {
+            let candidates = counted(self.left_out, "candidate");
+            write!(f, "; the budget left {candidates} near the knee untried")?;
         }
-        if let Some((settings, why)) = self.excluded.first() {
+        if let [(settings, why), others @ ..] = self.excluded {
+            let are = if others.is_empty() { "is" } else { "are" };
             write!(
                 f,
-                "; {} of the candidates are not possible, such as {}: {why}",
+                "; {} of the candidates {are} not possible, such as {}: {why}",
                 self.excluded.len(),
-                describe(*settings)
+                words::settings(*settings)
             )?;
         }
         let Some(smallest) = self.smallest else { return Ok(()) };
         write!(
             f,
-            " ({} blocks can show differences of {:.1} % or more)",
-            self.blocks,
-            100.0 * smallest
+            " ({} can show differences of {} or more)",
+            counted(self.blocks, "block"),
+            words::percent(smallest)
         )
     }
 }
 
 impl Basis<'_> {
     fn choice(&self, f: &mut Formatter<'_>) -> Result {
-        let (leader, what) = (describe(self.leader), self.objective);
+        let (leader, what) = (words::settings(self.leader), self.objective);
         match (self.chosen == self.leader, self.shown_of_confirmed) {
             (true, true) => write!(
                 f,
@@ -141,34 +144,13 @@ impl Basis<'_> {
     }
 
     fn against_current(&self, f: &mut Formatter<'_>) -> Result {
-        let current = describe(self.current);
+        let current = words::settings(self.current);
         match self.against_current {
             _ if self.chosen == self.current => f.write_str("; it is what is set now"),
             Some(comparison) => {
-                write!(f, "; {:.2} x the current default ({current})", comparison.ratio)
+                write!(f, "; {:.2} times the current default ({current})", comparison.ratio)
             }
             None => write!(f, "; not compared with the current default ({current})"),
         }
-    }
-}
-
-fn limit(limited_by: LimitedBy) -> &'static str {
-    match limited_by {
-        LimitedBy::ClientCpu => "this machine's processor",
-        LimitedBy::Nic => "the network interface",
-        LimitedBy::Source => "reading the source",
-        LimitedBy::Destination => "writing to the destination",
-        LimitedBy::Throttled => "the endpoint's throttling",
-        LimitedBy::Errors => "failed requests",
-        LimitedBy::Cap => "the cap that was set",
-        LimitedBy::GatewayOrNetwork | LimitedBy::Unknown => "",
-    }
-}
-
-pub(super) fn describe(settings: Settings) -> String {
-    let part_size = ByteSize(settings.part_size_bytes);
-    match settings.parts_in_flight {
-        1 => format!("{part_size} x {}", settings.concurrency),
-        parts => format!("{part_size} x {} x {parts}", settings.concurrency),
     }
 }

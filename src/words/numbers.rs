@@ -28,6 +28,7 @@ pub fn roughly(seconds: f64) -> String {
 }
 
 /// A time as an option sets it: `300ms`, `10m`.
+#[expect(clippy::disallowed_methods, reason = "this is where the others come")]
 pub fn as_set(time: Duration) -> String {
     humantime::format_duration(time).to_string()
 }

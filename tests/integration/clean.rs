@@ -121,7 +121,7 @@ async fn runs_that_are_silent_for_long_are_removed_without_being_named() {
     assert_eq!(lines.len(), 4, "{}", cleaned.stdout);
     let is = |line: &str, what: &str| assert!(line.contains(what), "{what} is not in: {line}");
     lines.iter().step_by(2).for_each(|line| is(line, "removed: "));
-    lines.iter().skip(1).step_by(2).for_each(|line| is(line, "1 objects or open uploads"));
+    lines.iter().skip(1).step_by(2).for_each(|line| is(line, "1 object or open upload is not"));
     is(&cleaned.stdout, &runs[0].below("theirs"));
     is(&cleaned.stdout, &runs[1].below("theirs"));
     let (mut objects, mut uploads) = state(&store).await;

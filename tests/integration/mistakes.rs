@@ -100,7 +100,7 @@ fn a_prefix_in_use_is_not_written_to() {
     assert_eq!(tidegate.run("run", &keep).code, 0);
     let again = tidegate.run("run", &keep);
     assert_eq!(again.code, 2);
-    assert_says(&again.stderr, "`p/` is not empty: it has 1 objects");
+    assert_says(&again.stderr, "`p/` is not empty: it has 1 object and 0 open uploads");
 }
 
 #[test]

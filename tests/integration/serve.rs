@@ -218,7 +218,7 @@ fn told_to_stop_it_finishes_what_is_under_way() {
         let (code, said) = serve.wait();
         assert_eq!(put.join().unwrap().unwrap().status, 200);
         assert_eq!(code, Some(0));
-        assert!(said.contains("1 requests under way have 10s to finish"), "{said}");
+        assert!(said.contains("10s for 1 request under way to finish"), "{said}");
         assert!(!said.contains("cut"), "{said}");
     }
 }
@@ -231,7 +231,7 @@ fn what_takes_longer_is_cut_and_said_so() {
     let (code, said) = serve.wait();
     assert!(put.join().unwrap().is_err(), "there is no answer");
     assert_eq!(code, Some(0));
-    assert!(said.contains("cut 1 requests that had not finished"), "{said}");
+    assert!(said.contains("cut 1 request that had not finished"), "{said}");
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_second_signal_does_not_wait() {
     serve.signal(Signal::INT);
     let (_, said) = serve.wait();
     assert!(put.join().unwrap().is_err(), "there is no answer");
-    assert!(said.contains("cut 1 requests that had not finished"), "{said}");
+    assert!(said.contains("cut 1 request that had not finished"), "{said}");
 }
 
 #[test]

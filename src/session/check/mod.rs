@@ -17,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
 use crate::store::s3::Credentials;
 use crate::store::{Place, StoreError};
+use crate::words;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -164,10 +165,7 @@ fn expiry(open: &Open) -> Check {
     match open.expires {
         Some(after) => Check::ok(
             "expiry",
-            format!(
-                "what a lost host leaves removes itself after {}",
-                humantime::format_duration(after)
-            ),
+            format!("what a lost host leaves removes itself after {}", words::as_set(after)),
         ),
         None if open.result.kind == TargetKind::Endpoint => Check::warning(
             "expiry",

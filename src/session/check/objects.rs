@@ -13,6 +13,7 @@ use crate::session::left;
 use crate::session::marker::{Identity, marker_key};
 use crate::session::target::{Open, TargetOptions};
 use crate::store::Place;
+use crate::units::counted;
 
 /// What is visible at the target. Another passphrase of Storj's makes other keys of the same ones, so that
 /// an empty listing need not be an empty bucket.
@@ -23,10 +24,10 @@ pub(super) async fn listing(bucket: &Bucket, open: &Open) -> Check {
             "no object is there that is visible with these keys; on Storj: none visible with this passphrase",
         ),
         Ok((objects, false)) => {
-            Check::ok("listing", format!("{} objects are visible", objects.len()))
+            Check::ok("listing", format!("{} visible", counted(objects.len(), "object")))
         }
         Ok((objects, true)) => {
-            Check::ok("listing", format!("more than {} objects are visible", objects.len()))
+            Check::ok("listing", format!("more than {} visible", counted(objects.len(), "object")))
         }
         Err(error) => Check::failed("listing", &error),
     }
@@ -130,13 +131,14 @@ async fn multipart(bucket: &Bucket, claim: &Claim<'_>) -> Check {
         match (parts, left) {
             (2, 0) => Ok(()),
             (2, left) => {
-                Err(Error::environment(format!("{left} uploads are open after the abort"))
+                Err(Error::environment(format!("{} open after the abort", counted(left, "upload")))
                     .hint("parts of uploads that cannot be aborted are kept and paid for"))
             }
-            (parts, _) => {
-                Err(Error::environment(format!("{parts} parts are listed and 2 were sent"))
-                    .hint("see what answers at the endpoint"))
-            }
+            (parts, _) => Err(Error::environment(format!(
+                "{} listed where 2 were sent",
+                counted(parts, "part")
+            ))
+            .hint("see what answers at the endpoint")),
         }
     };
     match tried.await {
@@ -157,7 +159,7 @@ async fn deleted(bucket: &Bucket, prefix: &str, released: Result<()>) -> Check {
         Ok(0) => Check::ok("delete", "the marker could be deleted, and nothing is left"),
         Ok(left) => Check::failed(
             "delete",
-            &Error::environment(format!("{left} objects are still listed below {prefix}"))
+            &Error::environment(format!("{} still listed below {prefix}", counted(left, "object")))
                 .hint("delete them by hand"),
         ),
         Err(error) => Check::failed("delete", &error),

@@ -16,11 +16,12 @@ use crate::result::{Asked, Direction, Recommendation, Settings};
 use crate::session::claim::Claim;
 use crate::session::progress::Progress;
 use crate::session::record::Record;
-use crate::session::run::{describe, prepare};
+use crate::session::run::prepare;
 use crate::store::Place;
 use crate::transfer::{Allowance, Job, Order, RetryPolicy, Start};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, ForBoth, Next, Outcome, Search};
+use crate::words;
 
 /// A search under way: asks for trials, runs them, saves each.
 pub(super) struct Tuning<'a> {
@@ -195,7 +196,7 @@ impl Tuning<'_> {
         let load = Load::Timed { warm_up, stop: Stop::at_once_after(window) };
         let label = Label { id, phase: next.phase, block: next.block };
         let why = why(next.phase, next.block);
-        let what = format!("{} (trial {id}, {why})", describe(next.settings));
+        let what = format!("{} (trial {id}, {why})", words::settings(next.settings));
         self.progress.trial_begins();
         let progress = &mut *self.progress;
         let mut show = |snapshot: &Snapshot| {

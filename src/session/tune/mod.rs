@@ -35,6 +35,8 @@ use crate::report::shell_word;
 use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
 use crate::transfer::PATTERN_SEED;
 use crate::tune;
+use crate::units::counted;
+use crate::words;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
 ///
@@ -57,10 +59,10 @@ pub async fn tune(
     match &cut_off {
         None => progress.note(&estimate.text()),
         Some(saved) => progress.note(&format!(
-            "run {} goes on after {} trials; of its budget {} are left",
+            "run {} goes on after {}; of its budget {} are left",
             saved.document.id,
-            trials.len(),
-            humantime::format_duration(Duration::from_secs(spent.left().as_secs()))
+            counted(trials.len(), "trial"),
+            words::to_the_second(spent.left())
         )),
     }
     let visit = match opened {
@@ -114,7 +116,8 @@ pub async fn tune(
     if searched.is_err() {
         let (saved, directory) = (record.document.trials.len(), record.directory().display());
         progress.note(&format!(
-            "{saved} trials are saved: `tidegate tune {}--resume {directory}` goes on",
+            "{} saved: `tidegate tune {}--resume {directory}` goes on",
+            counted(saved, "trial"),
             named(options)
         ));
     }

@@ -13,6 +13,7 @@ use crate::measure;
 use crate::result::{Document, Saved, Scenario, Target, Trial};
 use crate::session::record::Record;
 use crate::tune::{self, Outcome, Question, Search};
+use crate::units::counted;
 
 /// The search as it was after these trials; without any, one that begins.
 pub(super) fn search<'a>(
@@ -39,9 +40,9 @@ pub(super) fn record(saved: Saved, scenario: &Scenario, target: &Target) -> Resu
     document.target = target.clone();
     let (then, now) = (&document.host.name, measure::host().name);
     if *then != now {
-        let trials = document.trials.len();
+        let trials = counted(document.trials.len(), "trial");
         document.assumptions.push(format!(
-            "{now} measures as {then} did: the run was resumed there after {trials} trials."
+            "{now} measures as {then} did: the run was resumed there after {trials}."
         ));
     }
     Ok(record)

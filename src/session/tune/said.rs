@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::result::{Phase, Trial};
-use crate::session::progress::duration;
-use crate::units::{ByteSize, Rate, counted};
+use crate::units::Rate;
+use crate::words;
 
 /// What the budget still affords when a trial begins, beside the soak.
 #[derive(Clone, Copy)]
@@ -15,7 +15,7 @@ pub(super) struct Left {
 
 impl Left {
     pub(super) fn after(self, elapsed: Duration) -> String {
-        let left = duration(self.time.saturating_sub(elapsed));
+        let left = words::to_the_second(self.time.saturating_sub(elapsed));
         match self.trials {
             0 | 1 => left,
             trials => format!("{trials} trials and a soak at most, {left}"),
@@ -48,11 +48,10 @@ pub(super) fn line(trial: &Trial) -> String {
         let speed = found.effective_speed_bytes_per_second.map(|speed| Rate(speed).to_string());
         format!("  {:>10} effective", speed.unwrap_or("-".into()))
     });
-    let files = counted(trial.settings.concurrency, "file");
     format!(
-        "trial {:>3}  {why:<12}  {:>8} x {files:>9}  {:>10}{effective}  p50 {p50:>8}  {} failed",
+        "trial {:>3}  {why:<12}  {:<29}  {:>10}{effective}  p50 {p50:>8}  {} failed",
         trial.id,
-        ByteSize(trial.settings.part_size_bytes).to_string(),
+        words::settings(trial.settings),
         Rate(trial.goodput_bytes_per_second).to_string(),
         trial.errors.total(),
     )

@@ -19,6 +19,7 @@ use crate::dataset::SourceError;
 use crate::escape;
 use crate::measure::FailureClass;
 use crate::store::StoreError;
+use crate::words;
 
 /// An operation and what it is about, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +140,7 @@ pub fn skew(there: SystemTime, here: SystemTime) -> String {
         Ok(ahead) => ("ahead of", ahead),
         Err(behind) => ("behind", behind.duration()),
     };
-    let by = humantime::format_duration(Duration::from_secs(by.as_secs().max(1)));
+    let by = words::to_the_second(by.max(Duration::from_secs(1)));
     format!("the endpoint's clock is {by} {way} this machine's")
 }
 

@@ -11,6 +11,7 @@ use crate::result::{Budget, Direction};
 use crate::transfer::{Caps, GetMode, Spent};
 use crate::tune::{self, Forecast};
 use crate::units::{ByteSize, Rate};
+use crate::words;
 
 /// The budgets of one search, and what they are spent on.
 pub(super) struct Budgets<'a> {
@@ -132,7 +133,7 @@ impl<'a> Budgets<'a> {
 /// In whole seconds, for a person and for an option.
 fn seconds(time: Duration) -> String {
     let seconds = Duration::from_secs(time.as_secs_f64().ceil() as u64);
-    humantime::format_duration(seconds).to_string().replace(' ', "")
+    words::as_set(seconds).replace(' ', "")
 }
 
 /// Files as they are on average.

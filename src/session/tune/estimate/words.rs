@@ -1,32 +1,25 @@
 //! What a search will spend and can show, in words.
 
-use std::time::Duration;
-
 use super::{Estimate, RateFrom, SearchEstimate};
 use crate::result::Traffic;
-use crate::units::{ByteSize, Rate};
-
-fn time(seconds: f64) -> String {
-    humantime::format_duration(Duration::from_secs(seconds.round() as u64)).to_string()
-}
+use crate::units::{ByteSize, Rate, counted};
+use crate::words::{whole_percent, whole_seconds};
 
 impl SearchEstimate {
     fn text(&self, sd_assumed: f64) -> String {
         let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
-            let (percent, sd) = (100.0 * smallest, 100.0 * sd_assumed);
-            format!(
-                "differences of {percent:.0} % or more, if trials vary by {sd:.0} % (ASSUMPTION)"
-            )
+            let [smallest, sd] = [smallest, sd_assumed].map(whole_percent);
+            format!("differences of {smallest} or more, if trials vary by {sd} (ASSUMPTION)")
         });
         format!(
-            "{} likely, at most {} trials in {}, for {} allows no more: {} to find the knee, a race and {} blocks of confirmation, which show {shows}, and a soak of {}",
-            time(self.likely_duration_s),
-            self.trials,
-            time(self.duration_s),
+            "{} likely, at most {} in {}, for {} allows no more: {} to find the knee, a race and {} of confirmation, which show {shows}, and a soak of {}",
+            whole_seconds(self.likely_duration_s),
+            counted(self.trials, "trial"),
+            whole_seconds(self.duration_s),
             self.bound_by.option(),
             self.trials_to_the_knee,
-            self.blocks,
-            time(self.soak_s),
+            counted(self.blocks, "block"),
+            whole_seconds(self.soak_s),
         )
     }
 }

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 use super::key;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::words;
 
 /// Longest time for a key. ASSUMPTION: who is asked for a code types it within a minute.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -59,7 +60,7 @@ async fn run(command: &str, too_long: impl Future<Output = ()>) -> Result<Vec<u8
         biased;
         answer = answer_of(&mut running.0) => answer,
         () = too_long => {
-            Err(format!("gave no key within {}", humantime::format_duration(TIME_MAX)))
+            Err(format!("gave no key within {}", words::as_set(TIME_MAX)))
         }
     }
 }
