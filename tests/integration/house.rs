@@ -80,7 +80,7 @@ fn links_between_documents_lead_somewhere() {
     let mut documents: Vec<PathBuf> = files(&root().join("docs"), ".md");
     documents.extend(files(&root().join("results"), "README.md"));
     documents.extend(
-        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+        ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "packaging/README.md"]
             .map(|name| root().join(name)),
     );
     let mut followed = 0;
