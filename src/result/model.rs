@@ -22,8 +22,14 @@ pub struct LinkModel {
     pub call_overhead_us: u64,
     /// Once for each request with payload.
     pub part_overhead_us: u64,
+    /// The same for each download; `None`: it is that of an upload.
+    #[serde(default)]
+    pub get_overhead_us: Option<u64>,
     /// For each segment of a part after its first.
     pub segment_overhead_us: u64,
+    /// So much of a download is between the gateway's reading and the client's.
+    #[serde(default)]
+    pub read_ahead_bytes: u64,
     /// A full segment.
     pub segment_size_bytes: u64,
     /// The storage nodes behind the gateway; `None`: their time is in the other numbers.

@@ -72,6 +72,8 @@ struct Segments {
     current: u64,
     /// Of these, how many are still to come.
     left: u64,
+    /// From when it could flow.
+    flows_from: Instant,
     begun: u32,
 }
 
@@ -88,7 +90,9 @@ impl Course {
     }
 
     fn new(timing: &Arc<Timing>, direction: Direction, known: Vec<u64>) -> Self {
-        let segments = Segments { known: known.into_iter(), current: 0, left: 0, begun: 0 };
+        let flows_from = Instant::default();
+        let known = known.into_iter();
+        let segments = Segments { known, current: 0, left: 0, flows_from, begun: 0 };
         Self { timing: Arc::clone(timing), direction, segments, commits: Vec::new() }
     }
 
@@ -102,8 +106,8 @@ impl Course {
         match self.direction {
             Direction::Up => now,
             Direction::Down => {
-                let opened = now + self.timing.model.part_overhead;
-                if empty { opened } else { self.begin_segment(opened) }
+                let opened = now + self.timing.model.before_first_byte();
+                if empty { opened } else { self.begin_segment(opened, Duration::ZERO) }
             }
         }
     }
@@ -122,8 +126,9 @@ impl Course {
         let mut bytes = bytes;
         while bytes > self.segments.left {
             bytes -= self.segments.left;
+            let ahead = self.read_ahead(at);
             self.end_segment(at);
-            at = self.begin_segment(at);
+            at = self.begin_segment(at, ahead);
         }
         self.segments.left -= bytes;
         at
@@ -149,7 +154,18 @@ impl Course {
         next.copied().unwrap_or(self.timing.model.segment_size.0)
     }
 
-    fn begin_segment(&mut self, now: Instant) -> Instant {
+    /// How long the last bytes of a segment that ends now were on their way after the gateway had read them.
+    fn read_ahead(&self, now: Instant) -> Duration {
+        let Segments { current, flows_from, .. } = self.segments;
+        if current == 0 {
+            return Duration::ZERO;
+        }
+        let share = self.timing.model.read_ahead.0 as f64 / current as f64;
+        now.since(flows_from).mul_f64(share.min(1.0))
+    }
+
+    /// On the way down it was asked for so long `ahead` of now.
+    fn begin_segment(&mut self, now: Instant, ahead: Duration) -> Instant {
         let length = self.next_length();
         self.segments.known.next();
         self.segments.current = length;
@@ -159,10 +175,15 @@ impl Course {
             1 => Duration::ZERO,
             _ => self.timing.model.segment_overhead,
         };
-        match self.direction {
+        let flows_from = match self.direction {
             Direction::Up => self.when_there_is_room(now) + overhead,
-            Direction::Down => now + overhead + self.timing.nodes_wait(Direction::Down, length),
-        }
+            Direction::Down => {
+                let wait = overhead + self.timing.nodes_wait(Direction::Down, length);
+                now + wait.saturating_sub(ahead)
+            }
+        };
+        self.segments.flows_from = flows_from;
+        flows_from
     }
 
     /// When fewer segments than may be are on their way to the nodes.
@@ -244,6 +265,36 @@ mod tests {
         let parts = Course::down(&timing, vec![MIB / 4; 8]);
         assert_eq!(course_ms(parts, 2 * MIB, 100), 7 + 8 * 50 + 7 * 5 + 2 * 100);
         assert_eq!(course_ms(Course::down(&timing, Vec::new()), 0, 100), 7);
+    }
+
+    #[test]
+    fn a_download_that_reads_ahead_waits_only_for_what_its_last_bytes_do_not_hide() {
+        let course = |read_ahead| {
+            let model = Model { read_ahead: ByteSize(read_ahead), ..timing(10, 50).model.clone() };
+            Course::down(&Timing::new(model, 0), vec![MIB; 4])
+        };
+        // A segment takes 100 ms to flow, and 55 ms are waited for each of the three after the first.
+        let (first, flowing) = (7 + 50, 4 * 100);
+        assert_eq!(course_ms(course(0), 4 * MIB, 100), first + flowing + 3 * 55);
+        assert_eq!(course_ms(course(MIB / 2), 4 * MIB, 100), first + flowing + 3 * 5);
+        assert_eq!(course_ms(course(MIB), 4 * MIB, 100), first + flowing);
+        assert_eq!(
+            course_ms(course(100 * MIB), 4 * MIB, 20),
+            first + 4 * 20 + 3 * 35,
+            "one at most"
+        );
+    }
+
+    #[test]
+    fn a_download_pays_for_its_call_and_an_upload_for_begin_and_commit() {
+        let model = Model {
+            part_overhead: Duration::from_millis(80),
+            get_overhead: Some(Duration::from_millis(10)),
+            ..Model::default()
+        };
+        let timing = Timing::new(model, 0);
+        assert_eq!(course_ms(Course::up(&timing), MIB, 100), 180);
+        assert_eq!(course_ms(Course::down(&timing, vec![MIB]), MIB, 100), 110);
     }
 
     #[test]
