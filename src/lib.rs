@@ -88,6 +88,8 @@
 //! * **A whole session is simulated, not a trial**: claims, clean-up and the tuner's budget pass in
 //!   simulated time too, so that no verb has a second way through. The client costs nothing there: what
 //!   limits a simulation is its model, never this machine.
+//! * **What an assumed number does to an answer is seen on long runs, not on searches**
+//!   ([`result::Sensitivity`]): two searches differ by their draws alone.
 //! * **All flows of a simulated link have one rate**, so that one number tells when each ends
 //!   ([`storj::FairLink`]): what differs between streams is when they wait, not how fast they are.
 //! * **The race drops by the t-test of the block design, not by Friedman's test**, which with six

@@ -1,5 +1,7 @@
 //! Scenarios: models of a link and of the Storj behind it, by the name of a preset or from a file.
 
+mod vary;
+
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -54,6 +56,28 @@ pub struct Scenario {
     pub limits: Option<Limits>,
     /// What it rests on without a source: what its comments call an ASSUMPTION.
     pub assumptions: Vec<String>,
+    /// What these could be as well.
+    pub variations: Vec<Variation>,
+}
+
+/// A parameter that has no source, and the same model with other values of it.
+#[derive(Clone, Debug)]
+pub struct Variation {
+    /// Its name; with that of its table, if it is in one: `nodes.latency`.
+    pub parameter: String,
+    /// What it is.
+    pub value: String,
+    /// The ends of its range in the table `ranges`; without one, half and twice its value.
+    pub ends: [Varied; 2],
+}
+
+/// One of these models.
+#[derive(Clone, Debug)]
+pub struct Varied {
+    /// Of the parameter.
+    pub value: String,
+    /// The model with it.
+    pub model: Model,
 }
 
 impl Scenario {
@@ -121,16 +145,21 @@ pub fn read(name: &Path) -> Result<Scenario> {
         Error::environment(format!("cannot read the model {}: {error}", name.display()))
             .hint(format!("name a file or one of: {}", names.join(", ")))
     })?;
-    let (model, limits) = parse(&text).map_err(|error| {
+    let invalid = |error: String| {
         Error::environment(format!("the model {} is not valid: {error}", name.display()))
-    })?;
+    };
+    let (model, limits) = parse(&text).map_err(|error| invalid(error.to_string()))?;
+    let assumed = assumed(&text);
+    let variations = vary::variations(&text, &assumed).map_err(invalid)?;
     let name = name.to_string_lossy().into_owned();
-    Ok(Scenario { name, model, limits, assumptions: assumptions(&text) })
+    let assumptions = assumed.into_iter().map(|assumed| assumed.sentence).collect();
+    Ok(Scenario { name, model, limits, assumptions, variations })
 }
 
-/// A model, and beside it a table `limits`, or that there are none.
+/// A model, and beside it a table `limits`, or that there are none. A table `ranges` says what else its numbers could be.
 pub(crate) fn parse(text: &str) -> std::result::Result<(Model, Option<Limits>), toml::de::Error> {
     let mut table: toml::Table = toml::from_str(text)?;
+    table.remove(vary::RANGES);
     let limits = match table.remove("limits") {
         Some(toml::Value::String(word)) if word == "none" => Some(Limits::none()),
         Some(limits) => Some(limits.try_into()?),
@@ -139,19 +168,32 @@ pub(crate) fn parse(text: &str) -> std::result::Result<(Model, Option<Limits>), 
     Ok((table.try_into()?, limits))
 }
 
+/// A parameter that is called an ASSUMPTION.
+struct Assumed {
+    parameter: String,
+    sentence: String,
+}
+
 /// The comments that speak of an ASSUMPTION, each with the value it stands at or above.
-fn assumptions(toml: &str) -> Vec<String> {
+fn assumed(toml: &str) -> Vec<Assumed> {
     let mut found = Vec::new();
     let mut above = Vec::new();
+    let mut table = String::new();
     for line in toml.lines() {
         if let Some(comment) = line.strip_prefix('#') {
             above.push(comment.trim());
             continue;
         }
+        if let Some(name) = line.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            table = format!("{name}.");
+        }
         let (value, beside) = line.split_once('#').unwrap_or((line, ""));
         let comment = format!("{} {}", above.join(" "), beside.trim());
         if comment.contains("ASSUMPTION") {
-            found.push(format!("{}: {}", value.trim(), comment.trim()));
+            let name = value.split_once('=').map_or(value, |(name, _)| name).trim();
+            let parameter = format!("{table}{name}");
+            let sentence = format!("{}: {}", value.trim(), comment.trim());
+            found.push(Assumed { parameter, sentence });
         }
         above.clear();
     }
@@ -202,7 +244,9 @@ mod tests {
     #[test]
     fn assumptions_are_told_with_the_values_they_are_about() {
         let text = "# Sourced.\na = 1\n\n# A guess.\n# ASSUMPTION.\nb = 2\nc = 3  # ASSUMPTION\n";
-        assert_eq!(assumptions(text), ["b = 2: A guess. ASSUMPTION.", "c = 3: ASSUMPTION"]);
+        let sentences = assumed(text).into_iter().map(|assumed| assumed.sentence);
+        let expected = ["b = 2: A guess. ASSUMPTION.", "c = 3: ASSUMPTION"];
+        assert_eq!(sentences.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub fn scenario(input: &[u8]) {
             model,
             limits: beside.or(limits.ok()),
             assumptions: Vec::new(),
+            variations: Vec::new(),
         };
         let settings = Settings { part_size_bytes: 64 << 20, concurrency: 64, parts_in_flight: 4 };
         for direction in [crate::result::Direction::Up, crate::result::Direction::Down] {

@@ -7,7 +7,8 @@ use super::page::{Column, Facts, Table};
 use super::scaling::Law;
 use super::wording;
 use crate::result::{
-    GCS, Host, Joint, LimitedBy, Recommendation, TargetKind, TaskSummary, Trial, Verdict,
+    End, GCS, Host, Joint, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary, Trial,
+    Varied, Verdict,
 };
 use crate::units::{ByteSize, count, counted};
 use crate::words;
@@ -134,6 +135,7 @@ fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
         ("they do not show", proof(found, false)),
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest)),
+        ("hangs on", wording::hangs_on(digest.document)),
         other,
         its_verdict,
         both_ways,
@@ -271,6 +273,34 @@ pub fn trade(digest: &Digest) -> Table {
     });
     let caption = "What was tried, what it carried, and the share of the attempts ending in its windows that was told to slow down";
     Table::new(caption, ["settings", "goodput", "refused in windows", "trials"], rows)
+}
+
+/// What other values of what is assumed do to the answer of a simulation.
+pub fn sensitivity(digest: &Digest) -> Table {
+    let Some(Sensitivity { base, parameters, .. }) = &digest.document.sensitivity else {
+        return Table::default();
+    };
+    let caption = format!(
+        "What the answer hangs on: the fewest files in flight that carry 95 % of the most, by simulated runs with 1, 2, 4, ... of them; {} and {} with the model as it is",
+        base.concurrency,
+        words::rate(base.goodput_bytes_per_second)
+    );
+    let columns = ["assumed", "value", "if it is", "N", "goodput", "if it is", "N", "goodput"];
+    let row = |Varied { parameter, value, ends: [low, high] }: &Varied| {
+        let carried = |end: &End| words::rate(end.knee.goodput_bytes_per_second);
+        let concurrency = |end: &End| end.knee.concurrency.to_string();
+        [
+            parameter.clone(),
+            value.clone(),
+            low.value.clone(),
+            concurrency(low),
+            carried(low),
+            high.value.clone(),
+            concurrency(high),
+            carried(high),
+        ]
+    };
+    Table::new(caption, columns, parameters.iter().map(row))
 }
 
 /// Counts and times of the requests of the trial that is shown.

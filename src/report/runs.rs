@@ -89,7 +89,7 @@ fn failures(digest: &Digest) -> Section {
 
 /// The recommended settings against the others, and what all that was tried brings.
 fn comparison(digest: &Digest) -> Section {
-    let tables = [facts::comparisons(digest), facts::trade(digest)];
+    let tables = [facts::comparisons(digest), facts::trade(digest), facts::sensitivity(digest)];
     Section::new("Comparison", tables.map(Block::Table))
 }
 

@@ -556,6 +556,7 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
         recommendation: None,
         recommendations: Vec::new(),
         joint: None,
+        sensitivity: None,
         spent: None,
     }
 }

@@ -3,8 +3,8 @@
 use crate::escape;
 use crate::prices::Usd;
 use crate::result::{
-    AddressUse, Budget, Command, Document, ForGcs, OneWay, OperationSummary, Settings, Spent,
-    Target, TargetKind, TaskSummary, Traffic, Trial,
+    AddressUse, Budget, Command, Document, End, ForGcs, OneWay, OperationSummary, Settings, Spent,
+    Target, TargetKind, TaskSummary, Traffic, Trial, Varied,
 };
 use crate::units::{ByteSize, count, counted};
 use crate::words::{duration, rate, rate_interval, settings, whole_percent};
@@ -24,6 +24,49 @@ pub const DEMONSTRATION: &str =
 
 /// Of simulated time.
 const SIMULATION: &str = "A simulation: nothing was sent. It is only as good as its model, whose assumptions are listed.";
+
+/// Less than this is not worth a sentence: a recommendation is within 5 % of the best as well.
+const HARDLY: f64 = 0.05;
+
+/// What the answer of a simulation hangs on most, and how to know; empty where that was not asked.
+pub fn hangs_on(document: &Document) -> String {
+    let Some(most) = document.sensitivity.as_ref().and_then(|found| found.parameters.first())
+    else {
+        return String::new();
+    };
+    let Varied { parameter, ends: [low, high], .. } = most;
+    let [by_concurrency, by_rate] = most.effect();
+    let (what, [of_low, of_high]) = if by_concurrency > 0.0 {
+        ("N", [low, high].map(|end| end.knee.concurrency.to_string()))
+    } else if by_rate > HARDLY {
+        let carried = |end: &End| rate(end.knee.goodput_bytes_per_second);
+        ("the rate", [low, high].map(carried))
+    } else {
+        return "hardly on any of the numbers that are assumed".into();
+    };
+    format!(
+        "{what} is {of_low} if {parameter} is {}, {of_high} if it is {}; {} to know",
+        low.value,
+        high.value,
+        how_to_know(parameter)
+    )
+}
+
+/// What a measurement would tell a parameter of a link.
+fn how_to_know(parameter: &str) -> &'static str {
+    match parameter {
+        "round_trip" => "ping the endpoint",
+        "connection_rate" => "measure one stream (`tidegate run TARGET --concurrency 1`)",
+        "shared_rate" => "measure many streams (`tidegate run TARGET --concurrency 64`)",
+        "call_overhead" | "part_overhead" | "get_overhead" => {
+            "measure small files (`tidegate run TARGET --dataset many-small`)"
+        }
+        "segment_overhead" | "read_ahead" | "nodes.latency" | "nodes.spread" => {
+            "measure large downloads (`tidegate run TARGET --direction down`)"
+        }
+        _ => "measure it",
+    }
+}
 
 /// Instead of a picture.
 pub const NOTHING_FINISHED: &str = "Nothing to show: no trial finished.";

@@ -14,6 +14,7 @@ mod recommendation;
 mod requests;
 mod saved;
 mod scenario;
+mod sensitivity;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub use self::scenario::{
     FileSizes, ForPlan, ForRun, ForTune, Load, Moved, Scenario, SizeClass, SizeClasses, Verb, Whole,
 };
 pub use self::trial::{
+pub use self::sensitivity::{End, Knee, Sensitivity, Varied};
     Asked, FileFailure, LimitedBy, Mixed, OneWay, Phase, TaskSummary, Trial, Verification, Window,
 };
 use crate::error::{Error, Result};
@@ -88,6 +90,9 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<Joint>,
     /// What that took; only in `tune`.
+    /// What the recommendation hangs on; only of a simulated search. Of a search in both directions that of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<Sensitivity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
 }

@@ -63,6 +63,7 @@ impl Record {
             recommendation: None,
             recommendations: Vec::new(),
             joint: None,
+            sensitivity: None,
             spent: None,
         };
         let lock = lock(&directory)?;

@@ -240,6 +240,11 @@ impl TargetOptions {
 }
 
 impl Open {
+    /// What is simulated; `None` if nothing is.
+    pub(super) fn scenario(&self) -> Option<&Scenario> {
+        self.simulated.as_ref().map(|simulated| &simulated.scenario)
+    }
+
     /// The parameters of the simulation; `None` if it is none.
     pub(super) fn model(&self) -> Option<LinkModel> {
         self.simulated.as_ref().map(|simulated| link_model(&simulated.scenario.model))

@@ -105,6 +105,41 @@ fn a_search_in_simulated_time_takes_its_budget_there_and_repeats() {
 }
 
 #[test]
+fn what_a_simulated_answer_hangs_on_most_is_told_first() {
+    // 800 MB/s are filled by 8 streams of 100 MB/s, by 16 of 50, and by 2 of 400.
+    let link = "limits = \"none\"\nshared_rate = \"800MB/s\"\nround_trip = \"1ms\" # ASSUMPTION\n\
+                connection_rate = \"100MB/s\" # ASSUMPTION\n[ranges]\nconnection_rate = [\"50MB/s\", \"400MB/s\"]\n";
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, link.as_bytes()).unwrap();
+    let tidegate = Tidegate::embedded();
+    for direction in ["up", "down"] {
+        let arguments = ["--simulate", file.path().to_str().unwrap(), "--direction", direction];
+        let document = tidegate.json("tune", &arguments);
+        let found = &document["sensitivity"];
+        assert_eq!(found["base"]["concurrency"], 8, "{found:#}");
+        let [first, second] = found["parameters"].as_array().unwrap().as_slice() else {
+            panic!("two are assumed: {found:#}")
+        };
+        assert_eq!(first["parameter"], "connection_rate");
+        assert_eq!(second["parameter"], "round_trip");
+        let ends = |of: &Value| -> Vec<(String, u64)> {
+            let of = of["ends"].as_array().unwrap().iter();
+            let end = |end: &Value| {
+                let concurrency = end["knee"]["concurrency"].as_u64().unwrap();
+                (end["value"].as_str().unwrap().to_owned(), concurrency)
+            };
+            of.map(end).collect()
+        };
+        assert_eq!(ends(first), [("50.0 MB/s".into(), 16), ("400 MB/s".into(), 2)]);
+        assert_eq!(ends(second), [("500us".into(), 8), ("2ms".into(), 8)]);
+        let shown = tidegate.run("tune", &arguments).stdout;
+        let sentence =
+            "N is 16 if connection_rate is 50.0 MB/s, 2 if it is 400 MB/s; measure one stream";
+        assert!(shown.contains(sentence), "{shown}");
+    }
+}
+
+#[test]
 fn both_directions_are_searched_and_one_concurrency_is_found_for_both() {
     let tidegate = Tidegate::embedded();
     let document = tidegate.json("tune", &["--simulate", "hosted-1g-near", "--direction", "both"]);

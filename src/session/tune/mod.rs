@@ -7,6 +7,7 @@ mod leg;
 mod options;
 mod resume;
 mod said;
+mod sensitivity;
 mod told;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use self::options::{FILES_MAX, Most, TuneOptions};
 use self::budget::{Spent, Until};
 use self::drive::Tuning;
 use self::leg::Leg;
+use self::sensitivity::sensitivity;
 use super::claim::Claim;
 use super::clean::remove_leftover;
 use super::conditions::assumptions;
@@ -94,9 +96,10 @@ pub async fn tune(
             Claim::unique(&visit.bucket, &open.prefix, &record.identity).await?.going_on(before)
         }
     };
+    let (dataset, concurrency_max) = (Arc::new(dataset), most(&legs));
     let mut tuning = Tuning {
         options,
-        dataset: Arc::new(dataset),
+        dataset: Arc::clone(&dataset),
         pattern: Pattern::new(PATTERN_SEED),
         place: &open.place,
         claim: &claim,
@@ -113,6 +116,14 @@ pub async fn tune(
     };
     let mut record = tuning.record;
     record.document.simulation = open.simulation_cost(progress);
+    let searched = searched.and_then(|()| {
+        let document = &mut record.document;
+        let simulated = document.recommendation.as_ref().zip(open.scenario());
+        let Some((found, scenario)) = simulated else { return Ok(()) };
+        let varied = (scenario, &dataset, concurrency_max);
+        document.sensitivity = sensitivity(options, varied, found, interrupt)?;
+        Ok(())
+    });
     if searched.is_err() {
         let (saved, directory) = (record.document.trials.len(), record.directory().display());
         progress.note(&format!(
@@ -135,6 +146,11 @@ pub async fn tune(
         });
     }
     record.finish(after)
+}
+
+/// The most files in flight that the first leg may try.
+fn most(legs: &[Leg]) -> u32 {
+    legs.first().map_or(1, |leg| leg.config.concurrency_max)
 }
 
 /// The target, as it is given again to go on: nothing for a gateway of our own.
