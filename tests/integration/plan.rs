@@ -136,9 +136,12 @@ fn datasets_that_were_not_measured_are_told_within_5_percent_in_real_time() {
     assert!(inside >= 0.80, "the intervals hold only {inside}");
 }
 
-/// A plan by simulation of the hosted gateway; small, so that it is quick.
+/// Storj's limit on calls binds on it before the link does.
+const SLOW_STREAMS: &str = "tests/integration/data/slow-streams.toml";
+
+/// A plan by simulation of this link; small, so that it is quick.
 fn simulated(tidegate: &Tidegate, more: &[&str]) -> Value {
-    let options = ["--simulate", "hosted-10g-near", "-c", "8", "--budget", "5m", "--json"];
+    let options = ["--simulate", SLOW_STREAMS, "-c", "8", "--budget", "5m", "--json"];
     let Finished { code, stdout, stderr } = tidegate.run("plan", &[&options[..], more].concat());
     assert_eq!(code, 0, "{stderr}");
     let plan = serde_json::from_str(&stdout).expect("nothing but JSON on standard output");

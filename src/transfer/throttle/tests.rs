@@ -1,6 +1,5 @@
 //! Jobs that are told to slow down, in simulated time.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use super::*;
 use crate::clock;
 use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::result::Settings;
-use crate::scenario;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
 use crate::transfer::tests::job;
@@ -25,6 +23,15 @@ struct Seen {
     report: WorkerReport,
 }
 
+/// A gateway near by whose nodes are all over the world.
+const NEAR_BY: &str = r#"
+    round_trip = "15ms"
+    tls = true
+    connection_rate = "50MB/s"
+    call_overhead = "50ms"
+    nodes = { required = 29, optimal = 80, total = 110, latency = "100ms", spread = 0.5 }
+"#;
+
 /// 2,000 files of so many bytes, to a gateway near by with these limits. A request takes some 150 ms.
 fn small_files(mode: RetryMode, size_bytes: u64, movers: u32, limits: Limits, seed: u64) -> Seen {
     let scale = Scale { files: Some(FILES), size: Some(ByteSize(size_bytes * FILES)) };
@@ -35,8 +42,7 @@ fn small_files(mode: RetryMode, size_bytes: u64, movers: u32, limits: Limits, se
         seed,
         ..job(1, 1)
     };
-    let model = scenario::read(Path::new("hosted-10g-near")).unwrap().model;
-    let model = Model { part_overhead: Duration::ZERO, ..model };
+    let model: Model = toml::from_str(NEAR_BY).unwrap();
     clock::simulate(async {
         let store = ModelStore::new(model, limits, Retain::Nothing, seed);
         let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
