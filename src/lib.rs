@@ -16,7 +16,7 @@
 //! | [`compare`] | pure: whether one run, or series of runs, is slower than another |
 //! | [`plan`] | pure: how long a dataset takes, how many DTNs, at what cost, from measured or simulated transfers |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
-//! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads |
+//! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads; a log as a script that is done again |
 //! | [`trial`] | one settings measured on a store: warm-up, window, drain, what limited it |
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
 //! | [`store`] | the S3 operations of a connector, each tried once: aws-sdk-s3 over our own HTTP client, or a model in this process |
@@ -88,6 +88,9 @@
 //! * **A whole session is simulated, not a trial**: claims, clean-up and the tuner's budget pass in
 //!   simulated time too, so that no verb has a second way through. The client costs nothing there: what
 //!   limits a simulation is its model, never this machine.
+//! * **A replay waits for answers, not for times** ([`transfer::Script`]). A log says when requests were made. On another
+//!   link other answers take other times, and a client that waits for them makes its requests at others. So a request
+//!   follows the one whose answer let it begin, after the time that the client took for itself ([`observe::recording_of`]).
 //! * **What an assumed number does to an answer is seen on long runs, not on searches**
 //!   ([`result::Sensitivity`]): two searches differ by their draws alone.
 //! * **All flows of a simulated link have one rate**, so that one number tells when each ends

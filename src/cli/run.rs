@@ -10,7 +10,7 @@ use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target, time
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
 use crate::result::Settings;
-use crate::session::{self, Expiry, RunOptions, TargetOptions};
+use crate::session::{self, Expiry, Replay, RunOptions, TargetOptions};
 use crate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
 use crate::trial::{Load, Stop};
 use crate::units::{ByteSize, MIB};
@@ -106,6 +106,14 @@ pub(super) struct Args {
     /// ETag) are kept, missing ones are downloaded, and different ones fail
     #[arg(long, requires = "to", help_heading = "Transfer")]
     resume: bool,
+    /// Make the requests again that a client made and `serve --log FILE` wrote: its files, sizes, parts and order, and the
+    /// time that it took for itself between an answer and the next request. What is sent is synthetic, and lies below
+    /// a prefix of the run's own
+    #[arg(long, value_name = "FILE", help_heading = "Connector", conflicts_with_all = [
+        "direction", "mix", "part_size", "concurrency", "parts_in_flight", "get", "connector", "stop", "arrivals",
+        "verify", "no_verify", "keep", "to", "dataset", "size", "files", "from",
+    ])]
+    replay: Option<PathBuf>,
     /// Seed of all random choices [default: 1 with --simulate, otherwise a new one each time]
     #[arg(long, value_name = "N", help_heading = "Load")]
     seed: Option<u64>,
@@ -155,19 +163,25 @@ impl Args {
 
 pub(super) fn run(args: Args) -> Result<()> {
     refuse_contradictions(&args)?;
-    let (direction, load) = (args.flow(), args.load());
+    let replay = args.replay.as_deref().map(Replay::read).transpose()?;
+    let direction = replay.as_ref().map_or(args.flow(), |replay| replay.direction().into());
+    let load = args.load();
     let existing = args.is_about_existing_objects();
-    let dataset = (!existing).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
+    let dataset =
+        (!existing && replay.is_none()).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
     let simulated = args.simulate.is_asked();
     let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
-    let simulation = args.simulate.resolve(direction, seed);
+    // What a replay has uploaded it may ask for again.
+    let asked_again = if replay.is_some() { Flow::Down } else { direction };
+    let simulation = args.simulate.resolve(asked_again, seed);
     let connector = args.connector.read(direction)?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
-    let settings = Settings {
+    let named = Settings {
         part_size_bytes: args.part_size.or(manner.part_size()).unwrap_or(PART_SIZE).0,
         concurrency: args.concurrency.or(manner.concurrency()).unwrap_or(4),
         parts_in_flight: args.parts_in_flight.or(manner.parts_in_flight()).unwrap_or(1),
     };
+    let settings = replay.as_ref().map_or(named, Replay::settings);
     let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
     let paces = args.neighbour.resolve(streams)?;
     let retry = args.neighbour.retry;
@@ -177,6 +191,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         seed,
         direction,
         dataset,
+        replay,
         settings,
         get: args.get.or(manner.get).unwrap_or_default(),
         connector,

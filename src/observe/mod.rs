@@ -10,11 +10,13 @@
 //!
 //! A number of things in flight is called observed only if the client was seen to keep to it: things
 //! that could have begun earlier waited for another to end. Otherwise it is "at least" that number.
-//! A [`Connector`] is an observation as a file, for `tune` and `run`.
+//! A [`Connector`] is an observation as a file, for `tune` and `run`. A [`Recording`] is a log as a script that `run` does
+//! again.
 
 mod connector;
 mod in_flight;
 mod looks;
+mod recording;
 mod requests;
 mod waves;
 
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use connector::{Connector, Followed, Known, Manner, WrittenConnector};
 pub use looks::Sightings;
+pub use recording::{Recording, recording_of};
 pub use requests::of_requests;
 
 /// How a value is known.

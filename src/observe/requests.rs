@@ -35,7 +35,7 @@ struct File<'a> {
 }
 
 /// Bucket and key.
-type Object<'a> = (&'a str, &'a str);
+pub(super) type Object<'a> = (&'a str, &'a str);
 
 /// A part, a range, or a whole file in one request.
 #[derive(Clone, Copy)]
@@ -52,11 +52,11 @@ fn span(request: &LoggedRequest) -> Span {
     Span { start_us: request.start_us, end_us: request.end_us.max(request.start_us) }
 }
 
-fn succeeded(request: &LoggedRequest) -> bool {
+pub(super) fn succeeded(request: &LoggedRequest) -> bool {
     request.status.is_some_and(|status| status < 300)
 }
 
-fn object(request: &LoggedRequest) -> Option<Object<'_>> {
+pub(super) fn object(request: &LoggedRequest) -> Option<Object<'_>> {
     Some((request.bucket.as_deref()?, request.key.as_deref()?))
 }
 
@@ -101,8 +101,13 @@ fn uploads(requests: &[LoggedRequest]) -> Vec<File<'_>> {
     files
 }
 
+/// Bytes of content.
+pub(super) fn sent_bytes(request: &LoggedRequest) -> u64 {
+    request.content_bytes.unwrap_or(request.bytes_in)
+}
+
 fn sent(request: &LoggedRequest, place: u64) -> Piece {
-    let bytes = request.content_bytes.unwrap_or(request.bytes_in);
+    let bytes = sent_bytes(request);
     Piece { place, wanted_bytes: Some(bytes), moved_bytes: bytes, span: span(request) }
 }
 
@@ -145,7 +150,7 @@ fn passes(mut pieces: Vec<Piece>) -> Vec<Vec<Piece>> {
 }
 
 /// First byte and length of a range, as `bytes=0-4194303` and `bytes=4194304-` say it.
-fn range_of(header: &str) -> Option<(u64, Option<u64>)> {
+pub(super) fn range_of(header: &str) -> Option<(u64, Option<u64>)> {
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
     let first: u64 = first.parse().ok()?;
     if last.is_empty() {

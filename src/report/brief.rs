@@ -94,6 +94,7 @@ fn task_done(lines: &mut Facts, digest: &Digest, trial: &Trial, task: &TaskSumma
     lines.add("settings", words::settings(trial.settings));
     lines.add("moved", facts::moved(task));
     lines.add("speed", speeds(task));
+    lines.add("recorded", wording::recorded(digest.document));
     both_ways(lines, trial);
     lines.add("errors", errors(trial));
     lines.add("verified", wording::verified(task, trial.direction));

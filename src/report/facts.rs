@@ -194,6 +194,7 @@ fn task_done(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("moved", moved(task)),
         ("direction", words::direction(trial.direction).into()),
         ("goodput", words::rate(task.goodput_bytes_per_second)),
+        ("recorded", wording::recorded(digest.document)),
         ("settings", words::settings(trial.settings)),
         ("verified", wording::verified(task, trial.direction)),
         ("were there", wording::there(task)),

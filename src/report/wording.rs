@@ -1,10 +1,12 @@
 //! What is said about the parts of a result, alike in the terminal, in the page and in the charts.
 
+use std::time::Duration;
+
 use crate::escape;
 use crate::prices::Usd;
 use crate::result::{
-    AddressUse, Budget, Command, Document, End, ForGcs, OneWay, OperationSummary, Settings, Spent,
-    Target, TargetKind, TaskSummary, Traffic, Trial, Varied,
+    AddressUse, Budget, Command, Document, End, ForGcs, Moved, OneWay, OperationSummary, Settings,
+    Spent, Target, TargetKind, TaskSummary, Traffic, Trial, Varied,
 };
 use crate::units::{ByteSize, count, counted};
 use crate::words::{duration, rate, rate_interval, settings, whole_percent};
@@ -66,6 +68,16 @@ fn how_to_know(parameter: &str) -> &'static str {
         }
         _ => "measure it",
     }
+}
+
+/// What a replay is beside: the same requests when they were recorded.
+pub fn recorded(document: &Document) -> String {
+    let Moved::Replayed { replayed } = &document.scenario.dataset else { return String::new() };
+    format!(
+        "{} by the client, in {}",
+        rate(replayed.recorded_bytes_per_second()),
+        humantime::format_duration(Duration::from_millis(replayed.recorded_us / 1000))
+    )
 }
 
 /// Instead of a picture.

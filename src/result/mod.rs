@@ -40,10 +40,11 @@ pub use self::requests::{
 };
 pub use self::saved::{BINS_HEADER, BINS_MAX, Bin, RESULT, Saved, bins_name};
 pub use self::scenario::{
-    FileSizes, ForPlan, ForRun, ForTune, Load, Moved, Scenario, SizeClass, SizeClasses, Verb, Whole,
+    FileSizes, ForPlan, ForRun, ForTune, Load, Moved, Replayed, Scenario, SizeClass, SizeClasses,
+    Verb, Whole,
 };
-pub use self::trial::{
 pub use self::sensitivity::{End, Knee, Sensitivity, Varied};
+pub use self::trial::{
     Asked, FileFailure, LimitedBy, Mixed, OneWay, Phase, TaskSummary, Trial, Verification, Window,
 };
 use crate::error::{Error, Result};
@@ -89,10 +90,10 @@ pub struct Document {
     /// One concurrency for both directions, when both were searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joint: Option<Joint>,
-    /// What that took; only in `tune`.
     /// What the recommendation hangs on; only of a simulated search. Of a search in both directions that of the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
+    /// What that took; only in `tune`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Spent>,
 }

@@ -142,6 +142,11 @@ pub enum Moved {
         /// Where.
         existing: String,
     },
+    /// The requests of a log, made again.
+    Replayed {
+        /// Which, and what the log says of them.
+        replayed: Replayed,
+    },
     /// The files below a directory.
     Directory {
         /// Its path.
@@ -150,6 +155,29 @@ pub enum Moved {
         #[serde(default, skip_serializing_if = "is_ignored")]
         recursive_symlinks: Symlinks,
     },
+}
+
+/// Requests that a client made and a server logged, made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replayed {
+    /// The file.
+    pub log: String,
+    /// Requests that are made again.
+    pub requests: u64,
+    /// Requests that are not, by S3's name of the operation: they failed, or change what is not the run's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, u64>,
+    /// From the beginning of the first to the end of the last, when they were recorded.
+    pub recorded_us: u64,
+    /// Payload that they carried then, in the direction of the trial.
+    pub recorded_bytes: u64,
+}
+
+impl Replayed {
+    /// Payload a second when it was recorded.
+    pub fn recorded_bytes_per_second(&self) -> f64 {
+        self.recorded_bytes as f64 / (self.recorded_us as f64 / 1e6).max(f64::MIN_POSITIVE)
+    }
 }
 
 fn is_ignored(links: &Symlinks) -> bool {

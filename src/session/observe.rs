@@ -31,7 +31,7 @@ pub struct ObserveOptions {
 const REQUEST_EVERY: Duration = Duration::from_millis(100);
 
 /// Of a request log: some hundred thousand requests, which take four times as much in memory.
-const LOG_MAX: ByteSize = ByteSize(32 * MIB);
+pub(super) const LOG_MAX: ByteSize = ByteSize(32 * MIB);
 
 /// Looks at the open uploads below a prefix until the time is over or the user interrupts.
 ///
@@ -93,16 +93,19 @@ async fn look(bucket: &Bucket, prefix: &str, sightings: &mut Sightings) -> Resul
     Ok(())
 }
 
-/// What the clients of `tidegate serve --log` did.
-///
-/// # Errors
-/// If the log cannot be read, or a line is none of its.
-pub fn observe_log(log: &Path) -> Result<Observation> {
+/// The requests of a log.
+pub(super) struct Logged {
+    pub(super) requests: Vec<LoggedRequest>,
+    /// Whether these are all.
+    pub(super) is_whole: bool,
+}
+
+/// Reads the log of `tidegate serve --log`, up to a stated size.
+pub(super) fn logged(log: &Path) -> Result<Logged> {
     let name = log.display();
     let unreadable = |error: io::Error| {
-        Error::environment(format!("cannot read {name}: {error}")).hint(
-            "name the file of `tidegate serve --log FILE`, or s3://bucket/prefix to look at a bucket",
-        )
+        Error::environment(format!("cannot read {name}: {error}"))
+            .hint("name the file of `tidegate serve --log FILE`")
     };
     let mut lines = outside::lines(log).map_err(unreadable)?;
     let mut requests = Vec::new();
@@ -115,9 +118,18 @@ pub fn observe_log(log: &Path) -> Result<Observation> {
                 .hint("logs are written by `tidegate serve --log FILE`")
         })?);
     }
-    let is_cut = lines.next().map_err(unreadable)?.is_some_and(|line| line.is_ended);
+    let is_whole = !lines.next().map_err(unreadable)?.is_some_and(|line| line.is_ended);
+    Ok(Logged { requests, is_whole })
+}
+
+/// What the clients of `tidegate serve --log` did.
+///
+/// # Errors
+/// If the log cannot be read, or a line is none of its.
+pub fn observe_log(log: &Path) -> Result<Observation> {
+    let Logged { requests, is_whole } = logged(log)?;
     let mut observation = of_requests(&requests);
-    if is_cut {
+    if !is_whole {
         observation.remarks.push(format!(
             "only the first {} requests of the log were looked at, {LOG_MAX} of it: to see later ones, put them \
              into a file of their own",

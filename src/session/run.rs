@@ -9,6 +9,7 @@ use super::conditions::{assumptions, load};
 use super::existing::{self, Existing, tell};
 use super::progress::Progress;
 use super::record::Record;
+use super::replay::Replay;
 use super::target::{Open, TargetOptions, needs_target};
 use super::upwards::{Upwards, local_dataset};
 use super::visit::{Visit, both, conclude};
@@ -22,7 +23,8 @@ use crate::result::{
 };
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Sink,
+    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Script,
+    Sink,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -37,6 +39,8 @@ pub struct RunOptions {
     pub direction: Flow,
     /// What; `None` on the way down is what lies at the target.
     pub dataset: Option<Upwards>,
+    /// The requests to make again, instead of moving a dataset.
+    pub replay: Option<Replay>,
     /// Part size, files and parts in flight.
     pub settings: Settings,
     /// How objects are fetched.
@@ -82,12 +86,11 @@ pub async fn run(
             limits::check(options.settings, dataset)?;
         }
     }
-    let visit = match local {
-        Some(_) => {
-            let at_least = options.load.at_least();
-            Visit::to_write(&options.target, at_least, interrupt, progress).await?
-        }
-        None => Visit::to_read(&options.target, interrupt).await?,
+    let visit = if local.is_some() || options.replay.is_some() {
+        let at_least = options.load.at_least();
+        Visit::to_write(&options.target, at_least, interrupt, progress).await?
+    } else {
+        Visit::to_read(&options.target, interrupt).await?
     };
     let session = Session { options, visit, interrupt, folder };
     let mut record = session.begin(progress)?;
@@ -95,17 +98,18 @@ pub async fn run(
         record.note_shape(dataset)?;
     }
     let local = local.map(Arc::new);
-    let after = match (options.direction, local) {
-        (Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
-        (Flow::Down | Flow::Mixed(_), Some(dataset)) => {
+    let after = match (&options.replay, options.direction, local) {
+        (Some(replay), ..) => session.again(replay, &mut record, progress).await?,
+        (None, Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
+        (None, Flow::Down | Flow::Mixed(_), Some(dataset)) => {
             session.down_of_prepared(dataset, &mut record, progress).await?
         }
-        (Flow::Down, None) => {
+        (None, Flow::Down, None) => {
             let (after, of_listing) = session.down_of_existing(&mut record, progress).await?;
             skipped = of_listing;
             after
         }
-        (Flow::Up | Flow::Mixed(_), None) => {
+        (None, Flow::Up | Flow::Mixed(_), None) => {
             return Err(needs_target("an upload without a dataset"));
         }
     };
@@ -138,17 +142,24 @@ impl Session<'_> {
             Flow::Down => Direction::Down,
         };
         let connector = options.connector.as_ref();
-        let assumptions = [
-            assumptions(options.direction, options.get, connector, options.target.retry),
-            self.open().assumptions(options.settings, direction, progress),
-        ];
+        let of_the_client = match &options.replay {
+            // It does as it was seen to do.
+            Some(_) => Vec::new(),
+            None => assumptions(options.direction, options.get, connector, options.target.retry),
+        };
+        let assumptions =
+            [of_the_client, self.open().assumptions(options.settings, direction, progress)];
         self.visit.begin(&options.results, self.scenario(), assumptions.concat())
     }
 
     fn scenario(&self) -> Scenario {
         let options = self.options;
         let existing = || Moved::Existing { existing: self.open().describe() };
-        let dataset = options.dataset.as_ref().map_or_else(existing, Upwards::moved);
+        let dataset = match (&options.replay, &options.dataset) {
+            (Some(replay), _) => replay.moved(),
+            (None, Some(dataset)) => dataset.moved(),
+            (None, None) => existing(),
+        };
         let verb = Verb::Run(ForRun {
             direction: options.direction.traffic(),
             arrivals: options.arrivals,
@@ -215,6 +226,34 @@ impl Session<'_> {
         let saved = save(claim.while_alive(work).await, record);
         let given_back = self.visit.give_back(claim, identity.name()).await;
         conclude(saved, both(self.sync(), given_back))
+    }
+
+    /// Makes the requests of a log again. What it downloads and has not uploaded itself is put there first, unmeasured.
+    async fn again(
+        &self,
+        replay: &Replay,
+        record: &mut Record,
+        progress: &mut Progress,
+    ) -> Result<Option<Error>> {
+        progress.note(&replay.sentence());
+        let identity = &record.identity.clone();
+        let claim = Claim::unique(&self.visit.bucket, &self.open().prefix, identity).await?;
+        let job = |script: Arc<Script>| {
+            let (flow, dataset) = (script.direction().into(), Dataset::Objects(script.files()));
+            let job = self.job(Arc::new(dataset), flow, claim.prefix(), claim.ledger());
+            Job { script: Some(script), ..job }
+        };
+        let work = async {
+            if let Some(first) = replay.script().preparation() {
+                progress.note("preparing the objects to download");
+                let unmeasured = Job { keep_attempts: false, ..job(Arc::new(first)) };
+                prepare(unmeasured, &self.open().place, self.interrupt, progress).await?;
+            }
+            self.measure(job(replay.script()), progress).await
+        };
+        let saved = save(claim.while_alive(work).await, record);
+        let given_back = self.visit.give_back(claim, identity.name()).await;
+        conclude(saved, given_back)
     }
 
     async fn prepare(

@@ -87,6 +87,29 @@ impl<S: Store> Mover<'_, S> {
         Ok(Came::Now)
     }
 
+    /// Reads these bytes of an object, by a range or as all of it, and forgets them.
+    pub(super) async fn read_and_forget(
+        &self,
+        key: &str,
+        bytes: Range<u64>,
+        ranged: bool,
+    ) -> Result<(), FileError> {
+        let length = bytes.end - bytes.start;
+        let range = ranged.then(|| bytes.clone());
+        let mut readings = Readings::of(key, &self.worker.recorder, Measure::Nothing);
+        let read = async |probe: &Arc<Probe>| {
+            let mut download = self.worker.store.get_object(key, range.clone(), probe).await?;
+            let mut offset = bytes.start;
+            while let Some(block) = download.body.next().await {
+                offset += block?.len() as u64;
+            }
+            whole(&bytes, offset)
+        };
+        let get = async |probe: &Arc<Probe>| readings.judge(read(probe).await);
+        let held = self.take(Operation::Get, length)?;
+        Ok(self.request_part(Operation::Get, None, held, get).await?)
+    }
+
     /// What an object that somebody else stored must hash to, if that is known.
     pub(super) async fn known(
         &self,

@@ -16,8 +16,10 @@ mod ledger;
 mod midway;
 mod mover;
 mod readings;
+mod replay;
 mod request;
 mod retry;
+mod script;
 mod silence;
 mod sink;
 mod source;
@@ -36,6 +38,7 @@ pub(crate) use folder::check_name;
 pub use folder::{Folder, Found};
 pub use ledger::{Ground, Journal, Ledger};
 pub use retry::RetryPolicy;
+pub use script::{Act, Script, Scripted, Step};
 pub use silence::Gone;
 pub use sink::Sink;
 pub use worker::{Worker, WorkerReport};
@@ -142,6 +145,8 @@ pub struct Job {
     pub allowance: Option<Arc<Allowance>>,
     /// What is made in the bucket is noted here.
     pub ledger: Arc<Ledger>,
+    /// The requests to make, instead of those by which movers move the dataset.
+    pub script: Option<Arc<Script>>,
 }
 
 /// Seed of the synthetic bytes. The embedded gateway makes the same bytes when it discards.
@@ -170,6 +175,7 @@ impl Job {
             keep_attempts: false,
             allowance: None,
             ledger: Arc::default(),
+            script: None,
         }
     }
 
@@ -194,7 +200,7 @@ impl Job {
 
     /// Makes now what would else be made while data moves.
     pub fn prepare(&self) {
-        if matches!(*self.dataset, Dataset::Synthetic(_)) {
+        if matches!(*self.dataset, Dataset::Synthetic(_)) || self.script.is_some() {
             self.pattern.prepare();
         }
     }

@@ -27,7 +27,7 @@ impl<S: Store> Mover<'_, S> {
         let source = Source::open(&job.dataset, &job.pattern, key, file, &control.live).await?;
         let file = &FileSpec { size_bytes: bytes, ..file.clone() };
         if file.size_bytes <= job.settings.part_size_bytes {
-            self.put(key, file, &source).await?;
+            self.put(key, file.size_bytes, &source).await?;
         } else {
             self.upload_in_parts(key, file, &source).await?;
         }
@@ -41,15 +41,20 @@ impl<S: Store> Mover<'_, S> {
         Ok(())
     }
 
-    async fn put(&self, key: &str, file: &FileSpec, source: &Source<'_>) -> Result<(), FileError> {
-        let whole = PartSource::Streamed(0..file.size_bytes);
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        size_bytes: u64,
+        source: &Source<'_>,
+    ) -> Result<(), FileError> {
+        let whole = PartSource::Streamed(0..size_bytes);
         let store = self.worker.store;
         let mut in_doubt = false;
         let put = async |probe: &_| {
             let put = store.put_object(key, source.payload(&whole), probe).await;
             put.inspect_err(|error| in_doubt |= error.leaves_open_what_happened())
         };
-        let held = self.take(Operation::Put, file.size_bytes)?;
+        let held = self.take(Operation::Put, size_bytes)?;
         let ledger = &self.worker.job.ledger;
         ledger.asks_for_object(key, None);
         let answered = self.request_part(Operation::Put, None, held, put).await;
@@ -71,17 +76,8 @@ impl<S: Store> Mover<'_, S> {
         file: &FileSpec,
         source: &Source<'_>,
     ) -> Result<(), FileError> {
-        let store = self.worker.store;
-        let ledger = &self.worker.job.ledger;
-        let mut in_doubt = false;
-        let create = async |probe: &_| {
-            let create = store.create_upload(key, probe).await;
-            create.inspect_err(|error| in_doubt |= error.leaves_open_what_happened())
-        };
-        ledger.asks_for_upload(key);
-        let created = self.request(Operation::Create, create).await;
-        ledger.upload_answered(key, created.as_ref().ok(), in_doubt);
-        let upload = created?;
+        let (store, ledger) = (self.worker.store, &self.worker.job.ledger);
+        let upload = self.begin_upload(key).await?;
         let sent = match self.send_parts(&upload, file, source).await {
             Ok(parts) => self.complete(&upload, &parts, file.size_bytes).await,
             Err(error) => Err(error),
@@ -92,6 +88,21 @@ impl<S: Store> Mover<'_, S> {
             ledger.upload_ended(&upload);
         }
         sent
+    }
+
+    /// Begins an upload, and notes its id.
+    pub(super) async fn begin_upload(&self, key: &str) -> Result<Upload, FileError> {
+        let store = self.worker.store;
+        let ledger = &self.worker.job.ledger;
+        let mut in_doubt = false;
+        let create = async |probe: &_| {
+            let create = store.create_upload(key, probe).await;
+            create.inspect_err(|error| in_doubt |= error.leaves_open_what_happened())
+        };
+        ledger.asks_for_upload(key);
+        let created = self.request(Operation::Create, create).await;
+        ledger.upload_answered(key, created.as_ref().ok(), in_doubt);
+        Ok(created?)
     }
 
     /// Sends the parts, begun in order, `parts_in_flight` at a time.
@@ -115,7 +126,7 @@ impl<S: Store> Mover<'_, S> {
         Ok(parts)
     }
 
-    async fn send_part(
+    pub(super) async fn send_part(
         &self,
         upload: &Upload,
         number: u32,
@@ -131,7 +142,7 @@ impl<S: Store> Mover<'_, S> {
 
     /// Completes an upload. When the answer is lost the upload may be complete all the same, and
     /// asking again is answered 404: then HeadObject settles it.
-    async fn complete(
+    pub(super) async fn complete(
         &self,
         upload: &Upload,
         parts: &[Part],

@@ -44,8 +44,11 @@ impl<'a, S: Store> Worker<'a, S> {
         }
     }
 
-    /// Runs the movers with these numbers until no file is left or the job drains.
+    /// Runs the movers with these numbers until no file is left or the job drains; or does the job's script.
     pub async fn drive(&self, movers: impl IntoIterator<Item = u32>) {
+        if let Some(script) = &self.job.script {
+            return self.replay(script).await;
+        }
         let mut movers: FuturesUnordered<_> =
             movers.into_iter().map(|number| Mover::new(self).run(number)).collect();
         while movers.next().await.is_some() {}

@@ -72,6 +72,8 @@ impl Crew {
     pub(super) fn start(job: Job, control: Control, place: &Place) -> Result<Self> {
         let (job, control) = (Arc::new(job), Arc::new(control));
         let count = match place {
+            // Any request of a script may wait for any other.
+            Place::Endpoint(_) if job.script.is_some() => 1,
             Place::Endpoint(_) => measure::cores().min(job.settings.concurrency).max(1),
             Place::Simulated(_) => 1,
         };

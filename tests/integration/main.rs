@@ -38,6 +38,7 @@ mod plan;
 mod planted;
 mod published;
 mod real_answers;
+mod replays;
 mod report;
 mod resume;
 mod rights;

@@ -304,6 +304,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         keep_attempts: true,
         allowance: None,
         ledger: Arc::default(),
+        script: None,
     }
 }
 

@@ -12,6 +12,7 @@ pub struct Request {
     pub key: Option<String>,
     pub part_number: Option<u32>,
     pub bytes_in: u64,
+    pub bytes_out: u64,
     pub start_us: u64,
     pub end_us: u64,
     pub status: Option<u16>,
