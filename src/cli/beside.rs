@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 
 use tokio::process::{Child, Command};
@@ -15,11 +16,17 @@ const ANY_KEYS: [&str; 2] = ["any-access-key", "any-secret-key"];
 /// What a shell adds to the number of the signal that ended a command.
 const BY_SIGNAL: i32 = 128;
 
-/// Starts the command. The AWS SDKs and the AWS CLI find the gateway and its keys in its environment.
+/// Starts the command. The AWS SDKs and the AWS CLI find the gateway, its keys and the authority of its certificate in
+/// its environment.
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn start(command: &[OsString], gateway: &Gateway, keys: Option<&Keys>) -> Result<Child> {
+pub fn start(
+    command: &[OsString],
+    gateway: &Gateway,
+    keys: Option<&Keys>,
+    authority: Option<&Path>,
+) -> Result<Child> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Error::environment("no command is named behind --"));
     };
@@ -31,6 +38,7 @@ pub fn start(command: &[OsString], gateway: &Gateway, keys: Option<&Keys>) -> Re
         .env("AWS_ACCESS_KEY_ID", access_key)
         .env("AWS_SECRET_ACCESS_KEY", secret_key)
         .env("AWS_REGION", "us-east-1")
+        .envs(authority.map(|file| ("AWS_CA_BUNDLE", file)))
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| {

@@ -1,5 +1,7 @@
 //! `tidegate serve`: the embedded S3 gateway.
 
+mod tls;
+
 use std::env::VarError;
 use std::ffi::OsString;
 use std::io;
@@ -12,11 +14,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
+use self::tls::{Tls, TlsArgs};
 use super::beside;
 use super::options::{Unrepeated, time};
 use crate::error::{Error, Result};
 use crate::gateway::{
-    Backend, Certificate, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
+    Backend, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
 };
 use crate::outside::{self, SETTINGS_MAX};
 use crate::scenario;
@@ -35,14 +38,6 @@ pub struct Args {
     /// Host name under which each bucket has a name of its own: BUCKET.NAME/KEY is NAME/BUCKET/KEY.
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     domain: Domain,
-
-    /// Serve TLS with this certificate chain (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-
-    /// The certificate's private key (PEM).
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
 
     /// Serve statistics at this address: a page at / and JSON at /stats.json.
     #[arg(long, value_name = "HOST:PORT")]
@@ -81,6 +76,9 @@ pub struct Args {
     /// but `none` in front of another server, which has limits of its own.
     #[arg(long, value_name = "LIMITS")]
     limits: Option<String>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     #[command(flatten)]
     link: LinkArgs,
@@ -174,7 +172,7 @@ pub(super) fn read_limits(name: &str) -> Result<Limits> {
 }
 
 impl Args {
-    fn config(self) -> Result<Config> {
+    fn config(self, tls: Option<&Tls>) -> Result<Config> {
         let (model, limits) = self.link.resolve()?;
         let limits = match (&self.limits, limits, &self.upstream) {
             (Some(name), ..) => read_limits(name)?,
@@ -195,11 +193,10 @@ impl Args {
                 },
             }),
         };
-        let certificate = self.tls_cert.zip(self.tls_key);
         Ok(Config {
             listen: self.listen,
             domain: self.domain,
-            certificate: certificate.map(|(chain, key)| Certificate { chain, key }),
+            certificate: tls.map(Tls::certificate),
             statistics: self.stats,
             backend,
             model,
@@ -244,21 +241,22 @@ pub fn run(args: Args) -> Result<()> {
     log_to_stderr();
     let (until_stdin_closes, finish_within) = (args.until_stdin_closes, args.finish_within);
     let command = args.command.clone();
-    let config = args.config()?;
+    let tls = args.tls.clone().resolve(args.listen.ip())?;
+    let bucket = args.buckets.first().map_or("test", String::as_str).to_owned();
+    let config = args.config(tls.as_ref())?;
     let is_open = config.backend.is_open_to_all();
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Error::environment(format!("cannot start the threads: {error}")))?;
     let ended = runtime.block_on(async {
         let gateway = Gateway::bind(config).await?;
         if is_open && !gateway.address().ip().to_canonical().is_loopback() {
-            say(&format!(
-                "no keys are set: whoever reaches {} may read, write and delete everything here; set \
-                 TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY, or listen on 127.0.0.1",
-                gateway.address()
-            ));
+            say_it_is_open(&gateway);
+        }
+        if let Some(Tls::Own(own)) = &tls {
+            say(&tls::recipe(own, gateway.address().port(), &bucket));
         }
         if !command.is_empty() {
-            return serve_beside(&command, gateway, finish_within).await.map(Some);
+            return serve_beside(&command, gateway, tls.as_ref(), finish_within).await.map(Some);
         }
         if until_stdin_closes {
             let mut stop = StdinClosed::watch()?;
@@ -287,12 +285,15 @@ pub fn run(args: Args) -> Result<()> {
 async fn serve_beside(
     command: &[OsString],
     gateway: Gateway,
+    tls: Option<&Tls>,
     finish_within: Duration,
 ) -> Result<ExitStatus> {
     let mut signals = Signals::watch()?;
     // Standard output is the command's.
     say(&format!("listening on {}", gateway.url()));
-    let mut child = beside::start(command, &gateway, keys_from_environment()?.as_ref())?;
+    let keys = keys_from_environment()?;
+    let authority = tls.and_then(Tls::authority);
+    let mut child = beside::start(command, &gateway, keys.as_ref(), authority.as_deref())?;
     let stop = async || {
         tokio::select! {
             _ = child.wait() => {}
@@ -310,6 +311,14 @@ async fn serve_beside(
         .wait()
         .await
         .map_err(|error| Error::environment(format!("cannot tell how the command ended: {error}")))
+}
+
+fn say_it_is_open(gateway: &Gateway) {
+    say(&format!(
+        "no keys are set: whoever reaches {} may read, write and delete everything here; set \
+         TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY, or listen on 127.0.0.1",
+        gateway.address()
+    ));
 }
 
 /// A parent process reads the first line.

@@ -2,7 +2,8 @@
 //!
 //! In layers, from the socket inwards:
 //!
-//! - `server` accepts connections and serves HTTP/1.1 on them, with or without `tls`; as many as there are
+//! - `server` accepts connections and serves HTTP/1.1 on them, with or without `tls` (`authority` makes
+//!   a certificate); as many as there are
 //!   `seats`, and a client that keeps the gateway waiting (`seat`, `watched`) is cut;
 //! - `exchange` carries one request to its answer: what is asked (`asked`), whether it is let in
 //!   (`gate`, [`crate::storj::Limiter`]), the waits of the model of the link (`pace`,
@@ -15,6 +16,7 @@
 //! front of a server that is not ours.
 
 mod asked;
+mod authority;
 mod backend;
 mod contents;
 mod domain;
@@ -41,6 +43,7 @@ use std::path::PathBuf;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use asked::Asked;
+pub use authority::{Origin, OwnCertificate};
 pub use backend::{Backend, Embedding, NodesOnline};
 pub use contents::Retain;
 pub use domain::Domain;

@@ -33,6 +33,7 @@ mod mistakes;
 mod neighbour;
 mod observe;
 mod outside;
+mod own_tls;
 mod paste;
 mod plan;
 mod planted;

@@ -159,8 +159,8 @@ impl AwsCli {
         Self { secret_key: secret_key.to_owned(), ..self }
     }
 
-    /// Runs it, whatever comes of it.
-    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+    /// Its command, not yet started.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(["--endpoint-url", &self.endpoint])
@@ -176,7 +176,12 @@ impl AwsCli {
             // As Storj asks of its users: it does not take checksums in trailers.
             .env("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
             .env("AWS_RESPONSE_CHECKSUM_VALIDATION", "when_required");
-        command.output().expect("the AWS CLI starts")
+        command
+    }
+
+    /// Runs it, whatever comes of it.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+        self.command(arguments).output().expect("the AWS CLI starts")
     }
 
     /// Runs it and takes what it prints; it must succeed.
