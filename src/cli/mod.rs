@@ -10,6 +10,7 @@ mod check;
 mod clean;
 mod compare;
 mod connector;
+mod gcs;
 mod observe;
 mod options;
 mod pages;
@@ -37,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Find the part size and concurrency to set; without TARGET a short demonstration on this machine.
-    Tune(tune::Args),
+    Tune(Box<tune::Args>),
     /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
     Run(run::Args),
     /// Forecast a transfer from results or a simulation: time, number of DTNs, cost.
@@ -77,7 +78,7 @@ pub fn refuse_secrets() -> Result<()> {
 pub fn run(cli: Cli) -> Result<()> {
     clock::check_date()?;
     match cli.verb {
-        Verb::Tune(args) => tune::run(args),
+        Verb::Tune(args) => tune::run(*args),
         Verb::Run(args) => run::run(args),
         Verb::Plan(args) => plan::run(args),
         Verb::Observe(args) => observe::run(args),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
+use super::gcs::{self, Gcs};
 use super::options::{self, Dataset, Neighbour, Output, Scratch, Simulate, Target};
 use super::resume;
 use crate::dataset::Scale;
@@ -16,7 +17,7 @@ use crate::prices::{Prices, Usd};
 use crate::result::Direction;
 use crate::session::{self, FILES_MAX, Most, TargetOptions, TargetUrl, TuneOptions};
 use crate::transfer::{Caps, Flow, GetMode, Mix};
-use crate::tune::{self, GCS_NORMAL_CONCURRENCY, GcsOptions, Limits};
+use crate::tune::{self, GCS_NORMAL_CONCURRENCY, Limits};
 use crate::units::{ByteSize, Rate};
 
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
@@ -112,7 +113,8 @@ pub(super) struct Args {
     /// as rclone does; by default no settings are left out for lack of memory
     #[arg(long, value_name = "SIZE", help_heading = "Search")]
     memory: Option<ByteSize>,
-    /// Concurrency that is set now, which the recommendation is compared with [default: 2, GCS's normal]
+    /// Concurrency that the endpoint has now, which the recommendation is compared with
+    /// [default: that of --gcs-endpoint, else 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
     current_concurrency: Option<u32>,
     #[command(flatten)]
@@ -210,43 +212,6 @@ impl Budgets {
     }
 }
 
-/// What the Globus Connect Server commands depend on; the measurements do not.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Globus commands")]
-struct Gcs {
-    /// Part size of the S3 connector, if you know it
-    #[arg(long, value_name = "SIZE")]
-    connector_part_size: Option<ByteSize>,
-    /// Cores of the DTN; caps the concurrency in the command
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    dtn_cores: Option<u32>,
-    /// Preferred concurrency of the other endpoint
-    #[arg(long, value_name = "N", requires = "peer_max")]
-    peer_preferred: Option<u32>,
-    /// Highest concurrency of the other endpoint
-    #[arg(long, value_name = "N", requires = "peer_preferred")]
-    peer_max: Option<u32>,
-    /// Preferred parallelism to set in the command [default: 4, GCS's normal]
-    #[arg(long, value_name = "N", requires = "max_parallelism")]
-    preferred_parallelism: Option<u32>,
-    /// Highest parallelism to set in the command [default: 8, GCS's normal]
-    #[arg(long, value_name = "N", requires = "preferred_parallelism")]
-    max_parallelism: Option<u32>,
-}
-
-impl Gcs {
-    fn resolve(self, connector: Manner) -> GcsOptions {
-        let part_size = self.connector_part_size.or(connector.part_size());
-        GcsOptions {
-            connector_part_size_bytes: part_size.map(|size| size.0),
-            connector_parts_in_flight: connector.parts_in_flight(),
-            dtn_cores: self.dtn_cores,
-            peer: self.peer_preferred.zip(self.peer_max),
-            parallelism: self.preferred_parallelism.zip(self.max_parallelism),
-        }
-    }
-}
-
 /// `5%` or `0.05`.
 fn share(text: &str) -> std::result::Result<f64, &'static str> {
     let (number, unit) = match text.strip_suffix('%') {
@@ -299,6 +264,9 @@ pub(super) fn run(args: Args) -> Result<()> {
     let paces = args.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
     let retry = args.neighbour.retry;
     let expire = args.scratch.resolve();
+    let endpoint_most = is_storj.then_some(FILES_MAX);
+    let gcs = args.gcs.resolve(manner, endpoint_most)?;
+    let current = gcs::current_concurrency(args.current_concurrency, &gcs, manner)?;
     let directions = args.direction.all();
     let budget = args.budgets.budget.unwrap_or(times.budget * directions.len() as u32);
     let options = TuneOptions {
@@ -307,15 +275,10 @@ pub(super) fn run(args: Args) -> Result<()> {
         dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
         part_sizes,
         has_segments: is_storj,
-        most: args
-            .max_concurrency
-            .map_or(Most::Possible { endpoint: is_storj.then_some(FILES_MAX) }, Most::Files),
+        most: args.max_concurrency.map_or(Most::Possible { endpoint: endpoint_most }, Most::Files),
         max_refused: args.max_refused,
         parts_in_flight,
-        current_concurrency: args
-            .current_concurrency
-            .or(manner.concurrency())
-            .unwrap_or(GCS_NORMAL_CONCURRENCY.0),
+        current_concurrency: current.unwrap_or(GCS_NORMAL_CONCURRENCY.0),
         verify: args.verify,
         get: args.get.or(manner.get).unwrap_or_default(),
         connector,
@@ -331,7 +294,7 @@ pub(super) fn run(args: Args) -> Result<()> {
             requests_per_second_max,
             part_takes_max: Some(PART_TAKES_MAX),
         },
-        gcs: args.gcs.resolve(manner),
+        gcs,
         seed: args.seed,
         attempts: args.output.attempts,
         results: args.output.results.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::digest::{Answer, Digest};
 use super::page::Facts;
 use super::{facts, wording};
-use crate::result::{Document, GCS, Recommendation, TaskSummary, Traffic, Trial};
+use crate::result::{Document, Recommendation, TaskSummary, Traffic, Trial};
 use crate::units::{count, counted};
 use crate::words;
 
@@ -75,10 +75,10 @@ fn for_globus(lines: &mut Facts, digest: &Digest) {
     lines.add_each("for Globus", facts::for_globus(digest));
 }
 
-/// What to paste into GCS.
+/// What to paste for Globus.
 fn command(lines: &mut Facts, digest: &Digest) {
     let mut commands = digest.document.commands().iter();
-    if let Some(command) = commands.find(|command| command.program == GCS) {
+    if let Some(command) = commands.find(|command| command.is_for_globus()) {
         lines.add("Globus", &command.text);
     }
 }

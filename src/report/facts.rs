@@ -7,8 +7,8 @@ use super::page::{Column, Facts, Table};
 use super::scaling::Law;
 use super::wording;
 use crate::result::{
-    End, GCS, Host, Joint, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary, Trial,
-    Varied, Verdict,
+    Command, End, Host, Joint, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary,
+    Trial, Varied, Verdict,
 };
 use crate::units::{ByteSize, count, counted};
 use crate::words;
@@ -81,7 +81,7 @@ pub fn for_globus(digest: &Digest) -> Vec<String> {
     let document = digest.document;
     match document.for_gcs() {
         Some(gcs) => gcs.remarks.clone(),
-        None if document.commands().iter().any(|command| command.program == GCS) => Vec::new(),
+        None if document.commands().iter().any(Command::is_for_globus) => Vec::new(),
         None => vec![NOT_FOR_GCS.into()],
     }
 }

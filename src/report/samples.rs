@@ -470,7 +470,7 @@ fn commands(concurrency: u32) -> Vec<Command> {
 }
 
 fn gcs(concurrency: u32) -> Option<ForGcs> {
-    Some(ForGcs { concurrency, part_size_bytes: None, remarks: Vec::new() })
+    Some(ForGcs { concurrency, servers: 1, part_size_bytes: None, remarks: Vec::new() })
 }
 
 fn scenario(verb: &str) -> Scenario {

@@ -163,7 +163,11 @@ pub fn recommended(gcs: Option<&ForGcs>, measured: Settings) -> String {
         Some(size) => format!("parts of {}", ByteSize(size)),
         None => "whatever parts Globus's connector sends".into(),
     };
-    format!("N = {} in flight, {part}", counted(gcs.concurrency, "file"))
+    let servers = match gcs.servers {
+        1 => String::new(),
+        servers => format!(" on {servers} servers"),
+    };
+    format!("N = {} in flight{servers}, {part}", counted(gcs.concurrency, "file"))
 }
 
 /// `rclone, flags`.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// Globus Connect Server's name in commands.
 pub const GCS: &str = "Globus Connect Server";
 
+/// The name in commands of the program that reaches GCS from any machine.
+pub const GLOBUS_CLI: &str = "Globus CLI";
+
 /// Text to paste.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Command {
@@ -23,6 +26,11 @@ impl Command {
     /// Of parts.
     pub fn new(program: &str, purpose: &str, text: impl Into<String>) -> Self {
         Self { program: program.into(), purpose: purpose.into(), text: text.into() }
+    }
+
+    /// Whether it sets something in Globus.
+    pub fn is_for_globus(&self) -> bool {
+        [GCS, GLOBUS_CLI].contains(&self.program.as_str())
     }
 }
 

@@ -29,7 +29,7 @@ pub use self::chosen::{Arrivals, GetMode, RetryMode, Symlinks};
 pub use self::client::{
     AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
 };
-pub use self::commands::{Command, GCS};
+pub use self::commands::{Command, GCS, GLOBUS_CLI};
 pub use self::model::{LinkModel, NodesModel, SelfHostedModel, WeatherModel};
 pub use self::recommendation::{
     Comparison, ForGcs, Joint, Recommendation, Scaling, Trade, Verdict,

@@ -182,8 +182,11 @@ pub struct Comparison {
 /// What to set in Globus Connect Server, whose connector has a part size of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForGcs {
-    /// Files in flight, preferred and at most.
+    /// Files in flight of the endpoint, preferred and at most.
     pub concurrency: u32,
+    /// Servers of the endpoint that share them.
+    #[serde(default = "one_server")]
+    pub servers: u32,
     /// The connector's part size; `None` if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_size_bytes: Option<u64>,
@@ -192,10 +195,15 @@ pub struct ForGcs {
     pub remarks: Vec<String>,
 }
 
+/// In documents from before endpoints of several servers.
+fn one_server() -> u32 {
+    1
+}
+
 impl ForGcs {
-    /// Whether these settings are what GCS will have, as far as its part size is known.
+    /// Whether these settings are what GCS will have on each server, as far as its part size is known.
     pub fn is(&self, settings: Settings) -> bool {
-        self.concurrency == settings.concurrency
+        self.concurrency == settings.concurrency.saturating_mul(self.servers)
             && self.part_size_bytes.is_none_or(|size| size == settings.part_size_bytes)
     }
 }

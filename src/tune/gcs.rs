@@ -1,12 +1,16 @@
 //! A recommendation for GCS: one number of files in flight, for a connector whose part size it cannot set.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use uuid::Uuid;
 
 use super::decide::MARGIN;
+use super::gcs_endpoint::{GcsEndpoint, NetworkLevels};
 use super::levels::Levels;
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
-use crate::result::{Command, ForGcs, GCS, Settings};
+use crate::result::{ForGcs, Settings};
 use crate::units::ByteSize;
 use crate::words;
 
@@ -21,8 +25,44 @@ pub struct GcsOptions {
     pub dtn_cores: Option<u32>,
     /// Preferred and highest concurrency of the other endpoint, if known.
     pub peer: Option<(u32, u32)>,
-    /// Preferred and highest parallelism as they are now; GCS's `normal` otherwise.
+    /// Preferred and highest parallelism to set; otherwise those of the endpoint, or GCS's `normal`.
     pub parallelism: Option<(u32, u32)>,
+    /// The endpoint as it is set now, if that is known.
+    pub endpoint: Option<GcsEndpoint>,
+    /// The storage gateway, if it is known.
+    pub storage_gateway: Option<Uuid>,
+    /// Servers of the endpoint, which share its files in flight; 1 if nobody says.
+    pub servers: Option<NonZeroU32>,
+    /// Transfers at a time that the S3 endpoint lets all servers have together, if that is known.
+    pub transfers_max: Option<u32>,
+}
+
+impl GcsOptions {
+    /// Servers of the endpoint.
+    pub fn servers(&self) -> u32 {
+        self.servers.map_or(1, NonZeroU32::get)
+    }
+
+    /// What the endpoint is to have with so many files in flight. Preferred and highest are the same, so that no other
+    /// endpoint gets more.
+    pub(super) fn levels(&self, concurrency: u32) -> NetworkLevels {
+        let levels = self.endpoint.and_then(|endpoint| endpoint.levels());
+        let set = levels.map(|levels| (levels.preferred_parallelism, levels.max_parallelism));
+        let (preferred_parallelism, max_parallelism) =
+            self.parallelism.or(set).unwrap_or(GCS_NORMAL_PARALLELISM);
+        NetworkLevels {
+            preferred_concurrency: concurrency,
+            max_concurrency: concurrency,
+            preferred_parallelism,
+            max_parallelism,
+        }
+    }
+
+    /// Whether the endpoint is known to have what so many files in flight would set.
+    pub(super) fn is_set(&self, concurrency: u32) -> bool {
+        let levels = self.endpoint.and_then(|endpoint| endpoint.levels());
+        levels == Some(self.levels(concurrency))
+    }
 }
 
 /// What to set for a connector whose part size we cannot. Where that is known, or only one was measured, and it is
@@ -63,7 +103,7 @@ fn at_the_connectors_parts(
     options: &GcsOptions,
 ) -> String {
     let part_size_bytes = options.connector_part_size_bytes;
-    let gcs = ForGcs { concurrency, part_size_bytes, remarks: Vec::new() };
+    let gcs = ForGcs { concurrency, servers: 1, part_size_bytes, remarks: Vec::new() };
     let best = if gcs.is(measured) {
         String::new()
     } else {
@@ -80,14 +120,25 @@ fn at_the_connectors_parts(
     }
 }
 
-/// So many files in flight, as far as the DTN and the other endpoint let them.
+/// So many files in flight for each server of the endpoint, as far as the DTN, the S3 endpoint and the other end let
+/// them.
 pub(super) fn held_down(measured: u32, remark: Option<String>, options: &GcsOptions) -> ForGcs {
-    let concurrency = options.dtn_cores.map_or(measured, |cores| measured.min(cores));
+    let of_one = options.dtn_cores.map_or(measured, |cores| measured.min(cores));
+    let servers = options.servers();
+    let of_all = of_one.saturating_mul(servers);
+    let concurrency = options.transfers_max.map_or(of_all, |most| of_all.min(most.max(of_one)));
     let mut remarks = Vec::from_iter(remark);
-    if concurrency < measured {
+    if of_one < measured {
+        remarks
+            .push(format!("{measured} measured best; {of_one} is the number of the DTN's cores"));
+    }
+    if servers > 1 {
         remarks.push(format!(
-            "{measured} measured best; {concurrency} is the number of the DTN's cores"
+            "{of_one} for each of the endpoint's {servers} servers: only this one was measured; that the others carry as much, and what they share carries all of it, is an ASSUMPTION"
         ));
+    }
+    if concurrency < of_all {
+        remarks.push(format!("{of_all} would be more than the {concurrency} transfers at a time that the S3 endpoint allows"));
     }
     if let Some((preferred, max)) = options.peer {
         // From memory of Globus's documentation (ASSUMPTION): the larger of both preferred values,
@@ -97,35 +148,11 @@ pub(super) fn held_down(measured: u32, remark: Option<String>, options: &GcsOpti
             "with a peer of {preferred} preferred and {max} at most a transfer gets {effective} (ASSUMPTION)"
         ));
     }
-    ForGcs { concurrency, part_size_bytes: options.connector_part_size_bytes, remarks }
-}
-
-/// For the storage gateway, for the endpoint, and to undo both.
-pub(super) fn gcs_commands(found: &ForGcs, options: &GcsOptions) -> [Command; 3] {
-    let gateway = "storage-gateway update s3 STORAGE_GATEWAY_ID";
-    let undo = "--network-use normal";
-    let revert = format!(
-        "# to GCS's default; if something else was set before, put that back\nglobus-connect-server {gateway} {undo}\nglobus-connect-server endpoint update {undo}"
-    );
-    [
-        Command::new(GCS, "this storage gateway only", gcs(gateway, found, options)),
-        Command::new(
-            GCS,
-            "the whole endpoint (all its gateways)",
-            gcs("endpoint update", found, options),
-        ),
-        Command::new(GCS, "to undo both", revert),
-    ]
-}
-
-/// `network_use: custom` needs all four numbers (GCS Endpoint and StorageGateway 1.3.0 schemas).
-/// That the storage gateway's options are named as the endpoint's is an ASSUMPTION.
-fn gcs(object: &str, found: &ForGcs, options: &GcsOptions) -> String {
-    let concurrency = found.concurrency;
-    let (parallelism, parallelism_max) = options.parallelism.unwrap_or(GCS_NORMAL_PARALLELISM);
-    format!(
-        "globus-connect-server {object} --network-use custom --max-concurrency {concurrency} --preferred-concurrency {concurrency} --max-parallelism {parallelism_max} --preferred-parallelism {parallelism}"
-    )
+    if options.is_set(concurrency) {
+        remarks.push("nothing to change: the endpoint has these numbers already".into());
+    }
+    let part_size_bytes = options.connector_part_size_bytes;
+    ForGcs { concurrency, servers, part_size_bytes, remarks }
 }
 
 /// The settings a transfer has before anybody tunes: GCS's `normal`.
@@ -135,85 +162,11 @@ pub fn untuned(part_size_bytes: u64) -> Settings {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-    use serde_json::Value;
-
     use super::*;
     use crate::units::MIB;
 
     fn settings() -> Settings {
         Settings { part_size_bytes: 64 * MIB, concurrency: 8, parts_in_flight: 1 }
-    }
-
-    fn texts(concurrency: u32, options: &GcsOptions) -> [String; 3] {
-        gcs_commands(&held_down(concurrency, None, options), options).map(|command| command.text)
-    }
-
-    #[test]
-    fn the_gcs_commands_carry_all_four_numbers() {
-        let [gateway, endpoint, _] = texts(8, &GcsOptions::default());
-        for command in [gateway, endpoint] {
-            for flag in [
-                "--network-use custom",
-                "--max-concurrency 8",
-                "--preferred-concurrency 8",
-                "--max-parallelism 8",
-                "--preferred-parallelism 4",
-            ] {
-                assert!(command.contains(flag), "{flag} is missing in {command}");
-            }
-        }
-    }
-
-    /// Network use in the documents `endpoint#1.2.0` and `storage_gateway#1.3.0` of the GCS Manager API
-    /// (globus/globus-sdk-javascript, src/open-api/types/gcs/v5.4.ts at a30fbfb): the numbers belong to
-    /// `custom`, which needs all four.
-    #[derive(Debug, PartialEq, Deserialize)]
-    #[serde(tag = "network_use", rename_all = "snake_case", deny_unknown_fields)]
-    enum NetworkUse {
-        Normal {},
-        Minimal {},
-        Aggressive {},
-        Custom {
-            max_concurrency: u32,
-            preferred_concurrency: u32,
-            max_parallelism: u32,
-            preferred_parallelism: u32,
-        },
-    }
-
-    /// A command's object, and the document that its flags make.
-    fn sent(command: &str) -> (String, NetworkUse) {
-        let (object, flags) = command.split_once(" --").expect("flags");
-        let fields = flags.split(" --").map(|flag| {
-            let (name, value) = flag.split_once(' ').expect("a value for each flag");
-            let number = value.parse::<u32>().map(Value::from);
-            (name.replace('-', "_"), number.unwrap_or_else(|_| value.into()))
-        });
-        let document = Value::Object(fields.collect());
-        let network_use = serde_json::from_value(document.clone());
-        (object.into(), network_use.unwrap_or_else(|error| panic!("{document}: {error}")))
-    }
-
-    #[test]
-    fn the_gcs_commands_make_documents_of_its_schema() {
-        let options = GcsOptions { parallelism: Some((3, 6)), ..GcsOptions::default() };
-        let [to_gateway, to_endpoint, revert] = texts(16, &options);
-        let custom = || NetworkUse::Custom {
-            max_concurrency: 16,
-            preferred_concurrency: 16,
-            max_parallelism: 6,
-            preferred_parallelism: 3,
-        };
-        let without_remarks = |text: &str| -> Vec<(String, NetworkUse)> {
-            text.lines().filter(|line| !line.starts_with('#')).map(sent).collect()
-        };
-        let gateway = "globus-connect-server storage-gateway update s3 STORAGE_GATEWAY_ID";
-        let endpoint = "globus-connect-server endpoint update";
-        assert_eq!(without_remarks(&to_gateway), [(gateway.into(), custom())]);
-        assert_eq!(without_remarks(&to_endpoint), [(endpoint.into(), custom())]);
-        let normal = |object: &str| (object.to_owned(), NetworkUse::Normal {});
-        assert_eq!(without_remarks(&revert), [normal(gateway), normal(endpoint)]);
     }
 
     #[test]
@@ -242,5 +195,24 @@ mod tests {
         let options = GcsOptions { peer: Some((2, 4)), ..GcsOptions::default() };
         let found = held_down(16, None, &options);
         assert!(found.remarks[0].contains("a transfer gets 4"), "{found:?}");
+    }
+
+    #[test]
+    fn each_server_of_an_endpoint_gets_what_one_measured() {
+        let servers = NonZeroU32::new(3);
+        let options = GcsOptions { servers, ..GcsOptions::default() };
+        let found = held_down(8, None, &options);
+        assert_eq!((found.concurrency, found.servers), (24, 3));
+        assert!(found.is(settings()) && found.remarks[0].contains("ASSUMPTION"), "{found:?}");
+    }
+
+    #[test]
+    fn servers_together_get_no_more_than_the_s3_endpoint_allows() {
+        let servers = NonZeroU32::new(3);
+        let options = GcsOptions { servers, transfers_max: Some(500), ..GcsOptions::default() };
+        assert_eq!(held_down(100, None, &options).concurrency, 300);
+        let found = held_down(200, None, &options);
+        assert_eq!(found.concurrency, 500);
+        assert!(found.remarks[1].contains("600 would be more"), "{found:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! A recommendation in the words of GCS, rclone, the AWS CLI and s5cmd.
 
-use super::gcs::{GcsOptions, gcs_commands};
+use super::gcs::GcsOptions;
+use super::globus::globus_commands;
 use crate::result::{Command, ForGcs, Settings};
 use crate::transfer::GetMode;
 use crate::units::MIB;
@@ -21,14 +22,14 @@ type Text = fn(Settings, Way) -> String;
 const PROGRAMS: [(&str, &str, Text); 3] =
     [("rclone", "flags", rclone), ("AWS CLI", "configuration", aws), ("s5cmd", "flags", s5cmd)];
 
-/// What sets a recommendation for one way: in GCS, if there is a number for it, and in the other programs.
+/// What sets a recommendation for one way: in Globus, if there is a number for it, and in the other programs.
 pub fn commands(
     settings: Settings,
     gcs: Option<&ForGcs>,
     options: &GcsOptions,
     way: Way,
 ) -> Vec<Command> {
-    let gcs = gcs.into_iter().flat_map(|found| gcs_commands(found, options));
+    let gcs = gcs.into_iter().flat_map(|found| globus_commands(found, options));
     let others = PROGRAMS.iter();
     let others =
         others.map(|(program, purpose, text)| Command::new(program, purpose, text(settings, way)));
