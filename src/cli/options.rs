@@ -19,7 +19,7 @@ use crate::report::{self, Format};
 use crate::result::{Document, Phase, TaskSummary, Trial};
 use crate::session::{Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
 use crate::store::model::Retain;
-use crate::store::s3::{Aws, Credentials, Found};
+use crate::store::s3::{Aws, Bind, Credentials, Found};
 use crate::terminal;
 use crate::transfer::{Flow, RetryMode};
 use crate::units::{ByteSize, Rate, counted};
@@ -110,6 +110,10 @@ pub(super) struct Endpoint {
     /// Send requests unsigned
     #[arg(long)]
     no_sign_request: bool,
+    /// Addresses or interfaces of this machine that connections leave by, in turn, to use several links to the
+    /// network at once [default: as the system routes]
+    #[arg(long, value_name = "ADDRESS|INTERFACE,...", value_delimiter = ',')]
+    bind: Vec<Bind>,
 }
 
 /// What becomes of objects that a host cannot delete any more.
@@ -272,6 +276,12 @@ impl Endpoint {
         url: Option<TargetUrl>,
         model: Option<PathBuf>,
     ) -> Result<TargetOptions> {
+        if url.is_none() && !self.bind.is_empty() {
+            return Err(Error::environment(
+                "--bind is about connections to an endpoint, and none is named",
+            )
+            .hint("name a target, s3://bucket/prefix, or leave --bind out"));
+        }
         let aws = match url.is_some() {
             true => Some(Aws::load(self.profile.as_deref())?),
             false => None,
@@ -297,6 +307,7 @@ impl Endpoint {
             },
             ca_bundle: self.ca_bundle.or(ca_bundle),
             insecure: self.insecure,
+            binds: self.bind,
             model,
             paces: Paces::default(),
             expire: Expiry::default(),

@@ -1,4 +1,4 @@
-//! What went to each address of the endpoint's name.
+//! What went to each address of the endpoint's name, and what by each address of this machine.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,15 +7,15 @@ use super::{Outcome, Probe};
 use crate::measure::Connecting;
 use crate::result::AddressUse;
 
-/// The addresses that the connections of a thread, or of a trial, led to.
+/// The addresses at one end of the connections of a thread, or of a trial.
 #[derive(Debug, Default)]
 pub(super) struct AddressTally(BTreeMap<IpAddr, AddressUse>);
 
 impl AddressTally {
-    /// An attempt is over. One that got no connection has no address.
-    pub(super) fn add(&mut self, probe: &Probe, outcome: Outcome) {
-        let Some(remote) = probe.socket().and_then(|used| used.remote) else { return };
-        let used = self.0.entry(remote).or_default();
+    /// An attempt over a connection with this address is over. One that got no connection has none.
+    pub(super) fn add(&mut self, address: Option<IpAddr>, probe: &Probe, outcome: Outcome) {
+        let Some(address) = address else { return };
+        let used = self.0.entry(address).or_default();
         used.connections += u64::from(matches!(probe.connecting(), Some(Connecting::New { .. })));
         used.attempts += 1;
         match outcome {
@@ -62,7 +62,7 @@ mod tests {
         probe.payload_passed(100);
         let remote = Some(address.parse().unwrap());
         probe.socket_left(SocketUse { remote, ..SocketUse::default() });
-        tally.add(&probe, outcome);
+        tally.add(remote, &probe, outcome);
     }
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
         attempt(&mut one, "192.0.2.1", false, Outcome::Ok);
         attempt(&mut one, "192.0.2.2", true, failed);
         attempt(&mut other, "192.0.2.1", true, Outcome::Cut);
-        one.add(&Probe::begin(&Default::default(), clock::now()), failed);
+        one.add(None, &Probe::begin(&Default::default(), clock::now()), failed);
         one.merge(other);
         let of = |address: &str, connections, attempts, failed_attempts, payload_bytes| {
             let address = address.to_owned();

@@ -71,7 +71,10 @@ pub struct Recorder {
     /// Of these, those told to slow down.
     refused: Series,
     tcp: TcpTally,
+    /// At the endpoint.
     addresses: AddressTally,
+    /// On this machine.
+    own_addresses: AddressTally,
     attempts: Option<Attempts>,
 }
 
@@ -175,7 +178,9 @@ impl Recorder {
             let is_new = matches!(probe.connecting(), Some(Connecting::New { .. }));
             self.tcp.add(used, is_new, id.operation.moves_data());
         }
-        self.addresses.add(probe, outcome);
+        let socket = probe.socket();
+        self.addresses.add(socket.and_then(|used| used.remote), probe, outcome);
+        self.own_addresses.add(socket.and_then(|used| used.local), probe, outcome);
         let bin = probe.bin_of(ended);
         self.ended.add(bin, 1);
         match outcome {
@@ -237,6 +242,7 @@ impl Recorder {
         self.refused.merge(&other.refused);
         self.tcp.merge(other.tcp);
         self.addresses.merge(other.addresses);
+        self.own_addresses.merge(other.own_addresses);
         if let Some(attempts) = other.attempts {
             self.attempts.get_or_insert_default().append(attempts);
         }
@@ -278,6 +284,11 @@ impl Recorder {
     /// The addresses that they led to.
     pub fn addresses(&self) -> Vec<AddressUse> {
         self.addresses.summary()
+    }
+
+    /// The same of the addresses of this machine.
+    pub fn own_addresses(&self) -> Vec<AddressUse> {
+        self.own_addresses.summary()
     }
 
     /// Our connections' own addresses.

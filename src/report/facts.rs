@@ -201,6 +201,7 @@ fn task_done(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("directories", wording::directory_markers(task)),
         ("read back", read_back(trial)),
         ("addresses", wording::addresses(trial)),
+        ("own addresses", wording::own_addresses(trial)),
         ("limited by", limit(digest)),
     ])
 }
@@ -234,6 +235,7 @@ fn measured(digest: &Digest) -> Facts {
         ("down", down),
         ("read back", read_back(trial)),
         ("addresses", wording::addresses(trial)),
+        ("own addresses", wording::own_addresses(trial)),
         ("trial", which),
         ("limited by", limit(digest)),
     ])

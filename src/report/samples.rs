@@ -177,6 +177,7 @@ pub fn complete() -> Document {
             failed_attempts: 1,
             payload_bytes: 12 * MIB,
         }],
+        own_addresses: Vec::new(),
     });
     trial.source = Some(SourceUse { read_bytes: 12 * MIB, waited_share: 0.01 });
     document.trials.push(trial);

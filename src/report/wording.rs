@@ -266,7 +266,15 @@ fn ansi_c(character: char) -> String {
 
 /// What each address of the endpoint carried; empty where there is one.
 pub fn addresses(trial: &Trial) -> String {
-    let used = trial.network.as_ref().map_or(&[][..], |network| &network.addresses);
+    each(trial.network.as_ref().map_or(&[][..], |network| &network.addresses))
+}
+
+/// What each address of this machine carried; empty where there is one.
+pub fn own_addresses(trial: &Trial) -> String {
+    each(trial.network.as_ref().map_or(&[][..], |network| &network.own_addresses))
+}
+
+fn each(used: &[AddressUse]) -> String {
     let one = |used: &AddressUse| {
         let AddressUse { address, connections, attempts, failed_attempts, payload_bytes } = used;
         let carried = ByteSize(*payload_bytes);

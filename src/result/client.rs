@@ -68,14 +68,17 @@ pub struct NetworkUse {
     /// The endpoint's addresses that connections led to, or those of a proxy, over the whole trial.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<AddressUse>,
+    /// The addresses of this machine that connections left by, likewise, where there were several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_addresses: Vec<AddressUse>,
 }
 
-/// One address of the endpoint's name.
+/// One address of the endpoint's name, or of this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddressUse {
     /// IPv4 or IPv6.
     pub address: String,
-    /// Connections made to it.
+    /// Connections made to it, or from it.
     pub connections: u64,
     /// Attempts over them.
     pub attempts: u64,

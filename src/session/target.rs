@@ -17,7 +17,7 @@ use crate::result::{Direction, LinkModel, Settings, SimulationCost, Target, Targ
 use crate::scenario::{self, Scenario};
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
-use crate::store::s3::{self, Credentials};
+use crate::store::s3::{self, Bind, Credentials};
 use crate::terminal;
 use crate::transfer::RetryMode;
 use crate::units::{ByteSize, Rate};
@@ -56,6 +56,8 @@ pub struct TargetOptions {
     pub ca_bundle: Option<PathBuf>,
     /// Any certificate is accepted.
     pub insecure: bool,
+    /// What connections leave by, in turn; none leaves it to the system.
+    pub binds: Vec<Bind>,
     /// Link of the embedded gateway, TOML.
     pub model: Option<PathBuf>,
     /// What is left to others.
@@ -232,6 +234,7 @@ impl TargetOptions {
         s3::Config {
             ca_bundle: self.ca_bundle.clone(),
             insecure: self.insecure,
+            binds: self.binds.clone(),
             credentials,
             pace: self.paces.bytes.clone(),
             ..s3::Config::new(endpoint, bucket, &self.region)

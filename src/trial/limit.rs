@@ -132,7 +132,10 @@ fn by_simulation() -> (LimitedBy, String) {
 
 fn by_resources(used: &Used, workers: usize) -> Verdict {
     if let Some(full) = used.interfaces.iter().find(|interface| is_full(interface)) {
-        return Some((LimitedBy::Nic, carried(full)));
+        // Those beside it say whether there is room left.
+        let others = used.interfaces.iter().filter(|other| other.name != full.name);
+        let told: Vec<String> = std::iter::once(full).chain(others).map(carried).collect();
+        return Some((LimitedBy::Nic, told.join("; ")));
     }
     match used.threads.first() {
         Some(busiest) if wanted(busiest) > THREAD_SHARE => {
@@ -412,6 +415,20 @@ mod tests {
         received.received_bytes_per_second = 0.95 * speed as f64 / 8.0;
         let received = calm_but(|used| used.interfaces = vec![interface(None, 1.0), received]);
         assert_eq!(verdict(&received), LimitedBy::Nic);
+    }
+
+    #[test]
+    fn of_several_links_the_full_one_is_named_first() {
+        let speed = 10_000_000_000;
+        let mut full = interface(Some(speed), 0.95 * speed as f64 / 8.0);
+        full.name = "eth1".into();
+        let both = vec![interface(Some(speed), 0.4 * speed as f64 / 8.0), full];
+        let limit = judge(&calm_but(|used| used.interfaces = both));
+        assert_eq!(limit.limited_by, LimitedBy::Nic);
+        assert_eq!(
+            limit.evidence,
+            "eth1 carried 95 % of its 10 Gbit/s; eth0 carried 40 % of its 10 Gbit/s"
+        );
     }
 
     #[test]

@@ -293,6 +293,9 @@ impl Measured<'_> {
             tcp: self.recorder.tcp(),
             interfaces: interfaces.unwrap_or_default(),
             addresses: self.recorder.addresses(),
+            own_addresses: Some(self.recorder.own_addresses())
+                .filter(|all| all.len() > 1)
+                .unwrap_or_default(),
         };
         (network != NetworkUse::default()).then_some(network)
     }

@@ -158,6 +158,50 @@ fn the_result_says_what_each_address_of_the_endpoint_carried() {
     assert_eq!(addresses[1], serde_json::Value::Null, "{addresses}");
 }
 
+/// All of 127.0.0.0/8 is this machine.
+#[test]
+fn connections_leave_by_each_address_that_is_named_in_turn() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let tidegate = Tidegate::at(&serve.endpoint());
+    let run = [TARGET, "--size", "16MB", "--files", "16", "--concurrency", "8", "--no-verify"];
+    let bind = ["--bind", "127.0.0.2,127.0.0.3"];
+    let document = tidegate.json("run", &[&run[..], &bind].concat());
+    let own = document["trials"][0]["network"]["own_addresses"].as_array().unwrap();
+    let of_each = |name: &str| -> Vec<u64> {
+        own.iter().map(|address| address[name].as_u64().unwrap()).collect()
+    };
+    assert_eq!(
+        own.iter().map(|one| &one["address"]).collect::<Vec<_>>(),
+        ["127.0.0.2", "127.0.0.3"]
+    );
+    assert_eq!(of_each("payload_bytes").iter().sum::<u64>(), 16_000_000, "{own:?}");
+    assert!(of_each("connections").iter().all(|connections| *connections > 1), "{own:?}");
+    let check = tidegate.run_plain("check", &["s3://bucket/p", "--bind", "lo"]);
+    assert_eq!(check.code, 0, "{} {}", check.stdout, check.stderr);
+}
+
+#[test]
+fn what_no_connection_can_leave_by_is_refused_in_a_sentence() {
+    let serve = Serve::start(&["--bucket", "bucket"]);
+    let tidegate = Tidegate::at(&serve.endpoint());
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let other_family =
+        if has_ipv6 { "which no address of --bind reaches" } else { "can leave by ::1" };
+    for (bind, sentence) in [
+        ("192.0.2.77", "no connection can leave by 192.0.2.77"),
+        ("127.0.0.2,no-such-if", "no connection can leave by no-such-if"),
+        ("::1", other_family),
+        ("0.0.0.0", "name one"),
+    ] {
+        let refused = tidegate.run("run", &[TARGET, "--size", "1MB", "--bind", bind]);
+        assert_eq!(refused.code, 2, "{bind}: {}", refused.stderr);
+        assert!(refused.stderr.contains(sentence), "{bind}: {}", refused.stderr);
+    }
+    let refused = Tidegate::embedded().run("run", &["--size", "1MB", "--bind", "127.0.0.2"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("none is named"), "{}", refused.stderr);
+}
+
 /// With a proxy in its environment, as a user sets it.
 fn behind(proxy: &str, endpoint: &str) -> Tidegate {
     let none = ["https_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];

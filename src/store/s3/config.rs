@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::credentials::{self, Credentials};
-use super::http_client::{Route, Sockets, Trust, client_config};
+use super::http_client::{Bind, Binds, Route, Sockets, Trust, client_config};
 use super::proxy::Way;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
@@ -33,6 +33,8 @@ pub struct Config {
     pub ca_bundle: Option<PathBuf>,
     /// Accept any certificate, and requests in clear text to other machines.
     pub insecure: bool,
+    /// What connections leave by, in turn; none leaves it to the system.
+    pub binds: Vec<Bind>,
     /// Longest time without progress in an attempt.
     pub stall_timeout: Duration,
     /// SO_SNDBUF; `None` is [`LOOPBACK_SEND_BUFFER_BYTES`](super::LOOPBACK_SEND_BUFFER_BYTES) on this
@@ -72,6 +74,7 @@ impl Config {
             credentials: Credentials::Anonymous,
             ca_bundle: None,
             insecure: false,
+            binds: Vec::new(),
             stall_timeout: STALL_TIMEOUT,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
@@ -83,7 +86,7 @@ impl Config {
     ///
     /// # Errors
     /// If the endpoint is no URL or would be asked in clear text, the region cannot be signed for, there is no
-    /// key, or the CA bundle cannot be read.
+    /// key, the CA bundle cannot be read, or connections cannot leave by what is named.
     pub async fn resolve(self) -> Result<Connection> {
         refuse_region(&self.region)?;
         let from = |error: Error| match &self.endpoint_from {
@@ -94,6 +97,7 @@ impl Config {
         if !self.insecure {
             refuse_clear_text(&endpoint).map_err(from)?;
         }
+        self.binds.iter().try_for_each(Bind::check)?;
         let way = match is_this_machine(&endpoint) {
             true => Way::Direct,
             false => Way::to(&endpoint, |name| std::env::var(name).ok())?,
@@ -112,7 +116,7 @@ impl Config {
             receive_buffer_bytes: self.receive_buffer_bytes,
             pace: self.pace,
             tls,
-            route: Arc::new(Route::new(way)),
+            route: Arc::new(Route::new(way, Binds::new(self.binds))),
         };
         Ok(Connection {
             endpoint: text_of(&endpoint),

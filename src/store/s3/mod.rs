@@ -55,7 +55,7 @@ pub use aws::{Aws, Found};
 pub use config::{Config, Connection, STALL_TIMEOUT};
 pub use credentials::Credentials;
 pub use error::skew;
-pub use http_client::LOOPBACK_SEND_BUFFER_BYTES;
+pub use http_client::{Bind, LOOPBACK_SEND_BUFFER_BYTES};
 pub use preflight::{TlsSeen, TrustSeen, Written};
 
 /// One bucket of an S3 endpoint, with an SDK client and a pool of connections of its own.

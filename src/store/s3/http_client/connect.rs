@@ -10,13 +10,14 @@ use futures::future::join_all;
 use http::Uri;
 use http::uri::Scheme;
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::super::proxy::Way;
 use super::addresses::Addresses;
+use super::binds::{Bind, Binds, socket_to};
 use super::certificate::BadCertificate;
 use super::connection::HttpConnection;
 use super::tunnel::tunnel;
@@ -59,12 +60,14 @@ pub(in crate::store::s3) struct Route {
     pub(in crate::store::s3) way: Way,
     /// Whose turn it is.
     addresses: Addresses,
+    /// What they leave by.
+    binds: Binds,
 }
 
 impl Route {
     /// No address has been tried.
-    pub(in crate::store::s3) fn new(way: Way) -> Self {
-        Self { way, addresses: Addresses::default() }
+    pub(in crate::store::s3) fn new(way: Way, binds: Binds) -> Self {
+        Self { way, addresses: Addresses::default(), binds }
     }
 }
 
@@ -185,7 +188,8 @@ pub(in crate::store::s3) async fn tls_version(
     Ok(version.map(|version| format!("{version:?}")))
 }
 
-/// Connects to each address of a host by itself, and hangs up: why it could not, if so.
+/// Connects to each address of a host by itself, by each way that connections leave, and hangs up: why it could not,
+/// if so.
 ///
 /// # Errors
 /// Why the name has no addresses.
@@ -199,21 +203,42 @@ pub(in crate::store::s3) async fn try_each_address(
     let mut addresses = found.map_err(no_connection)?;
     addresses.sort_unstable();
     addresses.dedup();
-    let attempt = async |address| match timeout(ADDRESS_TIMEOUT, connect_to(address, sockets)).await
-    {
-        Ok(connected) => (address, connected.map(drop)),
-        Err(late) => (address, Err(late.into())),
+    let attempt = async |address: SocketAddr| {
+        for bind in sockets.route.binds.to(address.ip()) {
+            let connecting = timeout(ADDRESS_TIMEOUT, connect_by(bind, address, sockets));
+            let connected = connecting.await.unwrap_or_else(|late| Err(late.into()));
+            if let Err(error) = connected {
+                return (address, Err(said_of(bind, error)));
+            }
+        }
+        (address, Ok(()))
     };
     Ok(join_all(addresses.into_iter().map(attempt)).await)
 }
 
-/// The addresses of the host, or those of the proxy, which looks up the host itself.
+fn said_of(bind: Option<&Bind>, error: io::Error) -> io::Error {
+    match bind {
+        Some(bind) => io::Error::new(error.kind(), format!("by {bind}: {error}")),
+        None => error,
+    }
+}
+
+/// The addresses of the host, or those of the proxy, which looks up the host itself; as far as a connection to them can
+/// leave this machine.
 async fn look_up(origin: &Origin, sockets: &Sockets) -> io::Result<Vec<SocketAddr>> {
     let (host, port) = match sockets.route.way.proxy() {
         Some(proxy) => (&proxy.host, proxy.port),
         None => (&origin.host, origin.port),
     };
-    Ok(lookup_host((host.as_str(), port)).await?.collect())
+    let found: Vec<SocketAddr> = lookup_host((host.as_str(), port)).await?.collect();
+    let reach = |address: &SocketAddr| sockets.route.binds.reach(address.ip());
+    if let Some(other) = found.first().filter(|_| !found.iter().any(reach)) {
+        let family = if other.is_ipv4() { "IPv4" } else { "IPv6" };
+        let message =
+            format!("{host} has only {family} addresses, which no address of --bind reaches");
+        return Err(io::Error::other(message));
+    }
+    Ok(found.into_iter().filter(reach).collect())
 }
 
 async fn connect_to_any(addresses: Vec<SocketAddr>, sockets: &Sockets) -> io::Result<TcpStream> {
@@ -221,10 +246,18 @@ async fn connect_to_any(addresses: Vec<SocketAddr>, sockets: &Sockets) -> io::Re
 }
 
 async fn connect_to(address: SocketAddr, sockets: &Sockets) -> io::Result<TcpStream> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
+    connect_by(sockets.route.binds.next_to(address.ip()), address, sockets).await
+}
+
+async fn connect_by(
+    bind: Option<&Bind>,
+    address: SocketAddr,
+    sockets: &Sockets,
+) -> io::Result<TcpStream> {
+    let socket = socket_to(address)?;
+    if let Some(bind) = bind {
+        bind.apply(&socket)?;
+    }
     if let Some(bytes) = sockets.send_buffer_bytes_to(address.ip()) {
         socket.set_send_buffer_size(bytes)?;
     }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod answer;
+mod binds;
 mod certificate;
 mod connect;
 mod connection;
@@ -30,6 +31,8 @@ use http::{HeaderValue, Request, Uri};
 use crate::measure::Connecting;
 pub(super) use answer::TooLong;
 use answer::{Answer, Bound};
+pub use binds::Bind;
+pub(super) use binds::Binds;
 pub(super) use certificate::BadCertificate;
 pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 use connect::{Origin, open};
