@@ -60,7 +60,7 @@ fn record(
     recorder.request_began(id.operation);
     let probe = Probe::begin(live, origin);
     probe.connected(Connecting::Reused);
-    probe.payload_passed(BLOCK_BYTES as u64);
+    probe.payload_sent(BLOCK_BYTES as u64);
     probe.request_sent();
     probe.answer_began();
     probe.socket_left(socket.since_last());

@@ -59,7 +59,7 @@ mod tests {
             true => Connecting::New { dns: zero, tcp: zero, tls: zero },
             false => Connecting::Reused,
         });
-        probe.payload_passed(100);
+        probe.payload_sent(100);
         let remote = Some(address.parse().unwrap());
         probe.socket_left(SocketUse { remote, ..SocketUse::default() });
         tally.add(remote, &probe, outcome);

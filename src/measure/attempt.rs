@@ -204,7 +204,7 @@ mod tests {
                 let probe = Probe::begin(&Default::default(), clock::now());
                 clock::sleep(step).await;
                 connecting.into_iter().for_each(|connecting| probe.connected(connecting));
-                probe.payload_passed(bytes);
+                probe.payload_sent(bytes);
                 if sent {
                     probe.request_sent();
                 }

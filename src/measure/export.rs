@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use super::Outcome;
 use super::attempt::Attempt;
 use super::histogram::Latencies;
 use super::probe::Connecting;
@@ -139,12 +138,6 @@ fn fields(attempt: &Attempt, origin: Instant, key: &str) -> [String; 15] {
         Some(Connecting::New { dns, tcp, tls }) => ("new", [dns, tcp, tls].map(Some)),
     };
     let micros = |time: Option<Duration>| or_empty(time.map(|time| time.as_micros()));
-    let outcome = match attempt.outcome {
-        Outcome::Ok => "ok",
-        Outcome::Cut => "cut",
-        Outcome::UnderWay => "under_way",
-        Outcome::Failed(class) => class.name(),
-    };
     [
         attempt.operation.name().to_string(),
         escape::line(key).into_owned(),
@@ -160,7 +153,7 @@ fn fields(attempt: &Attempt, origin: Instant, key: &str) -> [String; 15] {
         or_empty(attempt.sent_at().map(at)),
         or_empty(attempt.first_byte_at().map(at)),
         at(attempt.end).to_string(),
-        outcome.to_owned(),
+        attempt.outcome.name().to_owned(),
     ]
 }
 
@@ -181,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{self, sleep};
-    use crate::measure::{AttemptId, FailureClass, Milestone, Operation, Probe};
+    use crate::measure::{AttemptId, FailureClass, Milestone, Operation, Outcome, Probe};
 
     /// One good part of 100 bytes from 0 to 1.2 s, and one of 30 bytes that fails at 2.4 s.
     fn recorded() -> (Recorder, Instant) {
@@ -202,7 +195,7 @@ mod tests {
                     },
                 });
                 sleep(Duration::from_millis(700)).await;
-                probe.payload_passed(bytes);
+                probe.payload_sent(bytes);
                 probe.request_sent();
                 sleep(Duration::from_millis(400)).await;
                 probe.answer_began();
@@ -257,7 +250,7 @@ mod tests {
         clock::simulate(async {
             for file in 0..2 {
                 let probe = Probe::begin(&Arc::default(), Instant::default());
-                probe.payload_passed(10);
+                probe.payload_sent(10);
                 let (part_number, intended_start) = (None, None);
                 let id = AttemptId {
                     operation: Operation::Put,

@@ -1,16 +1,23 @@
-//! Counters that all threads share while a trial runs: for the progress line, the markers and the stop rule.
+//! Counters that all threads share while a trial runs: for the progress line, the markers, the stop rule and those who
+//! read metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::Operation;
+use super::operation_so_far::OperationSoFar;
 use super::so_far::SoFar;
 use super::waits::Waits;
 
 /// Plain atomics; nothing is decided from two of them at once. Waits are counted where one waits anyway.
 #[derive(Debug, Default)]
 pub struct Live {
-    /// Body bytes that passed the sockets.
-    pub wire_bytes: AtomicU64,
+    /// Body bytes that passed the sockets to the bucket.
+    pub sent_bytes: AtomicU64,
+    /// Body bytes that passed them from the bucket.
+    pub received_bytes: AtomicU64,
+    /// Files that movers are at.
+    pub files_in_flight: AtomicU64,
     /// Files that arrived.
     pub files_done: AtomicU64,
     /// Of these, those that went up.
@@ -45,6 +52,7 @@ pub struct Live {
     pub source: Arc<Waits>,
     /// How long movers waited for what they download to be written.
     pub destination: Arc<Waits>,
+    operations: [OperationSoFar; Operation::ALL.len()],
 }
 
 impl Live {
@@ -56,5 +64,15 @@ impl Live {
     /// Reads a counter.
     pub fn get(counter: &AtomicU64) -> u64 {
         counter.load(Relaxed)
+    }
+
+    /// Body bytes that passed the sockets, either way.
+    pub fn wire_bytes(&self) -> u64 {
+        Self::get(&self.sent_bytes) + Self::get(&self.received_bytes)
+    }
+
+    /// What became of the requests of an operation.
+    pub fn of(&self, operation: Operation) -> &OperationSoFar {
+        &self.operations[operation as usize]
     }
 }

@@ -2,11 +2,13 @@
 
 mod addresses;
 mod attempt;
+mod durations;
 mod export;
 mod histogram;
 mod interface;
 mod live;
 mod movers_time;
+mod operation_so_far;
 mod platform;
 mod probe;
 mod recorder;
@@ -18,9 +20,11 @@ mod usage;
 mod waits;
 
 pub use attempt::{ATTEMPT_BYTES, Attempt, AttemptId};
+pub use durations::DurationCounts;
 pub use interface::Interfaces;
 pub use live::Live;
 pub use movers_time::{Doing, MoversTime};
+pub use operation_so_far::{OperationCounts, OperationSoFar};
 pub use probe::{Connecting, Probe};
 pub use recorder::{EtagTally, OneWay, OperationRecord, Recorder};
 pub use series::{BIN, Series};
@@ -161,6 +165,41 @@ pub enum Outcome {
     Cut,
     /// The window closed while it was on its way and nothing had gone wrong: what it had sent counts.
     UnderWay,
+}
+
+impl Outcome {
+    /// All.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Cut,
+        Self::UnderWay,
+        Self::Failed(FailureClass::Throttled),
+        Self::Failed(FailureClass::Timeout),
+        Self::Failed(FailureClass::Connection),
+        Self::Failed(FailureClass::Checksum),
+        Self::Failed(FailureClass::Server),
+        Self::Failed(FailureClass::Client),
+    ];
+
+    /// Its place among all.
+    fn index(self) -> usize {
+        match self {
+            Self::Ok => 0,
+            Self::Cut => 1,
+            Self::UnderWay => 2,
+            Self::Failed(class) => 3 + class as usize,
+        }
+    }
+
+    /// The name in tables of attempts and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Cut => "cut",
+            Self::UnderWay => "under_way",
+            Self::Failed(class) => class.name(),
+        }
+    }
 }
 
 /// How far a whole object got, counted from the moment when its file arrived (open loop) or its mover

@@ -95,17 +95,37 @@ impl Probe {
         let _ = self.socket.set(used);
     }
 
-    /// `bytes` of payload passed the socket, either way.
-    pub fn payload_passed(&self, bytes: u64) {
-        Live::add(&self.live.wire_bytes, bytes);
+    /// `bytes` of payload passed the socket on their way to the bucket.
+    pub fn payload_sent(&self, bytes: u64) {
+        Live::add(&self.live.sent_bytes, bytes);
+        self.payload_passed(bytes);
+    }
+
+    /// `bytes` of payload passed the socket on their way from the bucket.
+    pub fn payload_received(&self, bytes: u64) {
+        Live::add(&self.live.received_bytes, bytes);
+        self.payload_passed(bytes);
+    }
+
+    fn payload_passed(&self, bytes: u64) {
         let bin = self.bin_of(clock::now());
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.add(bin, bytes);
     }
 
-    /// `bytes` of payload have passed evenly over a while: for a store that moves them as one.
-    pub fn payload_passed_over(&self, over: Range<Instant>, bytes: u64) {
-        Live::add(&self.live.wire_bytes, bytes);
+    /// `bytes` of payload were sent evenly over a while: for a store that moves them as one.
+    pub fn payload_sent_over(&self, over: Range<Instant>, bytes: u64) {
+        Live::add(&self.live.sent_bytes, bytes);
+        self.payload_passed_over(over, bytes);
+    }
+
+    /// The same of payload that was received.
+    pub fn payload_received_over(&self, over: Range<Instant>, bytes: u64) {
+        Live::add(&self.live.received_bytes, bytes);
+        self.payload_passed_over(over, bytes);
+    }
+
+    fn payload_passed_over(&self, over: Range<Instant>, bytes: u64) {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.total += bytes;
         passed.evenly.push((over, bytes));
@@ -170,7 +190,7 @@ mod tests {
                 clock::sleep(Duration::from_millis(after_ms)).await;
                 let from = clock::now();
                 clock::sleep(Duration::from_millis(took_ms)).await;
-                probe.payload_passed_over(from..clock::now(), bytes);
+                probe.payload_sent_over(from..clock::now(), bytes);
                 probe.add_to(&mut series);
             });
             prop_assert_eq!(series.sum(0, usize::MAX), bytes);

@@ -375,7 +375,7 @@ mod tests {
 
     fn ended(recorder: &mut Recorder, bytes: u64, outcome: Outcome) {
         let probe = Probe::begin(&Arc::new(Live::default()), crate::clock::now());
-        probe.payload_passed(bytes);
+        probe.payload_sent(bytes);
         recorder.request_began(Operation::Part);
         let id = AttemptId {
             operation: Operation::Part,

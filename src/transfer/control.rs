@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Arrivals;
 use super::Job;
 use super::arrivals::Schedule;
 use super::etag::Reproduced;
@@ -62,17 +61,17 @@ struct Queue {
     last_arrival: Duration,
 }
 
-/// A request that waits, counted until it goes on or is let go.
-struct Waiting<'a>(&'a AtomicU64);
+/// One of those at something, counted until it is done or is let go.
+pub(super) struct OneOf<'a>(&'a AtomicU64);
 
-impl<'a> Waiting<'a> {
-    fn begin(count: &'a AtomicU64) -> Self {
+impl<'a> OneOf<'a> {
+    pub(super) fn those_at(count: &'a AtomicU64) -> Self {
         count.fetch_add(1, Relaxed);
         Self(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for OneOf<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
@@ -90,11 +89,11 @@ pub(super) struct Turn {
 }
 
 impl Control {
-    /// A job that begins now. The seed is that of the arrivals.
-    pub fn new(stage: Stage, arrivals: Arrivals, seed: u64) -> Self {
-        let schedule = Schedule::new(arrivals, seed);
+    /// A job that begins now.
+    pub fn new(stage: Stage, job: &Job) -> Self {
+        let schedule = Schedule::new(job.arrivals, job.seed);
         Self {
-            live: Arc::default(),
+            live: Arc::clone(&job.live),
             origin: clock::now(),
             reproduced: Reproduced::default(),
             throttle: Throttle::default(),
@@ -152,7 +151,7 @@ impl Control {
 
     /// Waits before another attempt; `asked`: because the endpoint asked for it.
     pub(super) async fn wait(&self, delay: Duration, asked: bool) {
-        let _asked = asked.then(|| Waiting::begin(&self.live.asked_to_wait));
+        let _asked = asked.then(|| OneOf::those_at(&self.live.asked_to_wait));
         clock::sleep(delay).await;
     }
 

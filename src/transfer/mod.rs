@@ -49,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataset::{Dataset, FileSpec, Pattern};
+use crate::measure::Live;
 use crate::pace::Paces;
 use crate::result::{Direction, Settings};
 
@@ -147,6 +148,8 @@ pub struct Job {
     pub ledger: Arc<Ledger>,
     /// The requests to make, instead of those by which movers move the dataset.
     pub script: Option<Arc<Script>>,
+    /// What moves is counted here, for whoever watches.
+    pub live: Arc<Live>,
 }
 
 /// Seed of the synthetic bytes. The embedded gateway makes the same bytes when it discards.
@@ -176,6 +179,7 @@ impl Job {
             allowance: None,
             ledger: Arc::default(),
             script: None,
+            live: Arc::default(),
         }
     }
 

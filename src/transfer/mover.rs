@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::control::Turn;
+use super::control::{OneOf, Turn};
 use super::midway::Midway;
 use super::{Order, Stage, Start, Worker};
 use crate::clock::{self, Instant};
@@ -79,6 +79,7 @@ impl<'a, S: Store> Mover<'a, S> {
         while !self.worker.control.is_draining()
             && let Some(Turn { index, key, file, .. }) = self.next_file().await
         {
+            let _in_flight = OneOf::those_at(&self.worker.control.live.files_in_flight);
             let direction = job.direction.place(index).direction;
             let bytes = self.bytes_of_next(number, &file);
             let moved = match direction {

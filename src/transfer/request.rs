@@ -51,6 +51,7 @@ impl<S: Store> Mover<'_, S> {
             }
             if attempts_made == 0 {
                 worker.recorder.borrow_mut().request_began(operation);
+                worker.control.live.of(operation).request_began();
             }
             if operation.moves_data() {
                 self.has_begun();
@@ -147,6 +148,7 @@ impl<'a, 'h, S> AttemptRecord<'a, 'h, S> {
     fn begin(worker: &'a Worker<'a, S>, id: AttemptId, held: &'a mut Held<'h>) -> Self {
         let probe = Probe::begin(&worker.control.live, worker.control.origin);
         worker.control.silence.attempt_begins();
+        worker.control.live.of(id.operation).attempt_began();
         Self { worker, held, id, probe, outcome: Outcome::Cut, answer: Answer::NotAwaited }
     }
 }
@@ -160,9 +162,11 @@ impl<S> Drop for AttemptRecord<'_, '_, S> {
         }
         let ended = clock::now();
         self.worker.control.silence.attempt_ended(self.probe.began, self.answer);
-        self.held.settle(self.probe.payload_bytes());
+        let (took, bytes) = (ended.since(self.probe.began), self.probe.payload_bytes());
+        self.held.settle(bytes);
+        let live = &self.worker.control.live;
+        live.of(self.id.operation).attempt_ended(self.outcome, took, bytes);
         if self.outcome == Outcome::Ok && self.id.operation.moves_data() {
-            let (took, live) = (ended.since(self.probe.began), &self.worker.control.live);
             live.slowest_ns.fetch_max(took.as_nanos() as u64, Ordering::Relaxed);
             if measuring {
                 live.times.add(took.as_micros() as u64);

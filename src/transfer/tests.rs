@@ -108,7 +108,7 @@ impl Store for Scripted {
     ) -> Result<String, StoreError> {
         let size = payload.len();
         self.attempt("put", PART, || {
-            probe.payload_passed(size);
+            probe.payload_sent(size);
             self.objects.borrow_mut().insert(key.into(), size);
             Ok("etag".into())
         })
@@ -137,7 +137,7 @@ impl Store for Scripted {
             .set(self.parts_in_flight_max.get().max(self.parts_in_flight.get()));
         let part = self
             .attempt("part", PART, || {
-                probe.payload_passed(size);
+                probe.payload_sent(size);
                 let mut uploads = self.uploads.borrow_mut();
                 let parts = uploads
                     .get_mut(&upload.id)
@@ -211,7 +211,7 @@ impl Store for Scripted {
         };
         let length = range.end - range.start;
         self.attempt("get", PART, || {
-            probe.payload_passed(length);
+            probe.payload_received(length);
             let payload = pattern(7).payload(key, range.start, length);
             let frames = http_body_util::BodyStream::new(payload).map(|frame| {
                 Ok(frame.expect("a pattern never fails").into_data().expect("only data"))
@@ -274,13 +274,15 @@ fn drive(store: &Scripted, job: &Job) -> (WorkerReport, Duration) {
 /// The same, and how many files are there.
 fn drive_to_any_end(store: &Scripted, job: &Job) -> (WorkerReport, Duration, u64) {
     clock::simulate(async {
-        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+        let control = Control::new(Stage::Measuring, job);
+        let live = &control.live;
+        let there = || Live::get(&live.files_done) + Live::get(&live.files_there);
+        // The job may have been driven before.
+        let before = there();
         let worker = Worker::new(store, job, &control, 0);
         worker.drive(0..job.settings.concurrency).await;
         let elapsed = control.origin.elapsed();
-        let live = &control.live;
-        let there = Live::get(&live.files_done) + Live::get(&live.files_there);
-        (worker.report(), elapsed, there)
+        (worker.report(), elapsed, there() - before)
     })
 }
 
@@ -302,7 +304,7 @@ fn arrivals_that_find_no_free_mover_wait_and_are_counted() {
     let arrivals = Arrivals::Constant { files_per_second: 2.0 };
     let job = Job { arrivals, ..job(100, 100 * MIB) };
     let backlog = clock::simulate(async {
-        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+        let control = Control::new(Stage::Measuring, &job);
         let worker = Worker::new(&store, &job, &control, 0);
         let mut work = std::pin::pin!(worker.drive(0..1));
         let pause = std::pin::pin!(clock::sleep(Duration::from_millis(10_100)));
@@ -597,7 +599,7 @@ fn a_job_stops_before_its_allowance_is_exceeded_and_leaves_nothing_open() {
         let allowance = Arc::new(Allowance::new(caps, Spent::default()));
         let job = Job { allowance: Some(Arc::clone(&allowance)), ..job(1, 40 * MIB) };
         let (report, stopped) = clock::simulate(async {
-            let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+            let control = Control::new(Stage::Measuring, &job);
             let worker = Worker::new(&store, &job, &control, 0);
             worker.drive(0..1).await;
             (worker.report(), control.is_stopped())
@@ -629,8 +631,7 @@ fn a_destination_that_cannot_be_written_does_not_go_round_for_ever() {
         std::fs::remove_dir_all(directory.path()).unwrap();
         let (sink, direction) = (Sink::Directory(folder), Flow::Down);
         let job = Job { sink, direction, order: Order::ForEver, ..job(1, 1) };
-        let (store, control) =
-            (Scripted::default(), Control::new(Stage::Measuring, job.arrivals, 1));
+        let (store, control) = (Scripted::default(), Control::new(Stage::Measuring, &job));
         let worker = Worker::new(&store, &job, &control, 0);
         let end = async {
             clock::sleep(Duration::from_millis(9900)).await;

@@ -101,7 +101,7 @@ pub async fn run(
         Load::WholeTask => Stage::Measuring,
         Load::Timed { .. } => Stage::WarmUp,
     };
-    let control = Control::new(first_stage, job.arrivals, job.seed);
+    let control = Control::new(first_stage, &job);
     let crew = Crew::start(job, control, place)?;
     let watched = watch::until_over(&crew, load, interrupt, progress).await;
     let (job, control) = (crew.job(), crew.control());

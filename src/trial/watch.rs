@@ -332,7 +332,7 @@ impl Watch<'_> {
         }
         let (control, job) = (self.crew.control(), self.crew.job());
         let live = &control.live;
-        let wire_bytes = Live::get(&live.wire_bytes);
+        let wire_bytes = live.wire_bytes();
         self.idle = wire_bytes == self.wire_bytes;
         self.wire_bytes = wire_bytes;
         let simulated = self.crew.is_simulated();
@@ -387,7 +387,7 @@ impl Rates {
 
     fn look(watch: &Watch<'_>) -> (Duration, u64) {
         let control = watch.crew.control();
-        (since_start(&control), Live::get(&control.live.wire_bytes))
+        (since_start(&control), control.live.wire_bytes())
     }
 
     fn add(&mut self, watch: &Watch<'_>) {

@@ -216,7 +216,7 @@ mod tests {
             recorder.request_began(Operation::Part);
             sleep(BIN / 2).await;
             for bin in 0..bins {
-                probe.payload_passed(bytes(bin));
+                probe.payload_sent(bytes(bin));
                 sleep(BIN).await;
             }
             let id = AttemptId {

@@ -305,6 +305,7 @@ fn job(dataset: Dataset, settings: Settings) -> Job {
         allowance: None,
         ledger: Arc::default(),
         script: None,
+        live: Arc::default(),
     }
 }
 
@@ -315,7 +316,7 @@ struct Moved {
 
 /// Runs the engine on several threads, each with a client of its own, and merges what they saw.
 fn transfer(server: &TruthServer, job: &Job) -> Moved {
-    let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+    let control = Control::new(Stage::Measuring, job);
     let work = |number: u32| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

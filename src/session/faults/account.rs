@@ -85,7 +85,7 @@ impl Account {
                 wire: recorder.wire_bytes(0, ALL) + back.wire_bytes(0, ALL),
                 good: recorder.good_bytes(0, ALL) + back.good_bytes(0, ALL),
                 payload: recorder.payload_bytes() + back.payload_bytes(),
-                seen: Live::get(&live.wire_bytes),
+                seen: live.wire_bytes(),
                 spent_of_allowed,
             },
             files: Files {

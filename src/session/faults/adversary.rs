@@ -321,7 +321,7 @@ impl Played<'_> {
         let client = if self.keeps { self.bucket.only_new() } else { self.bucket.clone() };
         let store = Faulty::new(client, odds, seed);
         let job = Rc::new(job);
-        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+        let control = Control::new(Stage::Measuring, &job);
         let worker = Worker::new(&store, &job, &control, 0);
         let running = Running { ledger: &ledger, store: &store };
         let work = async {

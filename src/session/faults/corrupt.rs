@@ -33,7 +33,7 @@ fn job(direction: Flow, get: GetMode) -> Job {
 
 /// Moves all files; what was found, and the paths that failed.
 async fn moved(store: &Faulty, job: &Job) -> (Corrupt, BTreeSet<String>) {
-    let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+    let control = Control::new(Stage::Measuring, job);
     let worker = Worker::new(store, job, &control, 0);
     worker.drive(0..job.settings.concurrency).await;
     let report = worker.report();

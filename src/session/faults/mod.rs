@@ -108,7 +108,7 @@ fn play_to(schedule: Schedule, look: impl FnOnce(&Account)) {
         }
         let job = Rc::new(job);
         prepare(&bucket, &job).await;
-        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+        let control = Control::new(Stage::Measuring, &job);
         let worker = Worker::new(&store, &job, &control, 0);
         let movers = worker.drive(0..job.settings.concurrency);
         let interrupted = drive(&store, movers, interrupt, &control).await || control.is_stopped();

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::dataset::Payload;
 use crate::measure::Probe;
 use crate::store::{Download, StoreError};
-use crate::storj::{Ask, Tag, segments_of};
+use crate::storj::{Ask, Stretch, Tag, segments_of};
 
 impl ModelStore {
     /// The body of a PutObject or UploadPart; `keep` is done when it has arrived, before the answer.
@@ -27,7 +27,8 @@ impl ModelStore {
         // Refused before its body, which is in the way of a next request: the connection is closed.
         let pass = world.enter(ask).inspect_err(|_| probe.answer_began())?;
         let mut course = Course::up(&world.timing);
-        flow(&mut course, &world.up, size_bytes, probe).await;
+        let sent = |Stretch { over, bytes }| probe.payload_sent_over(over, bytes);
+        flow(&mut course, &world.up, size_bytes, sent).await;
         probe.request_sent();
         let content = world.retain.receive(payload, world.number()).await?;
         wait_until(course.close(clock::now())).await;
@@ -70,7 +71,8 @@ impl ModelStore {
         let mut course = Course::down(&world.timing, segments);
         wait_until(course.open(clock::now(), size_bytes == 0)).await;
         probe.answer_began();
-        flow(&mut course, &world.down, size_bytes, probe).await;
+        let received = |Stretch { over, bytes }| probe.payload_received_over(over, bytes);
+        flow(&mut course, &world.down, size_bytes, received).await;
         drop(pass);
         connection.keep();
         let etag = Some(quoted(&object.etag));
@@ -84,13 +86,13 @@ fn within(range: Range<u64>, size_bytes: u64) -> Option<Range<u64>> {
     (!within.is_empty()).then_some(within)
 }
 
-/// Carries a body, segment by segment.
-async fn flow(course: &mut Course, line: &Line, bytes: u64, probe: &Arc<Probe>) {
+/// Carries a body, segment by segment; `passed` is told when which bytes did.
+async fn flow(course: &mut Course, line: &Line, bytes: u64, passed: impl Fn(Stretch)) {
     let mut left = bytes;
     while left > 0 {
         let segment = left.min(course.to_boundary());
         wait_until(course.enter(clock::now(), segment)).await;
-        line.carry(segment, |passed| probe.payload_passed_over(passed.over, passed.bytes)).await;
+        line.carry(segment, &passed).await;
         left -= segment;
     }
 }

@@ -180,7 +180,7 @@ mod tests {
             let sending = async {
                 for _ in 0..100 {
                     sleep(every).await;
-                    probe.payload_passed(bytes);
+                    probe.payload_sent(bytes);
                 }
             };
             watch(&probe, limit(), sending).await

@@ -45,7 +45,7 @@ fn small_files(mode: RetryMode, size_bytes: u64, movers: u32, limits: Limits, se
     let model: Model = toml::from_str(NEAR_BY).unwrap();
     clock::simulate(async {
         let store = ModelStore::new(model, limits, Retain::Nothing, seed);
-        let control = Control::new(Stage::Measuring, job.arrivals, job.seed);
+        let control = Control::new(Stage::Measuring, &job);
         let worker = Worker::new(&store, &job, &control, 0);
         worker.drive(0..job.settings.concurrency).await;
         let took = control.origin.elapsed();

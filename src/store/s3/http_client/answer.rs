@@ -45,7 +45,7 @@ impl Bound {
 
     fn pass(&mut self, bytes: u64) -> Result<(), TooLong> {
         match self {
-            Self::Payload(probe) => probe.payload_passed(bytes),
+            Self::Payload(probe) => probe.payload_received(bytes),
             Self::Bytes { max, came } => {
                 *came = came.saturating_add(bytes);
                 if came > max {

@@ -75,7 +75,7 @@ impl Progress {
             Self::Body { observed, left_bytes } => {
                 let length = bytes.len() as u64;
                 if observed.carries == Carries::Up && length > 0 {
-                    observed.probe.payload_passed(length);
+                    observed.probe.payload_sent(length);
                 }
                 *left_bytes = left_bytes.saturating_sub(length);
                 if *left_bytes == 0 {
@@ -345,6 +345,6 @@ mod tests {
         meter.expect(&observed, 3);
         write_in_pieces(&meter, b"POST / HTTP/1.1\r\n\r\nxml", vec![]);
         assert!(meter.all_sent());
-        assert_eq!(Live::get(&live.wire_bytes), 0);
+        assert_eq!(live.wire_bytes(), 0);
     }
 }
