@@ -21,6 +21,7 @@
 //! | [`transfer`] | the Globus way of moving a dataset: movers, blocks, parts, retries, verification |
 //! | [`store`] | the S3 operations of a connector, each tried once: aws-sdk-s3 over our own HTTP client, or a model in this process |
 //! | [`gateway`] | the embedded S3 server: hyper outside (connections, limits, pacing, log), signatures between, s3s inside |
+//! | [`metrics`] | what Prometheus reads of this process: metric families, an endpoint, a file |
 //! | [`storj`] | Storj as one state machine, and the model of what a request to it takes |
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
@@ -28,7 +29,7 @@
 //! | [`words`] | one vocabulary for settings, verdicts, durations, shares and rates |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
-//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`outside`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; files that others made; what a user is told; what strangers wrote, fit to be shown |
+//! | [`clock`], [`pace`], [`interrupt`], [`terminal`], [`units`], [`http_page`], [`outside`], [`error`], [`escape`] | now and sleep; at most so much a second; Ctrl-C; all that is printed: lines that stay, the view below, data; bytes and rates; pages for a few readers; files that others made; what a user is told; what strangers wrote, fit to be shown |
 //!
 //! # Rules that keep it simple
 //!
@@ -150,8 +151,10 @@ pub mod escape;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod gateway;
+pub mod http_page;
 pub mod interrupt;
 pub mod measure;
+pub mod metrics;
 pub mod observe;
 pub mod outside;
 pub mod pace;

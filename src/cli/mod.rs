@@ -11,6 +11,7 @@ mod clean;
 mod compare;
 mod connector;
 mod gcs;
+mod metrics;
 mod observe;
 mod options;
 mod pages;

@@ -11,13 +11,17 @@ use std::time::Duration;
 use clap::builder::TypedValueParser;
 use serde::Serialize;
 
+use super::metrics::Metrics;
 use crate::dataset::{Scale, Symlinks};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::metrics::Exporter;
 use crate::pace::{Pace, Paces, Turns};
 use crate::report::{self, Format};
 use crate::result::{Document, Phase, TaskSummary, Trial};
-use crate::session::{Expiry, Finished, Progress, Simulation, TargetOptions, TargetUrl, Upwards};
+use crate::session::{
+    Expiry, Finished, Progress, SessionMetrics, Simulation, TargetOptions, TargetUrl, Upwards,
+};
 use crate::store::model::Retain;
 use crate::store::s3::{Aws, Bind, Credentials, Found};
 use crate::terminal;
@@ -370,15 +374,40 @@ fn answer(document: &Document) -> Result<()> {
 }
 
 impl Output {
-    /// Runs a session and prints its result.
-    pub(super) fn session<F>(self, start: impl FnOnce(Interrupt, Progress) -> F) -> Result<()>
+    /// Runs a session and prints its result; `metrics` are told from before it begins until after it ended.
+    pub(super) fn session<F>(
+        self,
+        metrics: &Metrics,
+        start: impl FnOnce(Interrupt, Progress) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<Finished>>,
+    {
+        let told = SessionMetrics::default();
+        let exporter = metrics.start(told.clone())?;
+        let progress = self.progress().told_to(told.clone());
+        if let Some(url) = exporter.as_ref().and_then(Exporter::url) {
+            progress.note(&format!("metrics on {url}"));
+        }
+        let ended = self.run_session(&told, |interrupt| start(interrupt, progress));
+        told.ended(&ended);
+        drop(exporter);
+        ended
+    }
+
+    fn run_session<F>(
+        self,
+        metrics: &SessionMetrics,
+        start: impl FnOnce(Interrupt) -> F,
+    ) -> Result<()>
     where
         F: Future<Output = Result<Finished>>,
     {
         let finished = runtime()?.block_on(async {
             let interrupt = Interrupt::install()?;
-            start(interrupt, self.progress()).await
+            start(interrupt).await
         })?;
+        metrics.concluded(&finished.document);
         let page = finished.directory.join(report::PAGE);
         let summary = report::summary(&finished.document, Some(&page));
         self.print(&finished.document, &summary)?;

@@ -13,8 +13,19 @@ use crate::result::{Document, Saved, TargetKind};
 use crate::terminal;
 
 /// What may differ: where the run is, what is shown, and how one gets into the bucket.
-const FREE: [&str; 9] =
-    ["resume", "results", "json", "quiet", "yes", "profile", "ca_bundle", "insecure", "endpoint"];
+const FREE: [&str; 11] = [
+    "resume",
+    "results",
+    "json",
+    "quiet",
+    "metrics",
+    "metrics_file",
+    "yes",
+    "profile",
+    "ca_bundle",
+    "insecure",
+    "endpoint",
+];
 
 /// What leads out of this machine, and as whom; what is sent there; and what that may cost. The endpoint is one too:
 /// that of the run is in its document.
@@ -65,6 +76,7 @@ pub(super) fn resolve(args: tune::Args) -> Result<(tune::Args, Option<Saved>)> {
     let attempts = resumed.output.attempts;
     resumed.output = args.output;
     resumed.output.attempts = attempts;
+    resumed.metrics = args.metrics;
     Ok((resumed, Some(saved)))
 }
 
@@ -218,6 +230,7 @@ mod tests {
             &["s3://b/p/"],
             &["--seed", "1", "--max-refused", "5%"],
             &["--json", "--quiet", "--results", "elsewhere", "--profile", "other", "--insecure"],
+            &["--metrics", "127.0.0.1:0", "--metrics-file", "m.prom"],
         ] {
             assert_eq!(said(now, &then), None, "{now:?}");
         }

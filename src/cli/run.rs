@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
+use super::metrics::Metrics;
 use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target, time};
 use crate::dataset::Scale;
 use crate::error::{Error, Result};
@@ -127,6 +128,8 @@ pub(super) struct Args {
     dataset: Dataset,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    metrics: Metrics,
 }
 
 impl Args {
@@ -170,6 +173,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let dataset =
         (!existing && replay.is_none()).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
     let simulated = args.simulate.is_asked();
+    args.metrics.check(simulated)?;
     let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
     // What a replay has uploaded it may ask for again.
     let asked_again = if replay.is_some() { Flow::Down } else { direction };
@@ -209,7 +213,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         attempts: args.output.attempts,
         results: args.output.results.clone(),
     };
-    args.output.session(async move |interrupt, mut progress| {
+    let metrics = args.metrics;
+    args.output.session(&metrics, async move |interrupt, mut progress| {
         let run = move || async move {
             let finished = session::run(&options, &interrupt, &mut progress).await;
             progress.end();

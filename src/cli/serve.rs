@@ -16,11 +16,13 @@ use tracing_subscriber::EnvFilter;
 
 use self::tls::{Tls, TlsArgs};
 use super::beside;
+use super::metrics::Metrics;
 use super::options::{Unrepeated, time};
 use crate::error::{Error, Result};
 use crate::gateway::{
     Backend, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
 };
+use crate::metrics::Exporter;
 use crate::outside::{self, SETTINGS_MAX};
 use crate::scenario;
 use crate::storj::{Limits, Model};
@@ -79,6 +81,9 @@ pub struct Args {
 
     #[command(flatten)]
     tls: TlsArgs,
+
+    #[command(flatten)]
+    metrics: Metrics,
 
     #[command(flatten)]
     link: LinkArgs,
@@ -240,7 +245,7 @@ fn key_from_environment(name: &str) -> Result<Option<String>> {
 pub fn run(args: Args) -> Result<()> {
     log_to_stderr();
     let (until_stdin_closes, finish_within) = (args.until_stdin_closes, args.finish_within);
-    let command = args.command.clone();
+    let (command, metrics) = (args.command.clone(), args.metrics.clone());
     let tls = args.tls.clone().resolve(args.listen.ip())?;
     let bucket = args.buckets.first().map_or("test", String::as_str).to_owned();
     let config = args.config(tls.as_ref())?;
@@ -249,6 +254,9 @@ pub fn run(args: Args) -> Result<()> {
         .map_err(|error| Error::environment(format!("cannot start the threads: {error}")))?;
     let ended = runtime.block_on(async {
         let gateway = Gateway::bind(config).await?;
+        // Told until the last request has ended.
+        let exporter = metrics.start(gateway.metrics())?;
+        let metrics_url = exporter.as_ref().and_then(Exporter::url);
         if is_open && !gateway.address().ip().to_canonical().is_loopback() {
             say_it_is_open(&gateway);
         }
@@ -256,16 +264,19 @@ pub fn run(args: Args) -> Result<()> {
             say(&tls::recipe(own, gateway.address().port(), &bucket));
         }
         if !command.is_empty() {
+            if let Some(url) = metrics_url {
+                say(&format!("metrics on {url}"));
+            }
             return serve_beside(&command, gateway, tls.as_ref(), finish_within).await.map(Some);
         }
         if until_stdin_closes {
             let mut stop = StdinClosed::watch()?;
-            announce(&gateway);
+            announce(&gateway, metrics_url.as_deref());
             // The parent is gone, and with it those who wait for answers.
             gateway.serve(async || stop.next().await, Duration::ZERO, drop).await;
         } else {
             let mut stop = Signals::watch()?;
-            announce(&gateway);
+            announce(&gateway, metrics_url.as_deref());
             let stopping = |under_way| say_stopping(under_way, finish_within);
             let cut = gateway.serve(async || stop.next().await, finish_within, stopping).await;
             if cut > 0 {
@@ -322,10 +333,13 @@ fn say_it_is_open(gateway: &Gateway) {
 }
 
 /// A parent process reads the first line.
-fn announce(gateway: &Gateway) {
+fn announce(gateway: &Gateway, metrics_url: Option<&str>) {
     terminal::print(&format!("listening on {}", gateway.url()));
     if let Some(url) = gateway.statistics_url() {
         terminal::print(&format!("statistics on {url}"));
+    }
+    if let Some(url) = metrics_url {
+        terminal::print(&format!("metrics on {url}"));
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
 use super::gcs::{self, Gcs};
+use super::metrics::Metrics;
 use super::options::{self, Dataset, Neighbour, Output, Scratch, Simulate, Target};
 use super::resume;
 use crate::dataset::Scale;
@@ -168,6 +169,8 @@ pub(super) struct Args {
     gcs: Gcs,
     #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) metrics: Metrics,
 }
 
 /// What may be spent.
@@ -234,6 +237,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     args.target.target = args.target.target.or(objects.clone());
     let simulated = args.simulate.is_asked();
+    args.metrics.check(simulated)?;
     let demonstration = args.target.is_embedded() && !simulated;
     let times = if demonstration { DEMONSTRATION } else { ENDPOINT };
     let window = args.window.unwrap_or(times.window);
@@ -302,7 +306,8 @@ pub(super) fn run(args: Args) -> Result<()> {
     if args.budgets.dry_run {
         return dry_run(&options, &args.output);
     }
-    args.output.session(async move |interrupt, mut progress| {
+    let metrics = args.metrics;
+    args.output.session(&metrics, async move |interrupt, mut progress| {
         let tune = move || async move {
             let finished = session::tune(&options, cut_off, &interrupt, &mut progress).await;
             progress.end();

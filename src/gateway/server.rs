@@ -25,6 +25,7 @@ use super::domain::Domain;
 use super::exchange::Connection;
 use super::gate::Gate;
 use super::log::RequestLog;
+use super::metrics::GatewayMetrics;
 use super::pace::pause;
 use super::seat::Seat;
 use super::seats::{self, Seats};
@@ -34,6 +35,8 @@ use super::tls::Certificate;
 use super::watched::Watched;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::http_page::accept;
+use crate::metrics::Collector;
 use crate::storj::{Link, Model, QUANTUM_BYTES};
 
 /// Left to itself, Linux's automatic sizing makes loopback throughput vary threefold.
@@ -44,8 +47,6 @@ const DRAIN: Duration = Duration::from_millis(500);
 const LOG_FLUSH_EVERY: Duration = Duration::from_millis(50);
 /// How often those are looked for whose time is up.
 const LOOK_ROUND_EVERY: Duration = Duration::from_millis(500);
-/// Before accepting again when there are no file descriptors left, say.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// A gateway that listens.
 pub struct Gateway {
@@ -114,6 +115,11 @@ impl Gateway {
     /// The address of that.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it tells Prometheus.
+    pub fn metrics(&self) -> impl Collector {
+        GatewayMetrics(Arc::clone(&self.statistics))
     }
 
     /// Where its statistics are, if they are served.
@@ -214,19 +220,6 @@ async fn listen(address: SocketAddr, option: &str) -> Result<(TcpListener, Socke
     let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
     let address = listener.local_addr().map_err(cannot_listen)?;
     Ok((listener, address))
-}
-
-/// The next connection, however long it takes.
-pub async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                pause(ACCEPT_AGAIN_AFTER).await;
-            }
-        }
-    }
 }
 
 /// Serves a connection until it ends, or is told to leave its seat.

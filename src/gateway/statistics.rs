@@ -10,6 +10,7 @@ use super::gate::Gate;
 use super::log::Traffic;
 use super::rules;
 use crate::clock::{self, Instant};
+use crate::measure::DurationCounts;
 use crate::storj::Limited;
 
 /// The longest code of an error that is counted, and how many kinds there may be.
@@ -51,6 +52,7 @@ struct Sums {
     requests: u64,
     bytes_in: u64,
     bytes_out: u64,
+    times: DurationCounts,
 }
 
 /// Refusals by the limit that was reached.
@@ -86,7 +88,15 @@ impl Statistics {
     /// A request that begins, and whose body counts in `traffic`.
     pub fn request(self: &Arc<Self>, operation: &'static str, traffic: Arc<Traffic>) -> Counted {
         let under_way = self.one(|statistics| &statistics.requests);
-        Counted { under_way, operation, traffic, status: None, is_sent: false, bytes_out: 0 }
+        Counted {
+            under_way,
+            operation,
+            began: clock::now(),
+            traffic,
+            status: None,
+            is_sent: false,
+            bytes_out: 0,
+        }
     }
 
     /// A request that was not let in.
@@ -182,6 +192,7 @@ impl Drop for One {
 pub struct Counted {
     under_way: One,
     operation: &'static str,
+    began: Instant,
     traffic: Arc<Traffic>,
     status: Option<u16>,
     is_sent: bool,
@@ -210,6 +221,7 @@ impl Drop for Counted {
         sums.requests += 1;
         sums.bytes_in += self.traffic.bytes_in.load(Ordering::Relaxed);
         sums.bytes_out += self.bytes_out;
+        sums.times.add(self.began.elapsed());
     }
 }
 
@@ -294,11 +306,14 @@ pub struct AnswerCount {
     pub bytes_in: u64,
     /// Body bytes sent.
     pub bytes_out: u64,
+    /// How long they took.
+    #[serde(skip)]
+    pub times: DurationCounts,
 }
 
 impl AnswerCount {
     fn of(((operation, status), sums): (&Answer, &Sums)) -> Self {
-        let Sums { requests, bytes_in, bytes_out } = *sums;
-        Self { operation, status: *status, requests, bytes_in, bytes_out }
+        let Sums { requests, bytes_in, bytes_out, times } = *sums;
+        Self { operation, status: *status, requests, bytes_in, bytes_out, times }
     }
 }

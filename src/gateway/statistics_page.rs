@@ -1,62 +1,25 @@
 //! The statistics as a page and as JSON, on a port of their own: no bucket's name is taken from S3.
 
-use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::{Request, StatusCode};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use super::server::accept;
 use super::statistics::{Count, RuledCount, Snapshot, Statistics};
+use crate::http_page::{self, Page};
 use crate::units::ByteSize;
 
 const STYLE: &str = "body{font:15px sans-serif;margin:2em}table{border-collapse:collapse;margin:1em 0}\
     td,th{padding:.2em .8em;border-bottom:1px solid #ccc;text-align:right}\
     td:first-child,th:first-child{text-align:left}";
 
-/// Readers at a time; others wait.
-const READERS_MOST: usize = 16;
-/// How long one may take to ask and to read.
-const READER_WITHIN: Duration = Duration::from_secs(10);
-
 /// Answers until it is dropped.
 pub async fn serve(listener: TcpListener, statistics: Arc<Statistics>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            stream = accept(&listener), if connections.len() < READERS_MOST => {
-                let statistics = Arc::clone(&statistics);
-                let service = service_fn(move |request| {
-                    std::future::ready(Ok::<_, Infallible>(answer(&request, &statistics)))
-                });
-                // A reader comes again every two seconds: it need not keep its place meanwhile.
-                let served = http1::Builder::new()
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(stream), service);
-                connections.spawn(async move {
-                    match timeout(READER_WITHIN, served).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => tracing::debug!("a reader of the statistics: {error}"),
-                        Err(_) => tracing::debug!("a reader of the statistics took too long"),
-                    }
-                });
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
+    http_page::serve(listener, move |request| answer(request, &statistics)).await;
 }
 
-fn answer<B>(request: &Request<B>, statistics: &Statistics) -> Response<Full<Bytes>> {
+fn answer<B>(request: &Request<B>, statistics: &Statistics) -> Page {
     let (status, kind, text) = match request.uri().path() {
         "/" => (StatusCode::OK, "text/html; charset=utf-8", page(&statistics.snapshot())),
         "/stats.json" => match serde_json::to_string_pretty(&statistics.snapshot()) {
@@ -71,10 +34,7 @@ fn answer<B>(request: &Request<B>, statistics: &Statistics) -> Response<Full<Byt
             "the statistics are at / and at /stats.json\n".to_owned(),
         ),
     };
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
+    http_page::page(status, kind, text)
 }
 
 /// The page, which loads itself again every two seconds.

@@ -17,6 +17,7 @@ mod left;
 mod lifetime;
 mod limits;
 mod marker;
+mod metrics;
 mod observe;
 mod plan;
 mod plan_saved;
@@ -40,6 +41,7 @@ pub use expiry::Expiry;
 pub(crate) use journal::{NAME as JOURNAL, open_uploads};
 #[cfg(any(test, fuzzing))]
 pub(crate) use marker::Marker;
+pub use metrics::SessionMetrics;
 pub use observe::{ObserveOptions, observe, observe_log};
 pub use plan::{MeasureOptions, measure};
 pub use plan_saved::{load_plan, save_plan};

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::metrics::SessionMetrics;
 use crate::clock;
 use crate::terminal::{self, Row};
 use crate::transfer::Stage;
@@ -36,6 +37,8 @@ pub struct Progress {
     marked: (Duration, u64),
     /// The same at the looks of the present.
     lately: VecDeque<(Duration, u64)>,
+    /// The same for Prometheus, whether it is asked for or not.
+    metrics: SessionMetrics,
 }
 
 impl Progress {
@@ -48,7 +51,14 @@ impl Progress {
             next_marker: MARKER_EVERY,
             marked: <_>::default(),
             lately: VecDeque::new(),
+            metrics: SessionMetrics::default(),
         }
+    }
+
+    /// The same, and these metrics are told as well.
+    #[must_use]
+    pub fn told_to(self, metrics: SessionMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// A line that stays.
@@ -61,7 +71,13 @@ impl Progress {
     /// A new trial: rates and markers count from here.
     pub fn trial_begins(&mut self) {
         let (viewed, told_wait) = (self.viewed, self.told_wait);
-        *self = Self { viewed, told_wait, ..Self::new(self.quiet) };
+        let metrics = self.metrics.clone();
+        *self = Self { viewed, told_wait, metrics, ..Self::new(self.quiet) };
+    }
+
+    /// What metrics are told.
+    pub(super) fn metrics(&self) -> &SessionMetrics {
+        &self.metrics
     }
 
     /// Renews the view: what is tried, how it goes, and what is left of how much.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::claim::Claim;
 use super::conditions::{assumptions, load};
 use super::existing::{self, Existing, tell};
+use super::metrics::Doing;
 use super::progress::Progress;
 use super::record::Record;
 use super::replay::Replay;
@@ -345,6 +346,7 @@ impl Session<'_> {
 
     async fn measure(&self, job: Job, progress: &mut Progress) -> Result<trial::Finished> {
         progress.trial_begins();
+        progress.metrics().job_begins(&job, Doing::Measuring(UNCOUNTED.phase));
         let what = words::settings(self.options.settings);
         let mut show = |snapshot: &trial::Snapshot| {
             if self.options.target.simulation.is_none() {
@@ -358,7 +360,9 @@ impl Session<'_> {
             false => &self.open().place,
         };
         let load = self.options.load;
-        trial::run(job, load, UNCOUNTED, place, self.interrupt, &mut show).await
+        let finished = trial::run(job, load, UNCOUNTED, place, self.interrupt, &mut show).await?;
+        progress.metrics().trial_ended(&finished.trial);
+        Ok(finished)
     }
 }
 
@@ -379,6 +383,7 @@ pub(super) async fn prepare(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<()> {
+    progress.metrics().job_begins(&job, Doing::Preparing);
     let what = "to upload what is to be downloaded";
     let mut show = |snapshot: &trial::Snapshot| {
         progress.show(what, snapshot, &time_left(Load::WholeTask, snapshot));

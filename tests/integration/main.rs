@@ -30,6 +30,7 @@ mod large;
 mod limits;
 mod load;
 mod long;
+mod metrics;
 mod mistakes;
 mod neighbour;
 mod observe;

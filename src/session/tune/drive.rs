@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Asked, Direction, Recommendation, Settings};
 use crate::session::claim::Claim;
+use crate::session::metrics::Doing;
 use crate::session::progress::Progress;
 use crate::session::record::Record;
 use crate::session::run::prepare;
@@ -157,6 +158,7 @@ impl Tuning<'_> {
         });
         leg.search.tell(next, Outcome::from(&trial));
         self.progress.note(&line(&trial));
+        self.progress.metrics().trial_ended(&trial);
         spent.add(&trial);
         self.record.document.spent = Some(spent.total());
         self.record.add(trial, &records)?;
@@ -198,6 +200,7 @@ impl Tuning<'_> {
         let why = why(next.phase, next.block);
         let what = format!("{} (trial {id}, {why})", words::settings(next.settings));
         self.progress.trial_begins();
+        self.progress.metrics().job_begins(&job, Doing::Measuring(next.phase));
         let progress = &mut *self.progress;
         let mut show = |snapshot: &Snapshot| {
             progress.show(&what, snapshot, &left.after(snapshot.elapsed));

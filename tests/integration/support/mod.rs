@@ -6,6 +6,7 @@ pub mod http;
 pub mod leftover;
 pub mod mischief;
 pub mod observed;
+pub mod prometheus;
 pub mod proxy;
 pub mod relay;
 pub mod requests;

@@ -1,0 +1,143 @@
+//! The thread that tells: it answers readers and writes the file again and again.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::endpoint;
+use super::exposition::Exposition;
+use super::textfile::Textfile;
+use crate::error::{Error, Result};
+use crate::terminal;
+
+/// How often the file is written: oftener than node_exporter is usually scraped, every 15 s in Prometheus's example
+/// (`documentation/examples/prometheus.yml`).
+const WRITE_EVERY: Duration = Duration::from_secs(10);
+
+/// Where metrics go.
+#[derive(Clone, Debug, Default)]
+pub struct Destinations {
+    /// Address to serve them at.
+    pub listen: Option<SocketAddr>,
+    /// File to write them to.
+    pub file: Option<PathBuf>,
+}
+
+/// Tells metrics until it is dropped; then the file is written a last time.
+#[derive(Debug)]
+pub struct Exporter {
+    address: Option<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Exporter {
+    /// Listens and writes the file for the first time.
+    ///
+    /// # Errors
+    /// If the address is taken, the file cannot be written, or there is no thread for it.
+    pub fn start(to: &Destinations, exposition: Exposition) -> Result<Self> {
+        let listener = to.listen.map(listen).transpose()?;
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let file = to.file.as_ref().map(|path| Textfile::create(path, &exposition)).transpose()?;
+        let (stop, stopped) = oneshot::channel();
+        let cannot = |error| Error::environment(format!("cannot start a thread: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(cannot)?;
+        let work = move || {
+            let exposition = Arc::new(exposition);
+            runtime.block_on(tell(listener, file.as_ref(), &exposition, stopped));
+            if let Some(file) = file {
+                write(&file, &exposition);
+            }
+        };
+        let thread = std::thread::Builder::new().name("metrics".into()).spawn(work);
+        let thread = thread.map_err(cannot)?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where metrics are served, if they are.
+    pub fn url(&self) -> Option<String> {
+        self.address.map(|address| format!("http://{address}/metrics"))
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // Its panic is on standard error already.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|error| {
+        Error::environment(format!("cannot serve metrics at {address}: {error}"))
+            .hint("choose another address with --metrics; port 0 picks a free port")
+    })
+}
+
+/// Tells until it is told to stop.
+async fn tell(
+    listener: Option<TcpListener>,
+    file: Option<&Textfile>,
+    exposition: &Arc<Exposition>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let mut serving = pin!(async {
+        let listener = listener.map(tokio::net::TcpListener::from_std);
+        match listener {
+            Some(Ok(listener)) => endpoint::serve(listener, Arc::clone(exposition)).await,
+            Some(Err(error)) => terminal::say(&format!("warning: no metrics are served: {error}")),
+            None => {}
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut writing = pin!(async {
+        match file {
+            Some(file) => write_again(file, exposition).await,
+            None => std::future::pending().await,
+        }
+    });
+    tokio::select! {
+        _ = stopped => {}
+        () = &mut serving => {}
+        () = &mut writing => {}
+    }
+}
+
+async fn write_again(file: &Textfile, exposition: &Exposition) {
+    let mut due = interval(WRITE_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first is due at once, and has been written.
+    due.tick().await;
+    let mut is_written = true;
+    loop {
+        due.tick().await;
+        if is_written {
+            is_written = write(file, exposition);
+        } else {
+            // It was said that it cannot be; perhaps there is room again.
+            is_written = file.write(exposition).is_ok();
+        }
+    }
+}
+
+/// Whether it was written; if not, that is said, and the work goes on.
+fn write(file: &Textfile, exposition: &Exposition) -> bool {
+    let written = file.write(exposition);
+    if let Err(error) = &written {
+        terminal::say(&format!("warning: {}", file.sentence(error)));
+    }
+    written.is_ok()
+}
