@@ -9,7 +9,7 @@ use crate::result::{
     Spent, Target, TargetKind, TaskSummary, Traffic, Trial, Varied,
 };
 use crate::units::{ByteSize, count, counted};
-use crate::words::{duration, rate, rate_interval, settings, whole_percent};
+use crate::words::{self, duration, rate, rate_interval, settings, whole_percent};
 
 /// Said wherever a result is shown that is no measurement of what somebody runs.
 pub fn caution(target: TargetKind) -> Option<&'static str> {
@@ -76,7 +76,7 @@ pub fn recorded(document: &Document) -> String {
     format!(
         "{} by the client, in {}",
         rate(replayed.recorded_bytes_per_second()),
-        humantime::format_duration(Duration::from_millis(replayed.recorded_us / 1000))
+        words::as_set(Duration::from_millis(replayed.recorded_us / 1000))
     )
 }
 

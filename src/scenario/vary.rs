@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::{Assumed, Variation, Varied, parse};
 use crate::units::{ByteSize, Rate};
+use crate::words;
 
 /// The table of the ends of ranges, by the names of parameters: `"nodes.latency" = ["5ms", "100ms"]`.
 pub(super) const RANGES: &str = "ranges";
@@ -80,7 +81,7 @@ fn scaled(value: &Value, factor: f64) -> Option<Value> {
 
 fn scaled_text(text: &str, factor: f64) -> Option<String> {
     if let Ok(time) = humantime::parse_duration(text) {
-        return Some(humantime::format_duration(time.mul_f64(factor)).to_string());
+        return Some(words::as_set(time.mul_f64(factor)));
     }
     if let Ok(Rate(rate)) = text.parse() {
         return Some(format!("{}B/s", rate * factor));
