@@ -424,9 +424,13 @@ fn corruption(corrupt: Corrupt) -> Vec<String> {
     if corrupt.is_none() {
         return Vec::new();
     }
+    let readings = match in_reading {
+        1 => "1 reading was".to_owned(),
+        _ => format!("{in_reading} readings were"),
+    };
     vec![format!(
-        "bytes were wrong: corrupt in one reading and not in another of the same bytes: {in_reading}; \
-         objects or ranges corrupt in the store: {in_store}; not to be read again: {unsettled}"
+        "bytes were wrong: {readings} corrupt where another of the same bytes was right; objects or ranges \
+         corrupt in the store: {in_store}; not to be read again: {unsettled}"
     )]
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::support::SLOW_STREAMS;
 use crate::support::requests::Request;
 use crate::support::servers::Serve;
 use crate::support::tidegate::Tidegate;
@@ -96,9 +97,9 @@ fn whatever_the_caps_they_are_kept_in_both_directions() {
 fn a_cap_too_small_for_an_answer_is_named_with_what_is_known_and_nothing_is_recommended() {
     for cap in ["20GB", "25GB"] {
         // The way and the soak fit by what is announced, and a race does not.
-        let search = ["--simulate", "--max-concurrency", "64", "--soak", "20s", "--max-bytes", cap];
-        let finished = Tidegate::embedded()
-            .run("tune", &[&search[..], &["--expected-rate", "200MB/s"]].concat());
+        let search = ["--max-concurrency", "64", "--soak", "20s", "--max-bytes", cap];
+        let link = ["--simulate", SLOW_STREAMS, "--expected-rate", "200MB/s"];
+        let finished = Tidegate::embedded().run("tune", &[&search[..], &link].concat());
         assert_eq!(finished.code, 1, "{}", finished.stderr);
         for said in ["carry at least", "times what 2 carry", "give a larger --max-bytes"] {
             assert!(finished.stderr.contains(said), "{said}: {}", finished.stderr);
@@ -190,9 +191,9 @@ fn existing_objects_are_read_and_nothing_is_written() {
 #[test]
 fn how_the_objects_are_stored_decides_how_fast_they_come() {
     let goodput = |part: &str| {
-        let search = ["--simulate", "--direction", "down", "--stored-part-size", part];
-        let document =
-            Tidegate::embedded().json("tune", &[&search[..], &["--budget", "20m"]].concat());
+        let search = ["--direction", "down", "--stored-part-size", part];
+        let link = ["--simulate", SLOW_STREAMS, "--budget", "20m"];
+        let document = Tidegate::embedded().json("tune", &[&search[..], &link].concat());
         let bytes = document["scenario"]["stored_part_size_bytes"].as_u64().unwrap();
         assert_eq!(format!("{}MiB", bytes >> 20), part);
         document["trials"][0]["goodput_bytes_per_second"].as_f64().unwrap()

@@ -9,9 +9,9 @@ use tidegate::plan::{Crew, Evidence, Fitted, Manner, Shape, quantile};
 use tidegate::result::{Direction, Saved, Settings};
 use tidegate::units::{ByteSize, MIB};
 
-use crate::support::schemas;
 use crate::support::servers::text;
 use crate::support::tidegate::{Finished, Tidegate};
+use crate::support::{SLOW_STREAMS, schemas};
 
 /// Three links: held down by each connection, by the link, by segments and nodes. A tenth of what loopback
 /// carries on two busy cores.
@@ -135,9 +135,6 @@ fn datasets_that_were_not_measured_are_told_within_5_percent_in_real_time() {
     assert!(median <= 0.05, "half of the forecasts miss by more than {median}");
     assert!(inside >= 0.80, "the intervals hold only {inside}");
 }
-
-/// Storj's limit on calls binds on it before the link does.
-const SLOW_STREAMS: &str = "tests/integration/data/slow-streams.toml";
 
 /// A plan by simulation of this link; small, so that it is quick.
 fn simulated(tidegate: &Tidegate, more: &[&str]) -> Value {

@@ -27,3 +27,6 @@ pub mod xml;
 pub const ACCESS_KEY: &str = "tidegate-test";
 /// The secret half.
 pub const SECRET_KEY: &str = "tidegate-test-secret";
+
+/// A link of slow streams: Storj's limit on calls binds on it before the link does.
+pub const SLOW_STREAMS: &str = "tests/integration/data/slow-streams.toml";
