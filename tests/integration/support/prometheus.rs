@@ -94,7 +94,8 @@ impl Prometheus {
     /// How many series an expression had in the last minutes.
     pub fn series(&self, expression: &str) -> usize {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let (start, end) = (now.as_secs() - 600, now.as_secs());
+        // A sample of this second is later than the second's beginning.
+        let (start, end) = (now.as_secs() - 600, now.as_secs() + 1);
         let answer =
             self.ask("query_range", expression, &format!("&start={start}&end={end}&step=1"));
         answer["data"]["result"].as_array().unwrap().len()
