@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::options::described;
 use crate::error::{Error, Result};
 use crate::observe::{Connector, Followed, Manner};
-use crate::outside::{self, SETTINGS_MAX};
+use crate::outside::SETTINGS_MAX;
 use crate::transfer::Flow;
 
 /// The connector to do as.
@@ -24,12 +25,7 @@ impl ConnectorFile {
         let name = file.display();
         let saved =
             "observe the connector and keep what is found with `tidegate observe ... --save FILE`";
-        let text = outside::text(file, SETTINGS_MAX).map_err(|error| {
-            Error::environment(format!("cannot read {name}: {error}")).hint(saved)
-        })?;
-        let connector = Connector::read(&text).map_err(|error| {
-            Error::environment(format!("{name} does not describe a connector: {error}")).hint(saved)
-        })?;
+        let connector = described(file, SETTINGS_MAX, "a connector", saved, Connector::read)?;
         let (manner, way) = match direction {
             Flow::Up => (connector.up, "uploads"),
             Flow::Down => (connector.down, "downloads"),

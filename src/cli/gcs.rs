@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::value_parser;
 use uuid::Uuid;
 
+use super::options::described;
 use crate::error::{Error, Result};
 use crate::observe::Manner;
-use crate::outside::{self, DOCUMENT_MAX};
+use crate::outside::DOCUMENT_MAX;
 use crate::tune::{GcsEndpoint, GcsOptions};
 use crate::units::ByteSize;
 
@@ -78,17 +79,9 @@ impl Gcs {
 
     fn endpoint(&self) -> Result<Option<GcsEndpoint>> {
         let Some(file) = &self.gcs_endpoint else { return Ok(None) };
-        let name = file.display();
         let save =
             "save what `globus gcs endpoint show ENDPOINT_ID -F json` prints, and name that file";
-        let text = outside::text(file, DOCUMENT_MAX).map_err(|error| {
-            Error::environment(format!("cannot read {name}: {error}")).hint(save)
-        })?;
-        let endpoint = GcsEndpoint::read(&text).map_err(|error| {
-            Error::environment(format!("{name} does not describe a GCS endpoint: {error}"))
-                .hint(save)
-        })?;
-        Ok(Some(endpoint))
+        described(file, DOCUMENT_MAX, "a GCS endpoint", save, GcsEndpoint::read).map(Some)
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Display;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::dataset::{Scale, Symlinks};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::metrics::Exporter;
+use crate::outside;
 use crate::pace::{Pace, Paces, Turns};
 use crate::report::{self, Format};
 use crate::result::{Document, Phase, TaskSummary, Trial};
@@ -443,6 +444,25 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .map_err(|error| Error::environment(format!("cannot start: {error}")))
+}
+
+/// Reads a file that describes something; `how` says how to come by one.
+///
+/// # Errors
+/// If it cannot be read, or describes something else.
+pub(super) fn described<T, E: Display>(
+    file: &Path,
+    most: ByteSize,
+    what: &str,
+    how: &str,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<T> {
+    let name = file.display();
+    let text = outside::text(file, most)
+        .map_err(|error| Error::environment(format!("cannot read {name}: {error}")).hint(how))?;
+    read(&text).map_err(|error| {
+        Error::environment(format!("{name} does not describe {what}: {error}")).hint(how)
+    })
 }
 
 /// Prints a report that was written in this format.

@@ -237,30 +237,12 @@ impl<'a> Writer<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::requests::tests::request as in_microseconds;
     use super::*;
 
     /// Of the object `key`, from and to these milliseconds.
     fn request(operation: &'static str, key: &str, from_ms: u64, to_ms: u64) -> LoggedRequest {
-        LoggedRequest {
-            connection: 1,
-            request: 1,
-            operation: operation.into(),
-            bucket: Some("b".into()),
-            key: Some(key.into()),
-            upload_id: None,
-            part_number: None,
-            range: None,
-            bytes_in: 0,
-            content_bytes: None,
-            bytes_out: 0,
-            start_us: from_ms * 1000,
-            end_us: to_ms * 1000,
-            status: Some(200),
-            error: None,
-            user_agent: None,
-            payload_signing: None,
-            checksums: Vec::new(),
-        }
+        in_microseconds(operation, key, 1000 * from_ms, 1000 * to_ms)
     }
 
     fn put(key: &str, from_ms: u64, to_ms: u64) -> LoggedRequest {

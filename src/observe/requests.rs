@@ -320,13 +320,18 @@ fn remarks(client: &Client) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::observe::{Certainty, Finding};
     use crate::units::MIB;
     use proptest::prelude::*;
 
-    fn request(operation: &'static str, key: &str, start_us: u64, end_us: u64) -> LoggedRequest {
+    pub fn request(
+        operation: &'static str,
+        key: &str,
+        start_us: u64,
+        end_us: u64,
+    ) -> LoggedRequest {
         LoggedRequest {
             connection: 1,
             request: 1,
