@@ -6,8 +6,9 @@ use super::strategies::Strategy;
 use super::study::{Claims, NOISES, Study, mean, percentile};
 
 const INTRODUCTION: &str = "\
-A made-up link has a true goodput for each settings: linear, saturating, retrograde, flat, throttled, or \
-with two good part sizes; trials vary by noise (the standard deviation of their logarithm), on half of the \
+A made-up link has a true goodput for each settings: linear, saturating, retrograde, flat, throttled, with \
+two good part sizes, or with a limit on calls a second that saved-up ones exceed for a while, so that each trial \
+leaves the next one fewer or more of them; trials vary by noise (the standard deviation of their logarithm), on half of the \
 links also by drift of a third up and down, on half by outliers (3 % of the trials lose 20 to 60 %). \
 The reference grid has 5 part sizes x 8 concurrencies x 3 parts in flight x 3 repeats.";
 

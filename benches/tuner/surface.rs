@@ -16,6 +16,12 @@ pub const PARTS_IN_FLIGHT: [u32; 3] = [1, 2, 4];
 /// Trials of each cell of the grid.
 pub const REPEATS: u32 = 3;
 
+/// What `tune` allows to be refused by default.
+const REFUSED_MAX: f64 = 0.05;
+
+/// Share of a trial's time before its window opens: 2 s of 7 s.
+const WARM_UP: f64 = 2.0 / 7.0;
+
 /// Share of trials that are disturbed from outside, and what of their rate is left (ASSUMPTION).
 const OUTLIERS: f64 = 0.03;
 const OUTLIER_LEFT: [f64; 2] = [0.4, 0.8];
@@ -35,16 +41,20 @@ pub enum Shape {
     Throttled,
     /// Saturating, with two good part sizes that are not neighbours.
     TwoHumps,
+    /// Saturating, with a limit on calls a second that saved-up ones exceed for a while: what a trial spends, the
+    /// next one lacks.
+    SavedUpCalls,
 }
 
 impl Shape {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Linear,
         Self::Saturating,
         Self::Retrograde,
         Self::Flat,
         Self::Throttled,
         Self::TwoHumps,
+        Self::SavedUpCalls,
     ];
 }
 
@@ -65,25 +75,39 @@ pub struct Surface {
     knee: f64,
     /// Of each part size, where there are two humps.
     humps: [f64; 5],
+    calls: Calls,
+}
+
+/// A limit on calls, of which each part takes one.
+#[derive(Clone, Copy, Debug)]
+struct Calls {
+    per_trial: f64,
+    /// How many can be saved up.
+    saved_max: f64,
 }
 
 impl Surface {
     pub fn drawn(shape: Shape, noise: f64, random: &mut fastrand::Rng) -> Self {
-        let mut between = |low: f64, high: f64| low * (high / low).powf(random.f64());
-        let knee = between(2.0, 100.0);
-        let sharp = between(1.0, 4.0) < 2.0;
-        let (part_cost_mib, shape_cost) = (between(0.1, 8.0), between(0.001, 0.05));
-        let good = between(0.92, 1.0);
-        let humps = match between(1.0, 4.0) < 2.0 {
+        let knee = between(random, 2.0, 100.0);
+        let sharp = between(random, 1.0, 4.0) < 2.0;
+        let (part_cost_mib, shape_cost) = (between(random, 0.1, 8.0), between(random, 0.001, 0.05));
+        let good = between(random, 0.92, 1.0);
+        let humps = match between(random, 1.0, 4.0) < 2.0 {
             true => [0.7, 1.0, 0.75, good, 0.8],
             false => [good, 0.75, 0.7, 1.0, 0.85],
         };
         let (drifts, has_outliers) = (random.bool(), random.bool());
         let alpha = match shape {
-            Shape::Saturating | Shape::TwoHumps if sharp => 0.0,
-            Shape::Saturating | Shape::TwoHumps => 1.0 / knee,
+            Shape::Saturating | Shape::TwoHumps | Shape::SavedUpCalls if sharp => 0.0,
+            Shape::Saturating | Shape::TwoHumps | Shape::SavedUpCalls => 1.0 / knee,
             Shape::Retrograde => 0.02,
             Shape::Linear | Shape::Flat | Shape::Throttled => 0.0,
+        };
+        let calls_per_trial = between(random, 0.2, 2.0) * knee * 1e8 / (64 * MIB) as f64;
+        // Storj lets a second's calls be saved up, and a trial takes seven; others save up more.
+        let calls = Calls {
+            per_trial: calls_per_trial,
+            saved_max: calls_per_trial * between(random, 0.05, 0.5),
         };
         let beta = if shape == Shape::Retrograde { 1.0 / (knee * knee) } else { 0.0 };
         let part_cost_bytes = part_cost_mib * MIB as f64;
@@ -98,11 +122,23 @@ impl Surface {
             beta,
             knee,
             humps,
+            calls,
         }
     }
 
-    /// The true goodput.
+    /// The true goodput: what is carried in the long run.
     pub fn goodput(&self, settings: Settings) -> f64 {
+        let unlimited = self.unlimited(settings);
+        match self.shape {
+            Shape::SavedUpCalls => {
+                unlimited.min(self.calls.per_trial * settings.part_size_bytes as f64)
+            }
+            _ => unlimited,
+        }
+    }
+
+    /// The same if calls were not limited.
+    fn unlimited(&self, settings: Settings) -> f64 {
         if self.shape == Shape::Flat {
             return 1e8;
         }
@@ -131,13 +167,23 @@ impl Surface {
         1e8 * scaled * hump
     }
 
+    /// Share of the attempts that are told to slow down, in the long run.
+    fn refused(&self, settings: Settings) -> f64 {
+        match self.shape {
+            Shape::SavedUpCalls => 1.0 - self.goodput(settings) / self.unlimited(settings),
+            _ if self.is_throttled(settings) => 0.3,
+            _ => 0.0,
+        }
+    }
+
     fn is_throttled(&self, settings: Settings) -> bool {
         self.shape == Shape::Throttled && f64::from(settings.streams()) > self.knee
     }
 
-    /// The highest true goodput on the grid.
+    /// The highest true goodput on the grid, where no more is refused than a recommendation may be.
     pub fn best(&self) -> f64 {
-        grid().map(|settings| self.goodput(settings)).fold(0.0, f64::max)
+        let allowed = grid().filter(|settings| self.refused(*settings) <= REFUSED_MAX);
+        allowed.map(|settings| self.goodput(settings)).fold(0.0, f64::max)
     }
 
     /// What all trials of the reference grid move, for trials of one second.
@@ -158,6 +204,11 @@ impl Surface {
         let (mean, square) = (OUTLIERS * sum / 1000.0, OUTLIERS * squares / 1000.0);
         (self.noise.powi(2) + square - mean * mean).sqrt()
     }
+}
+
+/// Log-uniform.
+fn between(random: &mut fastrand::Rng, low: f64, high: f64) -> f64 {
+    low * (high / low).powf(random.f64())
 }
 
 /// All cells.
@@ -181,13 +232,15 @@ pub struct World<'a> {
     pub trials: u32,
     pub bytes: f64,
     highest: f64,
+    saved_up_calls: f64,
 }
 
 impl<'a> World<'a> {
     pub fn new(surface: &'a Surface, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let phase = random.f64();
-        Self { surface, random, phase, trials: 0, bytes: 0.0, highest: 0.0 }
+        let saved_up_calls = surface.calls.saved_max;
+        Self { surface, random, phase, trials: 0, bytes: 0.0, highest: 0.0, saved_up_calls }
     }
 
     pub fn measure(&mut self, settings: Settings) -> Outcome {
@@ -201,19 +254,41 @@ impl<'a> World<'a> {
             let [low, high] = OUTLIER_LEFT;
             log += (low + (high - low) * self.random.f64()).ln();
         }
-        let goodput = surface.goodput(settings) * log.exp();
+        let goodput = self.carried(settings) * log.exp();
         self.trials += 1;
         self.bytes += goodput;
         self.highest = self.highest.max(goodput);
         Outcome { goodput, ..self.measured(settings) }
     }
 
+    /// What the link carries in a window, beside noise: saved-up calls last for a while.
+    fn carried(&mut self, settings: Settings) -> f64 {
+        if self.surface.shape != Shape::SavedUpCalls {
+            return self.surface.goodput(settings);
+        }
+        let part = settings.part_size_bytes as f64;
+        let asked = self.surface.unlimited(settings) / part;
+        self.pass(asked, WARM_UP);
+        self.pass(asked, 1.0 - WARM_UP) * part / (1.0 - WARM_UP)
+    }
+
+    /// Calls that are let through in such a share of a trial's time.
+    fn pass(&mut self, asked_per_trial: f64, share: f64) -> f64 {
+        let Calls { per_trial, saved_max } = self.surface.calls;
+        let passed = (asked_per_trial * share).min(self.saved_up_calls + per_trial * share);
+        let left = self.saved_up_calls + per_trial * share - passed;
+        self.saved_up_calls = left.min(saved_max);
+        passed
+    }
+
     /// What a trial shows beside its goodput.
     pub fn measured(&self, settings: Settings) -> Outcome {
-        match self.surface.is_throttled(settings) {
-            true => Outcome { refused: 0.3, ..Outcome::of(0.0, LimitedBy::Throttled) },
-            false => Outcome::of(0.0, LimitedBy::GatewayOrNetwork),
-        }
+        let refused = self.surface.refused(settings);
+        let limited_by = match refused {
+            0.0 => LimitedBy::GatewayOrNetwork,
+            _ => LimitedBy::Throttled,
+        };
+        Outcome { refused, ..Outcome::of(0.0, limited_by) }
     }
 
     /// The mean of so many trials in a row.

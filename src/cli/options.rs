@@ -1,5 +1,6 @@
 //! Options that several verbs share, and what they have in common when they run.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::future::Future;
@@ -215,7 +216,7 @@ impl Simulate {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Dataset")]
 pub(super) struct Dataset {
-    /// Named synthetic dataset: esnet-5MB, esnet-5GB, esnet-50GB, esnet-500GB, climate, genomics, cryo-em, detector, many-small, equal
+    /// Named synthetic dataset, or for `tune` several, such as many-small,climate: esnet-5MB, esnet-5GB, esnet-50GB, esnet-500GB, climate, genomics, cryo-em, detector, many-small, equal
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     pub(super) dataset: Option<String>,
     /// Total size of the synthetic dataset, such as 10GB
@@ -344,6 +345,26 @@ impl Dataset {
             _ => said,
         };
         Upwards::Synthetic { name: self.dataset.unwrap_or_else(|| default_name.into()), scale }
+    }
+
+    /// The same of several, whose names are separated by commas.
+    ///
+    /// # Errors
+    /// If one is named twice.
+    pub(super) fn resolve_each(
+        self,
+        default_name: &str,
+        default_scale: Scale,
+    ) -> Result<Vec<Upwards>> {
+        let resolved = self.resolve(default_name, default_scale);
+        let Upwards::Synthetic { name: names, scale } = resolved else { return Ok(vec![resolved]) };
+        let mut known = BTreeSet::new();
+        let each = names.split(',').map(|name| match known.insert(name) {
+            true => Ok(Upwards::Synthetic { name: name.into(), scale }),
+            false => Err(Error::environment(format!("--dataset names {name} twice"))
+                .hint("name each dataset once: there is a search for each")),
+        });
+        each.collect()
     }
 }
 

@@ -178,7 +178,7 @@ pub(super) struct Args {
 #[command(next_help_heading = "Budget")]
 pub(super) struct Budgets {
     /// Time for preparation and trials, such as 10m; a trial that has begun is finished, so the last one may
-    /// end later [default: 10m for each direction; 55s without TARGET]
+    /// end later [default: 10m for each search; 55s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time)]
     budget: Option<Duration>,
     /// Most bytes to move, both directions together: a trial stops before this is exceeded
@@ -272,11 +272,13 @@ pub(super) fn run(args: Args) -> Result<()> {
     let gcs = args.gcs.resolve(manner, endpoint_most)?;
     let current = gcs::current_concurrency(args.current_concurrency, &gcs, manner)?;
     let directions = args.direction.all();
-    let budget = args.budgets.budget.unwrap_or(times.budget * directions.len() as u32);
+    let datasets = args.dataset.resolve_each("climate", DEFAULT_SCALE)?;
+    let searches = (directions.len() * datasets.len()) as u32;
+    let budget = args.budgets.budget.unwrap_or(times.budget * searches);
     let options = TuneOptions {
         target: TargetOptions { simulation, paces, retry, expire, ..target },
         directions,
-        dataset: args.dataset.resolve("climate", DEFAULT_SCALE),
+        datasets,
         part_sizes,
         has_segments: is_storj,
         most: args.max_concurrency.map_or(Most::Possible { endpoint: endpoint_most }, Most::Files),

@@ -1,13 +1,13 @@
 //! Whether documents can be compared at all, and by which settings.
 
 use crate::error::{Error, Result};
-use crate::result::{Document, Settings, TargetKind, Traffic};
+use crate::result::{Document, Recommendation, Settings, TargetKind, Trial, Workload};
 
 /// What both sides measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Common {
     pub(super) settings: Settings,
-    pub(super) direction: Traffic,
+    pub(super) workload: Workload,
 }
 
 /// Parts of a scenario that change what a rate means.
@@ -25,21 +25,21 @@ pub(super) fn check(first: &[Document], second: &[Document]) -> Result<Common> {
     if let Some(why) = all().find_map(|other| difference(reference, other)) {
         return refuse(why);
     }
-    let direction = direction(reference);
-    let Some(direction) = direction.filter(|way| all().all(|one| measured(one, *way).count() > 0))
+    let workload = workload(reference);
+    let Some(workload) = workload.filter(|of| all().all(|one| measured(one, of).count() > 0))
     else {
         return refuse("they went different ways, or one has no trial".into());
     };
     let is_common = |settings: &Settings| {
-        all().all(|one| measured(one, direction).any(|(other, _)| other == *settings))
+        all().all(|one| measured(one, &workload).any(|(other, _)| other == *settings))
     };
     let recommended = reference.recommendation.as_ref().map(|found| found.settings);
     let fastest = || {
-        let common = measured(reference, direction).filter(|(settings, _)| is_common(settings));
+        let common = measured(reference, &workload).filter(|(settings, _)| is_common(settings));
         common.max_by(|one, other| one.1.total_cmp(&other.1)).map(|(settings, _)| settings)
     };
     match recommended.filter(is_common).or_else(fastest) {
-        Some(settings) => Ok(Common { settings, direction }),
+        Some(settings) => Ok(Common { settings, workload }),
         None => refuse("no settings were measured by all of them".into()),
     }
 }
@@ -73,12 +73,12 @@ fn kind(kind: TargetKind) -> &'static str {
     }
 }
 
-fn direction(document: &Document) -> Option<Traffic> {
-    let recommended = document.recommendation.as_ref().map(|found| found.direction.into());
-    recommended.or_else(|| document.trials.first().map(|trial| trial.direction))
+fn workload(document: &Document) -> Option<Workload> {
+    let recommended = document.recommendation.as_ref().map(Recommendation::workload);
+    recommended.or_else(|| document.trials.first().map(Trial::workload))
 }
 
-fn measured(document: &Document, direction: Traffic) -> impl Iterator<Item = (Settings, f64)> {
-    let trials = document.trials.iter().filter(move |trial| trial.direction == direction);
+fn measured(document: &Document, workload: &Workload) -> impl Iterator<Item = (Settings, f64)> {
+    let trials = document.trials.iter().filter(|trial| workload.is_of(trial));
     trials.map(|trial| (trial.settings, trial.goodput_bytes_per_second))
 }

@@ -80,10 +80,11 @@ pub enum Finding {
 /// If they cannot be compared, with the reason.
 pub fn compare(first: &[Document], second: &[Document], how: Judgement) -> Result<Compared> {
     let common = comparable::check(first, second)?;
-    let (settings, direction) = (common.settings, common.direction);
-    let estimate = estimate(first, second, common, how)?;
+    let estimate = estimate(first, second, &common, how)?;
     let Estimate { ratio, interval_95, basis } = estimate;
     let finding = finding(interval_95, how.threshold);
+    let comparable::Common { settings, workload } = common;
+    let direction = workload.direction;
     Ok(Compared { settings, direction, ratio, interval_95, basis, finding })
 }
 
@@ -106,7 +107,7 @@ struct Estimate {
 fn estimate(
     first: &[Document],
     second: &[Document],
-    common: comparable::Common,
+    common: &comparable::Common,
     how: Judgement,
 ) -> Result<Estimate> {
     if first == second {

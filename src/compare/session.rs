@@ -33,10 +33,10 @@ struct Within {
 
 impl Session {
     /// `None` without any progress.
-    pub(super) fn of(document: &Document, common: Common) -> Option<Self> {
-        let Common { settings, direction } = common;
-        let by_block = document.blocks(direction).remove(&settings).unwrap_or_default();
-        let is_it = |trial: &&Trial| (trial.settings, trial.direction) == (settings, direction);
+    pub(super) fn of(document: &Document, common: &Common) -> Option<Self> {
+        let Common { settings, workload } = common;
+        let by_block = document.blocks(workload).remove(settings).unwrap_or_default();
+        let is_it = |trial: &&Trial| trial.settings == *settings && workload.is_of(trial);
         let trials: Vec<&Trial> = document.trials.iter().filter(is_it).collect();
         let goodputs: Vec<f64> = match by_block.is_empty() {
             true => trials.iter().map(|trial| trial.goodput_bytes_per_second).collect(),

@@ -140,7 +140,7 @@ fn observation(
     let ranged = document.scenario.get == GetMode::Ranged;
     let manner = Manner { direction, settings: trial.settings, ranged };
     let session = document.id.clone();
-    let recorded = sizes.of_trial(trial.id);
+    let recorded = sizes.of_trial(trial);
     let requests = request_times(trial, recorded.as_ref());
     match &trial.task {
         Some(task) if task.files_verified() > 0 => Err("it was verified: its time is of both ways"),

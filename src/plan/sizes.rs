@@ -2,7 +2,7 @@
 
 use super::shape::Shape;
 use crate::dataset::{Dataset, Scale, Synthetic};
-use crate::result::{Document, FileSizes, Moved};
+use crate::result::{Document, FileSizes, Moved, Trial};
 
 /// The profile whose files are as large as the user says: its name tells no size.
 const ANY_SIZE: &str = "equal";
@@ -10,7 +10,7 @@ const ANY_SIZE: &str = "equal";
 /// Where the sizes of a run's files are known from.
 #[derive(Debug)]
 pub enum Sizes<'a> {
-    /// The run noted them: of all trials, or of each.
+    /// The run noted them: of all trials, of each dataset, or of each trial.
     Noted(&'a FileSizes),
     /// It has the name of a profile.
     OfProfile(&'a str, Shape),
@@ -32,11 +32,14 @@ impl<'a> Sizes<'a> {
     }
 
     /// The mix of sizes of a trial, as far as it is known.
-    pub fn of_trial(&self, trial: u32) -> Option<Shape> {
+    pub fn of_trial(&self, trial: &Trial) -> Option<Shape> {
         match self {
             Self::Noted(FileSizes::OfAll(sizes)) => Some(sizes.into()),
+            Self::Noted(FileSizes::OfDatasets { datasets }) => {
+                datasets.get(trial.dataset.as_ref()?).map(Shape::from)
+            }
             Self::Noted(FileSizes::OfTrials(sizes)) => {
-                sizes.get(&trial.to_string()).map(Shape::from)
+                sizes.get(&trial.id.to_string()).map(Shape::from)
             }
             Self::OfProfile(_, shape) => Some(shape.clone()),
             Self::Unknown => None,

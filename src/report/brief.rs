@@ -19,7 +19,7 @@ pub fn of(document: &Document, page: Option<&Path>) -> Facts {
     let mut lines = Facts::default();
     match &digest.answer {
         Answer::Settings(_) if document.recommendations.len() > 1 => {
-            recommended_both(&mut lines, &digest);
+            recommended_for_all(&mut lines, &digest);
         }
         Answer::Settings(recommendation) => recommended(&mut lines, &digest, recommendation),
         Answer::Task(trial, task) => task_done(&mut lines, &digest, trial, task),
@@ -47,27 +47,34 @@ fn recommended(lines: &mut Facts, digest: &Digest, found: &Recommendation) {
     command(lines, digest);
 }
 
-/// Both directions, and one concurrency for both.
-fn recommended_both(lines: &mut Facts, digest: &Digest) {
+/// Several searches, and one concurrency for all.
+fn recommended_for_all(lines: &mut Facts, digest: &Digest) {
     let document = digest.document;
-    match &document.joint {
-        Some(joint) => {
-            lines.add("recommended", facts::headline(digest));
-            lines.add("both ways", facts::both_ways(joint));
-            for_globus(lines, digest);
-        }
-        None => lines.add("both ways", facts::NOTHING_FOR_BOTH),
+    let has_number = document.joint.is_some();
+    if has_number {
+        lines.add("recommended", facts::headline(digest));
     }
-    lines.add("target", wording::journey(Traffic::Mixed, &document.target));
+    lines.append(facts::for_all(document));
+    if has_number {
+        for_globus(lines, digest);
+    }
+    lines.add("target", wording::journey(ways(document), &document.target));
     for found in &document.recommendations {
-        lines.add(words::direction(found.direction), facts::settings_and_goodput(found));
+        lines.add(words::workload(&found.workload()), facts::settings_and_goodput(found));
         lines.add("verdict", facts::verdict(found));
     }
     spent(lines, digest);
-    if document.joint.is_some() {
+    if has_number {
         warnings(lines, digest);
         command(lines, digest);
     }
+}
+
+/// Which ways were searched.
+fn ways(document: &Document) -> Traffic {
+    let mut ways = document.recommendations.iter().map(|found| Traffic::from(found.direction));
+    let first = ways.next().unwrap_or(Traffic::Mixed);
+    if ways.all(|way| way == first) { first } else { Traffic::Mixed }
 }
 
 /// Why GCS gets this number.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::result::{
-    Document, ErrorCounts, Phase, Recommendation, Settings, TaskSummary, Traffic, Trial,
+    Document, ErrorCounts, Phase, Recommendation, Settings, TaskSummary, Trial, Workload,
 };
 use crate::stats;
 
@@ -63,12 +63,12 @@ impl<'a> Digest<'a> {
     /// Works it out.
     pub fn of(document: &'a Document) -> Self {
         let answer = Answer::of(document);
-        let direction = match &answer {
-            Answer::Settings(recommendation) => Some(recommendation.direction.into()),
-            Answer::Task(trial, _) => Some(trial.direction),
-            Answer::Trials => document.trials.first().map(|trial| trial.direction),
+        let workload = match &answer {
+            Answer::Settings(recommendation) => Some(recommendation.workload()),
+            Answer::Task(trial, _) => Some(trial.workload()),
+            Answer::Trials => document.trials.first().map(Trial::workload),
         };
-        let candidates = direction.map_or_else(Vec::new, |way| candidates(&document.trials, way));
+        let candidates = workload.map_or_else(Vec::new, |of| candidates(&document.trials, &of));
         let shown = match &answer {
             Answer::Settings(found) => {
                 held(found, &document.trials).or_else(|| recommended(&candidates, found.settings))
@@ -122,9 +122,9 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn candidates(trials: &[Trial], direction: Traffic) -> Vec<Candidate<'_>> {
+fn candidates<'a>(trials: &'a [Trial], workload: &Workload) -> Vec<Candidate<'a>> {
     let mut by_settings = BTreeMap::<Settings, Vec<&Trial>>::new();
-    for trial in trials.iter().filter(|trial| trial.direction == direction) {
+    for trial in trials.iter().filter(|trial| workload.is_of(trial)) {
         by_settings.entry(trial.settings).or_default().push(trial);
     }
     let candidate = |(settings, trials): (Settings, Vec<_>)| {

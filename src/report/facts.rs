@@ -7,8 +7,8 @@ use super::page::{Column, Facts, Table};
 use super::scaling::Law;
 use super::wording;
 use crate::result::{
-    Command, End, Host, Joint, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary,
-    Trial, Varied, Verdict,
+    Command, Document, End, Host, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary,
+    Trial, Varied, Verdict, Workload,
 };
 use crate::units::{ByteSize, count, counted};
 use crate::words;
@@ -89,7 +89,7 @@ pub fn for_globus(digest: &Digest) -> Vec<String> {
 /// Instead of a number for GCS.
 const NOT_FOR_GCS: &str = "no number: these trials had other parts of a file in flight than its connector, which has 1 unless --connector says more";
 
-/// The settings of one direction, and how fast they are.
+/// The settings of one search, and how fast they are.
 pub fn settings_and_goodput(found: &Recommendation) -> String {
     format!("{}, {}", words::settings(found.settings), goodput(found))
 }
@@ -99,47 +99,51 @@ pub fn verdict(found: &Recommendation) -> String {
     format!("{}: {}", words::verdict(found.verdict), found.why)
 }
 
-/// One concurrency for both directions.
-pub fn both_ways(joint: &Joint) -> String {
-    format!("concurrency {}: {}", joint.concurrency, joint.why)
+/// One concurrency for all searches of a document, if there were several, under its name.
+pub fn for_all(document: &Document) -> Facts {
+    let workloads: Vec<Workload> =
+        document.recommendations.iter().map(Recommendation::workload).collect();
+    let said = match &document.joint {
+        Some(joint) => format!("concurrency {}: {}", joint.concurrency, joint.why),
+        None if workloads.len() > 1 => NOTHING_FOR_ALL.into(),
+        None => String::new(),
+    };
+    let is_of_datasets = workloads.iter().any(|workload| workload.dataset.is_some());
+    Facts::from([(if is_of_datasets { "all datasets" } else { "both ways" }, said)])
 }
 
 /// Instead of it.
-pub const NOTHING_FOR_BOTH: &str =
-    "no concurrency was measured in both directions: give a larger --budget";
+const NOTHING_FOR_ALL: &str = "no concurrency was measured in every search: give a larger --budget";
 
-/// Of a search in both directions: what the other one brought, and what is for both.
-fn other_way(digest: &Digest) -> [(&'static str, String); 3] {
-    let document = digest.document;
-    let other = document.recommendations.get(1);
-    let joint = match (&document.joint, other) {
-        (Some(joint), _) => both_ways(joint),
-        (None, Some(_)) => NOTHING_FOR_BOTH.into(),
-        (None, None) => String::new(),
-    };
-    [
-        ("the other direction", other.map(settings_and_goodput).unwrap_or_default()),
-        ("its verdict", other.map(verdict).unwrap_or_default()),
-        ("both ways", joint),
-    ]
+/// What the searches after the first brought, and what is for all.
+fn other_searches(document: &Document) -> Facts {
+    let mut facts = Facts::default();
+    for other in document.recommendations.iter().skip(1) {
+        facts.add(words::workload(&other.workload()), settings_and_goodput(other));
+        facts.add("its verdict", verdict(other));
+    }
+    facts.append(for_all(document));
+    facts
 }
 
 fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
-    let [other, its_verdict, both_ways] = other_way(digest);
+    let mut facts = first_search(digest, found);
+    facts.append(other_searches(digest.document));
+    facts.add("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default());
+    facts
+}
+
+fn first_search(digest: &Digest, found: &Recommendation) -> Facts {
     Facts::from([
         ("for Globus", for_globus(digest).join("; ")),
         ("goodput", goodput_of_the_measured(digest, found)),
-        ("direction", words::direction(found.direction).into()),
+        ("direction", words::workload(&found.workload())),
         ("verdict", verdict(found)),
         ("the blocks show", proof(found, true)),
         ("they do not show", proof(found, false)),
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest)),
         ("hangs on", wording::hangs_on(digest.document)),
-        other,
-        its_verdict,
-        both_ways,
-        ("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default()),
     ])
 }
 
@@ -341,7 +345,7 @@ pub fn trials(trials: &[Trial]) -> Table {
         ("part size", |trial| ByteSize(trial.settings.part_size_bytes).to_string()),
         ("concurrency", |trial| trial.settings.concurrency.to_string()),
         ("parts in flight", |trial| trial.settings.parts_in_flight.to_string()),
-        ("direction", |trial| words::direction(trial.direction).into()),
+        ("direction", |trial| words::workload(&trial.workload())),
         ("goodput", |trial| both_speeds(trial)),
         ("on the wire", |trial| words::rate(trial.wire_bytes_per_second)),
         ("objects", |trial| count(trial.objects)),

@@ -8,12 +8,13 @@ use crate::words;
 /// All trials of all documents, in order.
 pub fn of_trials<'a>(documents: impl Iterator<Item = &'a Document>) -> Table {
     let rows = documents.flat_map(|one| one.trials.iter().map(move |trial| (&*one.id, trial)));
-    let columns: [Column<(&str, &Trial)>; 36] = [
+    let columns: [Column<(&str, &Trial)>; 37] = [
         ("run", |(run, _)| (*run).to_owned()),
         ("trial", |(_, trial)| trial.id.to_string()),
         ("phase", |(_, trial)| words::phase(trial.phase).into()),
         ("block", |(_, trial)| or_empty(trial.block)),
         ("direction", |(_, trial)| words::direction(trial.direction).into()),
+        ("dataset", |(_, trial)| or_empty(trial.dataset.as_deref())),
         ("part_size_bytes", |(_, trial)| trial.settings.part_size_bytes.to_string()),
         ("concurrency", |(_, trial)| trial.settings.concurrency.to_string()),
         ("parts_in_flight", |(_, trial)| trial.settings.parts_in_flight.to_string()),
@@ -85,7 +86,7 @@ mod tests {
         let trials: usize = documents.iter().map(|document| document.trials.len()).sum();
         assert_eq!(text.lines().count(), 1 + trials);
         for line in text.lines() {
-            assert_eq!(line.split(',').count(), 36, "{line}");
+            assert_eq!(line.split(',').count(), 37, "{line}");
         }
     }
 

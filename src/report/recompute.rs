@@ -69,13 +69,12 @@ impl Recomputed {
     }
 
     fn answer(&mut self, run: &Saved, found: &Recommendation) {
-        let blocks = run.document.blocks(found.direction);
+        let blocks = run.document.blocks(&found.workload());
         let of = |settings: &Settings| blocks.get(settings);
         let goodputs: Vec<f64> =
             of(&found.settings).into_iter().flat_map(|blocks| blocks.values().copied()).collect();
-        let direction = found.direction.into();
-        let trials = run.document.trials.iter();
-        let trials = trials.filter(|trial| trial.direction == direction);
+        let workload = found.workload();
+        let trials = run.document.trials.iter().filter(|trial| workload.is_of(trial));
         let (ground, goodput) = (Ground::of(trials.clone()), Ground::of_goodput(trials));
         // Older results say nothing of phases: theirs is the mean of all blocks.
         let has_phases = found.compared_with.iter().any(|other| other.phase.is_some());
@@ -200,8 +199,8 @@ mod tests {
     fn consistent() -> Saved {
         let mut document = samples::tune();
         let found = document.recommendation.as_mut().expect("tune recommends");
-        let direction = found.direction;
-        let (settings, blocks) = (found.settings, document.blocks(direction));
+        let workload = found.workload();
+        let (settings, blocks) = (found.settings, document.blocks(&workload));
         let found = document.recommendation.as_mut().expect("tune recommends");
         let goodputs: Vec<f64> = blocks[&settings].values().copied().collect();
         let mean = stats::log_mean(&goodputs).unwrap();

@@ -7,9 +7,9 @@ use crate::result::{
     AddressUse, Arrivals, Asked, ClientUse, Command, Comparison, Direction, Distances, Document,
     ErrorCounts, FileFailure, ForGcs, ForRun, ForTune, GCS, GetMode, Host, InterfaceUse, Joint,
     LimitedBy, Load, Mixed, Moved, NetworkUse, ObjectTimes, OneWay, OpenLoop, OperationSummary,
-    Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Saved, Scaling, Scenario, Settings,
-    SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool,
-    Traffic, Trial, Verb, Verdict, Verification, Whole, Window,
+    Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Saved, Scaling, Scenario, Served,
+    Settings, SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse,
+    TimeSpent, Tool, Traffic, Trial, Verb, Verdict, Verification, Whole, Window,
 };
 use crate::units::MIB;
 
@@ -71,12 +71,13 @@ pub fn both() -> Document {
     };
     document.joint = Some(Joint {
         concurrency: 16,
-        up: same,
-        down: same,
+        serves: [Direction::Up, Direction::Down]
+            .map(|direction| Served { direction, dataset: None, comparison: same })
+            .into(),
         within_margin: true,
         within_margin_shown: true,
         why: "the fewest files in flight that are shown to be within 5 % of the best both ways: \
-              1.00 of the best up, 1.00 of the best down"
+              up 1.00 of the best, down 1.00 of the best"
             .into(),
         gcs: gcs(16),
         commands: commands(16),
@@ -315,6 +316,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         block,
         settings,
         direction: Traffic::Up,
+        dataset: None,
         mixed: None,
         window: Window { start_s: 5.0, end_s: 25.0, steady: Some(true), rule: "MSER-5".into() },
         goodput_bytes_per_second: goodput,
@@ -416,6 +418,7 @@ fn recommendation(best: Settings) -> Recommendation {
     Recommendation {
         settings: best,
         direction: Direction::Up,
+        dataset: None,
         goodput_bytes_per_second: goodput,
         interval_95: [goodput * 0.94, goodput * 1.06],
         verdict: Verdict::Clear,

@@ -1,4 +1,4 @@
-//! The result document, schema `tidegate.result/3`, as plain types.
+//! The result document, schema `tidegate.result/4`, as plain types.
 //!
 //! Other programs rely on it: within a schema fields are added, never renamed, and every number carries its unit
 //! in its name. Documents of older schemas are read as well, and are the same values then (`older`).
@@ -16,6 +16,7 @@ mod saved;
 mod scenario;
 mod sensitivity;
 mod trial;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -32,7 +33,7 @@ pub use self::client::{
 pub use self::commands::{Command, GCS, GLOBUS_CLI};
 pub use self::model::{LinkModel, NodesModel, SelfHostedModel, WeatherModel};
 pub use self::recommendation::{
-    Comparison, ForGcs, Joint, Recommendation, Scaling, Trade, Verdict,
+    Comparison, ForGcs, Joint, Recommendation, Scaling, Served, Trade, Verdict,
 };
 pub use self::requests::{
     Corrupt, Distances, ErrorCounts, ObjectTimes, OpenLoop, OperationSummary, Percentiles,
@@ -47,11 +48,12 @@ pub use self::sensitivity::{End, Knee, Sensitivity, Varied};
 pub use self::trial::{
     Asked, FileFailure, LimitedBy, Mixed, OneWay, Phase, TaskSummary, Trial, Verification, Window,
 };
+pub use self::workload::Workload;
 use crate::error::{Error, Result};
 use crate::outside::{self, DOCUMENT_MAX};
 
 /// The `schema` field of every document this version writes.
-pub const SCHEMA: &str = "tidegate.result/3";
+pub const SCHEMA: &str = "tidegate.result/4";
 
 /// One run of `tune`, `run` or `plan --measure`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,13 +84,13 @@ pub struct Document {
     pub simulation: Option<SimulationCost>,
     /// All trials, in the order in which they ran.
     pub trials: Vec<Trial>,
-    /// What the trials say; only `tune` recommends. Of a search in both directions that of the first.
+    /// What the trials say; only `tune` recommends. Of several searches that of the first.
     pub recommendation: Option<Recommendation>,
-    /// One for each direction that was searched; of older documents only where both were.
+    /// One for each direction and dataset that was searched; of older documents only where there were two.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recommendations: Vec<Recommendation>,
-    /// One concurrency for both directions, when both were searched.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// One concurrency for all of them, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "older::joint")]
     pub joint: Option<Joint>,
     /// What the recommendation hangs on; only of a simulated search. Of a search in both directions that of the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,6 +217,15 @@ impl From<Direction> for Traffic {
 }
 
 impl Traffic {
+    /// The direction, if it is one.
+    pub fn one_way(self) -> Option<Direction> {
+        match self {
+            Self::Up => Some(Direction::Up),
+            Self::Down => Some(Direction::Down),
+            Self::Mixed => None,
+        }
+    }
+
     /// `up`, `down` or `mixed`.
     pub fn word(self) -> &'static str {
         match self {
@@ -270,7 +281,7 @@ impl Budget {
 }
 
 impl Document {
-    /// What is recommended: nothing, or settings for each direction that was searched.
+    /// What is recommended: nothing, or settings for each direction and dataset that was searched.
     pub fn recommended(&self) -> &[Recommendation] {
         match self.recommendations.is_empty() {
             true => self.recommendation.as_slice(),
@@ -278,7 +289,7 @@ impl Document {
         }
     }
 
-    /// What to set in GCS: one number for both directions where both were searched, if there is one that serves both.
+    /// What to set in GCS: one number for all searches where there were several, if there is one that serves all.
     pub fn for_gcs(&self) -> Option<&ForGcs> {
         match (&self.joint, self.recommended()) {
             (Some(joint), _) => joint.gcs.as_ref(),
@@ -287,7 +298,7 @@ impl Document {
         }
     }
 
-    /// What there is to paste: for both directions where one number serves both, else for the first.
+    /// What there is to paste: for all searches where one number serves all, else for the first.
     pub fn commands(&self) -> &[Command] {
         match (&self.joint, &self.recommendation) {
             (Some(joint), _) => &joint.commands,
@@ -297,10 +308,9 @@ impl Document {
     }
 
     /// Goodputs of the race by settings and, for each, by block.
-    pub fn blocks(&self, direction: impl Into<Traffic>) -> BTreeMap<Settings, BTreeMap<u32, f64>> {
-        let direction = direction.into();
+    pub fn blocks(&self, workload: &Workload) -> BTreeMap<Settings, BTreeMap<u32, f64>> {
         let mut blocks = BTreeMap::<Settings, BTreeMap<u32, f64>>::new();
-        for trial in self.trials.iter().filter(|trial| trial.direction == direction) {
+        for trial in self.trials.iter().filter(|trial| workload.is_of(trial)) {
             if let Some(block) = trial.block {
                 let goodput = trial.goodput_bytes_per_second;
                 blocks.entry(trial.settings).or_default().insert(block, goodput);

@@ -6,13 +6,14 @@
 //! |---|---|
 //! | `tidegate.result/1` | `commands` is a map of programs; a list since |
 //! | `tidegate.result/2` | in `scenario`, `arrivals` is the text that Rust prints, `load` may be a sentence, and there is no `verb` |
+//! | `tidegate.result/3` | `joint` has `up` and `down`; a list of what it serves since |
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 
-use super::{SCHEMA, Scenario};
+use super::{Joint, SCHEMA, Scenario};
 
-const OLDER: [&str; 2] = ["tidegate.result/1", "tidegate.result/2"];
+const OLDER: [&str; 3] = ["tidegate.result/1", "tidegate.result/2", "tidegate.result/3"];
 
 /// The schema of what is read: today's, for that is what it is from here on.
 pub(super) fn schema<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
@@ -31,6 +32,22 @@ pub(super) fn scenario<'de, D: Deserializer<'de>>(from: D) -> Result<Scenario, D
     }
     let scenario = serde_json::from_value(Value::Object(written));
     scenario.map_err(|error| de::Error::custom(format!("the scenario: {error}")))
+}
+
+/// One concurrency for all searches; there were two at the most, of one dataset.
+pub(super) fn joint<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Joint>, D::Error> {
+    let Some(mut written) = Option::<Map<String, Value>>::deserialize(from)? else {
+        return Ok(None);
+    };
+    if !written.contains_key("serves") {
+        let serves = ["up", "down"].map(|direction| {
+            let comparison = written.remove(direction);
+            json!({ "direction": direction, "comparison": comparison })
+        });
+        written.insert("serves".into(), json!(serves));
+    }
+    let joint = serde_json::from_value(Value::Object(written));
+    joint.map(Some).map_err(|error| de::Error::custom(format!("`joint`: {error}")))
 }
 
 fn bring_up_to_date(scenario: &mut Map<String, Value>) {
@@ -80,10 +97,16 @@ mod tests {
     use crate::report::samples;
     use crate::result::{Arrivals, Document, Load, Verb, Whole};
 
-    /// A document as the schema before this one has it.
+    /// A document as the second schema has it.
     fn as_before(document: &Document) -> Value {
         let mut written = json!(document);
         written["schema"] = "tidegate.result/2".into();
+        if let Some(joint) = written.get_mut("joint").and_then(Value::as_object_mut) {
+            let serves = joint.remove("serves").expect("a list");
+            for (index, direction) in ["up", "down"].into_iter().enumerate() {
+                joint.insert(direction.into(), serves[index]["comparison"].clone());
+            }
+        }
         let scenario = written["scenario"].as_object_mut().expect("it has fields");
         scenario.remove("verb");
         if let Verb::Run(run) = &document.scenario.verb {
@@ -147,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_schema_of_others_is_refused() {
-        for written in ["tidegate.result/4", "tidegate.plan/1", ""] {
+        for written in ["tidegate.result/5", "tidegate.plan/1", ""] {
             let error = schema(json!(written)).unwrap_err().to_string();
             assert_eq!(error, format!("its schema is {written}"));
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Direction, LimitedBy, Phase, Settings, Trial};
+use super::{Command, Direction, LimitedBy, Phase, Settings, Trial, Workload};
 
 /// What `tune` recommends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +12,9 @@ pub struct Recommendation {
     pub settings: Settings,
     /// For which direction.
     pub direction: Direction,
+    /// For which of the run's datasets, by its name; absent where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
     /// What the soak and, where nothing was refused, the blocks of trials before it carried, by time; in older
     /// documents the geometric mean over the blocks.
     #[serde(deserialize_with = "super::number::from_zero")]
@@ -74,27 +77,28 @@ pub struct Recommendation {
 impl Recommendation {
     /// The trial in which the settings were held for a soak; older documents have none.
     pub fn soak<'a>(&self, trials: &'a [Trial]) -> Option<&'a Trial> {
-        let direction = self.direction.into();
+        let workload = self.workload();
         trials.iter().rev().find(|trial| {
-            trial.phase == Phase::Soak
-                && trial.settings == self.settings
-                && trial.direction == direction
+            trial.phase == Phase::Soak && trial.settings == self.settings && workload.is_of(trial)
         })
+    }
+
+    /// What it is for.
+    pub fn workload(&self) -> Workload {
+        Workload { direction: self.direction.into(), dataset: self.dataset.clone() }
     }
 }
 
-/// One concurrency for uploads and downloads: GCS has a single one.
+/// One concurrency for all searches of a run, whichever way and of whichever dataset: GCS has a single one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Joint {
-    /// Files in flight, either way.
+    /// Files in flight.
     pub concurrency: u32,
-    /// On the way up, against the settings that were best there at the same part size.
-    pub up: Comparison,
-    /// The same on the way down.
-    pub down: Comparison,
-    /// Whether both ratios are at least 0.95.
+    /// What it is in each search, in their order.
+    pub serves: Vec<Served>,
+    /// Whether all ratios are at least 0.95.
     pub within_margin: bool,
-    /// Whether the lower 95 % bounds of both are.
+    /// Whether the lower 95 % bounds of all are.
     pub within_margin_shown: bool,
     /// Why, in a sentence with the figures.
     pub why: String,
@@ -104,6 +108,18 @@ pub struct Joint {
     /// Ready to paste.
     #[serde(deserialize_with = "super::commands::list_or_map")]
     pub commands: Vec<Command>,
+}
+
+/// One concurrency for all, in one of the searches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Served {
+    /// Which way.
+    pub direction: Direction,
+    /// Which dataset; absent where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Against the settings that were best there at the same part size.
+    pub comparison: Comparison,
 }
 
 /// The universal scalability law through the trials of the recommended part size:

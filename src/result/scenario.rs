@@ -135,7 +135,7 @@ pub struct ForPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Moved {
-    /// A synthetic profile by its name; several datasets of a plan, in words.
+    /// A synthetic profile by its name; several of them, in words.
     Named(String),
     /// Objects that were there.
     Existing {
@@ -222,6 +222,11 @@ pub enum Whole {
 pub enum FileSizes {
     /// Of all trials.
     OfAll(SizeClasses),
+    /// Of each dataset.
+    OfDatasets {
+        /// By its name.
+        datasets: BTreeMap<String, SizeClasses>,
+    },
     /// Of each trial, by its id.
     OfTrials(BTreeMap<String, SizeClasses>),
 }

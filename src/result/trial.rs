@@ -24,6 +24,9 @@ pub struct Trial {
     pub settings: Settings,
     /// Which way.
     pub direction: Traffic,
+    /// Which of the run's datasets, by its name; absent where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
     /// Each way by itself, when the trial was mixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Mixed>,

@@ -80,7 +80,9 @@ pub async fn run(
     progress: &mut Progress,
 ) -> Result<Finished> {
     let folder = options.to.as_ref().map(|to| Folder::open(to, options.found)).transpose()?;
-    let (local, mut skipped) = local_dataset(options.dataset.as_ref(), progress)?;
+    let local = options.dataset.as_ref().map(|dataset| local_dataset(dataset, progress));
+    let (local, skipped) = local.transpose()?.unzip();
+    let mut skipped = skipped.unwrap_or_default();
     if let Some(dataset) = &local {
         tune::feasible(options.settings, dataset.largest_bytes())?;
         if options.target.simulation.is_none() {

@@ -1,5 +1,6 @@
 //! What is uploaded: a synthetic dataset, or the files below a directory.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::existing::tell;
@@ -27,6 +28,16 @@ pub enum Upwards {
     },
 }
 
+/// A name for it among several.
+impl fmt::Display for Upwards {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Synthetic { name, .. } => to.write_str(name),
+            Self::Directory { root, .. } => root.display().fmt(to),
+        }
+    }
+}
+
 impl Upwards {
     /// What the result says of it.
     pub(super) fn moved(&self) -> Moved {
@@ -42,19 +53,18 @@ impl Upwards {
 
 /// A dataset that is made up or lies in a directory; what of that is not moved is said.
 pub(super) fn local_dataset(
-    dataset: Option<&Upwards>,
+    dataset: &Upwards,
     progress: &Progress,
-) -> Result<(Option<Dataset>, Vec<Skipped>)> {
+) -> Result<(Dataset, Vec<Skipped>)> {
     match dataset {
-        None => Ok((None, Vec::new())),
-        Some(Upwards::Synthetic { name, scale }) => {
-            Ok((Some(Dataset::Synthetic(Synthetic::new(name, *scale)?)), Vec::new()))
+        Upwards::Synthetic { name, scale } => {
+            Ok((Dataset::Synthetic(Synthetic::new(name, *scale)?), Vec::new()))
         }
-        Some(Upwards::Directory { root, symlinks }) => {
+        Upwards::Directory { root, symlinks } => {
             let scan = scan(root, *symlinks)?;
             say_what_stays(&scan, progress);
             let dataset = Dataset::Directory { root: root.clone(), files: scan.files };
-            Ok((Some(dataset), scan.skipped))
+            Ok((dataset, scan.skipped))
         }
     }
 }

@@ -176,6 +176,7 @@ impl Measured<'_> {
             block: label.block,
             settings: self.job.settings,
             direction: self.job.direction.traffic(),
+            dataset: None,
             mixed: self.mixed(&measured),
             window: measured.window,
             goodput_bytes_per_second: measured.goodput_bytes_per_second,

@@ -311,6 +311,7 @@ impl<'a> Evidence<'a> {
         Some(Recommendation {
             settings: chosen,
             direction,
+            dataset: None,
             goodput_bytes_per_second: told,
             interval_95,
             verdict,

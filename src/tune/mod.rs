@@ -51,7 +51,7 @@ pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_s
 pub use gcs::{GcsOptions, for_gcs, untuned};
 pub use gcs_endpoint::{GcsEndpoint, NetworkLevels};
 pub use ground::Ground;
-pub use joint::{ForBoth, joint};
+pub use joint::{ForAll, Searched, joint};
 pub use plan::{Forecast, SD_ASSUMED};
 pub use programs::{Way, commands};
 pub use resume::Question;

@@ -9,5 +9,6 @@ pub use numbers::{
     to_the_second, whole_percent, whole_seconds,
 };
 pub use states::{
-    direction, error_classes, errors, limited_by, operation, phase, settings, verdict,
+    direction, each_of, error_classes, errors, limited_by, operation, phase, settings, verdict,
+    workload,
 };

@@ -1,6 +1,6 @@
 //! Settings and the states of a document in words.
 
-use crate::result::{ErrorCounts, LimitedBy, Phase, Settings, Traffic, Verdict};
+use crate::result::{ErrorCounts, LimitedBy, Phase, Settings, Traffic, Verdict, Workload};
 use crate::units::{ByteSize, count};
 
 /// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
@@ -16,6 +16,25 @@ pub fn settings(settings: Settings) -> String {
 /// `up`, `down` or `mixed`.
 pub fn direction(direction: impl Into<Traffic>) -> &'static str {
     direction.into().word()
+}
+
+/// `up`; with a dataset of several, `climate up`.
+pub fn workload(workload: &Workload) -> String {
+    let way = direction(workload.direction);
+    workload.dataset.as_ref().map_or_else(|| way.to_owned(), |name| format!("{name} {way}"))
+}
+
+/// The searches of a run together: `both ways`, `of each dataset`, or `of each dataset both ways`.
+pub fn each_of(workloads: &[&Workload]) -> &'static str {
+    let goes = |direction| workloads.iter().any(|one| one.direction == direction);
+    match (
+        workloads.iter().all(|one| one.dataset.is_none()),
+        goes(Traffic::Up) && goes(Traffic::Down),
+    ) {
+        (true, _) => "both ways",
+        (false, false) => "of each dataset",
+        (false, true) => "of each dataset both ways",
+    }
 }
 
 /// The phase in the words of the document.

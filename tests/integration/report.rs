@@ -144,7 +144,7 @@ fn a_run_is_reported_in_every_format_and_does_not_differ_from_itself() {
         ("md", "# 2 runs"),
         ("html", "<!DOCTYPE html>"),
         ("csv", "run,trial,phase"),
-        ("json", "\"schema\": \"tidegate.result/3\""),
+        ("json", "\"schema\": \"tidegate.result/4\""),
     ] {
         let report = tidegate.run_plain("report", &[path, path, "--format", format]);
         assert_eq!(report.code, 0, "{}", report.stderr);

@@ -121,13 +121,18 @@ async fn a_search_that_is_alive_is_not_resumed() {
 #[test]
 fn a_simulated_search_goes_on_after_any_trial() {
     let tidegate = Tidegate::embedded();
-    for direction in ["up", "down", "both"] {
-        tidegate.json("tune", &["--simulate", "hosted-1g-near", "--direction", direction]);
+    for [option, value] in [
+        ["--direction", "up"],
+        ["--direction", "down"],
+        ["--direction", "both"],
+        ["--dataset", "genomics,climate"],
+    ] {
+        tidegate.json("tune", &["--simulate", "hosted-1g-near", option, value]);
         let run = tidegate.runs().pop().unwrap();
         let mut whole = Document::load(&result(&run)).unwrap();
         whole.recommendation = None;
         whole.recommendations.clear();
-        // Of both, two thirds are within the second search or about to begin it.
+        // Of two searches, two thirds are within the second search or about to begin it.
         let all = whole.trials.len();
         for count in [0, 1, all / 3, 2 * all / 3] {
             let mut cut = whole.clone();

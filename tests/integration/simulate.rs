@@ -167,7 +167,9 @@ fn both_directions_are_searched_and_one_concurrency_is_found_for_both() {
     // One link of 1 Gbit/s both ways: whatever fills it serves both.
     assert_eq!(joint["within_margin"], true, "{joint}");
     for way in ["up", "down"] {
-        assert!(joint[way]["ratio"].as_f64().unwrap() >= 0.95, "{joint}");
+        let mut serves = joint["serves"].as_array().unwrap().iter();
+        let served = serves.find(|served| served["direction"] == way).unwrap();
+        assert!(served["comparison"]["ratio"].as_f64().unwrap() >= 0.95, "{joint}");
     }
 
     let shown = tidegate.run("tune", &["--simulate", "hosted-1g-near", "--direction", "both"]);
@@ -180,6 +182,54 @@ fn both_directions_are_searched_and_one_concurrency_is_found_for_both() {
             "{}",
             shown.stdout
         );
+    }
+}
+
+#[test]
+fn one_concurrency_is_found_for_several_datasets_and_the_answer_names_them() {
+    let tidegate = Tidegate::embedded();
+    let names = ["many-small", "climate"];
+    let datasets = ["--simulate", "hosted-10g-near", "--dataset", "many-small,climate"];
+    let document = tidegate.json("tune", &datasets);
+    let of = |list: &Value| -> Vec<String> {
+        let all = list.as_array().unwrap().iter();
+        all.map(|one| one["dataset"].as_str().unwrap().to_owned()).collect()
+    };
+    let joint = &document["joint"];
+    assert_eq!(of(&document["recommendations"]), names);
+    assert_eq!(of(&joint["serves"]), names);
+    let trials = document["trials"].as_array().unwrap();
+    for (name, found) in names.iter().zip(document["recommendations"].as_array().unwrap()) {
+        let own = trials.iter().filter(|trial| trial["dataset"] == *name);
+        let mut soaks = own.filter(|trial| trial["phase"] == "soak");
+        assert!(soaks.any(|soak| soak["settings"] == found["settings"]), "{name}: {found}");
+        let sizes = &document["scenario"]["dataset_shape"]["datasets"][name];
+        assert!(!sizes.as_array().unwrap().is_empty(), "{name}");
+    }
+    // Files of kilobytes and of gigabytes: their rates have nothing to do with each other.
+    let rate = |nth: usize| &document["recommendations"][nth]["goodput_bytes_per_second"];
+    assert!(10.0 * rate(0).as_f64().unwrap() < rate(1).as_f64().unwrap());
+    assert_eq!(document["scenario"]["dataset"], "many-small,climate");
+
+    let shown = tidegate.run("tune", &datasets).stdout;
+    let number = format!("N = {} files in flight", joint["concurrency"]);
+    assert!(shown.lines().next().unwrap().contains(&number), "{shown}");
+    for label in ["all datasets ", "many-small up ", "climate up "] {
+        assert_eq!(shown.lines().filter(|line| line.starts_with(label)).count(), 1, "{shown}");
+    }
+}
+
+#[test]
+fn several_datasets_are_for_a_search_and_named_once_each() {
+    let tidegate = Tidegate::embedded();
+    for (verb, names, why) in [
+        ("tune", "climate,climate", "names climate twice"),
+        ("tune", "climate,", "no dataset named ``"),
+        ("run", "climate,many-small", "climate,many-small"),
+    ] {
+        let refused = tidegate.run(verb, &["--simulate", "--dataset", names]);
+        assert_eq!(refused.code, 2, "{names}: {}", refused.stderr);
+        assert!(refused.stderr.contains(why), "{names}: {}", refused.stderr);
     }
 }
 

@@ -20,7 +20,7 @@ fn without_a_target_tune_is_a_demonstration_with_a_report() {
     let run = tidegate.runs().pop().unwrap();
     let document = std::fs::read_to_string(run.join("result.json")).unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
-    assert_eq!(document["schema"], "tidegate.result/3");
+    assert_eq!(document["schema"], "tidegate.result/4");
     let recommended = &document["recommendation"];
     let goodput = recommended["goodput_bytes_per_second"].as_f64().unwrap();
     let interval = &recommended["interval_95"];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::leg::Leg;
 use crate::prices::Usd;
-use crate::result::{self, Asked, Budget, Direction, Traffic, Trial};
+use crate::result::{self, Asked, Budget, Trial, Workload};
 use crate::transfer::{self, Allowance, Caps};
 
 /// What may be spent by the end of one search, with all that was spent before it.
@@ -28,12 +28,12 @@ impl Until {
     }
 }
 
-/// What was spent so far, by the searches of all directions.
+/// What was spent so far, by all searches.
 pub(super) struct Spent {
     /// Of bytes and money.
     allowance: Arc<Allowance>,
-    /// Direction that is searched now.
-    direction: Option<Direction>,
+    /// What is searched now.
+    workload: Option<Workload>,
     until: Duration,
     /// Preparation, and trials that were stopped.
     beside: Duration,
@@ -43,7 +43,7 @@ pub(super) struct Spent {
 
 /// Of one trial.
 struct Cost {
-    direction: Traffic,
+    workload: Workload,
     took: Duration,
     bytes: u64,
     usd: f64,
@@ -62,7 +62,7 @@ impl Spent {
         });
         let mut spent = Self {
             allowance: Arc::new(Allowance::new(whole.caps, before)),
-            direction: None,
+            workload: None,
             until: whole.time,
             beside: Duration::ZERO,
             trials: Vec::new(),
@@ -75,7 +75,7 @@ impl Spent {
     /// From now on this is searched. Which budget ended the search before it is not forgotten.
     pub(super) fn turn_to(&mut self, leg: &Leg) {
         self.allowance = Arc::new(Allowance::new(leg.until.caps.clone(), self.allowance.spent()));
-        self.direction = Some(leg.direction);
+        self.workload = Some(leg.course.workload());
         self.until = leg.until.time;
     }
 
@@ -88,7 +88,7 @@ impl Spent {
     pub(super) fn add(&mut self, trial: &Trial) {
         let Some(Asked { took_s, bytes, cost_usd, .. }) = trial.asked else { return };
         self.trials.push(Cost {
-            direction: trial.direction,
+            workload: trial.workload(),
             took: Duration::from_secs_f64(took_s),
             bytes,
             usd: cost_usd,
@@ -136,8 +136,8 @@ impl Spent {
     fn least(&self) -> (Duration, Budget) {
         let Caps { bytes, cost, .. } = self.allowance.caps();
         let spent = self.allowance.spent();
-        let direction = self.direction.map(Traffic::from);
-        let own = self.trials.iter().filter(|trial| Some(trial.direction) == direction);
+        let own =
+            self.trials.iter().filter(|trial| Some(&trial.workload) == self.workload.as_ref());
         let pace = own
             .map(Cost::per_second)
             .fold((0.0_f64, 0.0_f64), |most, one| (most.0.max(one.0), most.1.max(one.1)));
@@ -179,8 +179,13 @@ impl Cost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::Traffic;
 
     const GB: u64 = 1_000_000_000;
+
+    fn all(direction: Traffic) -> Workload {
+        Workload { direction, dataset: None }
+    }
 
     /// 40 GB of 100 GB are spent, which is 0.28 USD.
     fn spent(cost: f64) -> Spent {
@@ -189,7 +194,7 @@ mod tests {
             transfer::Spent { bytes_up: 40 * GB, cost: Usd(0.28), ..transfer::Spent::default() };
         Spent {
             allowance: Arc::new(Allowance::new(caps, so_far)),
-            direction: Some(Direction::Up),
+            workload: Some(all(Traffic::Up)),
             until: Duration::from_secs(600),
             beside: Duration::ZERO,
             trials: Vec::new(),
@@ -199,8 +204,8 @@ mod tests {
 
     fn trial(gigabytes: u64) -> Cost {
         let usd = 0.007 * gigabytes as f64;
-        let (direction, bytes) = (Traffic::Up, gigabytes * GB);
-        Cost { direction, took: Duration::from_secs(10), bytes, usd }
+        let (workload, bytes) = (all(Traffic::Up), gigabytes * GB);
+        Cost { workload, took: Duration::from_secs(10), bytes, usd }
     }
 
     fn least(spent: &Spent) -> (u64, Budget) {
@@ -241,9 +246,9 @@ mod tests {
         // The first search has spent 40 GB: the second has its own 50 GB, and the 10 GB that are left.
         let mut spent = spent(10.0);
         spent.trials.push(trial(20));
-        spent.direction = Some(Direction::Down);
+        spent.workload = Some(all(Traffic::Down));
         assert_eq!(least(&spent), (590, Budget::Time), "trials up say nothing of those down");
-        spent.trials.push(Cost { direction: Traffic::Down, ..trial(5) });
+        spent.trials.push(Cost { workload: all(Traffic::Down), ..trial(5) });
         assert_eq!(least(&spent), (120, Budget::Bytes));
     }
 }

@@ -1,15 +1,16 @@
 //! A search driven over a store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::TuneOptions;
 use super::budget::Spent;
 use super::estimate::stored_part_size;
-use super::leg::Leg;
+use super::leg::{Course, Leg};
 use super::said::{Left, line, why};
 use crate::clock;
-use crate::dataset::{Dataset, Pattern};
+use crate::dataset::Pattern;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::result::{Asked, Direction, Recommendation, Settings};
@@ -21,13 +22,12 @@ use crate::session::run::prepare;
 use crate::store::Place;
 use crate::transfer::{Allowance, Job, Order, RetryPolicy, Start};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
-use crate::tune::{self, ForBoth, Next, Outcome, Search};
+use crate::tune::{self, ForAll, Next, Outcome, Search, Searched};
 use crate::words;
 
 /// A search under way: asks for trials, runs them, saves each.
 pub(super) struct Tuning<'a> {
     pub(super) options: &'a TuneOptions,
-    pub(super) dataset: Arc<Dataset>,
     pub(super) pattern: Pattern,
     pub(super) place: &'a Place,
     pub(super) claim: &'a Claim<'a>,
@@ -35,8 +35,8 @@ pub(super) struct Tuning<'a> {
     pub(super) progress: &'a mut Progress,
     pub(super) record: Record,
     pub(super) allowance: Arc<Allowance>,
-    /// Whether the objects that are downloaded have been uploaded.
-    pub(super) has_objects: bool,
+    /// Where objects were uploaded that are downloaded.
+    pub(super) prepared: BTreeSet<String>,
 }
 
 /// How far a trial came.
@@ -48,7 +48,7 @@ enum Measured {
 }
 
 impl Tuning<'_> {
-    /// All directions, one after the other; then what serves both.
+    /// One search after the other; then what serves all.
     ///
     /// How many times as much as what is set now was met in the first.
     pub(super) async fn search(
@@ -56,12 +56,11 @@ impl Tuning<'_> {
         mut legs: Vec<Leg>,
         mut spent: Spent,
     ) -> Result<Option<f64>> {
-        if let Some((first, rest)) = legs.split_first_mut() {
-            self.go(first, None, &mut spent).await?;
-            if let [second] = rest {
-                self.go(second, Some(&first.search), &mut spent).await?;
-                self.serve_both(first, second, &mut spent).await?;
-            }
+        for nth in 0..legs.len() {
+            self.go(&mut legs, nth, &mut spent).await?;
+        }
+        if legs.len() > 1 {
+            self.serve_all(&mut legs, &mut spent).await?;
         }
         self.recommend(&legs);
         Ok(legs.first().and_then(|leg| leg.search.growth()))
@@ -70,26 +69,32 @@ impl Tuning<'_> {
     /// Sees to it that trials of this leg draw on its budget and have what they download.
     async fn make_ready(&mut self, leg: &Leg, spent: &mut Spent) -> Result<()> {
         self.allowance = spent.allowance();
-        if self.options.prepares(leg.direction) && !self.has_objects {
+        let course = &leg.course;
+        if self.options.prepares(course.direction) && self.prepared.insert(course.objects()) {
             let began = clock::now();
-            self.prepare(&leg.config).await?;
-            self.has_objects = true;
+            self.prepare(course).await?;
             spent.add_beside(began.elapsed());
         }
         Ok(())
     }
 
-    /// Searches in one direction, if that is not over; after the `first` one, if there is one.
-    async fn go(&mut self, leg: &mut Leg, first: Option<&Search>, spent: &mut Spent) -> Result<()> {
+    /// The search of one leg, if that is not over; the last one leaves time for what serves all.
+    async fn go(&mut self, legs: &mut [Leg], nth: usize, spent: &mut Spent) -> Result<()> {
+        let is_last = nth + 1 == legs.len();
+        let (before, rest) = legs.split_at_mut(nth);
+        let leg = &mut rest[0];
         if leg.over {
             return Ok(());
         }
+        let before: Vec<&Search> = before.iter().map(|leg| &leg.search).collect();
         spent.turn_to(leg);
         self.make_ready(leg, spent).await?;
         loop {
             let left = spent.time_left();
-            let left = first
-                .map_or(left, |first| ForBoth::leaves(first, &leg.search, &self.options.gcs, left));
+            let left = match is_last {
+                true => ForAll::leaves(&before, &leg.search, &self.options.gcs, left),
+                false => left,
+            };
             let Some(next) = leg.search.ask(left) else {
                 if leg.search.is_cut_short() {
                     spent.ends_the_search();
@@ -104,12 +109,14 @@ impl Tuning<'_> {
         Ok(())
     }
 
-    /// Measures what would serve both directions where one of them does not know it well: with what both
-    /// searches left of the budget.
-    async fn serve_both(&mut self, up: &mut Leg, down: &mut Leg, spent: &mut Spent) -> Result<()> {
-        up.until = down.until.clone();
-        while let Some(open) = ForBoth::next(&up.search, &down.search, &self.options.gcs) {
-            let leg = if open.direction == up.direction { &mut *up } else { &mut *down };
+    /// Measures what would serve all searches where one of them does not know it well: with what they all left
+    /// of the budget.
+    async fn serve_all(&mut self, legs: &mut [Leg], spent: &mut Spent) -> Result<()> {
+        if let Some((last, before)) = legs.split_last_mut() {
+            before.iter_mut().for_each(|leg| leg.until = last.until.clone());
+        }
+        while let Some(open) = self.open_question(legs) {
+            let leg = &mut legs[open.search];
             spent.turn_to(leg);
             let left = spent.time_left();
             if leg.search.comparisons(left) < open.trials_needed {
@@ -125,6 +132,12 @@ impl Tuning<'_> {
         Ok(())
     }
 
+    /// What would show more of one concurrency for all.
+    fn open_question(&self, legs: &[Leg]) -> Option<ForAll> {
+        let searches: Vec<&Search> = legs.iter().map(|leg| &leg.search).collect();
+        ForAll::next(&searches, &self.options.gcs)
+    }
+
     /// Runs what the search asked for, tells it and saves it.
     async fn measure(
         &mut self,
@@ -136,19 +149,20 @@ impl Tuning<'_> {
         let (began, before) = (clock::now(), self.allowance.spent());
         let affordable_trials = leg.search.comparisons(time_left);
         let left = Left { trials: affordable_trials, time: time_left };
-        let (finished, cleared) = self.trial(next, leg.direction, left).await?;
+        let (finished, cleared) = self.trial(next, &leg.course, left).await?;
         let trial::Finished { mut trial, records, stopped, .. } = finished;
         let (took, after) = (began.elapsed(), self.allowance.spent());
         if stopped {
-            let (cap, is_shared) = (spent.stopped(took), self.options.directions.len() > 1);
+            let (cap, is_shared) = (spent.stopped(took), self.options.searches() > 1);
             self.progress.note(&format!(
                 "trial {} was stopped: {}{} is used up",
                 trial.id,
-                if is_shared { "its direction's share of " } else { "" },
+                if is_shared { "its search's share of " } else { "" },
                 cap.option()
             ));
             return cleared.map(|()| Measured::Stopped);
         }
+        trial.dataset = leg.course.name.clone();
         trial.asked = Some(Asked {
             affordable_trials,
             left_us: time_left.as_micros() as u64,
@@ -170,9 +184,11 @@ impl Tuning<'_> {
         let found = legs.iter().filter_map(|leg| leg.recommendation(&document.trials, options));
         let found: Vec<Recommendation> = found.collect();
         document.recommendation = found.first().cloned();
-        if let ([up, down], Some(first)) = (legs, found.first()) {
+        if let ([_, _, ..], Some(first)) = (legs, found.first()) {
+            let searched: Vec<Searched> =
+                legs.iter().map(|leg| (leg.course.workload(), &leg.search)).collect();
             let part_size = first.settings.part_size_bytes;
-            document.joint = tune::joint(&up.search, &down.search, part_size, &options.gcs);
+            document.joint = tune::joint(&searched, part_size, &options.gcs);
         }
         document.recommendations = found;
     }
@@ -181,19 +197,19 @@ impl Tuning<'_> {
     async fn trial(
         &mut self,
         next: Next,
-        direction: Direction,
+        course: &Course,
         left: Left,
     ) -> Result<(trial::Finished, Result<()>)> {
         let id = self.record.document.trials.len() as u32;
         let options = self.options;
-        let below = match direction {
+        let below = match course.direction {
             Direction::Up => format!("t{id}/"),
             Direction::Down if options.objects => String::new(),
-            Direction::Down => String::from("objects/"),
+            Direction::Down => course.objects(),
         };
         // Each trial draws anew: the same draw in all would be a bias of its own.
         let seed = self.options.seed.wrapping_add(u64::from(id) << 16);
-        let job = Job { seed, ..self.job(next.settings, direction, &below) };
+        let job = Job { seed, ..self.job(next.settings, course, &below) };
         let tune::Lasts { warm_up, window } = next.lasts;
         let load = Load::Timed { warm_up, stop: Stop::at_once_after(window) };
         let label = Label { id, phase: next.phase, block: next.block };
@@ -209,7 +225,7 @@ impl Tuning<'_> {
         if finished.interrupted {
             return Err(Error::interrupted());
         }
-        let cleared = match direction {
+        let cleared = match course.direction {
             Direction::Up => self.claim.clear(&below).await,
             Direction::Down => Ok(()),
         };
@@ -217,10 +233,11 @@ impl Tuning<'_> {
     }
 
     /// Uploads the objects that are downloaded in every trial.
-    async fn prepare(&mut self, config: &tune::Config) -> Result<()> {
+    async fn prepare(&mut self, course: &Course) -> Result<()> {
         self.progress.note("preparing the objects to download");
+        let upwards = Course { direction: Direction::Up, ..course.clone() };
         let settings = Settings {
-            part_size_bytes: stored_part_size(self.options, config),
+            part_size_bytes: stored_part_size(self.options, &course.config),
             concurrency: self.options.current_concurrency,
             parts_in_flight: 1,
         };
@@ -229,12 +246,13 @@ impl Tuning<'_> {
             start: Start::Fresh,
             verify: false,
             keep_attempts: false,
-            ..self.job(settings, Direction::Up, "objects/")
+            ..self.job(settings, &upwards, &course.objects())
         };
         prepare(job, self.place, self.interrupt, self.progress).await
     }
 
-    fn job(&self, settings: Settings, direction: Direction, below: &str) -> Job {
+    fn job(&self, settings: Settings, course: &Course, below: &str) -> Job {
+        let direction = course.direction;
         let prefix = format!("{}{below}", self.claim.prefix());
         Job {
             // Its bytes are made once for all trials.
@@ -250,7 +268,7 @@ impl Tuning<'_> {
             keep_attempts: self.options.attempts,
             allowance: Some(Arc::clone(&self.allowance)),
             ledger: self.claim.ledger(),
-            ..Job::new(Arc::clone(&self.dataset), direction.into(), settings, prefix)
+            ..Job::new(Arc::clone(&course.dataset), direction.into(), settings, prefix)
         }
     }
 }

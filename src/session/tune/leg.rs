@@ -1,18 +1,55 @@
-//! The search in one direction: what is searched, and until when.
+//! One search of a session: what is searched, and until when.
+
+use std::sync::Arc;
 
 use super::budget::Until;
 use super::estimate::Estimate;
 use super::{TuneOptions, resume};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::result::{Direction, Phase, Recommendation, Settings, Traffic, Trial};
+use crate::result::{Direction, Phase, Recommendation, Settings, Trial, Workload};
 use crate::transfer::GetMode;
 use crate::tune::{self, Objective, Search, Way};
 
-/// One direction of a session.
-pub(super) struct Leg {
+/// What one search is about: a direction and a dataset.
+#[derive(Clone)]
+pub(super) struct Course {
     pub(super) direction: Direction,
+    /// Name of the dataset among several.
+    pub(super) name: Option<String>,
+    pub(super) dataset: Arc<Dataset>,
     pub(super) config: tune::Config,
+}
+
+impl Course {
+    /// Of every direction and dataset.
+    pub(super) fn all(options: &TuneOptions, datasets: &[Arc<Dataset>]) -> Vec<Self> {
+        let course = |direction: Direction, nth: usize, dataset: &Arc<Dataset>| Self {
+            direction,
+            name: (datasets.len() > 1).then(|| options.datasets[nth].to_string()),
+            dataset: Arc::clone(dataset),
+            config: config(options, direction, dataset),
+        };
+        let of_way = |way: &Direction| {
+            let way = *way;
+            datasets.iter().enumerate().map(move |(nth, dataset)| course(way, nth, dataset))
+        };
+        options.directions.iter().flat_map(of_way).collect()
+    }
+
+    pub(super) fn workload(&self) -> Workload {
+        Workload { direction: self.direction.into(), dataset: self.name.clone() }
+    }
+
+    /// Where its objects lie that are downloaded, below the run's prefix.
+    pub(super) fn objects(&self) -> String {
+        self.name.as_ref().map_or_else(|| "objects/".into(), |name| format!("objects/{name}/"))
+    }
+}
+
+/// One search of a session.
+pub(super) struct Leg {
+    pub(super) course: Course,
     pub(super) search: Search,
     pub(super) until: Until,
     /// What comes after it had begun when the run was cut off.
@@ -26,25 +63,25 @@ impl Leg {
     /// If the trials are not those of these options.
     pub(super) fn all(
         options: &TuneOptions,
-        configs: Vec<(Direction, tune::Config)>,
+        courses: Vec<Course>,
         estimate: &Estimate,
         trials: &[Trial],
     ) -> Result<Vec<Self>> {
-        let count = configs.len() as u32;
+        let count = courses.len() as u32;
         let caps = estimate.caps(options);
-        let has_trials = |direction: Direction| of(trials, direction).next().is_some();
-        let serves_both = trials.iter().any(|trial| trial.phase == Phase::BothWays);
-        let leg = |(number, (direction, config)): (u32, (Direction, tune::Config))| {
-            let later = &options.directions[number as usize..];
+        let of = |workload: Workload| trials.iter().filter(move |trial| workload.is_of(trial));
+        let has_trials: Vec<bool> =
+            courses.iter().map(|course| of(course.workload()).next().is_some()).collect();
+        let serves_all = trials.iter().any(|trial| trial.phase == Phase::BothWays);
+        let leg = |(number, course): (u32, Course)| {
             Ok(Self {
-                direction,
-                search: resume::search(&config, of(trials, direction))?,
-                config,
+                search: resume::search(&course.config, of(course.workload()))?,
+                course,
                 until: Until::share(options.budget, &caps, number, count),
-                over: serves_both || later.iter().copied().any(has_trials),
+                over: serves_all || has_trials[number as usize..].contains(&true),
             })
         };
-        (1..).zip(configs).map(leg).collect()
+        (1..).zip(courses).map(leg).collect()
     }
 
     /// What its trials say.
@@ -53,9 +90,10 @@ impl Leg {
         trials: &[Trial],
         options: &TuneOptions,
     ) -> Option<Recommendation> {
-        let gcs = &options.gcs;
-        let mut found = tune::recommend(&self.search, self.direction)?;
-        if self.config.objective == Objective::EffectiveSpeed {
+        let (gcs, course) = (&options.gcs, &self.course);
+        let mut found = tune::recommend(&self.search, course.direction)?;
+        found.dataset = course.name.clone();
+        if course.config.objective == Objective::EffectiveSpeed {
             found.effective_speed_bytes_per_second = Some(found.goodput_bytes_per_second);
             if let Some(soak) = found.soak(trials) {
                 let goodput = soak.goodput_bytes_per_second;
@@ -63,7 +101,7 @@ impl Leg {
                 found.interval_95 = soak.goodput_interval_95.unwrap_or([goodput; 2]);
             }
         }
-        let way = match self.direction {
+        let way = match course.direction {
             Direction::Up => Way::Up,
             Direction::Down => Way::Down(options.get),
         };
@@ -74,17 +112,8 @@ impl Leg {
     }
 }
 
-/// The trials of one direction.
-pub(super) fn of(trials: &[Trial], direction: Direction) -> impl Iterator<Item = &Trial> {
-    trials.iter().filter(move |trial| trial.direction == Traffic::from(direction))
-}
-
 /// What is searched.
-pub(super) fn config(
-    options: &TuneOptions,
-    direction: Direction,
-    dataset: &Dataset,
-) -> tune::Config {
+fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tune::Config {
     let offered = || tune::offered_part_sizes(options.has_segments, dataset.largest_bytes());
     let mut part_sizes_bytes = options.part_sizes.clone().unwrap_or_else(offered);
     // Of what the connector sends nothing is known to the GCS command unless it is tried.

@@ -10,6 +10,7 @@ mod said;
 mod sensitivity;
 mod told;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub use self::options::{FILES_MAX, Most, TuneOptions};
 
 use self::budget::{Spent, Until};
 use self::drive::Tuning;
-use self::leg::Leg;
+use self::leg::{Course, Leg};
 use self::sensitivity::sensitivity;
 use super::claim::Claim;
 use super::clean::remove_leftover;
@@ -26,15 +27,15 @@ use super::conditions::assumptions;
 use super::existing::{self, Existing, tell};
 use super::progress::Progress;
 use super::record::Record;
-use super::target::{TargetOptions, TargetUrl, needs_target};
-use super::upwards::local_dataset;
+use super::target::{TargetOptions, TargetUrl};
+use super::upwards::{Upwards, local_dataset};
 use super::visit::{Visit, conclude};
 use super::{Finished, limits};
 use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::report::shell_word;
-use crate::result::{Budget, Direction, Phase, Saved, Settings, Trial};
+use crate::result::{Budget, Phase, Saved, Settings, Trial};
 use crate::transfer::PATTERN_SEED;
 use crate::tune;
 use crate::units::counted;
@@ -51,11 +52,10 @@ pub async fn tune(
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<Finished> {
-    let Ahead { dataset, configs, estimate, opened } =
-        look_ahead(options, interrupt, progress).await?;
+    let Ahead { courses, estimate, opened } = look_ahead(options, interrupt, progress).await?;
     let before = cut_off.as_ref().map(|saved| &saved.document);
     let trials = before.map_or(&[][..], |document| &document.trials);
-    let legs = Leg::all(options, configs, &estimate, trials)?;
+    let legs = Leg::all(options, courses.clone(), &estimate, trials)?;
     let whole = Until { time: options.budget, caps: estimate.caps(options) };
     let spent = Spent::new(whole, before);
     match &cut_off {
@@ -72,8 +72,8 @@ pub async fn tune(
         None => Visit::to_write(&options.target, options.budget, interrupt, progress).await?,
     };
     let open = &visit.open;
-    let of_the_model = told::of_the_model(options, &legs, open, progress);
-    let scenario = told::scenario(options, &legs, &dataset, &visit)?;
+    let of_the_model = told::of_the_model(options, &courses, open, progress);
+    let scenario = told::scenario(options, &courses, &visit)?;
     let record = match cut_off {
         Some(saved) => resume::record(saved, &scenario, &open.result)?,
         None => {
@@ -96,10 +96,8 @@ pub async fn tune(
             Claim::unique(&visit.bucket, &open.prefix, &record.identity).await?.going_on(before)
         }
     };
-    let (dataset, concurrency_max) = (Arc::new(dataset), most(&legs));
     let mut tuning = Tuning {
         options,
-        dataset: Arc::clone(&dataset),
         pattern: Pattern::new(PATTERN_SEED),
         place: &open.place,
         claim: &claim,
@@ -107,7 +105,7 @@ pub async fn tune(
         progress,
         record,
         allowance: spent.allowance(),
-        has_objects: false,
+        prepared: BTreeSet::new(),
     };
     let searched = claim.while_alive(tuning.search(legs, spent)).await;
     let (growth, searched) = match searched {
@@ -120,8 +118,9 @@ pub async fn tune(
         let document = &mut record.document;
         let simulated = document.recommendation.as_ref().zip(open.scenario());
         let Some((found, scenario)) = simulated else { return Ok(()) };
-        let varied = (scenario, &dataset, concurrency_max);
-        document.sensitivity = sensitivity(options, varied, found, interrupt)?;
+        let course = courses.iter().find(|course| course.workload() == found.workload());
+        let Some(course) = course else { return Ok(()) };
+        document.sensitivity = sensitivity(options, (scenario, course), found, interrupt)?;
         Ok(())
     });
     if searched.is_err() {
@@ -146,11 +145,6 @@ pub async fn tune(
         });
     }
     record.finish(after)
-}
-
-/// The most files in flight that the first leg may try.
-fn most(legs: &[Leg]) -> u32 {
-    legs.first().map_or(1, |leg| leg.config.concurrency_max)
 }
 
 /// The target, as it is given again to go on: nothing for a gateway of our own.
@@ -211,8 +205,7 @@ pub async fn estimate(
 
 /// What is known before anything is spent.
 struct Ahead<'a> {
-    dataset: Dataset,
-    configs: Vec<(Direction, tune::Config)>,
+    courses: Vec<Course>,
     estimate: Estimate,
     /// Where the dataset lies already.
     opened: Option<Visit<'a>>,
@@ -223,31 +216,31 @@ async fn look_ahead<'a>(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Ahead<'a>> {
-    let (dataset, opened) = match options.objects {
+    let (datasets, opened) = match options.objects {
         true => {
             let mut visit = Visit::to_read(&options.target, interrupt).await?;
             let Existing { prefix, objects, skipped, .. } =
                 existing::objects(&visit.open, &visit.bucket, interrupt).await?;
             tell(&skipped, progress);
             visit.open.prefix = prefix;
-            (Dataset::Objects(objects), Some(visit))
+            (vec![Arc::new(Dataset::Objects(objects))], Some(visit))
         }
         false => {
-            let (dataset, _) = local_dataset(Some(&options.dataset), progress)?;
-            (dataset.ok_or_else(|| needs_target("tuning without a dataset"))?, None)
+            let made = |of: &Upwards| Ok(Arc::new(local_dataset(of, progress)?.0));
+            (options.datasets.iter().map(made).collect::<Result<_>>()?, None)
         }
     };
-    let config = |way: &Direction| (*way, leg::config(options, *way, &dataset));
-    let configs: Vec<_> = options.directions.iter().map(config).collect();
-    for (_, config) in &configs {
-        check_settings(options, config, &dataset)?;
+    let courses = Course::all(options, &datasets);
+    for course in &courses {
+        check_settings(options, course)?;
     }
-    let estimate = Estimate::new(options, &configs, &dataset)?;
-    Ok(Ahead { dataset, configs, estimate, opened })
+    let estimate = Estimate::new(options, &courses)?;
+    Ok(Ahead { courses, estimate, opened })
 }
 
 /// Sees that every settings that may be tried is possible.
-fn check_settings(options: &TuneOptions, config: &tune::Config, dataset: &Dataset) -> Result<()> {
+fn check_settings(options: &TuneOptions, course: &Course) -> Result<()> {
+    let Course { config, dataset, .. } = course;
     let concurrency = config.concurrency_max.max(config.current.concurrency);
     for part_size_bytes in config.part_sizes_bytes.iter().copied() {
         let parts_in_flight = config.parts_in_flight.iter().max().copied().unwrap_or(1);

@@ -18,10 +18,10 @@ use crate::units::Rate;
 pub struct TuneOptions {
     /// Where.
     pub target: TargetOptions,
-    /// Which way: a search for each, in this order, with equal shares of the budget.
+    /// Which way: a search for each, in this order; all searches have equal shares of the budget.
     pub directions: Vec<Direction>,
-    /// The files that are moved round and round.
-    pub dataset: Upwards,
+    /// The files that are moved round and round: a search for each dataset, in this order; never empty.
+    pub datasets: Vec<Upwards>,
     /// Part sizes to try; `None` is what suits the endpoint and the largest file.
     pub part_sizes: Option<Vec<u64>>,
     /// Whether the endpoint cuts objects into Storj's segments.
@@ -121,9 +121,14 @@ impl TuneOptions {
             self.verify || self.directions.contains(&Direction::Down) && self.get == GetMode::Whole;
         let largest = dataset.largest_bytes();
         let request = if is_whole { largest } else { part_size_bytes.min(largest) };
-        let share = self.caps.bytes.map(|bytes| bytes / self.directions.len() as u64);
+        let share = self.caps.bytes.map(|bytes| bytes / u64::from(self.searches()));
         let fit = share.map(|bytes| bytes / request.max(1));
         fit.map_or(u32::MAX, |fit| u32::try_from(fit).unwrap_or(u32::MAX))
+    }
+
+    /// How many there are.
+    pub(super) fn searches(&self) -> u32 {
+        (self.directions.len() * self.datasets.len()) as u32
     }
 
     /// Which way, in the words of a job.

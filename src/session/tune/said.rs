@@ -32,7 +32,7 @@ pub(super) fn why(phase: Phase, block: Option<u32>) -> String {
         Phase::Confirmation => "confirm",
         Phase::Duplicate => "twice",
         Phase::Soak => "soak",
-        Phase::BothWays => "both ways",
+        Phase::BothWays => "for all",
         Phase::Run => "run",
     };
     block.map_or_else(|| word.to_owned(), |block| format!("{word} {block}"))
@@ -48,8 +48,9 @@ pub(super) fn line(trial: &Trial) -> String {
         let speed = found.effective_speed_bytes_per_second.map(|speed| Rate(speed).to_string());
         format!("  {:>10} effective", speed.unwrap_or("-".into()))
     });
+    let dataset = trial.dataset.as_ref().map_or(String::new(), |name| format!("{name:<12}  "));
     format!(
-        "trial {:>3}  {why:<12}  {:<29}  {:>10}{effective}  p50 {p50:>8}  {} failed",
+        "trial {:>3}  {dataset}{why:<12}  {:<29}  {:>10}{effective}  p50 {p50:>8}  {} failed",
         trial.id,
         words::settings(trial.settings),
         Rate(trial.goodput_bytes_per_second).to_string(),

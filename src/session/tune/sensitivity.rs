@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::TuneOptions;
+use super::leg::Course;
 use crate::clock;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
@@ -48,7 +49,7 @@ struct Ladder<'a> {
 /// If the user interrupts.
 pub(super) fn sensitivity(
     options: &TuneOptions,
-    (scenario, dataset, concurrency_max): (&Scenario, &Arc<Dataset>, u32),
+    (scenario, course): (&Scenario, &Course),
     found: &Recommendation,
     interrupt: &Interrupt,
 ) -> Result<Option<Sensitivity>> {
@@ -57,10 +58,10 @@ pub(super) fn sensitivity(
     }
     let ladder = Ladder {
         options,
-        dataset: Arc::clone(dataset),
+        dataset: Arc::clone(&course.dataset),
         direction: found.direction,
         settings: found.settings,
-        concurrency_max,
+        concurrency_max: course.config.concurrency_max,
         limits: scenario.limits.clone().unwrap_or_default(),
         interrupt,
     };

@@ -1,12 +1,13 @@
 //! What the result says of how the search was asked for, and what it rests on.
 
+use std::collections::BTreeMap;
+
 use super::TuneOptions;
 use super::estimate::{largest, stored_part_size};
-use super::leg::Leg;
-use crate::dataset::Dataset;
+use super::leg::Course;
 use crate::error::Result;
 use crate::plan::Shape;
-use crate::result::{FileSizes, ForTune, Moved, Scenario, Verb};
+use crate::result::{FileSizes, ForTune, Moved, Scenario, SizeClasses, Verb};
 use crate::session::progress::Progress;
 use crate::session::target::Open;
 use crate::session::visit::Visit;
@@ -20,13 +21,14 @@ pub(super) fn existing(options: &TuneOptions) -> Vec<String> {
 /// What the model of a simulation cannot be relied on for, in every direction.
 pub(super) fn of_the_model(
     options: &TuneOptions,
-    legs: &[Leg],
+    courses: &[Course],
     open: &Open,
     progress: &Progress,
 ) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    for leg in legs {
-        let more = open.assumptions(largest(options, &leg.config), leg.direction, progress);
+    for course in courses {
+        let settings = largest(options, &course.config);
+        let more = open.assumptions(settings, course.direction, progress);
         all.extend(more.into_iter().filter(|one| !all.contains(one)).collect::<Vec<_>>());
     }
     all
@@ -35,29 +37,42 @@ pub(super) fn of_the_model(
 /// With every default filled in, and the sizes of the files: a plan is made from times and sizes.
 ///
 /// # Errors
-/// If the dataset has no file.
+/// If a dataset has no file.
 pub(super) fn scenario(
     options: &TuneOptions,
-    legs: &[Leg],
-    dataset: &Dataset,
+    courses: &[Course],
     visit: &Visit,
 ) -> Result<Scenario> {
-    let sizes = FileSizes::OfAll(Shape::of(dataset)?.into());
-    let moved = match options.objects {
-        true => Moved::Existing { existing: visit.open.describe() },
-        false => options.dataset.moved(),
+    let moved = match &options.datasets[..] {
+        _ if options.objects => Moved::Existing { existing: visit.open.describe() },
+        [dataset] => dataset.moved(),
+        several => {
+            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+            Moved::Named(names.join(","))
+        }
     };
-    let verb = Verb::Tune(Box::new(asked(options, legs)));
+    let verb = Verb::Tune(Box::new(asked(options, courses)));
     let connector = options.connector.as_ref();
     let scenario = visit.scenario(moved, (options.get, options.seed), connector, verb);
-    Ok(Scenario { dataset_shape: Some(sizes), ..scenario })
+    Ok(Scenario { dataset_shape: Some(sizes(courses)?), ..scenario })
 }
 
-fn asked(options: &TuneOptions, legs: &[Leg]) -> ForTune {
-    let configs = || legs.iter().map(|leg| &leg.config);
+fn sizes(courses: &[Course]) -> Result<FileSizes> {
+    let of = |course: &Course| Ok(Shape::of(&course.dataset)?.into());
+    let named = courses.iter().filter_map(|course| Some((course.name.clone()?, of(course))));
+    let datasets: BTreeMap<String, SizeClasses> =
+        named.map(|(name, sizes)| Ok((name, sizes?))).collect::<Result<_>>()?;
+    match courses {
+        [course, ..] if datasets.is_empty() => Ok(FileSizes::OfAll(of(course)?)),
+        _ => Ok(FileSizes::OfDatasets { datasets }),
+    }
+}
+
+fn asked(options: &TuneOptions, courses: &[Course]) -> ForTune {
+    let configs = || courses.iter().map(|course| &course.config);
     // Downloads of whole objects stand for all sizes.
     let part_sizes = configs().map(|config| &config.part_sizes_bytes).max_by_key(|all| all.len());
-    let prepared = legs.iter().find(|leg| options.prepares(leg.direction));
+    let prepared = courses.iter().find(|course| options.prepares(course.direction));
     ForTune {
         directions: options.directions.clone(),
         current_concurrency: options.current_concurrency,
@@ -65,7 +80,7 @@ fn asked(options: &TuneOptions, legs: &[Leg]) -> ForTune {
         part_sizes_bytes: part_sizes.cloned().unwrap_or_default(),
         parts_in_flight: options.parts_in_flight.clone(),
         connector_part_size_bytes: options.gcs.connector_part_size_bytes,
-        stored_part_size_bytes: prepared.map(|leg| stored_part_size(options, &leg.config)),
+        stored_part_size_bytes: prepared.map(|course| stored_part_size(options, &course.config)),
         verify: options.verify,
         max_refused: Some(options.max_refused),
         memory_bytes: options.limits.memory_bytes,

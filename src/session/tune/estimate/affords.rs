@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::budget::Until;
+use super::super::leg::Course;
 use super::TuneOptions;
-use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::prices::Usd;
 use crate::result::{Budget, Direction};
@@ -26,16 +26,11 @@ pub(super) struct Budgets<'a> {
 }
 
 impl<'a> Budgets<'a> {
-    pub(super) fn new(
-        options: &'a TuneOptions,
-        direction: Direction,
-        config: &tune::Config,
-        dataset: &Dataset,
-        rate: Option<Rate>,
-    ) -> Self {
+    pub(super) fn new(options: &'a TuneOptions, course: &Course, rate: Option<Rate>) -> Self {
+        let Course { direction, config, dataset, .. } = course;
         let smallest = config.part_sizes_bytes.iter().copied().min().unwrap_or(u64::MAX);
         let files = Files { options, mean_bytes: dataset.bytes() / dataset.files().max(1) };
-        let prepares = options.prepares(direction);
+        let prepares = options.prepares(*direction);
         let stored = stored_part_size(options, config);
         let prepared = match prepares {
             true => files.up(dataset.bytes() as f64, stored),
@@ -78,7 +73,7 @@ impl<'a> Budgets<'a> {
         if lasts >= forecast.least {
             return Ok(());
         }
-        let (part, searches) = (part_of(self.options), self.options.directions.len() as u32);
+        let (part, searches) = (part_of(self.options), self.options.searches());
         let enough = self.total(forecast.least).unwrap_or(self.prepared);
         let (budget, needed) = match by {
             Budget::Time => {
@@ -192,10 +187,14 @@ pub(in super::super) fn stored_part_size(options: &TuneOptions, config: &tune::C
 
 /// What each search may spend.
 pub(super) fn share(options: &TuneOptions, caps: &Caps) -> Until {
-    Until::share(options.budget, caps, 1, options.directions.len() as u32)
+    Until::share(options.budget, caps, 1, options.searches())
 }
 
 /// Before the name of a budget, of which each search has a share.
 pub(super) fn part_of(options: &TuneOptions) -> &'static str {
-    if options.directions.len() > 1 { "half of " } else { "" }
+    match options.searches() {
+        1 => "",
+        2 => "half of ",
+        _ => "its share of ",
+    }
 }

@@ -9,7 +9,7 @@ pub(super) use self::affords::stored_part_size;
 
 use self::affords::{Budgets, part_of, share};
 use super::TuneOptions;
-use crate::dataset::Dataset;
+use super::leg::Course;
 use crate::error::{Error, Result};
 use crate::prices::{Prices, Usd};
 use crate::result::{Budget, Direction, Settings};
@@ -33,7 +33,7 @@ const COST_WITHOUT_YES: Usd = Usd(10.0);
 pub struct Estimate {
     /// Always `tidegate.estimate/1`.
     pub schema: &'static str,
-    /// The search in each direction that is asked for, in this order.
+    /// The search in each direction and of each dataset that is asked for, in this order.
     pub searches: Vec<SearchEstimate>,
     /// Trials of all of them.
     pub trials: u32,
@@ -64,11 +64,14 @@ pub struct Estimate {
     pub max_cost_usd: Option<Usd>,
 }
 
-/// What the search in one direction is expected to show.
+/// What one search is expected to show.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchEstimate {
     /// Which way.
     pub direction: Direction,
+    /// Which dataset of several, by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
     /// Trials that the smallest of the budgets affords.
     pub trials: u32,
     /// That budget.
@@ -111,21 +114,17 @@ pub enum RateFrom {
 }
 
 impl SearchEstimate {
-    fn new(
-        options: &TuneOptions,
-        direction: Direction,
-        config: &tune::Config,
-        dataset: &Dataset,
-    ) -> Result<Self> {
-        let (rate, rate_from) = expected_rate(options, direction, config)?;
-        let budgets = Budgets::new(options, direction, config, dataset, rate);
+    fn new(options: &TuneOptions, course: &Course) -> Result<Self> {
+        let (rate, rate_from) = expected_rate(options, course)?;
+        let budgets = Budgets::new(options, course, rate);
         let (lasts, bound_by) = budgets.lasts();
-        let forecast = Forecast::new(config, lasts);
+        let forecast = Forecast::new(&course.config, lasts);
         budgets.check(&forecast, lasts, bound_by)?;
         let takes = forecast.takes.min(lasts);
         let likely = forecast.likely.min(takes);
         Ok(Self {
-            direction,
+            direction: course.direction,
+            dataset: course.name.clone(),
             trials: forecast.trials,
             bound_by,
             trials_to_the_knee: forecast.to_the_knee,
@@ -147,21 +146,16 @@ impl Estimate {
     ///
     /// # Errors
     /// If the budgets afford too few trials, or allow so much that it takes a `--yes`.
-    pub(super) fn new(
-        options: &TuneOptions,
-        configs: &[(Direction, tune::Config)],
-        dataset: &Dataset,
-    ) -> Result<Self> {
-        let search =
-            |(way, config): &(Direction, _)| SearchEstimate::new(options, *way, config, dataset);
-        let searches = configs.iter().map(search).collect::<Result<Vec<_>>>()?;
+    pub(super) fn new(options: &TuneOptions, courses: &[Course]) -> Result<Self> {
+        let search = |course: &Course| SearchEstimate::new(options, course);
+        let searches = courses.iter().map(search).collect::<Result<Vec<_>>>()?;
         let sum = |of: fn(&SearchEstimate) -> Option<Spent>| {
             searches.iter().map(of).try_fold(Spent::default(), |all, one| Some(all + one?))
         };
         let (total, likely) = (sum(|search| search.total), sum(|search| search.likely));
         let is_real = options.target.simulation.is_none();
-        let memory = |(_, config): &(_, tune::Config)| {
-            limits::memory_needed(largest(options, config), dataset)
+        let memory = |course: &Course| {
+            limits::memory_needed(largest(options, &course.config), &course.dataset)
         };
         let estimate = Self {
             schema: SCHEMA,
@@ -176,14 +170,13 @@ impl Estimate {
             likely_bytes: likely.map(|likely| likely.bytes()),
             likely_cost_usd: likely.map(|likely| likely.cost),
             prices: options.caps.prices.clone(),
-            memory_bytes: configs.iter().map(memory).max().filter(|_| is_real),
+            memory_bytes: courses.iter().map(memory).max().filter(|_| is_real),
             max_bytes: options.caps.bytes,
             max_cost_usd: options.caps.cost,
         };
         let estimate = estimate.permitted(options)?;
-        for (direction, config) in configs {
-            let largest = largest(options, config);
-            estimate.check_in_flight(options, *direction, largest, dataset)?;
+        for course in courses {
+            estimate.check_in_flight(options, course)?;
         }
         Ok(estimate)
     }
@@ -214,13 +207,9 @@ impl Estimate {
     }
 
     /// Each stream takes all of its request from the cap before it begins: they must fit together.
-    fn check_in_flight(
-        &self,
-        options: &TuneOptions,
-        direction: Direction,
-        largest: Settings,
-        dataset: &Dataset,
-    ) -> Result<()> {
+    fn check_in_flight(&self, options: &TuneOptions, course: &Course) -> Result<()> {
+        let Course { direction, dataset, config, .. } = course;
+        let largest = largest(options, config);
         let request = match (direction, options.get) {
             (Direction::Down, GetMode::Whole) => dataset.largest_bytes(),
             (Direction::Up, _) if options.verify => dataset.largest_bytes(),
@@ -249,19 +238,15 @@ impl Estimate {
 }
 
 /// What the user expects; else what the model of the link lets through.
-fn expected_rate(
-    options: &TuneOptions,
-    direction: Direction,
-    config: &tune::Config,
-) -> Result<(Option<Rate>, RateFrom)> {
+fn expected_rate(options: &TuneOptions, course: &Course) -> Result<(Option<Rate>, RateFrom)> {
     if options.expected_rate.is_some() {
         return Ok((options.expected_rate, RateFrom::User));
     }
     let Some(model) = options.target.model_of_the_link() else {
         return Ok((None, RateFrom::Unknown));
     };
-    let settings = largest(options, config);
-    let rate = scenario::read(model)?.rate(settings, direction).map(Rate);
+    let settings = largest(options, &course.config);
+    let rate = scenario::read(model)?.rate(settings, course.direction).map(Rate);
     Ok((rate, if rate.is_some() { RateFrom::Model } else { RateFrom::Unknown }))
 }
 

@@ -1,11 +1,15 @@
 //! What a search will spend and can show, in words.
 
 use super::{Estimate, RateFrom, SearchEstimate};
-use crate::result::Traffic;
+use crate::result::Workload;
 use crate::units::{ByteSize, Rate, counted};
-use crate::words::{whole_percent, whole_seconds};
+use crate::words::{self, whole_percent, whole_seconds};
 
 impl SearchEstimate {
+    fn workload(&self) -> Workload {
+        Workload { direction: self.direction.into(), dataset: self.dataset.clone() }
+    }
+
     fn text(&self, sd_assumed: f64) -> String {
         let shows = self.smallest_difference.map_or("no differences at all".into(), |smallest| {
             let [smallest, sd] = [smallest, sd_assumed].map(whole_percent);
@@ -32,11 +36,9 @@ impl Estimate {
             .map_or(String::new(), |bytes| format!("; up to {} of memory", ByteSize(bytes)));
         let search = |search: &SearchEstimate| match self.searches.len() {
             1 => search.text(self.sd_assumed),
-            _ => format!(
-                "{}: {}",
-                Traffic::from(search.direction).word(),
-                search.text(self.sd_assumed)
-            ),
+            _ => {
+                format!("{}: {}", words::workload(&search.workload()), search.text(self.sd_assumed))
+            }
         };
         let searches: Vec<String> = self.searches.iter().map(search).collect();
         format!("{}\n{}{memory}", searches.join("\n"), self.spending())

@@ -1,0 +1,26 @@
+//! What trials have in common whose goodputs can be compared.
+
+use super::{Traffic, Trial};
+
+/// Which way files went and, in a run of several datasets, which of them they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Which way.
+    pub direction: Traffic,
+    /// Name of the dataset; `None` where the run has only one.
+    pub dataset: Option<String>,
+}
+
+impl Workload {
+    /// Whether this trial moved it.
+    pub fn is_of(&self, trial: &Trial) -> bool {
+        self.direction == trial.direction && self.dataset == trial.dataset
+    }
+}
+
+impl Trial {
+    /// What it moved.
+    pub fn workload(&self) -> Workload {
+        Workload { direction: self.direction, dataset: self.dataset.clone() }
+    }
+}
