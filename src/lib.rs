@@ -149,6 +149,7 @@ pub mod dataset;
 pub mod error;
 pub mod escape;
 #[cfg(any(test, fuzzing))]
+#[path = "../fuzz/harness/mod.rs"]
 pub mod fuzz;
 pub mod gateway;
 pub mod http_page;

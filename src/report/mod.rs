@@ -20,6 +20,7 @@ mod plan;
 mod recompute;
 mod runs;
 #[cfg(test)]
+#[path = "../../tests/inside/samples.rs"]
 pub(crate) mod samples;
 mod scaling;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod embedded;
 mod existing;
 mod expiry;
 #[cfg(test)]
+#[path = "../../tests/inside/faults/mod.rs"]
 mod faults;
 mod journal;
 mod left;
