@@ -19,6 +19,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
 
@@ -100,6 +101,16 @@ pub fn check_date() -> Result<()> {
 /// The date and time of the machine's clock in UTC; the first of 1970 when it has none (see [`check_date`]).
 pub fn date() -> OffsetDateTime {
     date_of(SystemTime::now()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// A time to the second, as RFC 3339 writes it; `None` before 1970 and after 9999.
+pub fn rfc3339(time: SystemTime) -> Option<String> {
+    date_of(time).ok()?.format(&Rfc3339).ok()
+}
+
+/// What [`rfc3339`] writes, and fractions of seconds and other time zones beside it.
+pub fn read_rfc3339(text: &str) -> Option<SystemTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(SystemTime::from)
 }
 
 /// RFC 3339 has years of four digits, and signatures and objects no time before 1970.

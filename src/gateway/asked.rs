@@ -3,6 +3,7 @@
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::domain::Domain;
 use crate::storj::Direction;
@@ -199,26 +200,7 @@ fn query_decoded(text: &str) -> String {
 
 /// `%2F` as `/`, and so on; what is no valid escape stays as it is.
 pub fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] => hex_digit(*high).zip(hex_digit(*low)),
-            _ => None,
-        };
-        if let Some((high, low)) = escaped {
-            bytes.push(high << 4 | low);
-            rest = &rest[3..];
-        } else {
-            bytes.push(*first);
-            rest = behind;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::platform;
 use crate::result::InterfaceUse;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl Interfaces {
     ) -> Vec<InterfaceUse> {
         let mut used = Vec::<InterfaceUse>::new();
         for address in addresses {
-            let Some(name) = platform::interface_with(address) else { continue };
+            let Some(name) = with_address(address) else { continue };
             if used.iter().all(|interface| interface.name != name) {
                 used.extend(self.one_since(earlier, elapsed, name, address.is_loopback()));
             }
@@ -96,6 +95,12 @@ fn speed(interface: &Path) -> Option<u64> {
 
 fn number(file: &Path) -> Option<u64> {
     std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// The name of the interface that has this address; `None` if none has, or the system does not say.
+fn with_address(address: IpAddr) -> Option<String> {
+    let all = if_addrs::get_if_addrs().ok()?;
+    all.into_iter().find(|interface| interface.ip() == address).map(|interface| interface.name)
 }
 
 #[cfg(test)]

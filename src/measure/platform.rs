@@ -1,9 +1,8 @@
-//! The two questions to the system for which our dependencies have no safe call: how a TCP connection
-//! is doing, and which interface has an address. The only unsafe code of the crate.
+//! The question to the system for which our dependencies have no safe call: how a TCP connection is doing.
+//! The only unsafe code of the crate.
 
-#![allow(unsafe_code, reason = "getsockopt(TCP_INFO) and getifaddrs have no safe wrapper here")]
+#![allow(unsafe_code, reason = "getsockopt(TCP_INFO) has no safe wrapper here")]
 
-use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::tcp::TcpCounters;
@@ -64,50 +63,4 @@ pub(super) fn tcp_counters(_: BorrowedFd<'_>) -> Option<TcpCounters> {
 pub(super) fn with_socket<T>(number: i32, ask: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
     // SAFETY: the caller sees to it that the socket is open until `ask` returns.
     ask(unsafe { BorrowedFd::borrow_raw(number) })
-}
-
-/// The name of the interface that has this address; `None` if none has, or the system does not say.
-pub(super) fn interface_with(address: IpAddr) -> Option<String> {
-    let mut first: *mut libc::ifaddrs = std::ptr::null_mut();
-    // SAFETY: on success `first` is a list that is ours until `freeifaddrs`.
-    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-        return None;
-    }
-    let (mut next, mut found) = (first, None);
-    // SAFETY: `next` is null or a member of the list, which is freed after the loop.
-    while let Some(member) = unsafe { next.as_ref() } {
-        next = member.ifa_next;
-        // SAFETY: a member's address is null or as its family says.
-        if unsafe { ip_address(member.ifa_addr) } == Some(address) {
-            // SAFETY: a member's name is a C string.
-            let name = unsafe { std::ffi::CStr::from_ptr(member.ifa_name) };
-            found = Some(name.to_string_lossy().into_owned());
-            break;
-        }
-    }
-    // SAFETY: `first` came from `getifaddrs` and is not used after this.
-    unsafe { libc::freeifaddrs(first) };
-    found
-}
-
-/// # Safety
-/// `address` is null or points to a socket address as long as its family wants it.
-unsafe fn ip_address(address: *const libc::sockaddr) -> Option<IpAddr> {
-    // SAFETY: as the caller promises.
-    let family = unsafe { address.as_ref() }?.sa_family;
-    match i32::from(family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that this is what it is.
-            let address: libc::sockaddr_in =
-                unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
-            Some(IpAddr::from(address.sin_addr.s_addr.to_ne_bytes()))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: the family says that this is what it is.
-            let address: libc::sockaddr_in6 =
-                unsafe { address.cast::<libc::sockaddr_in6>().read_unaligned() };
-            Some(IpAddr::from(address.sin6_addr.s6_addr))
-        }
-        _ => None,
-    }
 }

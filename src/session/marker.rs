@@ -115,12 +115,12 @@ impl Marker {
 
     /// From the beginning of the run to its last sign of life, by the owner's clock.
     pub(crate) fn lived(&self) -> Option<Duration> {
-        let began = humantime::parse_rfc3339(&self.began).ok()?;
+        let began = clock::read_rfc3339(&self.began)?;
         self.heartbeat_at()?.duration_since(began).ok()
     }
 
     fn heartbeat_at(&self) -> Option<SystemTime> {
-        humantime::parse_rfc3339(&self.heartbeat).ok()
+        clock::read_rfc3339(&self.heartbeat)
     }
 }
 
@@ -143,7 +143,7 @@ fn is_date(text: &str) -> bool {
 }
 
 fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    clock::rfc3339(time).unwrap_or_default()
 }
 
 fn proof(token: &str) -> String {
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn silence_is_counted_from_the_heartbeat_and_never_negative() {
         let identity = Identity::again(&format!("20260101T000000Z-{}", proof("t")), "t").unwrap();
-        let at = |text| humantime::parse_rfc3339(text).unwrap();
+        let at = |text| clock::read_rfc3339(text).unwrap();
         let heartbeat = "2026-01-01T00:10:00Z".to_owned();
         let began = at("2026-01-01T00:00:00Z");
         let marker = Marker { heartbeat, ..Marker::alive(&identity, began, false) };

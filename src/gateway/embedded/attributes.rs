@@ -9,9 +9,8 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Uri};
 use s3s::dto::{PutObjectInput, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use crate::clock;
 use crate::gateway::asked::{Query, percent_decoded};
 use crate::gateway::signature::custom;
 use crate::storj::{Attributes, Object, VersionId};
@@ -182,7 +181,7 @@ fn delete_at(headers: &HeaderMap, now: SystemTime) -> S3Result<Option<SystemTime
     let at = match text.strip_prefix('+') {
         _ if text == "none" => return Ok(None),
         Some(after) => go_duration(after).and_then(|after| now.checked_add(after)),
-        None => OffsetDateTime::parse(&text, &Rfc3339).ok().map(SystemTime::from),
+        None => clock::read_rfc3339(&text),
     };
     at.map(Some).ok_or_else(|| custom("InvalidTTL", 400, "The TTL you have specified is invalid."))
 }

@@ -13,6 +13,7 @@ use s3s::dto::{
     ObjectVersion, ObjectVersionStorageClass, Owner, StorageClass,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
+use url::form_urlencoded::byte_serialize;
 
 use super::asks::wrong_token;
 use super::objects::etag;
@@ -414,19 +415,10 @@ impl Encoding {
     }
 }
 
-/// As `storj/minio` cmd/api-utils.go, s3URLEncode: a space is a plus.
+/// As `storj/minio` cmd/api-utils.go, s3URLEncode: as the values of a form, but for slashes.
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                encoded.push(byte.into());
-            }
-            b' ' => encoded.push('+'),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+    let component = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    text.split('/').map(component).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials as Key;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
@@ -121,9 +119,10 @@ fn read(answer: &[u8], name: &str) -> Result<Key> {
     if answer.version != 1 {
         return Err(wrong("prints another version than 1"));
     }
-    let ends = answer.expiration.map(|text| OffsetDateTime::parse(&text, &Rfc3339));
-    let ends = ends.transpose().map_err(|_| wrong("prints an Expiration that is no date"))?;
-    let ends = ends.map(SystemTime::from);
+    let end = |text: String| {
+        clock::read_rfc3339(&text).ok_or_else(|| wrong("prints an Expiration that is no date"))
+    };
+    let ends = answer.expiration.map(end).transpose()?;
     if ends.is_some_and(|ends| ends <= SystemTime::now()) {
         return Err(wrong("prints a key whose time is over"));
     }

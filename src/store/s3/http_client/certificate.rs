@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use rustls::CertificateError;
 use rustls_pki_types::UnixTime;
 
+use crate::clock;
+
 /// Names of a certificate that are repeated in a sentence.
 const NAMES_SHOWN: usize = 3;
 
@@ -90,9 +92,7 @@ fn other_name(expected: &str, presented: &[String]) -> (String, String) {
 
 fn date(at: UnixTime) -> String {
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at.as_secs()));
-    // Years beyond 9999 have no RFC 3339 form.
-    let at = at.filter(|at| *at < SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800));
-    at.map_or_else(|| "a day".to_owned(), |at| humantime::format_rfc3339_seconds(at).to_string())
+    at.and_then(clock::rfc3339).unwrap_or_else(|| "a day".to_owned())
 }
 
 #[cfg(test)]
