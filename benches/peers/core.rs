@@ -27,7 +27,7 @@ impl Core {
 /// What is done, for the report.
 pub fn describe() -> &'static str {
     match taskset() {
-        Some(_) => "the client on core 0, the server and the TLS proxy on core 1 (`taskset`)",
+        Some(_) => "the client on core 0, the servers on core 1 (`taskset`)",
         None => "client and servers on all cores: noisier than with `taskset` and two cores",
     }
 }

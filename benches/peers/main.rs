@@ -16,7 +16,6 @@ mod report;
 mod servers;
 mod stage;
 mod task;
-mod tls_proxy;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,8 +56,6 @@ struct Args {
 enum Role {
     #[command(hide = true)]
     RawHyper(raw_hyper::Args),
-    #[command(hide = true)]
-    TlsProxy(tls_proxy::Args),
 }
 
 /// All rounds of one peer at one task, or why there are none.
@@ -68,7 +65,6 @@ fn main() -> Result<()> {
     let args = Args::parse();
     match args.role {
         Some(Role::RawHyper(args)) => raw_hyper::run(&args),
-        Some(Role::TlsProxy(args)) => tls_proxy::run(&args),
         None if args.bench => compare(&args),
         None => Ok(()),
     }

@@ -18,6 +18,8 @@ pub struct Usage {
 pub struct Sample {
     pub usage: Usage,
     pub bytes: u64,
+    /// Requests that carried them.
+    pub operations: u64,
     /// From the first data request to the end of the last one, as the server saw them.
     pub seconds: f64,
 }
@@ -25,6 +27,14 @@ pub struct Sample {
 impl Sample {
     pub fn cpu_seconds_per_gb(&self) -> f64 {
         self.usage.cpu_seconds / (self.bytes as f64 / 1e9)
+    }
+
+    pub fn cpu_us_per_operation(&self) -> f64 {
+        self.usage.cpu_seconds * 1e6 / self.operations as f64
+    }
+
+    pub fn operations_per_second(&self) -> f64 {
+        self.operations as f64 / self.seconds
     }
 
     pub fn gb_per_second(&self) -> f64 {

@@ -10,8 +10,8 @@ use std::process::Command;
 use crate::Result;
 use crate::core::Core;
 use crate::raw_hyper::BUCKET;
+use crate::servers;
 use crate::task::{Data, Direction, FILES, PART_BYTES, Security, Task};
-use crate::tls_proxy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
@@ -25,7 +25,7 @@ pub enum Peer {
 
 /// Where a client finds things.
 pub struct Place {
-    /// Host and port of the server, or of the proxy in front of it.
+    /// Host and port of the server.
     pub address: String,
     pub security: Security,
     /// What keys begin with, without the last slash.
@@ -94,7 +94,7 @@ impl Peer {
                 "the same data requests from one hyper connection per file, each driven by a task of its own as hyper's guides have it (tidegate's, while an answer is read, by its reader): signs nothing, hashes nothing, retries nothing, the same bytes from the same ring, SO_SNDBUF 1 MiB and a read buffer of 64 KiB as tidegate's."
             }
             Self::Warp => {
-                "signs the head of each request (`--disable-sha256-payload`), makes its own random bytes, reads no files. `multipart-put` with parts of 64 MiB, as many as the others' files have, one at a time; `get` of whole objects. It runs for a time, not for an amount: its bytes are those that the server counted."
+                "signs the head of each request (`--disable-sha256-payload`), makes its own random bytes, reads no files. `multipart-put` with parts of 64 MiB, as many as the others' files have, one at a time; `put` of objects of 4 KiB; `get` of whole objects. It runs for a time, not for an amount: its bytes are those that the server counted."
             }
             Self::Rclone => {
                 "signs, with SHA-256 of every part (`--s3-use-unsigned-payload` is for PutObject only) and Content-MD5 of every part; reads and writes files; parts are buffered in memory. `--ignore-checksum --s3-disable-checksum --s3-no-head --s3-no-check-bucket --no-check-dest`; downloads whole objects, 16 at a time."
@@ -187,7 +187,7 @@ fn surroundings(command: &mut Command, place: &Place) {
 }
 
 fn ca() -> PathBuf {
-    tls_proxy::data("ca.pem")
+    servers::data("ca.pem")
 }
 
 /// `tidegate run` with the options that are always the same.
@@ -209,10 +209,14 @@ fn tidegate(command: &mut Command, task: Task, place: &Place) {
             let size = task.bytes().to_string();
             command.args(["--keep", "--dataset", "climate", "--size", &size, "--files", STREAMS])
         }
+        (Direction::Up, Data::Small) => {
+            let (size, files) = (task.bytes().to_string(), task.files().to_string());
+            command.args(["--keep", "--dataset", "equal", "--size", &size, "--files", &files])
+        }
         (Direction::Up, Data::Files) => {
             command.args(["--keep", "--no-verify", "--from"]).arg(&place.from)
         }
-        (Direction::Down, Data::Synthetic) => {
+        (Direction::Down, Data::Synthetic | Data::Small) => {
             command.args(["--direction", "down", "--get", "ranged"])
         }
         (Direction::Down, Data::Files) => {
@@ -234,13 +238,16 @@ fn raw_hyper(command: &mut Command, task: Task, place: &Place) {
 }
 
 fn warp(command: &mut Command, task: Task, place: &Place) {
-    match task.direction {
-        Direction::Up => {
+    match (task.direction, task.data) {
+        (Direction::Up, Data::Small) => {
+            command.args(["put", "--disable-sha256-payload", "--obj.size", "4KiB"])
+        }
+        (Direction::Up, _) => {
             let parts = (task.file_bytes() / PART_BYTES).to_string();
             command.args(["multipart-put", "--disable-sha256-payload", "--parts", &parts]);
             command.args(["--part.concurrent", "1", "--part.size", &format!("{PART_MIB}MiB")])
         }
-        Direction::Down => command.args(["get", "--list-existing"]),
+        (Direction::Down, _) => command.args(["get", "--list-existing"]),
     };
     command
         .args(["--host", &place.address, "--bucket", BUCKET, "--prefix", &place.prefix])

@@ -8,7 +8,7 @@ use crate::measure::Sample;
 use crate::median::Median;
 use crate::memory::{Case, Peaks};
 use crate::peer::Peer;
-use crate::task::{Security, Task};
+use crate::task::{Data, Security, Task};
 
 pub struct Report {
     /// What it ran on and how it was started.
@@ -37,15 +37,24 @@ impl fmt::Display for Report {
 
 fn preamble(rounds: u32) -> String {
     format!(
-        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds; downloads to files have their rounds after all others, for the memory that removed files leave is slow to get again. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client, server and, with TLS, a proxy share one machine: throughput says more about that than about a network. Memory is the highest resident set of any one process. All figures are medians over the rounds. Ratios are to tidegate in the same round; their 95 % intervals are between two of the rounds, whatever the distribution: now and then the machine is slow for some seconds."
+        "All speak to the same `tidegate serve --retain discard` without a link model, one after the other, in an order drawn anew in each of {rounds} rounds; downloads to files have their rounds after all others, for the memory that removed files leave is slow to get again. CPU is user and system time of the client and all its processes (`wait4`), from its start to its end; 1 GB = 10^9 bytes. Throughput is that of the data requests in the server's log, without the client's start and end. Client and server share one machine, over TLS too: throughput says more about that than about a network. Memory is the highest resident set of any one process. All figures are medians over the rounds. Ratios are to tidegate in the same round; their 95 % intervals are between two of the rounds, whatever the distribution: now and then the machine is slow for some seconds."
     )
 }
 
 impl Report {
     fn table(&self, f: &mut fmt::Formatter<'_>, task: Task) -> fmt::Result {
-        let gb = task.bytes() as f64 / 1e9;
-        writeln!(f, "## {}\n\n{gb:.1} GB a round.\n", task.title())?;
-        writeln!(f, "| client | CPU s/GB | ratio | GB/s | ratio | peak MiB | ratio |")?;
+        writeln!(f, "## {}\n", task.title())?;
+        let columns = match task.data {
+            Data::Small => {
+                writeln!(f, "{} objects a round.\n", task.files())?;
+                "CPU µs per operation | ratio | operations/s"
+            }
+            Data::Synthetic | Data::Files => {
+                writeln!(f, "{:.1} GB a round.\n", task.bytes() as f64 / 1e9)?;
+                "CPU s/GB | ratio | GB/s"
+            }
+        };
+        writeln!(f, "| client | {columns} | ratio | peak MiB | ratio |")?;
         writeln!(f, "|---|--:|--:|--:|--:|--:|--:|")?;
         for peer in task.peers() {
             match &self.outcomes[&(task, *peer)] {
@@ -69,8 +78,15 @@ impl Report {
             let ratio = ratio(&self.outcomes, (task, peer), (task, Peer::Tidegate), property);
             format!("{all:.digits$} | {}", or_nothing(ratio))
         };
-        let cpu = cell(Sample::cpu_seconds_per_gb, 3);
-        let (throughput, memory) = (cell(Sample::gb_per_second, 2), cell(Sample::rss_peak_mib, 0));
+        let (cpu, throughput) = match task.data {
+            Data::Small => {
+                (cell(Sample::cpu_us_per_operation, 1), cell(Sample::operations_per_second, 0))
+            }
+            Data::Synthetic | Data::Files => {
+                (cell(Sample::cpu_seconds_per_gb, 3), cell(Sample::gb_per_second, 2))
+            }
+        };
+        let memory = cell(Sample::rss_peak_mib, 0);
         writeln!(f, "| {} | {cpu} | {throughput} | {memory} |", peer.name())
     }
 
@@ -82,7 +98,9 @@ impl Report {
             "CPU s/GB over TLS less those over HTTP, paired by round, with a 95 % interval; and their share of the whole. More synthetic bytes are moved over HTTP, so the start and the end of a process weigh less there. Clients that hash payloads for the signature only over HTTP show less than encryption costs.\n"
         )?;
         writeln!(f, "| task | client | difference | share |\n|---|---|--:|--:|")?;
-        for task in Task::all().filter(|task| task.security == Security::Tls) {
+        for task in
+            Task::all().filter(|task| task.security == Security::Tls && task.data != Data::Small)
+        {
             let plain = Task { security: Security::Plain, ..task };
             for peer in task.peers() {
                 let both = (&self.outcomes[&(task, *peer)], &self.outcomes[&(plain, *peer)]);

@@ -1,4 +1,4 @@
-//! The server that all speak to, and the proxy that ends TLS in front of it: processes of their own.
+//! The servers that all speak to, one of them over TLS 1.3: processes of their own.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::Result;
 use crate::core::Core;
+use crate::task::{Security, Task};
 
 /// A child process that says where it listens, and ends with this value.
 pub struct Process {
@@ -26,12 +27,6 @@ impl Process {
         let announced = line.trim().split_once("://").map(|(_, address)| address.to_owned());
         let address = announced.ok_or_else(|| format!("it does not listen: {line:?}"))?;
         Ok(Self { child, address })
-    }
-
-    /// This program as the proxy in front of `upstream`.
-    pub fn tls_proxy(upstream: &str) -> Result<Self> {
-        let program = std::env::current_exe()?;
-        Self::start(Core::Servers.command(&program).args(["tls-proxy", upstream]))
     }
 }
 
@@ -51,6 +46,7 @@ pub struct Server {
 /// What passed the server's sockets.
 pub struct Traffic {
     pub bytes: u64,
+    pub operations: u64,
     pub seconds: f64,
 }
 
@@ -68,43 +64,47 @@ struct Request {
 /// The log is flushed every 50 ms.
 const LOG_IS_COMPLETE_AFTER: Duration = Duration::from_millis(200);
 
-/// Smaller bodies are markers and XML, not data.
+/// Smaller bodies are markers, unless all objects are small.
 const DATA_BYTES_MIN: u64 = 1 << 20;
 
+/// A certificate, a key or an authority of the tests.
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/data").join(name)
+}
+
 impl Server {
-    pub fn start(directory: &Path) -> Result<Self> {
-        let log = directory.join("requests.jsonl");
-        let process = Process::start(
-            Core::Servers
-                .command(env!("CARGO_BIN_EXE_tidegate").as_ref())
-                .args([
-                    "serve",
-                    "--retain",
-                    "discard",
-                    "--limits",
-                    "none",
-                    "--until-stdin-closes",
-                    "--log",
-                ])
-                .arg(&log),
-        )?;
-        Ok(Self { process, log })
+    pub fn start(directory: &Path, security: Security) -> Result<Self> {
+        let log = directory.join(format!("requests-{security:?}.jsonl"));
+        let mut command = Core::Servers.command(env!("CARGO_BIN_EXE_tidegate").as_ref());
+        command
+            .args(["serve", "--retain", "discard", "--limits", "none", "--until-stdin-closes"])
+            .arg("--log")
+            .arg(&log);
+        if security == Security::Tls {
+            command.arg("--tls-cert").arg(data("server.pem"));
+            command.arg("--tls-key").arg(data("server.key"));
+        }
+        Ok(Self { process: Process::start(&mut command)?, log })
     }
 
     /// Runs `client` and says what it moved.
-    pub fn traffic_of<T>(&self, client: impl FnOnce() -> Result<T>) -> Result<(T, Traffic)> {
+    pub fn traffic_of<T>(
+        &self,
+        task: Task,
+        client: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Traffic)> {
         let mut log = File::open(&self.log)?;
         log.seek(SeekFrom::End(0))?;
         let done = client()?;
         std::thread::sleep(LOG_IS_COMPLETE_AFTER);
         let mut lines = String::new();
         log.read_to_string(&mut lines)?;
-        Ok((done, traffic(&lines)?))
+        Ok((done, traffic(&lines, task.file_bytes().min(DATA_BYTES_MIN))?))
     }
 }
 
-fn traffic(lines: &str) -> Result<Traffic> {
-    let (mut bytes, mut start_us, mut end_us) = (0, u64::MAX, 0);
+fn traffic(lines: &str, data_bytes_min: u64) -> Result<Traffic> {
+    let (mut bytes, mut operations, mut start_us, mut end_us) = (0, 0, u64::MAX, 0);
     for line in lines.lines() {
         let request: Request = serde_json::from_str(line)?;
         let moved = match request.operation.as_str() {
@@ -112,11 +112,13 @@ fn traffic(lines: &str) -> Result<Traffic> {
             "GetObject" => request.bytes_out,
             _ => 0,
         };
-        if moved >= DATA_BYTES_MIN && request.status.is_some_and(|status| status < 300) {
+        if moved >= data_bytes_min && request.status.is_some_and(|status| status < 300) {
             bytes += moved;
+            operations += 1;
             start_us = start_us.min(request.start_us);
             end_us = end_us.max(request.end_us);
         }
     }
-    Ok(Traffic { bytes, seconds: end_us.saturating_sub(start_us) as f64 / 1e6 })
+    let seconds = end_us.saturating_sub(start_us) as f64 / 1e6;
+    Ok(Traffic { bytes, operations, seconds })
 }

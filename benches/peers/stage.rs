@@ -12,12 +12,12 @@ use crate::Result;
 use crate::measure::{self, Sample};
 use crate::peer::{Peer, Place};
 use crate::raw_hyper;
-use crate::servers::{Process, Server};
+use crate::servers::{Server, Traffic};
 use crate::task::{Data, Direction, FILES, Security, Task};
 
 pub struct Stage {
-    pub server: Server,
-    proxy: Process,
+    plain: Server,
+    tls: Server,
     directory: TempDir,
     /// Uploads so far: each goes to a prefix of its own.
     uploads: Cell<u32>,
@@ -26,17 +26,19 @@ pub struct Stage {
 impl Stage {
     pub fn set(directory: &Path) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("peers-").tempdir_in(directory)?;
-        let server = Server::start(directory.path())?;
-        let proxy = Process::tls_proxy(&server.process.address)?;
-        let stage = Self { server, proxy, directory, uploads: Cell::new(0) };
+        let [plain, tls] = [Security::Plain, Security::Tls]
+            .map(|security| Server::start(directory.path(), security));
+        let stage = Self { plain: plain?, tls: tls?, directory, uploads: Cell::new(0) };
         fs::write(stage.path("aws.ini"), crate::peer::AWS_CONFIG)?;
-        let mut made = BTreeSet::new();
+        let (mut made, mut uploaded) = (BTreeSet::new(), BTreeSet::new());
         for task in Task::all() {
             match (task.data, task.direction) {
                 (Data::Files, Direction::Up) if made.insert(files(task)) => {
                     stage.write_files(task)?;
                 }
-                (_, Direction::Down) if made.insert(objects(task)) => stage.upload_objects(task)?,
+                (_, Direction::Down) if uploaded.insert((task.security, objects(task))) => {
+                    stage.upload_objects(task)?;
+                }
                 _ => {}
             }
         }
@@ -53,7 +55,7 @@ impl Stage {
         let mut command = peer.command(task, &place)?;
         let _ = fs::remove_dir_all(&place.to);
         fs::create_dir(&place.to)?;
-        let (usage, traffic) = self.server.traffic_of(|| measure::run(&mut command))?;
+        let (usage, traffic) = self.server(task).traffic_of(task, || measure::run(&mut command))?;
         fs::remove_dir_all(&place.to)?;
         let expected = task.bytes();
         if peer.moves_a_fixed_amount() && traffic.bytes != expected {
@@ -62,16 +64,20 @@ impl Stage {
         if traffic.bytes == 0 {
             return Err("it moved nothing".into());
         }
-        Ok(Sample { usage, bytes: traffic.bytes, seconds: traffic.seconds })
+        let Traffic { bytes, operations, seconds } = traffic;
+        Ok(Sample { usage, bytes, operations, seconds })
+    }
+
+    fn server(&self, task: Task) -> &Server {
+        match task.security {
+            Security::Plain => &self.plain,
+            Security::Tls => &self.tls,
+        }
     }
 
     pub fn place(&self, task: Task) -> Place {
-        let address = match task.security {
-            Security::Plain => &self.server.process.address,
-            Security::Tls => &self.proxy.address,
-        };
         Place {
-            address: address.clone(),
+            address: self.server(task).process.address.clone(),
             security: task.security,
             prefix: match task.direction {
                 Direction::Up => self.new_prefix(),
@@ -108,7 +114,11 @@ impl Stage {
     fn upload_objects(&self, task: Task) -> Result<()> {
         let place = Place { prefix: objects(task), ..self.place(task) };
         let up = Task { direction: Direction::Up, ..task };
-        measure::run(&mut Peer::RawHyper.command(up, &place)?).map(drop)
+        let maker = match task.data {
+            Data::Synthetic | Data::Files => Peer::RawHyper,
+            Data::Small => Peer::Tidegate,
+        };
+        measure::run(&mut maker.command(up, &place)?).map(drop)
     }
 }
 

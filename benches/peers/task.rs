@@ -4,8 +4,11 @@ use tidegate::units::MIB;
 
 use crate::peer::Peer;
 
-/// Files, each with one part in flight.
+/// Files in flight, each with one part; of large ones there are no more.
 pub const FILES: u64 = 16;
+
+/// Of small ones, enough that what a process does once weighs little.
+pub const SMALL_FILES: u64 = 20_000;
 
 /// Storj's segment size.
 pub const PART_BYTES: u64 = 64 * MIB;
@@ -22,6 +25,8 @@ pub enum Data {
     Synthetic,
     /// From and to a file system.
     Files,
+    /// Objects of 4 KiB from memory, to nowhere: what a request costs.
+    Small,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +46,15 @@ impl Task {
     pub fn all() -> impl Iterator<Item = Self> {
         use {Data::*, Direction::*, Security::*};
         [Plain, Tls].into_iter().flat_map(move |security| {
-            [(Synthetic, Up), (Synthetic, Down), (Files, Up), (Files, Down)]
-                .map(|(data, direction)| Self { security, data, direction })
+            [
+                (Synthetic, Up),
+                (Synthetic, Down),
+                (Files, Up),
+                (Files, Down),
+                (Small, Up),
+                (Small, Down),
+            ]
+            .map(|(data, direction)| Self { security, data, direction })
         })
     }
 
@@ -54,22 +66,30 @@ impl Task {
         match self.data {
             Data::Synthetic => &[Peer::Tidegate, Peer::RawHyper, Peer::Warp],
             Data::Files => &[Peer::Tidegate, Peer::Rclone, Peer::S5cmd, Peer::Aws],
+            Data::Small => &[Peer::Tidegate, Peer::Warp],
         }
     }
 
     /// Enough that what a process does once (start, draw its report) is a small part of it where tidegate
     /// has a goal, and little enough for slow peers.
     pub fn file_bytes(self) -> u64 {
-        let mib = match (self.data, self.security) {
-            (Data::Synthetic, Security::Plain) => 2048,
-            (Data::Synthetic, Security::Tls) => 512,
-            (Data::Files, _) => 256,
-        };
-        mib * MIB
+        match (self.data, self.security) {
+            (Data::Synthetic, Security::Plain) => 2048 * MIB,
+            (Data::Synthetic, Security::Tls) => 512 * MIB,
+            (Data::Files, _) => 256 * MIB,
+            (Data::Small, _) => 4096,
+        }
+    }
+
+    pub fn files(self) -> u64 {
+        match self.data {
+            Data::Synthetic | Data::Files => FILES,
+            Data::Small => SMALL_FILES,
+        }
     }
 
     pub fn bytes(self) -> u64 {
-        FILES * self.file_bytes()
+        self.files() * self.file_bytes()
     }
 
     pub fn title(self) -> String {
@@ -78,6 +98,8 @@ impl Task {
             (Data::Synthetic, Direction::Down) => "Down, bytes discarded",
             (Data::Files, Direction::Up) => "Files up",
             (Data::Files, Direction::Down) => "Down to files",
+            (Data::Small, Direction::Up) => "Objects of 4 KiB up",
+            (Data::Small, Direction::Down) => "Objects of 4 KiB down, bytes discarded",
         };
         match self.security {
             Security::Plain => format!("{what}, HTTP"),
