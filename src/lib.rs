@@ -9,7 +9,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
-//! | [`cli`] | one file per verb, and the options that verbs share |
+//! | `cli` | one file per verb, and the options that verbs share: it is in the program, not in the library |
 //! | [`session`] | a verb from beginning to end: target, claim, trials, saving, clean-up |
 //! | [`scenario`] | models of links by the name of a preset, or from a file |
 //! | [`report`] | results, plans and observations as pages: one tree, written as text, Markdown, HTML and CSV; charts |
@@ -142,7 +142,6 @@
 // Cargo.toml.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod dataset;

@@ -1,11 +1,14 @@
 //! The `tidegate` command: parse, dispatch, exit code.
 
+mod cli;
+
 use std::process::ExitCode;
 
 use clap::Parser;
-use tidegate::cli::{self, Cli};
 use tidegate::error::Result;
 use tidegate::terminal;
+
+use self::cli::Cli;
 
 fn main() -> ExitCode {
     match cli::refuse_secrets().map(|()| Cli::try_parse()) {

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use crate::error::{Error, Result};
+use tidegate::error::{Error, Result};
 
 /// Looks through the whole command line: a secret may stand where no URL belongs.
 pub(super) fn refuse_secrets(mut arguments: impl Iterator<Item = OsString>) -> Result<()> {

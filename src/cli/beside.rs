@@ -8,8 +8,8 @@ use std::process::ExitStatus;
 
 use tokio::process::{Child, Command};
 
-use crate::error::{Error, Result};
-use crate::gateway::{Gateway, Keys};
+use tidegate::error::{Error, Result};
+use tidegate::gateway::{Gateway, Keys};
 
 /// What an open gateway's clients sign with: SDKs insist on keys, and it accepts any.
 const ANY_KEYS: [&str; 2] = ["any-access-key", "any-secret-key"];

@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::options::{Scratch, Target, runtime};
-use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
-use crate::session::{self, Check, CheckOutcome, Checked, TargetOptions};
-use crate::terminal;
-use crate::units::counted;
+use tidegate::error::{Error, Result};
+use tidegate::interrupt::Interrupt;
+use tidegate::session::{self, Check, CheckOutcome, Checked, TargetOptions};
+use tidegate::terminal;
+use tidegate::units::counted;
 
 /// The `schema` field of what `--json` prints.
 const SCHEMA: &str = "tidegate.check/1";

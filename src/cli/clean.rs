@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::{Target, time};
-use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
-use crate::session::{self, Cleaning, Fate, Leftover, SILENCE_MIN, Which, needs_target};
-use crate::terminal;
-use crate::units::{ByteSize, counted};
-use crate::words;
+use tidegate::error::{Error, Result};
+use tidegate::interrupt::Interrupt;
+use tidegate::session::{self, Cleaning, Fate, Leftover, SILENCE_MIN, Which, needs_target};
+use tidegate::terminal;
+use tidegate::units::{ByteSize, counted};
+use tidegate::words;
 
 /// Options of `clean`.
 #[derive(Debug, clap::Args)]

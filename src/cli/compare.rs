@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::compare::{Compared, Judgement, compare};
-use crate::error::{Error, Result};
-use crate::report;
-use crate::result::{Document, Saved};
-use crate::terminal;
+use tidegate::compare::{Compared, Judgement, compare};
+use tidegate::error::{Error, Result};
+use tidegate::report;
+use tidegate::result::{Document, Saved};
+use tidegate::terminal;
 
 /// Options of `compare`.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ fn json(compared: &Compared) -> Result<String> {
 }
 
 fn verdict(compared: &Compared) -> Result<()> {
-    use crate::compare::Finding;
+    use tidegate::compare::Finding;
     match compared.finding {
         Finding::Regression => Err(Error::answer_is_no("B is slower than A")),
         Finding::NotJudged => Err(Error::environment(

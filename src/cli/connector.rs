@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::options::described;
-use crate::error::{Error, Result};
-use crate::observe::{Connector, Followed, Manner};
-use crate::outside::SETTINGS_MAX;
-use crate::transfer::Flow;
+use tidegate::error::{Error, Result};
+use tidegate::observe::{Connector, Followed, Manner};
+use tidegate::outside::SETTINGS_MAX;
+use tidegate::transfer::Flow;
 
 /// The connector to do as.
 #[derive(Debug, clap::Args)]

@@ -7,11 +7,11 @@ use clap::value_parser;
 use uuid::Uuid;
 
 use super::options::described;
-use crate::error::{Error, Result};
-use crate::observe::Manner;
-use crate::outside::DOCUMENT_MAX;
-use crate::tune::{GcsEndpoint, GcsOptions};
-use crate::units::ByteSize;
+use tidegate::error::{Error, Result};
+use tidegate::observe::Manner;
+use tidegate::outside::DOCUMENT_MAX;
+use tidegate::tune::{GcsEndpoint, GcsOptions};
+use tidegate::units::ByteSize;
 
 /// Options of `tune` about Globus.
 #[derive(Debug, clap::Args)]

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
-use crate::metrics::{Collector, Destinations, Exporter, Exposition};
+use tidegate::error::{Error, Result};
+use tidegate::metrics::{Collector, Destinations, Exporter, Exposition};
 
 /// Where metrics go.
 #[derive(Clone, Debug, clap::Args)]

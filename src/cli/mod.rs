@@ -24,8 +24,8 @@ mod tune;
 
 use clap::{Parser, Subcommand};
 
-use crate::clock;
-use crate::error::Result;
+use tidegate::clock;
+use tidegate::error::Result;
 
 /// Measure and tune the transfer of large research datasets to and from Storj, driven the way a
 /// Globus S3 storage gateway drives them.

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::options::{Endpoint, Unrepeated, print_report, runtime, time};
-use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
-use crate::observe::{Connector, Observation};
-use crate::report::{self, Format};
-use crate::session::{self, ObserveOptions, Progress, TargetUrl};
+use tidegate::error::{Error, Result};
+use tidegate::interrupt::Interrupt;
+use tidegate::observe::{Connector, Observation};
+use tidegate::report::{self, Format};
+use tidegate::session::{self, ObserveOptions, Progress, TargetUrl};
 
 /// Options of `observe`.
 #[derive(Debug, clap::Args)]

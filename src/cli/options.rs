@@ -13,22 +13,22 @@ use clap::builder::TypedValueParser;
 use serde::Serialize;
 
 use super::metrics::Metrics;
-use crate::dataset::{Scale, Symlinks};
-use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
-use crate::metrics::Exporter;
-use crate::outside;
-use crate::pace::{Pace, Paces, Turns};
-use crate::report::{self, Format};
-use crate::result::{Document, Phase, TaskSummary, Trial};
-use crate::session::{
+use tidegate::dataset::{Scale, Symlinks};
+use tidegate::error::{Error, Result};
+use tidegate::interrupt::Interrupt;
+use tidegate::metrics::Exporter;
+use tidegate::outside;
+use tidegate::pace::{Pace, Paces, Turns};
+use tidegate::report::{self, Format};
+use tidegate::result::{Document, Phase, TaskSummary, Trial};
+use tidegate::session::{
     Expiry, Finished, Progress, SessionMetrics, Simulation, TargetOptions, TargetUrl, Upwards,
 };
-use crate::store::model::Retain;
-use crate::store::s3::{Aws, Bind, Credentials, Found};
-use crate::terminal;
-use crate::transfer::{Flow, RetryMode};
-use crate::units::{ByteSize, Rate, counted};
+use tidegate::store::model::Retain;
+use tidegate::store::s3::{Aws, Bind, Credentials, Found};
+use tidegate::terminal;
+use tidegate::transfer::{Flow, RetryMode};
+use tidegate::units::{ByteSize, Rate, counted};
 
 /// Where Storj's hosted gateway is (storj/docs, `dcs/api/s3/s3-compatible-gateway`).
 const STORJ_ENDPOINT: &str = "https://gateway.storjshare.io";

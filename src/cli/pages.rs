@@ -5,8 +5,8 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::error::{Error, Result};
-use crate::terminal;
+use tidegate::error::{Error, Result};
+use tidegate::terminal;
 
 /// Options of `completions`.
 #[derive(Debug, clap::Args)]

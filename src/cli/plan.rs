@@ -6,24 +6,24 @@ mod asked;
 use std::path::PathBuf;
 
 use super::options::{print_report, runtime};
-use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
-use crate::plan::{
-    self, Event, Evidence, Fitted, Given, Gridftp, Iperf3, Models, Plan, Question, Shape,
-    Simulated, Task, Tasks,
-};
-use crate::prices::Prices;
-use crate::report::{self, Format};
-use crate::result::{self, Document, TargetKind};
-use crate::session::{
-    self, Finished, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl,
-};
-use crate::store::model::Retain;
-use crate::storj::Limits;
-use crate::terminal;
 pub(super) use args::Args;
 use args::EMBEDDED;
 use asked::read;
+use tidegate::error::{Error, Result};
+use tidegate::interrupt::Interrupt;
+use tidegate::plan::{
+    self, Event, Evidence, Fitted, Given, Gridftp, Iperf3, Models, Plan, Question, Shape,
+    Simulated, Task, Tasks,
+};
+use tidegate::prices::Prices;
+use tidegate::report::{self, Format};
+use tidegate::result::{self, Document, TargetKind};
+use tidegate::session::{
+    self, Finished, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl,
+};
+use tidegate::store::model::Retain;
+use tidegate::storj::Limits;
+use tidegate::terminal;
 
 /// What measuring and simulating run on: one Ctrl-C for both.
 struct Ground {
@@ -93,7 +93,7 @@ fn say(args: &Args, asked: Asked, documents: Vec<Document>, ground: &Ground) -> 
         globus: args.globus(),
         prices,
     };
-    crate::tune::feasible(manner.settings, question.shape.largest_bytes() as u64)?;
+    tidegate::tune::feasible(manner.settings, question.shape.largest_bytes() as u64)?;
     let globus_tasks = match tasks.is_empty() {
         true => None,
         false => Some(Tasks::compare(tasks, events.concat(), &question, &models)?),

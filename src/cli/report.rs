@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::options::print_report;
-use crate::error::{Error, Result};
-use crate::plan::Plan;
-use crate::report::{self, Format, Recomputed};
-use crate::result::Saved;
-use crate::session;
-use crate::terminal;
+use tidegate::error::{Error, Result};
+use tidegate::plan::Plan;
+use tidegate::report::{self, Format, Recomputed};
+use tidegate::result::Saved;
+use tidegate::session;
+use tidegate::terminal;
 
 /// Options of `report`.
 #[derive(Debug, clap::Args)]

@@ -7,10 +7,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
 use super::{Cli, tune};
-use crate::error::{Error, Result};
-use crate::report::shell_word;
-use crate::result::{Document, Saved, TargetKind};
-use crate::terminal;
+use tidegate::error::{Error, Result};
+use tidegate::report::shell_word;
+use tidegate::result::{Document, Saved, TargetKind};
+use tidegate::terminal;
 
 /// What may differ: where the run is, what is shown, and how one gets into the bucket.
 const FREE: [&str; 11] = [
@@ -277,7 +277,9 @@ mod tests {
 
     #[test]
     fn a_file_that_hides_its_endpoint_is_refused() {
-        let mut document = crate::report::samples::tune();
+        let published =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("results/embedded-demonstration");
+        let mut document = Document::load(&published.join("result.json")).unwrap();
         let now = matches_of(&["--resume", "x", "--endpoint", "https://mine"]);
         document.target.kind = TargetKind::Simulated;
         assert!(endpoint(&document, &now).is_err());

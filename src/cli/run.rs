@@ -8,13 +8,13 @@ use clap::{ArgGroup, ValueEnum, value_parser};
 use super::connector::ConnectorFile;
 use super::metrics::Metrics;
 use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target, time};
-use crate::dataset::Scale;
-use crate::error::{Error, Result};
-use crate::result::Settings;
-use crate::session::{self, Expiry, Replay, RunOptions, TargetOptions};
-use crate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
-use crate::trial::{Load, Stop};
-use crate::units::{ByteSize, MIB};
+use tidegate::dataset::Scale;
+use tidegate::error::{Error, Result};
+use tidegate::result::Settings;
+use tidegate::session::{self, Expiry, Replay, RunOptions, TargetOptions};
+use tidegate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
+use tidegate::trial::{Load, Stop};
+use tidegate::units::{ByteSize, MIB};
 
 /// Moved when the user names no dataset: seconds on the embedded gateway, cents at an endpoint.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };

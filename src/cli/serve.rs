@@ -18,17 +18,17 @@ use self::tls::{Tls, TlsArgs};
 use super::beside;
 use super::metrics::Metrics;
 use super::options::{Unrepeated, time};
-use crate::error::{Error, Result};
-use crate::gateway::{
+use tidegate::error::{Error, Result};
+use tidegate::gateway::{
     Backend, Config, Domain, Embedding, Gateway, Keys, NodesOnline, Retain, Upstream,
 };
-use crate::metrics::Exporter;
-use crate::outside::{self, SETTINGS_MAX};
-use crate::scenario;
-use crate::storj::{Limits, Model};
-use crate::terminal;
-use crate::units::{ByteSize, Rate, counted};
-use crate::words;
+use tidegate::metrics::Exporter;
+use tidegate::outside::{self, SETTINGS_MAX};
+use tidegate::scenario;
+use tidegate::storj::{Limits, Model};
+use tidegate::terminal;
+use tidegate::units::{ByteSize, Rate, counted};
+use tidegate::words;
 
 /// Options of `serve`.
 #[derive(Debug, clap::Args)]

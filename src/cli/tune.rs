@@ -10,16 +10,16 @@ use super::gcs::{self, Gcs};
 use super::metrics::Metrics;
 use super::options::{self, Dataset, Neighbour, Output, Scratch, Simulate, Target};
 use super::resume;
-use crate::dataset::Scale;
-use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
-use crate::observe::Manner;
-use crate::prices::{Prices, Usd};
-use crate::result::Direction;
-use crate::session::{self, FILES_MAX, Most, TargetOptions, TargetUrl, TuneOptions};
-use crate::transfer::{Caps, Flow, GetMode, Mix};
-use crate::tune::{self, GCS_NORMAL_CONCURRENCY, Limits};
-use crate::units::{ByteSize, Rate};
+use tidegate::dataset::Scale;
+use tidegate::error::{Error, Result};
+use tidegate::interrupt::Interrupt;
+use tidegate::observe::Manner;
+use tidegate::prices::{Prices, Usd};
+use tidegate::result::Direction;
+use tidegate::session::{self, FILES_MAX, Most, TargetOptions, TargetUrl, TuneOptions};
+use tidegate::transfer::{Caps, Flow, GetMode, Mix};
+use tidegate::tune::{self, GCS_NORMAL_CONCURRENCY, Limits};
+use tidegate::units::{ByteSize, Rate};
 
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
 const DEFAULT_SCALE: Scale = Scale { size: Some(ByteSize(2_000_000_000)), files: None };
@@ -41,7 +41,7 @@ const ENDPOINT: Times = Times {
     soak: Duration::from_secs(60),
 };
 
-/// With less there are too few batches for an interval ([`crate::stats::mean_interval_95`]).
+/// With less there are too few batches for an interval ([`tidegate::stats::mean_interval_95`]).
 const SOAK_MIN: Duration = Duration::from_secs(5);
 
 /// Requests a second of one project (storj/storj, satellite/metainfo/config.go at 5dbec64f: the default of

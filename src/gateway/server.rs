@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::uri::Scheme;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -222,19 +223,22 @@ async fn listen(address: SocketAddr, option: &str) -> Result<(TcpListener, Socke
     Ok((listener, address))
 }
 
-/// Serves a connection until it ends, or is told to leave its seat.
-async fn serve_at(
+/// Serves a connection until it ends, or is told to leave its seat. Boxed, so that it is compiled here and not with
+/// whoever calls [`Gateway::serve`], which is generic.
+fn serve_at(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     connection: Connection,
     told_to_stop: watch::Receiver<bool>,
-) {
-    let seat = Arc::clone(&connection.seat);
-    tokio::select! {
-        biased;
-        () = serve_connection(stream, tls, connection, told_to_stop) => {}
-        () = seat.told_to_leave() => {}
-    }
+) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        let seat = Arc::clone(&connection.seat);
+        tokio::select! {
+            biased;
+            () = serve_connection(stream, tls, connection, told_to_stop) => {}
+            () = seat.told_to_leave() => {}
+        }
+    })
 }
 
 async fn serve_connection(

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use boon::{Compiler, Schemas};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -47,6 +48,20 @@ fn no_field_of_the_result_is_renamed_or_gone() {
         format!("{path}: {}\n", kinds.iter().copied().collect::<Vec<_>>().join(" | "))
     };
     insta::assert_snapshot!(shape.iter().map(line).collect::<String>());
+}
+
+#[test]
+fn results_are_as_their_schema_says() {
+    let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/result.json");
+    let compiled = compiler.compile(schema, &mut schemas).expect("a schema");
+    for (sample, document) in samples::all() {
+        let mut written = serde_json::to_value(&document).expect("a document is JSON");
+        let wrong = schemas.validate(&written, compiled).err();
+        assert!(wrong.is_none(), "{sample}: {wrong:?}");
+        written["scenario"]["get"] = "as Rust prints it".into();
+        assert!(schemas.validate(&written, compiled).is_err(), "{sample}");
+    }
 }
 
 fn words<T: Serialize>(name: &str, states: impl IntoIterator<Item = T>) -> String {

@@ -23,6 +23,7 @@ use super::target::TargetOptions;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::session::Work;
 use crate::store::s3::Written;
 use crate::store::{ObjectInfo, OpenUpload};
 
@@ -96,16 +97,18 @@ struct Found {
 /// # Errors
 /// If the bucket cannot be used, something cannot be removed, the run that was named is not there,
 /// or the user interrupts.
-pub async fn clean(
-    target: &TargetOptions,
-    cleaning: &Cleaning,
-    interrupt: &Interrupt,
-) -> Result<Vec<Leftover>> {
-    let work = async {
-        let (open, bucket) = target.open_bucket().await?;
-        clean_bucket(cleaning, &bucket, &open.prefix).await
-    };
-    interrupt.unless_asked(work).await
+pub fn clean<'a>(
+    target: &'a TargetOptions,
+    cleaning: &'a Cleaning,
+    interrupt: &'a Interrupt,
+) -> Work<'a, Vec<Leftover>> {
+    Box::pin(async move {
+        let work = async {
+            let (open, bucket) = target.open_bucket().await?;
+            clean_bucket(cleaning, &bucket, &open.prefix).await
+        };
+        interrupt.unless_asked(work).await
+    })
 }
 
 /// The same in a bucket that is open.

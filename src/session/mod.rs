@@ -51,15 +51,20 @@ pub use progress::Progress;
 pub use replay::Replay;
 pub use run::{RunOptions, run};
 pub use simulated::in_simulated_time;
-pub(crate) use target::needs_target;
-pub use target::{Simulation, TargetOptions, TargetUrl};
+pub use target::{Simulation, TargetOptions, TargetUrl, needs_target};
 pub use tune::{Estimate, FILES_MAX, Most, RateFrom, SearchEstimate, TuneOptions, estimate, tune};
 pub use upwards::Upwards;
 
 use std::path::PathBuf;
 
-use crate::error::Error;
+use futures::future::LocalBoxFuture;
+
+use crate::error::{Error, Result};
 use crate::result::Document;
+
+/// A verb at work. It is boxed here, because the body of an `async fn` is compiled by the crate that awaits it: the
+/// program would take minutes to build when one of its options changes.
+pub type Work<'a, T> = LocalBoxFuture<'a, Result<T>>;
 
 /// A finished session: its document and where its files are.
 #[derive(Debug)]

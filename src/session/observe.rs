@@ -13,6 +13,7 @@ use crate::gateway::LoggedRequest;
 use crate::interrupt::Interrupt;
 use crate::observe::{Observation, Sightings, of_requests};
 use crate::outside::{self, Line};
+use crate::session::Work;
 use crate::units::{ByteSize, MIB, counted};
 
 /// How to look at a bucket.
@@ -37,22 +38,24 @@ pub(super) const LOG_MAX: ByteSize = ByteSize(32 * MIB);
 ///
 /// # Errors
 /// If the first look is refused. Later ones may fail: each is said and the next one is made.
-pub async fn observe(
-    options: &ObserveOptions,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Observation> {
-    let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
-    let mut sightings = Sightings::default();
-    interrupt.unless_asked(look(&bucket, &open.prefix, &mut sightings)).await?;
-    progress.note(&format!("looking at {}; Ctrl-C ends it with the report", open.describe()));
-    tokio::select! {
-        biased;
-        () = interrupt.asked() => {}
-        () = until_over(options.duration) => {}
-        () = keep_looking(&bucket, &open.prefix, options.every, &mut sightings, progress) => {}
-    }
-    Ok(sightings.observation())
+pub fn observe<'a>(
+    options: &'a ObserveOptions,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Observation> {
+    Box::pin(async move {
+        let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+        let mut sightings = Sightings::default();
+        interrupt.unless_asked(look(&bucket, &open.prefix, &mut sightings)).await?;
+        progress.note(&format!("looking at {}; Ctrl-C ends it with the report", open.describe()));
+        tokio::select! {
+            biased;
+            () = interrupt.asked() => {}
+            () = until_over(options.duration) => {}
+            () = keep_looking(&bucket, &open.prefix, options.every, &mut sightings, progress) => {}
+        }
+        Ok(sightings.observation())
+    })
 }
 
 async fn until_over(duration: Option<Duration>) {

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::plan::Shape;
 use crate::result::{Direction, FileSizes, ForPlan, Moved, Phase, Settings, Verb};
+use crate::session::Work;
 use crate::store::Place;
 use crate::transfer::{GetMode, Job, RetryPolicy};
 use crate::trial::{self, Label, Load, Snapshot};
@@ -78,42 +79,44 @@ const MIX_FILES_PER_MOVER: u64 = 8;
 ///
 /// # Errors
 /// If the target cannot be used, not all of the first series arrives, or the user interrupts.
-pub async fn measure(
-    options: &MeasureOptions,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Finished> {
-    let first = series(options.settings, 0)?;
-    for dataset in &first {
-        tune::feasible(options.settings, dataset.largest_bytes())?;
-        if options.target.simulation.is_none() {
-            limits::check(options.settings, dataset)?;
+pub fn measure<'a>(
+    options: &'a MeasureOptions,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Finished> {
+    Box::pin(async move {
+        let first = series(options.settings, 0)?;
+        for dataset in &first {
+            tune::feasible(options.settings, dataset.largest_bytes())?;
+            if options.target.simulation.is_none() {
+                limits::check(options.settings, dataset)?;
+            }
         }
-    }
-    progress.note(&format!(
-        "measuring tasks of {} and more in files of {} sizes, {} at a time, for about {}",
-        ByteSize(first[0].bytes()),
-        SIZES_IN_PARTS.len(),
-        options.settings.concurrency,
-        words::as_set(options.budget),
-    ));
-    let visit = Visit::to_write(&options.target, options.budget, interrupt, progress).await?;
-    let Visit { open, bucket, .. } = &visit;
-    let record = begin(options, &visit, progress)?;
-    let claim = Claim::unique(bucket, &open.prefix, &record.identity).await?;
-    let mut measuring =
-        Measuring { options, place: &open.place, claim: &claim, interrupt, progress, record };
-    let measured = claim.while_alive(measuring.all()).await;
-    let mut record = measuring.record;
-    record.document.simulation = open.simulation_cost(progress);
-    if measured.is_err() {
-        let (saved, directory) = (record.document.trials.len(), record.directory().display());
-        let saved = counted(saved, "task");
-        progress.note(&format!("{saved} saved: `tidegate plan {directory}` rests on them"));
-    }
-    let given_back = visit.give_back(claim, &record.document.id).await;
-    let after = conclude(measured, given_back)?;
-    record.finish(after)
+        progress.note(&format!(
+            "measuring tasks of {} and more in files of {} sizes, {} at a time, for about {}",
+            ByteSize(first[0].bytes()),
+            SIZES_IN_PARTS.len(),
+            options.settings.concurrency,
+            words::as_set(options.budget),
+        ));
+        let visit = Visit::to_write(&options.target, options.budget, interrupt, progress).await?;
+        let Visit { open, bucket, .. } = &visit;
+        let record = begin(options, &visit, progress)?;
+        let claim = Claim::unique(bucket, &open.prefix, &record.identity).await?;
+        let mut measuring =
+            Measuring { options, place: &open.place, claim: &claim, interrupt, progress, record };
+        let measured = claim.while_alive(measuring.all()).await;
+        let mut record = measuring.record;
+        record.document.simulation = open.simulation_cost(progress);
+        if measured.is_err() {
+            let (saved, directory) = (record.document.trials.len(), record.directory().display());
+            let saved = counted(saved, "task");
+            progress.note(&format!("{saved} saved: `tidegate plan {directory}` rests on them"));
+        }
+        let given_back = visit.give_back(claim, &record.document.id).await;
+        let after = conclude(measured, given_back)?;
+        record.finish(after)
+    })
 }
 
 fn begin(options: &MeasureOptions, visit: &Visit, progress: &Progress) -> Result<Record> {

@@ -15,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::plan::{Manner, Point, Question, Shape, Simulated, quantile};
 use crate::result::{Direction, Phase, Trial};
 use crate::scenario;
+use crate::session::Work;
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
@@ -64,55 +65,59 @@ type Course = Vec<(Duration, u64)>;
 ///
 /// # Errors
 /// If the scenario cannot be read, or the user interrupts.
-pub async fn simulate(
-    options: &SimulateOptions,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Simulated> {
-    let scenario = scenario::read(&options.scenario)?;
-    let question = &options.question;
-    let [fewest, most] = question.nodes;
-    let mut points = Vec::new();
-    for nodes in fewest..=most {
-        let mut times = Vec::new();
-        let mut all: Vec<Seen> = Vec::new();
-        for seed in 0..u64::from(options.seeds) {
-            progress.say(
-                "trying",
-                format!(
-                    "simulating {}, seed {} of {}",
-                    counted(nodes, "DTN"),
-                    seed + 1,
-                    options.seeds
-                ),
-            );
-            let world = World {
-                model: scenario.model.clone(),
-                limits: question.limits.clone(),
-                manner: question.manner,
-                nodes,
-                tasks: question.tasks,
-                seed: options.seed + seed,
-                interrupt: interrupt.clone(),
-            };
-            let (seconds, seen) = world.time_of(&question.shape).await?;
-            let read_back_s = match question.read_back() {
-                Some(manner) => World { manner, ..world.clone() }.time_of(&question.shape).await?.0,
-                None => 0.0,
-            };
-            let globus_s = question.globus.seconds(question.shape.files(), world.movers());
-            times.push(seconds + read_back_s + globus_s);
-            all.push(seen);
+pub fn simulate<'a>(
+    options: &'a SimulateOptions,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Simulated> {
+    Box::pin(async move {
+        let scenario = scenario::read(&options.scenario)?;
+        let question = &options.question;
+        let [fewest, most] = question.nodes;
+        let mut points = Vec::new();
+        for nodes in fewest..=most {
+            let mut times = Vec::new();
+            let mut all: Vec<Seen> = Vec::new();
+            for seed in 0..u64::from(options.seeds) {
+                progress.say(
+                    "trying",
+                    format!(
+                        "simulating {}, seed {} of {}",
+                        counted(nodes, "DTN"),
+                        seed + 1,
+                        options.seeds
+                    ),
+                );
+                let world = World {
+                    model: scenario.model.clone(),
+                    limits: question.limits.clone(),
+                    manner: question.manner,
+                    nodes,
+                    tasks: question.tasks,
+                    seed: options.seed + seed,
+                    interrupt: interrupt.clone(),
+                };
+                let (seconds, seen) = world.time_of(&question.shape).await?;
+                let read_back_s = match question.read_back() {
+                    Some(manner) => {
+                        World { manner, ..world.clone() }.time_of(&question.shape).await?.0
+                    }
+                    None => 0.0,
+                };
+                let globus_s = question.globus.seconds(question.shape.files(), world.movers());
+                times.push(seconds + read_back_s + globus_s);
+                all.push(seen);
+            }
+            points.push(point(nodes, question, &mut times, &all));
+            let Point { p50_s, refused_share, .. } = points[points.len() - 1];
+            progress.note(&format!(
+                "simulated {nodes:>3} DTNs: {}, {} of the attempts refused",
+                words::roughly(p50_s),
+                words::percent(refused_share)
+            ));
         }
-        points.push(point(nodes, question, &mut times, &all));
-        let Point { p50_s, refused_share, .. } = points[points.len() - 1];
-        progress.note(&format!(
-            "simulated {nodes:>3} DTNs: {}, {} of the attempts refused",
-            words::roughly(p50_s),
-            words::percent(refused_share)
-        ));
-    }
-    Ok(Simulated { scenario: scenario.name, seeds: options.seeds, points })
+        Ok(Simulated { scenario: scenario.name, seeds: options.seeds, points })
+    })
 }
 
 fn point(nodes: u32, question: &Question, times: &mut [f64], all: &[Seen]) -> Point {

@@ -22,6 +22,7 @@ use crate::observe::Followed;
 use crate::result::{
     Direction, FileFailure, ForRun, Moved, Phase, Scenario, Settings, Trial, Verb,
 };
+use crate::session::Work;
 use crate::store::Place;
 use crate::transfer::{
     Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Script,
@@ -74,55 +75,59 @@ pub struct RunOptions {
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::AnswerIsNo`] is not among them: failed files are in the document.
-pub async fn run(
-    options: &RunOptions,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Finished> {
-    let folder = options.to.as_ref().map(|to| Folder::open(to, options.found)).transpose()?;
-    let local = options.dataset.as_ref().map(|dataset| local_dataset(dataset, progress));
-    let (local, skipped) = local.transpose()?.unzip();
-    let mut skipped = skipped.unwrap_or_default();
-    if let Some(dataset) = &local {
-        tune::feasible(options.settings, dataset.largest_bytes())?;
-        if options.target.simulation.is_none() {
-            limits::check(options.settings, dataset)?;
+pub fn run<'a>(
+    options: &'a RunOptions,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Finished> {
+    Box::pin(async move {
+        let folder = options.to.as_ref().map(|to| Folder::open(to, options.found)).transpose()?;
+        let local = options.dataset.as_ref().map(|dataset| local_dataset(dataset, progress));
+        let (local, skipped) = local.transpose()?.unzip();
+        let mut skipped = skipped.unwrap_or_default();
+        if let Some(dataset) = &local {
+            tune::feasible(options.settings, dataset.largest_bytes())?;
+            if options.target.simulation.is_none() {
+                limits::check(options.settings, dataset)?;
+            }
         }
-    }
-    let visit = if local.is_some() || options.replay.is_some() {
-        let at_least = options.load.at_least();
-        Visit::to_write(&options.target, at_least, interrupt, progress).await?
-    } else {
-        Visit::to_read(&options.target, interrupt).await?
-    };
-    let session = Session { options, visit, interrupt, folder };
-    let mut record = session.begin(progress)?;
-    if let Some(dataset) = &local {
-        record.note_shape(dataset)?;
-    }
-    let local = local.map(Arc::new);
-    let after = match (&options.replay, options.direction, local) {
-        (Some(replay), ..) => session.again(replay, &mut record, progress).await?,
-        (None, Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
-        (None, Flow::Down | Flow::Mixed(_), Some(dataset)) => {
-            session.down_of_prepared(dataset, &mut record, progress).await?
+        let visit = if local.is_some() || options.replay.is_some() {
+            let at_least = options.load.at_least();
+            Visit::to_write(&options.target, at_least, interrupt, progress).await?
+        } else {
+            Visit::to_read(&options.target, interrupt).await?
+        };
+        let session = Session { options, visit, interrupt, folder };
+        let mut record = session.begin(progress)?;
+        if let Some(dataset) = &local {
+            record.note_shape(dataset)?;
         }
-        (None, Flow::Down, None) => {
-            let (after, of_listing) = session.down_of_existing(&mut record, progress).await?;
-            skipped = of_listing;
-            after
+        let local = local.map(Arc::new);
+        let after = match (&options.replay, options.direction, local) {
+            (Some(replay), ..) => session.again(replay, &mut record, progress).await?,
+            (None, Flow::Up, Some(dataset)) => session.up(dataset, &mut record, progress).await?,
+            (None, Flow::Down | Flow::Mixed(_), Some(dataset)) => {
+                session.down_of_prepared(dataset, &mut record, progress).await?
+            }
+            (None, Flow::Down, None) => {
+                let (after, of_listing) = session.down_of_existing(&mut record, progress).await?;
+                skipped = of_listing;
+                after
+            }
+            (None, Flow::Up | Flow::Mixed(_), None) => {
+                return Err(needs_target("an upload without a dataset"));
+            }
+        };
+        let skipped =
+            skipped.into_iter().map(|Skipped { path, reason }| FileFailure { path, reason });
+        if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut())
+        {
+            task.files += skipped.len() as u64;
+            task.failures.extend(skipped);
         }
-        (None, Flow::Up | Flow::Mixed(_), None) => {
-            return Err(needs_target("an upload without a dataset"));
-        }
-    };
-    let skipped = skipped.into_iter().map(|Skipped { path, reason }| FileFailure { path, reason });
-    if let Some(task) = record.document.trials.last_mut().and_then(|trial| trial.task.as_mut()) {
-        task.files += skipped.len() as u64;
-        task.failures.extend(skipped);
-    }
-    record.document.simulation = session.open().simulation_cost(progress);
-    record.finish(after)
+        record.document.simulation = session.open().simulation_cost(progress);
+        record.finish(after)
+    })
 }
 
 struct Session<'a> {

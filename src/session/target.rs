@@ -292,7 +292,7 @@ impl Open {
 }
 
 /// A target without a bucket cannot be guessed.
-pub(crate) fn needs_target(what: &str) -> Error {
+pub fn needs_target(what: &str) -> Error {
     Error::environment(format!("{what} needs a target"))
         .hint("name it as s3://bucket/prefix, with --endpoint URL if it is not Storj's gateway")
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::cli::options::{Endpoint, time};
-use crate::report::Format;
-use crate::result;
-use crate::transfer::{GetMode, RetryMode};
-use crate::units::{ByteSize, Rate};
+use tidegate::report::Format;
+use tidegate::result;
+use tidegate::transfer::{GetMode, RetryMode};
+use tidegate::units::{ByteSize, Rate};
 
 /// What `--measure` alone means.
 pub const EMBEDDED: &str = "embedded";

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::args::Args;
 use crate::cli::serve::read_limits;
-use crate::dataset::{self, Dataset, PROFILES, Scale, Symlinks, Synthetic};
-use crate::error::{Error, Result};
-use crate::outside::{self, DOCUMENT_MAX};
-use crate::plan::{self, Manner, Shape, Startup};
-use crate::result::{Document, Saved, Settings};
-use crate::scenario;
-use crate::storj::Limits;
-use crate::transfer::GetMode;
-use crate::units::{ByteSize, MIB};
+use tidegate::dataset::{self, Dataset, PROFILES, Scale, Symlinks, Synthetic};
+use tidegate::error::{Error, Result};
+use tidegate::outside::{self, DOCUMENT_MAX};
+use tidegate::plan::{self, Manner, Shape, Startup};
+use tidegate::result::{Document, Saved, Settings};
+use tidegate::scenario;
+use tidegate::storj::Limits;
+use tidegate::transfer::GetMode;
+use tidegate::units::{ByteSize, MIB};
 
 /// Storj's segments are as large (storj/storj satellite/metainfo/config.go).
 const PART_SIZE: ByteSize = ByteSize(64 * MIB);

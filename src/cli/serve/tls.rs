@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use rustls_pki_types::{IpAddr as NamedAddress, ServerName};
 
-use crate::error::Result;
-use crate::gateway::{Certificate, Origin, OwnCertificate};
-use crate::report::shell_word;
+use tidegate::error::Result;
+use tidegate::gateway::{Certificate, Origin, OwnCertificate};
+use tidegate::report::shell_word;
 
 /// Options of `serve` for TLS.
 #[derive(Clone, Debug, clap::Args)]

@@ -15,6 +15,7 @@ use super::target::{Open, TargetOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
+use crate::session::Work;
 use crate::store::s3::Credentials;
 use crate::store::{Place, StoreError};
 use crate::words;
@@ -80,26 +81,28 @@ pub struct Checked {
 ///
 /// # Errors
 /// If the user interrupts. What fails is in the list.
-pub async fn check(target: &TargetOptions, interrupt: &Interrupt) -> Result<Checked> {
-    let (mut checks, mut left) = (Vec::new(), None);
-    match interrupt.unless_asked(target.open()).await {
-        Ok(open) => {
-            let keys = match target.credentials {
-                Credentials::Anonymous => "no keys are used",
-                Credentials::Configured(_) | Credentials::Static { .. } => "keys were found",
-            };
-            checks.push(Check::ok("access", keys));
-            left = check_target(target, &open, interrupt, &mut checks).await?;
+pub fn check<'a>(target: &'a TargetOptions, interrupt: &'a Interrupt) -> Work<'a, Checked> {
+    Box::pin(async move {
+        let (mut checks, mut left) = (Vec::new(), None);
+        match interrupt.unless_asked(target.open()).await {
+            Ok(open) => {
+                let keys = match target.credentials {
+                    Credentials::Anonymous => "no keys are used",
+                    Credentials::Configured(_) | Credentials::Static { .. } => "keys were found",
+                };
+                checks.push(Check::ok("access", keys));
+                left = check_target(target, &open, interrupt, &mut checks).await?;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                checks.push(Check::failed("access", &error));
+                let without = |name| Check::not_checked(name, "there is nothing to connect with");
+                checks.extend(OF_THE_TARGET.map(without));
+            }
         }
-        Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
-        Err(error) => {
-            checks.push(Check::failed("access", &error));
-            let without = |name| Check::not_checked(name, "there is nothing to connect with");
-            checks.extend(OF_THE_TARGET.map(without));
-        }
-    }
-    checks.extend(host::checks());
-    Ok(Checked { checks, left })
+        checks.extend(host::checks());
+        Ok(Checked { checks, left })
+    })
 }
 
 /// The checks that need an endpoint that answers.

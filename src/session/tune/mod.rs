@@ -30,7 +30,7 @@ use super::record::Record;
 use super::target::{TargetOptions, TargetUrl};
 use super::upwards::{Upwards, local_dataset};
 use super::visit::{Visit, conclude};
-use super::{Finished, limits};
+use super::{Finished, Work, limits};
 use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -46,105 +46,107 @@ use crate::words;
 /// # Errors
 /// If the target cannot be used, the budget is too small, nothing could be measured, the run that was
 /// cut off was another one, or the user interrupts.
-pub async fn tune(
-    options: &TuneOptions,
+pub fn tune<'a>(
+    options: &'a TuneOptions,
     cut_off: Option<Saved>,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Finished> {
-    let Ahead { courses, estimate, opened } = look_ahead(options, interrupt, progress).await?;
-    let before = cut_off.as_ref().map(|saved| &saved.document);
-    let trials = before.map_or(&[][..], |document| &document.trials);
-    let legs = Leg::all(options, courses.clone(), &estimate, trials)?;
-    let whole = Until { time: options.budget, caps: estimate.caps(options) };
-    let spent = Spent::new(whole, before);
-    match &cut_off {
-        None => progress.note(&estimate.text()),
-        Some(saved) => progress.note(&format!(
-            "run {} goes on after {}; of its budget {} are left",
-            saved.document.id,
-            counted(trials.len(), "trial"),
-            words::to_the_second(spent.left())
-        )),
-    }
-    let visit = match opened {
-        Some(visit) => visit,
-        None => Visit::to_write(&options.target, options.budget, interrupt, progress).await?,
-    };
-    let open = &visit.open;
-    let of_the_model = told::of_the_model(options, &courses, open, progress);
-    let scenario = told::scenario(options, &courses, &visit)?;
-    let record = match cut_off {
-        Some(saved) => resume::record(saved, &scenario, &open.result)?,
-        None => {
-            let (connector, retry) = (options.connector.as_ref(), options.target.retry);
-            let assumptions = [
-                assumptions(options.flow(), options.get, connector, retry),
-                of_the_model,
-                told::existing(options),
-            ];
-            visit.begin(&options.results, scenario, assumptions.concat())?
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Finished> {
+    Box::pin(async move {
+        let Ahead { courses, estimate, opened } = look_ahead(options, interrupt, progress).await?;
+        let before = cut_off.as_ref().map(|saved| &saved.document);
+        let trials = before.map_or(&[][..], |document| &document.trials);
+        let legs = Leg::all(options, courses.clone(), &estimate, trials)?;
+        let whole = Until { time: options.budget, caps: estimate.caps(options) };
+        let spent = Spent::new(whole, before);
+        match &cut_off {
+            None => progress.note(&estimate.text()),
+            Some(saved) => progress.note(&format!(
+                "run {} goes on after {}; of its budget {} are left",
+                saved.document.id,
+                counted(trials.len(), "trial"),
+                words::to_the_second(spent.left())
+            )),
         }
-    };
-    // From here on it can be resumed.
-    record.save()?;
-    let claim = match options.objects {
-        true => Claim::to_read(&visit.bucket, &open.prefix),
-        false => {
-            let before = remove_leftover(&visit.bucket, &open.prefix, &record.identity);
-            let before = interrupt.unless_asked(before).await?;
-            Claim::unique(&visit.bucket, &open.prefix, &record.identity).await?.going_on(before)
-        }
-    };
-    let mut tuning = Tuning {
-        options,
-        pattern: Pattern::new(PATTERN_SEED),
-        place: &open.place,
-        claim: &claim,
-        interrupt,
-        progress,
-        record,
-        allowance: spent.allowance(),
-        prepared: BTreeSet::new(),
-    };
-    let searched = claim.while_alive(tuning.search(legs, spent)).await;
-    let (growth, searched) = match searched {
-        Ok(growth) => (growth, Ok(())),
-        Err(error) => (None, Err(error)),
-    };
-    let mut record = tuning.record;
-    record.document.simulation = open.simulation_cost(progress);
-    let searched = searched.and_then(|()| {
-        let document = &mut record.document;
-        let simulated = document.recommendation.as_ref().zip(open.scenario());
-        let Some((found, scenario)) = simulated else { return Ok(()) };
-        let course = courses.iter().find(|course| course.workload() == found.workload());
-        let Some(course) = course else { return Ok(()) };
-        document.sensitivity = sensitivity(options, (scenario, course), found, interrupt)?;
-        Ok(())
-    });
-    if searched.is_err() {
-        let (saved, directory) = (record.document.trials.len(), record.directory().display());
-        progress.note(&format!(
-            "{} saved: `tidegate tune {}--resume {directory}` goes on",
-            counted(saved, "trial"),
-            named(options)
-        ));
-    }
-    let saved = record.save();
-    let given_back = visit.give_back(claim, &record.document.id).await;
-    let after = conclude(searched.and(saved), given_back)?;
-    if record.document.recommendation.is_none() {
-        let nothing = nothing_to_recommend(&record, growth, options);
-        return Err(match after {
-            None => nothing,
-            Some(after) => {
-                progress.note(&nothing.to_string());
-                after
+        let visit = match opened {
+            Some(visit) => visit,
+            None => Visit::to_write(&options.target, options.budget, interrupt, progress).await?,
+        };
+        let open = &visit.open;
+        let of_the_model = told::of_the_model(options, &courses, open, progress);
+        let scenario = told::scenario(options, &courses, &visit)?;
+        let record = match cut_off {
+            Some(saved) => resume::record(saved, &scenario, &open.result)?,
+            None => {
+                let (connector, retry) = (options.connector.as_ref(), options.target.retry);
+                let assumptions = [
+                    assumptions(options.flow(), options.get, connector, retry),
+                    of_the_model,
+                    told::existing(options),
+                ];
+                visit.begin(&options.results, scenario, assumptions.concat())?
             }
+        };
+        // From here on it can be resumed.
+        record.save()?;
+        let claim = match options.objects {
+            true => Claim::to_read(&visit.bucket, &open.prefix),
+            false => {
+                let before = remove_leftover(&visit.bucket, &open.prefix, &record.identity);
+                let before = interrupt.unless_asked(before).await?;
+                Claim::unique(&visit.bucket, &open.prefix, &record.identity).await?.going_on(before)
+            }
+        };
+        let mut tuning = Tuning {
+            options,
+            pattern: Pattern::new(PATTERN_SEED),
+            place: &open.place,
+            claim: &claim,
+            interrupt,
+            progress,
+            record,
+            allowance: spent.allowance(),
+            prepared: BTreeSet::new(),
+        };
+        let searched = claim.while_alive(tuning.search(legs, spent)).await;
+        let (growth, searched) = match searched {
+            Ok(growth) => (growth, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let mut record = tuning.record;
+        record.document.simulation = open.simulation_cost(progress);
+        let searched = searched.and_then(|()| {
+            let document = &mut record.document;
+            let simulated = document.recommendation.as_ref().zip(open.scenario());
+            let Some((found, scenario)) = simulated else { return Ok(()) };
+            let course = courses.iter().find(|course| course.workload() == found.workload());
+            let Some(course) = course else { return Ok(()) };
+            document.sensitivity = sensitivity(options, (scenario, course), found, interrupt)?;
+            Ok(())
         });
-    }
-    record.finish(after)
+        if searched.is_err() {
+            let (saved, directory) = (record.document.trials.len(), record.directory().display());
+            progress.note(&format!(
+                "{} saved: `tidegate tune {}--resume {directory}` goes on",
+                counted(saved, "trial"),
+                named(options)
+            ));
+        }
+        let saved = record.save();
+        let given_back = visit.give_back(claim, &record.document.id).await;
+        let after = conclude(searched.and(saved), given_back)?;
+        if record.document.recommendation.is_none() {
+            let nothing = nothing_to_recommend(&record, growth, options);
+            return Err(match after {
+                None => nothing,
+                Some(after) => {
+                    progress.note(&nothing.to_string());
+                    after
+                }
+            });
+        }
+        record.finish(after)
+    })
 }
 
 /// The target, as it is given again to go on: nothing for a gateway of our own.
@@ -195,12 +197,12 @@ fn minutes(time: Duration) -> String {
 ///
 /// # Errors
 /// As for [`tune()`], before anything is spent.
-pub async fn estimate(
-    options: &TuneOptions,
-    interrupt: &Interrupt,
-    progress: &Progress,
-) -> Result<Estimate> {
-    Ok(look_ahead(options, interrupt, progress).await?.estimate)
+pub fn estimate<'a>(
+    options: &'a TuneOptions,
+    interrupt: &'a Interrupt,
+    progress: &'a Progress,
+) -> Work<'a, Estimate> {
+    Box::pin(async move { Ok(look_ahead(options, interrupt, progress).await?.estimate) })
 }
 
 /// What is known before anything is spent.
