@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::outside::{self, SETTINGS_MAX};
 use crate::result::{Direction, Settings};
-use crate::storj::{self, Limits, Model};
+use crate::storj::{Limits, Model};
 use crate::units::ByteSize;
 
 /// A scenario that comes with the program.
@@ -106,10 +106,7 @@ impl Scenario {
 
     /// Bytes per second that streams of this scenario carry at most.
     pub(crate) fn rate(&self, settings: Settings, direction: Direction) -> Option<f64> {
-        let capacity = self.model.capacity(match direction {
-            Direction::Up => storj::Direction::Up,
-            Direction::Down => storj::Direction::Down,
-        });
+        let capacity = self.model.capacity(direction);
         let capacity = capacity.map(|capacity| capacity.of(settings.streams() as usize).0);
         let streams = self.model.stream_rate().map(|rate| rate.0 * f64::from(settings.streams()));
         match (capacity, streams) {

@@ -17,7 +17,7 @@ use tidegate::plan::{
 };
 use tidegate::prices::Prices;
 use tidegate::report::{self, Format};
-use tidegate::result::{self, Document, TargetKind};
+use tidegate::result::{Direction, Document, TargetKind};
 use tidegate::session::{
     self, Finished, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl,
 };
@@ -78,7 +78,7 @@ fn say(args: &Args, asked: Asked, documents: Vec<Document>, ground: &Ground) -> 
     let Asked { shape, limits, prices, tasks, events, iperf3 } = asked;
     let evidence = Evidence::of(&documents)?;
     let manner = args.manner(&documents);
-    let needed = needed(args.direction.into(), args.verify);
+    let needed = needed(args.direction, args.verify);
     let models = models(&evidence, &needed)?;
     let question = Question {
         dataset: args.dataset().to_owned(),
@@ -162,7 +162,7 @@ impl Args {
         target.retry = self.retry;
         let options = MeasureOptions {
             target,
-            directions: needed(self.direction.into(), self.verify),
+            directions: needed(self.direction, self.verify),
             settings: self.settings(
                 documents.last().and_then(|one| one.trials.last()).map(|one| one.settings),
             ),
@@ -200,14 +200,14 @@ impl Args {
 }
 
 /// The ways that a plan needs to know: to verify an upload it is read back.
-fn needed(direction: result::Direction, verify: bool) -> Vec<result::Direction> {
+fn needed(direction: Direction, verify: bool) -> Vec<Direction> {
     match (direction, verify) {
-        (result::Direction::Up, true) => vec![result::Direction::Up, result::Direction::Down],
+        (Direction::Up, true) => vec![Direction::Up, Direction::Down],
         (direction, _) => vec![direction],
     }
 }
 
-fn models(evidence: &Evidence, needed: &[result::Direction]) -> Result<Models> {
+fn models(evidence: &Evidence, needed: &[Direction]) -> Result<Models> {
     let ours = evidence.kinds.iter().all(|kind| *kind != TargetKind::Endpoint);
     let fit = |direction| {
         let observations = evidence.one_way(direction);
@@ -216,5 +216,5 @@ fn models(evidence: &Evidence, needed: &[result::Direction]) -> Result<Models> {
             false => Ok(Fitted::to(&observations, ours).ok()),
         }
     };
-    Ok(Models { up: fit(result::Direction::Up)?, down: fit(result::Direction::Down)? })
+    Ok(Models { up: fit(Direction::Up)?, down: fit(Direction::Down)? })
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, ValueEnum, value_parser};
+use clap::{ArgGroup, value_parser};
 
 use super::connector::ConnectorFile;
 use super::metrics::Metrics;
 use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target, time};
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
-use tidegate::result::Settings;
+use tidegate::result::{Settings, Traffic};
 use tidegate::session::{self, Expiry, Replay, RunOptions, TargetOptions};
 use tidegate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
 use tidegate::trial::{Load, Stop};
@@ -28,17 +28,6 @@ const STABLE_WITHIN: Duration = Duration::from_secs(600);
 /// Shortest stretch that can be called stable: ten batches of half a second.
 const STRETCH_MIN: Duration = Duration::from_secs(5);
 
-/// Which way the data goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Direction {
-    /// To the bucket
-    Up,
-    /// From the bucket
-    Down,
-    /// Some files up, the others down, at the same time
-    Mixed,
-}
-
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("stop").multiple(true)))]
@@ -47,7 +36,7 @@ pub(super) struct Args {
     target: Target,
     /// Which way the data goes
     #[arg(long, value_enum, default_value = "up", help_heading = "Transfer")]
-    direction: Direction,
+    direction: Traffic,
     /// Files up and files down in a mixed run, such as 70:30 [default: 50:50]
     #[arg(long, value_name = "UP:DOWN", help_heading = "Load")]
     mix: Option<Mix>,
@@ -135,9 +124,9 @@ pub(super) struct Args {
 impl Args {
     fn flow(&self) -> Flow {
         match self.direction {
-            Direction::Up => Flow::Up,
-            Direction::Down => Flow::Down,
-            Direction::Mixed => Flow::Mixed(self.mix.unwrap_or_default()),
+            Traffic::Up => Flow::Up,
+            Traffic::Down => Flow::Down,
+            Traffic::Mixed => Flow::Mixed(self.mix.unwrap_or_default()),
         }
     }
 
@@ -160,7 +149,7 @@ impl Args {
 
     /// Whether what lies at the target is downloaded.
     fn is_about_existing_objects(&self) -> bool {
-        self.direction == Direction::Down && !self.target.is_embedded() && !self.dataset.is_named()
+        self.direction == Traffic::Down && !self.target.is_embedded() && !self.dataset.is_named()
     }
 }
 
@@ -245,20 +234,20 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
         );
     }
     match args.direction {
-        Direction::Up | Direction::Down if args.mix.is_some() => {
+        Traffic::Up | Traffic::Down if args.mix.is_some() => {
             refuse("--mix is for mixed runs", "add --direction mixed, or leave --mix out")
         }
-        Direction::Mixed if args.keep || args.to.is_some() || args.verify => refuse(
+        Traffic::Mixed if args.keep || args.to.is_some() || args.verify => refuse(
             "a mixed run measures: nothing stays of it, and nothing is compared",
             "leave out --keep, --to and --verify",
         ),
-        Direction::Up if args.to.is_some() => {
+        Traffic::Up if args.to.is_some() => {
             refuse("--to is for downloads", "add --direction down, or leave --to out")
         }
-        Direction::Down if args.keep => {
+        Traffic::Down if args.keep => {
             refuse("--keep is for uploads", "a download leaves existing objects as they are")
         }
-        Direction::Down if args.dataset.is_directory() => {
+        Traffic::Down if args.dataset.is_directory() => {
             refuse("--from is for uploads", "a download takes what lies at TARGET, or a --dataset")
         }
         _ if args.resume && !args.is_about_existing_objects() => refuse(
@@ -273,7 +262,7 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
             "parts have at least one byte",
             "give --etag-part-size what they were uploaded with",
         ),
-        Direction::Down
+        Traffic::Down
             if args.verify
                 && args.is_about_existing_objects()
                 && args.get == Some(GetMode::Ranged) =>
@@ -283,7 +272,7 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
                 "leave --get ranged out, or --verify",
             )
         }
-        Direction::Up if args.keep && args.target.is_embedded() => {
+        Traffic::Up if args.keep && args.target.is_embedded() => {
             refuse("--keep needs a target", "the embedded gateway ends with the run")
         }
         _ => Ok(()),

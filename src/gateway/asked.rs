@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use percent_encoding::percent_decode_str;
 
 use super::domain::Domain;
-use crate::storj::Direction;
+use crate::result::Direction;
 
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

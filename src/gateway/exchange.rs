@@ -24,7 +24,8 @@ use super::seat::Seat;
 use super::statistics::{One, Statistics};
 use super::under_way::UnderWay;
 use crate::clock::now;
-use crate::storj::{Direction, Flow, Lane, segments_of};
+use crate::result::Direction;
+use crate::storj::{Flow, Lane, segments_of};
 
 /// Answers of errors are a few hundred bytes of XML.
 const LARGEST_ERROR_BYTES: usize = 64 << 10;

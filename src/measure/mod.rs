@@ -36,77 +36,7 @@ pub use usage::{
 };
 pub use waits::{Waiting, Waits};
 
-use crate::result::Direction;
-
-/// The S3 operations tidegate uses. Names are those of the result document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Operation {
-    /// CreateMultipartUpload.
-    Create,
-    /// UploadPart.
-    Part,
-    /// CompleteMultipartUpload.
-    Complete,
-    /// AbortMultipartUpload.
-    Abort,
-    /// PutObject.
-    Put,
-    /// GetObject.
-    Get,
-    /// HeadObject.
-    Head,
-    /// ListObjectsV2 and ListMultipartUploads.
-    List,
-    /// DeleteObjects.
-    Delete,
-    /// GetBucketLocation.
-    Location,
-}
-
-impl Operation {
-    /// All, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
-        Self::Create,
-        Self::Part,
-        Self::Complete,
-        Self::Abort,
-        Self::Put,
-        Self::Get,
-        Self::Head,
-        Self::List,
-        Self::Delete,
-        Self::Location,
-    ];
-
-    /// The name in the result document.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Part => "part",
-            Self::Complete => "complete",
-            Self::Abort => "abort",
-            Self::Put => "put",
-            Self::Get => "get",
-            Self::Head => "head",
-            Self::List => "list",
-            Self::Delete => "delete",
-            Self::Location => "location",
-        }
-    }
-
-    /// Which way its payload goes.
-    pub fn direction(self) -> Direction {
-        match self {
-            Self::Get => Direction::Down,
-            _ => Direction::Up,
-        }
-    }
-
-    /// Whether it carries payload.
-    pub fn moves_data(self) -> bool {
-        matches!(self, Self::Part | Self::Put | Self::Get)
-    }
-}
+pub use crate::result::Operation;
 
 /// Why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

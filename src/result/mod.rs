@@ -7,9 +7,11 @@
 mod chosen;
 mod client;
 mod commands;
+mod direction;
 mod model;
 mod number;
 mod older;
+mod operation;
 mod recommendation;
 mod requests;
 mod saved;
@@ -31,7 +33,9 @@ pub use self::client::{
     AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
 };
 pub use self::commands::{Command, GCS, GLOBUS_CLI};
+pub use self::direction::{Direction, Traffic};
 pub use self::model::{LinkModel, NodesModel, SelfHostedModel, WeatherModel};
+pub use self::operation::Operation;
 pub use self::recommendation::{
     Comparison, ForGcs, Joint, Recommendation, Scaling, Served, Trade, Verdict,
 };
@@ -182,57 +186,6 @@ impl Settings {
     /// Requests that can carry data at the same time.
     pub fn streams(&self) -> u32 {
         self.concurrency.saturating_mul(self.parts_in_flight)
-    }
-}
-
-/// Which way the data went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// To the bucket.
-    Up,
-    /// From the bucket.
-    Down,
-}
-
-/// Which way the data of a trial went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Traffic {
-    /// To the bucket.
-    Up,
-    /// From the bucket.
-    Down,
-    /// Some files up, the others down.
-    Mixed,
-}
-
-impl From<Direction> for Traffic {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Up => Self::Up,
-            Direction::Down => Self::Down,
-        }
-    }
-}
-
-impl Traffic {
-    /// The direction, if it is one.
-    pub fn one_way(self) -> Option<Direction> {
-        match self {
-            Self::Up => Some(Direction::Up),
-            Self::Down => Some(Direction::Down),
-            Self::Mixed => None,
-        }
-    }
-
-    /// `up`, `down` or `mixed`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::Mixed => "mixed",
-        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::vec;
 
-use super::Direction;
 use super::model::Model;
 use super::nodes::OrderStatistic;
 use crate::clock::Instant;
+use crate::result::Direction;
 
 /// Segments of at most so many bytes are kept by the satellite itself: no nodes
 /// (`storj/storj` satellite/metainfo/config.go, MaxInlineSegmentSize).

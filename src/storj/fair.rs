@@ -199,7 +199,8 @@ impl FairLink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storj::{Direction, Model};
+    use crate::result::Direction;
+    use crate::storj::Model;
     use proptest::prelude::*;
 
     fn seconds(seconds: f64) -> Instant {

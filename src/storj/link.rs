@@ -16,11 +16,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Direction;
 use super::course::{Course, Timing};
 use super::model::{Capacity, Model};
 use super::weather::Forecast;
 use crate::clock::Instant;
+use crate::result::Direction;
 
 /// Largest quantum a body should take at once.
 pub const QUANTUM_BYTES: usize = 256 << 10;

@@ -46,12 +46,3 @@ pub use tag::Tag;
 pub use upload::{ListedPart, Part, PartNumber, Upload, UploadId};
 pub use versions::{Deleted, Listed, ObjectLock, VersionId, Versioning};
 pub use weather::{Forecast, Weather};
-
-/// Which way the bytes flow, seen from the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// To Storj.
-    Up,
-    /// From Storj.
-    Down,
-}

@@ -42,9 +42,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::Direction;
 use super::nodes::Nodes;
 use super::weather::{Forecast, Weather};
+use crate::result::Direction;
 use crate::units::{ByteSize, MIB, Rate};
 
 /// The parameters. The default costs nothing. Read with units in the values (`"20ms"`, `"100MB/s"`),

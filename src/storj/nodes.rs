@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use statrs::distribution::{Beta, ContinuousCDF, LogNormal};
 
-use super::Direction;
+use crate::result::Direction;
 
 /// Pieces of one part that are uploaded at once, and segments (`storj/uplink` testuplink/uplink.go,
 /// the defaults of the gateway).

@@ -1,6 +1,8 @@
 //! Settings and the states of a document in words.
 
-use crate::result::{ErrorCounts, LimitedBy, Phase, Settings, Traffic, Verdict, Workload};
+use crate::result::{
+    ErrorCounts, LimitedBy, Operation, Phase, Settings, Traffic, Verdict, Workload,
+};
 use crate::units::{ByteSize, count};
 
 /// `64 MiB parts, concurrency 16`; parts in flight only where there are several.
@@ -79,19 +81,7 @@ pub fn limited_by(limit: LimitedBy) -> &'static str {
 
 /// An operation of the result document by S3's name.
 pub fn operation(name: &str) -> &str {
-    match name {
-        "create" => "CreateMultipartUpload",
-        "part" => "UploadPart",
-        "complete" => "CompleteMultipartUpload",
-        "abort" => "AbortMultipartUpload",
-        "put" => "PutObject",
-        "get" => "GetObject",
-        "head" => "HeadObject",
-        "list" => "ListObjectsV2",
-        "delete" => "DeleteObjects",
-        "location" => "GetBucketLocation",
-        other => other,
-    }
+    Operation::named(name).map_or(name, |operation| operation.s3_name())
 }
 
 /// `3 (2 throttled, 1 timeout)`.

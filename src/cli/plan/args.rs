@@ -4,34 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use crate::cli::options::{Endpoint, time};
 use tidegate::report::Format;
-use tidegate::result;
+use tidegate::result::Direction;
 use tidegate::transfer::{GetMode, RetryMode};
 use tidegate::units::{ByteSize, Rate};
 
 /// What `--measure` alone means.
 pub const EMBEDDED: &str = "embedded";
-
-/// Which way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Direction {
-    /// To the bucket
-    Up,
-    /// From the bucket
-    Down,
-}
-
-impl From<Direction> for result::Direction {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Up => Self::Up,
-            Direction::Down => Self::Down,
-        }
-    }
-}
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]

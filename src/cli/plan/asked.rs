@@ -115,7 +115,7 @@ impl Args {
 
     /// As the user says, else as recommended, else as most recently measured.
     pub fn manner(&self, documents: &[Document]) -> Manner {
-        let direction = self.direction.into();
+        let direction = self.direction;
         let recommended = documents.iter().rev().filter_map(|one| one.recommendation.as_ref());
         let recommended =
             recommended.filter(|one| one.direction == direction).map(|one| one.settings).next();

@@ -13,7 +13,7 @@ use super::answer::WithoutRanges;
 use super::refused::not_implemented;
 use crate::gateway::asked::{Asked, Query, percent_decoded};
 use crate::gateway::signature::{self, custom, is_form};
-use crate::storj::Direction;
+use crate::result::Direction;
 
 /// Most bytes of `x-amz-meta-*` headers, names and values together (maxUserDataSize).
 const METADATA_MOST_BYTES: usize = 2 << 10;

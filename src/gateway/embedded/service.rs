@@ -21,7 +21,8 @@ use crate::gateway::asked::Asked;
 use crate::gateway::backend::Embedding;
 use crate::gateway::domain::Domain;
 use crate::gateway::signature::{Sender, Signer, is_form, unsigned, verified};
-use crate::storj::{Direction, Limits, Refusal};
+use crate::result::Direction;
+use crate::storj::{Limits, Refusal};
 
 /// Lists of 10,000 parts or of 1000 keys are some MB long.
 const LARGEST_DOCUMENT_BYTES: usize = 20 << 20;

@@ -22,9 +22,10 @@ use std::time::Duration;
 use crate::clock::{self, Instant};
 use crate::dataset::Payload;
 use crate::measure::{Connecting, Probe};
+use crate::result::Direction;
 use crate::storj::{
-    Admission, Admitted, Ask, Attributes, Bucket, Buckets, Course, Direction, Limiter, Limits,
-    ListedPart, Model, Object, Overwrite, PartNumber, Piece, Query, Refusal, Timing, UploadId,
+    Admission, Admitted, Ask, Attributes, Bucket, Buckets, Course, Limiter, Limits, ListedPart,
+    Model, Object, Overwrite, PartNumber, Piece, Query, Refusal, Timing, UploadId,
 };
 use answers::refused;
 use content::Content;
