@@ -61,10 +61,26 @@ pub fn bytes(path: &Path, most: ByteSize) -> io::Result<Vec<u8>> {
 /// The same as text.
 ///
 /// # Errors
-/// As for [`bytes()`], or if it is not UTF-8.
+/// As for [`bytes()`], or if it is neither UTF-8 nor UTF-16 with a byte order mark.
 pub fn text(path: &Path, most: ByteSize) -> io::Result<String> {
-    let not_text = |_| io::Error::new(ErrorKind::InvalidData, "it is not text in UTF-8");
-    String::from_utf8(bytes(path, most)?).map_err(not_text)
+    let not_text = || io::Error::new(ErrorKind::InvalidData, "it is not text in UTF-8 or UTF-16");
+    decoded(bytes(path, most)?).ok_or_else(not_text)
+}
+
+/// Text as programs and shells write it: PowerShell's `>` makes UTF-16 with a byte order mark.
+fn decoded(bytes: Vec<u8>) -> Option<String> {
+    match &bytes[..] {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8(rest.to_vec()).ok(),
+        _ => String::from_utf8(bytes).ok(),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
+    String::from_utf16(&units).ok().filter(|_| rest.is_empty())
 }
 
 /// All of what has at most so many bytes. Files can grow while they are read, and some have no size of their own.
@@ -234,6 +250,26 @@ mod tests {
             }
             prop_assert_eq!(found, text.lines().collect::<Vec<_>>());
             prop_assert_eq!(lines.read_bytes(), text.len() as u64);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_read_in_each_encoding_that_names_itself(text in "[^\u{feff}]{0,20}") {
+            let units = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+                ["\u{feff}", &text].concat().encode_utf16().flat_map(bytes).collect()
+            };
+            let marked = format!("\u{feff}{text}").into_bytes();
+            for bytes in [text.clone().into_bytes(), marked, units(u16::to_le_bytes), units(u16::to_be_bytes)] {
+                prop_assert_eq!(decoded(bytes), Some(text.clone()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_not_read() {
+        for bytes in [&b"\x80"[..], b"\xff\xfea", b"\xff\xfe\x00\xd8"] {
+            assert_eq!(decoded(bytes.to_vec()), None, "{bytes:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the options of `plan` ask for, read from where they point.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -163,60 +164,18 @@ impl Args {
 
 /// Reads a file and what is in it.
 pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
-    let bytes = outside::bytes(path, DOCUMENT_MAX).map_err(|error| unreadable(path, &error))?;
-    let text = decoded(&bytes).ok_or_else(|| {
-        Error::environment(format!("{} is not text in UTF-8 or UTF-16", path.display()))
-            .hint("name another file, or save it as UTF-8")
-    })?;
+    let text = outside::text(path, DOCUMENT_MAX).map_err(|error| unreadable(path, &error))?;
     parse(&text).map_err(|error| named(path, &error))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::environment(format!("cannot read {}: {error}", path.display()))
-        .hint("name a file that you may read")
+    let what_next = match error.kind() {
+        ErrorKind::InvalidData => "name another file, or save it as UTF-8",
+        _ => "name a file that you may read",
+    };
+    Error::environment(format!("cannot read {}: {error}", path.display())).hint(what_next)
 }
 
 fn named(path: &Path, error: &Error) -> Error {
     Error::environment(format!("{}: {error}", path.display()))
-}
-
-/// Text as programs and shells write it: PowerShell's `>` makes UTF-16 with a byte order mark.
-fn decoded(bytes: &[u8]) -> Option<String> {
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] | rest => String::from_utf8(rest.to_vec()).ok(),
-    }
-}
-
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
-    String::from_utf16(&units).ok().filter(|_| rest.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn text_is_read_in_each_encoding_that_names_itself(text in "[^\u{feff}]{0,20}") {
-            let units = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
-                ["\u{feff}", &text].concat().encode_utf16().flat_map(bytes).collect()
-            };
-            let marked = format!("\u{feff}{text}").into_bytes();
-            for bytes in [text.clone().into_bytes(), marked, units(u16::to_le_bytes), units(u16::to_be_bytes)] {
-                prop_assert_eq!(decoded(&bytes), Some(text.clone()));
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_text_is_not_read() {
-        for bytes in [&b"\x80"[..], b"\xff\xfea", b"\xff\xfe\x00\xd8"] {
-            assert_eq!(decoded(bytes), None, "{bytes:?}");
-        }
-    }
 }
