@@ -169,7 +169,9 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     let is_refused = |trial: &Trial| trial.refused_in_window > Some(options.max_refused);
     let refused = document.trials.iter().any(is_refused);
     let mut soaks = document.trials.iter().filter(|trial| trial.phase == Phase::Soak);
+    let only_prepared = document.trials.is_empty() && used_up.is_some();
     let why = match used_up {
+        _ if only_prepared => "to upload the objects that are downloaded took the whole budget",
         _ if soaks.any(is_refused) => {
             "what was held for a soak had more refused than --max-refused allows"
         }
@@ -179,6 +181,7 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     };
     let directory = record.directory().display();
     let more = match used_up {
+        _ if only_prepared => "give fewer bytes with --size".to_owned(),
         Some(Budget::Time) => format!("give --budget {} or more", minutes(2 * options.budget)),
         Some(budget) => format!("give a larger {}", budget.option()),
         None if refused => "give a larger --max-refused, or a lower --max-concurrency".to_owned(),
