@@ -234,7 +234,7 @@ pub(super) struct Dataset {
 }
 
 /// What comes out, and where.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Output {
     /// Print the result document as JSON on standard output

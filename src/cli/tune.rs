@@ -226,90 +226,16 @@ fn share(text: &str) -> std::result::Result<f64, &'static str> {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let (mut args, cut_off) = resume::resolve(args)?;
-    let objects = args.objects.take();
-    check_downloads(&args, objects.is_some())?;
-    if args.verify && args.direction == Directions::Down {
-        return Err(Error::environment(
-            "--verify reads uploads back, and only downloads are searched",
-        )
-        .hint("leave --verify out, or search --direction up or both"));
-    }
-    args.target.target = args.target.target.or(objects.clone());
+    let (args, cut_off) = resume::resolve(args)?;
     let simulated = args.simulate.is_asked();
     args.metrics.check(simulated)?;
-    let demonstration = args.target.is_embedded() && !simulated;
-    let times = if demonstration { DEMONSTRATION } else { ENDPOINT };
-    let window = args.window.unwrap_or(times.window);
-    if window < Duration::from_millis(500) {
-        return Err(Error::environment("a window of less than half a second measures nothing")
-            .hint("give --window 2s or more"));
+    let (output, metrics, only_estimates) =
+        (args.output.clone(), args.metrics.clone(), args.budgets.dry_run);
+    let options = args.resolve()?;
+    if only_estimates {
+        return dry_run(&options, &output);
     }
-    let soak = args.soak.unwrap_or(times.soak);
-    if soak < SOAK_MIN {
-        return Err(Error::environment(
-            "a soak of less than 5 seconds is too short for an interval",
-        )
-        .hint("give --soak 60s, or 5s at the least"));
-    }
-    let connector = args.connector.read(args.direction.flow())?;
-    let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
-    let part_sizes = part_sizes(&args, manner)?;
-    let target = args.target.resolve()?;
-    let is_storj = target.is_storj();
-    let requests_per_second_max =
-        args.neighbour.max_requests_per_second.or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
-    // What is read back must still be there.
-    let retained = if args.verify { Flow::Down } else { args.direction.flow() };
-    let simulation = args.simulate.resolve(retained, args.seed);
-    let parts_in_flight = parts_in_flight(args.parts_in_flight, manner);
-    let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
-    let files_most = args.max_concurrency.unwrap_or(FILES_MAX);
-    let paces = args.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
-    let retry = args.neighbour.retry;
-    let expire = args.scratch.resolve();
-    let endpoint_most = is_storj.then_some(FILES_MAX);
-    let gcs = args.gcs.resolve(manner, endpoint_most)?;
-    let current = gcs::current_concurrency(args.current_concurrency, &gcs, manner)?;
-    let directions = args.direction.all();
-    let datasets = args.dataset.resolve_each("climate", DEFAULT_SCALE)?;
-    let searches = (directions.len() * datasets.len()) as u32;
-    let budget = args.budgets.budget.unwrap_or(times.budget * searches);
-    let options = TuneOptions {
-        target: TargetOptions { simulation, paces, retry, expire, ..target },
-        directions,
-        datasets,
-        part_sizes,
-        has_segments: is_storj,
-        most: args.max_concurrency.map_or(Most::Possible { endpoint: endpoint_most }, Most::Files),
-        max_refused: args.max_refused,
-        parts_in_flight,
-        current_concurrency: current.unwrap_or(GCS_NORMAL_CONCURRENCY.0),
-        verify: args.verify,
-        get: args.get.or(manner.get).unwrap_or_default(),
-        connector,
-        objects: objects.is_some(),
-        stored_part_size_bytes: args.stored_part_size.map(|size| size.0),
-        budget,
-        caps: args.budgets.caps(budget)?,
-        expected_rate: args.budgets.expected_rate,
-        yes: args.budgets.yes,
-        times: tune::Times { warm_up: args.warm_up.unwrap_or(times.warm_up), window, soak },
-        limits: Limits {
-            memory_bytes: args.memory.map(|size| size.0),
-            requests_per_second_max,
-            part_takes_max: Some(PART_TAKES_MAX),
-        },
-        gcs,
-        seed: args.seed,
-        attempts: args.output.attempts,
-        results: args.output.results.clone(),
-    };
-    if args.budgets.dry_run {
-        return dry_run(&options, &args.output);
-    }
-    let metrics = args.metrics;
-    args.output.session(&metrics, async move |interrupt, mut progress| {
+    output.session(&metrics, async move |interrupt, mut progress| {
         let tune = move || async move {
             let finished = session::tune(&options, cut_off, &interrupt, &mut progress).await;
             progress.end();
@@ -319,8 +245,100 @@ pub(super) fn run(args: Args) -> Result<()> {
     })
 }
 
-/// What only downloads have is not asked of uploads.
-fn check_downloads(args: &Args, objects: bool) -> Result<()> {
+impl Args {
+    fn resolve(mut self) -> Result<TuneOptions> {
+        let objects = self.objects.take();
+        check_directions(&self, objects.is_some())?;
+        self.target.target = self.target.target.or(objects.clone());
+        let (times, budget_of_each) = self.times()?;
+        let connector = self.connector.read(self.direction.flow())?;
+        let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
+        let part_sizes = part_sizes(&self, manner)?;
+        let target = self.target.resolve()?;
+        let is_storj = target.is_storj();
+        let requests_per_second_max = self
+            .neighbour
+            .max_requests_per_second
+            .or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
+        // What is read back must still be there.
+        let retained = if self.verify { Flow::Down } else { self.direction.flow() };
+        let simulation = self.simulate.resolve(retained, self.seed);
+        let parts_in_flight = parts_in_flight(self.parts_in_flight, manner);
+        let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
+        let files_most = self.max_concurrency.unwrap_or(FILES_MAX);
+        let paces = self.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
+        let retry = self.neighbour.retry;
+        let expire = self.scratch.resolve();
+        let endpoint_most = is_storj.then_some(FILES_MAX);
+        let gcs = self.gcs.resolve(manner, endpoint_most)?;
+        let current = gcs::current_concurrency(self.current_concurrency, &gcs, manner)?;
+        let directions = self.direction.all();
+        let datasets = self.dataset.resolve_each("climate", DEFAULT_SCALE)?;
+        let searches = (directions.len() * datasets.len()) as u32;
+        let budget = self.budgets.budget.unwrap_or(budget_of_each * searches);
+        Ok(TuneOptions {
+            target: TargetOptions { simulation, paces, retry, expire, ..target },
+            directions,
+            datasets,
+            part_sizes,
+            has_segments: is_storj,
+            most: self
+                .max_concurrency
+                .map_or(Most::Possible { endpoint: endpoint_most }, Most::Files),
+            max_refused: self.max_refused,
+            parts_in_flight,
+            current_concurrency: current.unwrap_or(GCS_NORMAL_CONCURRENCY.0),
+            verify: self.verify,
+            get: self.get.or(manner.get).unwrap_or_default(),
+            connector,
+            objects: objects.is_some(),
+            stored_part_size_bytes: self.stored_part_size.map(|size| size.0),
+            budget,
+            caps: self.budgets.caps(budget)?,
+            expected_rate: self.budgets.expected_rate,
+            yes: self.budgets.yes,
+            times,
+            limits: Limits {
+                memory_bytes: self.memory.map(|size| size.0),
+                requests_per_second_max,
+                part_takes_max: Some(PART_TAKES_MAX),
+            },
+            gcs,
+            seed: self.seed,
+            attempts: self.output.attempts,
+            results: self.output.results,
+        })
+    }
+
+    /// How long things are measured, and what a search may take unless the user says.
+    fn times(&self) -> Result<(tune::Times, Duration)> {
+        let is_demonstration = self.target.is_embedded() && !self.simulate.is_asked();
+        let usual = if is_demonstration { DEMONSTRATION } else { ENDPOINT };
+        let window = self.window.unwrap_or(usual.window);
+        if window < Duration::from_millis(500) {
+            return Err(Error::environment("a window of less than half a second measures nothing")
+                .hint("give --window 2s or more"));
+        }
+        let soak = self.soak.unwrap_or(usual.soak);
+        if soak < SOAK_MIN {
+            return Err(Error::environment(
+                "a soak of less than 5 seconds is too short for an interval",
+            )
+            .hint("give --soak 60s, or 5s at the least"));
+        }
+        let warm_up = self.warm_up.unwrap_or(usual.warm_up);
+        Ok((tune::Times { warm_up, window, soak }, usual.budget))
+    }
+}
+
+/// What only downloads have is not asked of uploads, and the other way round.
+fn check_directions(args: &Args, objects: bool) -> Result<()> {
+    if args.verify && args.direction == Directions::Down {
+        return Err(Error::environment(
+            "--verify reads uploads back, and only downloads are searched",
+        )
+        .hint("leave --verify out, or search --direction up or both"));
+    }
     let option = match (objects, args.stored_part_size) {
         (true, _) => "--objects",
         (false, Some(_)) => "--stored-part-size",

@@ -92,8 +92,10 @@ impl Connection {
                 }
             },
         };
-        let beside = response.extensions().get::<AlsoTakes>().map_or(0, |AlsoTakes(calls)| *calls);
-        under_way.pass.iter().for_each(|pass| pass.also_takes(beside));
+        if let (Some(pass), Some(AlsoTakes(calls))) = (&under_way.pass, response.extensions().get())
+        {
+            pass.also_takes(*calls);
+        }
         let (mut response, error) = with_error_code(response).await?;
         if let Some(code) = &error {
             self.statistics.failed(asked.operation, response.status().as_u16(), code);
@@ -104,23 +106,9 @@ impl Connection {
         }
         let announced = announced_bytes(&response);
         let empty = heads_only || announced == Some(0) || response.body().is_end_stream();
-        let down = match (part, up) {
-            _ if !response.status().is_success() => None,
-            (None, _) => {
-                pause(self.lane.model().call_overhead).await;
-                None
-            }
-            (Some(_), Some(up)) => {
-                pause_until(up.close(now())).await;
-                None
-            }
-            (Some(_), None) => {
-                let segments = self.segments_of(&response);
-                under_way.pass.iter().for_each(|pass| pass.reads(segments.len()));
-                let down = self.lane.down(segments, now());
-                pause_until(down.open(now(), empty)).await;
-                Some(down)
-            }
+        let down = match response.status().is_success() {
+            true => self.until_it_answers(&response, part.is_some(), up, (&under_way, empty)).await,
+            false => None,
         };
         under_way.answered(response.status().as_u16(), error);
         if empty {
@@ -131,6 +119,29 @@ impl Connection {
             let paced = self.pace(body, down);
             Body::http_body_unsync(Sent::new(paced, announced, under_way))
         }))
+    }
+
+    /// Waits as long as the link takes until the first byte of an answer; for data on its way down with how fast the
+    /// rest comes.
+    async fn until_it_answers(
+        &self,
+        response: &Response<Body>,
+        moves_data: bool,
+        up: Option<Flow>,
+        (under_way, empty): (&UnderWay, bool),
+    ) -> Option<Flow> {
+        match up {
+            _ if !moves_data => pause(self.lane.model().call_overhead).await,
+            Some(up) => pause_until(up.close(now())).await,
+            None => {
+                let segments = self.segments_of(response);
+                under_way.pass.iter().for_each(|pass| pass.reads(segments.len()));
+                let down = self.lane.down(segments, now());
+                pause_until(down.open(now(), empty)).await;
+                return Some(down);
+            }
+        }
+        None
     }
 
     /// The body on its way up.

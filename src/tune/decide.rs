@@ -16,7 +16,7 @@ use super::ground::Ground;
 use super::race;
 use super::search::{Outcome, Search};
 use super::way;
-use super::why::Basis;
+use super::why::{Basis, Range};
 use crate::result::{
     Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Trade, Verdict,
 };
@@ -252,16 +252,9 @@ impl<'a> Evidence<'a> {
         let (chosen, soak) = self.held()?;
         let (told, interval_95) = self.ground.told(chosen)?;
         let leader = self.leader().unwrap_or(chosen);
-        let blocks = match self.ground.confirms(chosen) {
-            true => self.ground.confirmed().goodputs(chosen).len(),
-            false => self.all.goodputs(chosen).len(),
-        };
+        let blocks = self.blocks_of(chosen);
         let current = self.search.config().current;
-        let others =
-            self.all.settings().filter(|settings| *settings != chosen && *settings != current);
-        let others = others.chain((chosen != current).then_some(current));
-        let compared_with: Vec<Comparison> =
-            others.filter_map(|other| self.ground.compare(chosen, other)).collect();
+        let compared_with = self.compared_with(chosen, current);
         let against = |settings: Settings| {
             compared_with.iter().find(|comparison| comparison.settings == settings).copied()
         };
@@ -299,12 +292,7 @@ impl<'a> Evidence<'a> {
             same_settings_twice,
             has_seen_more,
             keeps_its_promise,
-            throttled_from: self.limited(LimitedBy::Throttled).min(),
-            streams_tried: self.tried().map(|(settings, _)| settings.streams()).max().unwrap_or(0),
-            most: self.search.config().concurrency_max,
-            ceiling: self.search.config().ceiling,
-            left_out: self.search.candidates().left_out.len(),
-            excluded: &self.search.candidates().excluded,
+            range: self.range(),
             blocks,
             smallest: smallest_difference_seen,
         };
@@ -330,6 +318,35 @@ impl<'a> Evidence<'a> {
             effective_speed_interval_95: None,
             scaling: None,
         })
+    }
+
+    /// Blocks in which the chosen settings were measured.
+    fn blocks_of(&self, chosen: Settings) -> usize {
+        match self.ground.confirms(chosen) {
+            true => self.ground.confirmed().goodputs(chosen).len(),
+            false => self.all.goodputs(chosen).len(),
+        }
+    }
+
+    /// The chosen settings against all others, those of now last.
+    fn compared_with(&self, chosen: Settings, current: Settings) -> Vec<Comparison> {
+        let others =
+            self.all.settings().filter(|settings| *settings != chosen && *settings != current);
+        let others = others.chain((chosen != current).then_some(current));
+        others.filter_map(|other| self.ground.compare(chosen, other)).collect()
+    }
+
+    /// What was tried, and what could not be.
+    fn range(&self) -> Range<'_> {
+        let (config, candidates) = (self.search.config(), self.search.candidates());
+        Range {
+            throttled_from: self.limited(LimitedBy::Throttled).min(),
+            streams_tried: self.tried().map(|(settings, _)| settings.streams()).max().unwrap_or(0),
+            most: config.concurrency_max,
+            ceiling: config.ceiling,
+            left_out: candidates.left_out.len(),
+            excluded: &candidates.excluded,
+        }
     }
 
     /// What other numbers of files bring and have refused, with as many parts of each in flight.

@@ -26,6 +26,13 @@ pub(super) struct Basis<'a> {
     pub(super) has_seen_more: bool,
     /// Whether the soak carried what the trials promised.
     pub(super) keeps_its_promise: bool,
+    pub(super) range: Range<'a>,
+    pub(super) blocks: usize,
+    pub(super) smallest: Option<f64>,
+}
+
+/// What was tried, and what could not be.
+pub(super) struct Range<'a> {
     /// Fewest streams at which anything was told to slow down.
     pub(super) throttled_from: Option<u32>,
     /// Most streams of a trial.
@@ -35,8 +42,6 @@ pub(super) struct Basis<'a> {
     pub(super) ceiling: Ceiling,
     pub(super) left_out: usize,
     pub(super) excluded: &'a [(Settings, String)],
-    pub(super) blocks: usize,
-    pub(super) smallest: Option<f64>,
 }
 
 impl Display for Basis<'_> {
@@ -65,8 +70,8 @@ impl Display for Basis<'_> {
                 "; held for the soak, it carried less than its shorter trials had promised",
             )?;
         }
-        if let Some(streams) = self.throttled_from {
-            let most = self.streams_tried;
+        if let Some(streams) = self.range.throttled_from {
+            let most = self.range.streams_tried;
             write!(
                 f,
                 "; throttling began at {streams} streams, and more than {most} were not tried"
@@ -75,16 +80,16 @@ impl Display for Basis<'_> {
         if differ(self.same_settings_twice) {
             f.write_str("; the same settings measured twice differed, so trials vary more than their intervals suggest")?;
         }
-        if self.left_out > 0 {
-            let candidates = counted(self.left_out, "candidate");
+        if self.range.left_out > 0 {
+            let candidates = counted(self.range.left_out, "candidate");
             write!(f, "; the budget left {candidates} near the knee untried")?;
         }
-        if let [(settings, why), others @ ..] = self.excluded {
+        if let [(settings, why), others @ ..] = self.range.excluded {
             let are = if others.is_empty() { "is" } else { "are" };
             write!(
                 f,
                 "; {} of the candidates {are} not possible, such as {}: {why}",
-                self.excluded.len(),
+                self.range.excluded.len(),
                 words::settings(*settings)
             )?;
         }
@@ -127,9 +132,9 @@ impl Basis<'_> {
     }
 
     fn still_rising(&self, f: &mut Formatter<'_>) -> Result {
-        let most = self.most;
+        let Range { most, ceiling, .. } = self.range;
         write!(f, "; but it is still rising at {most} files in flight, the most ")?;
-        match self.ceiling {
+        match ceiling {
             Ceiling::Asked => write!(
                 f,
                 "that were allowed: try --max-concurrency {}",

@@ -109,6 +109,12 @@ pub fn complete() -> Document {
     let rss_peak_bytes = Some(412 * MIB);
     document.simulation =
         Some(SimulationCost { simulated_s: 1e6, events: 1_000_000, real_s: 1.5, rss_peak_bytes });
+    document.trials.push(complete_trial());
+    document
+}
+
+/// The same of a trial.
+fn complete_trial() -> Trial {
     let times = Percentiles { samples: 3, p50: 1, p90: 2, p99: 3, p999: 3, max: 3, mean: 1.5 };
     let way = OneWay {
         files_share: 0.5,
@@ -117,7 +123,9 @@ pub fn complete() -> Document {
         goodput_bytes_per_second: 1e8,
         wire_bytes_per_second: 1.1e8,
     };
+    let rss_peak_bytes = Some(412 * MIB);
     let mut trial = run_with_failures().trials.remove(0);
+    trial.dataset = Some("climate".into());
     trial.asked = Some(Asked {
         affordable_trials: 20,
         left_us: 300_000_000,
@@ -152,7 +160,13 @@ pub fn complete() -> Document {
         }],
         machine_busy_share: Some(0.4),
     };
-    trial.network = Some(NetworkUse {
+    trial.network = Some(complete_network(times));
+    trial.source = Some(SourceUse { read_bytes: 12 * MIB, waited_share: 0.01 });
+    trial
+}
+
+fn complete_network(times: Percentiles) -> NetworkUse {
+    NetworkUse {
         tcp: Some(TcpUse {
             connections: 16,
             round_trip_us: times,
@@ -179,10 +193,7 @@ pub fn complete() -> Document {
             payload_bytes: 12 * MIB,
         }],
         own_addresses: Vec::new(),
-    });
-    trial.source = Some(SourceUse { read_bytes: 12 * MIB, waited_share: 0.01 });
-    document.trials.push(trial);
-    document
+    }
 }
 
 /// As many lines as there are markers and more, and streams close to each other.

@@ -27,7 +27,7 @@ use super::conditions::assumptions;
 use super::existing::{self, Existing, tell};
 use super::progress::Progress;
 use super::record::Record;
-use super::target::{TargetOptions, TargetUrl};
+use super::target::{Open, TargetOptions, TargetUrl};
 use super::upwards::{Upwards, local_dataset};
 use super::visit::{Visit, conclude};
 use super::{Finished, Work, limits};
@@ -35,11 +35,10 @@ use crate::dataset::{Dataset, Pattern};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::report::shell_word;
-use crate::result::{Budget, Phase, Saved, Settings, Trial};
+use crate::result::{Budget, Document, Phase, Saved, Sensitivity, Settings, Trial};
 use crate::transfer::PATTERN_SEED;
 use crate::tune;
 use crate::units::counted;
-use crate::words;
 
 /// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
 ///
@@ -59,44 +58,19 @@ pub fn tune<'a>(
         let legs = Leg::all(options, courses.clone(), &estimate, trials)?;
         let whole = Until { time: options.budget, caps: estimate.caps(options) };
         let spent = Spent::new(whole, before);
-        match &cut_off {
-            None => progress.note(&estimate.text()),
-            Some(saved) => progress.note(&format!(
-                "run {} goes on after {}; of its budget {} are left",
-                saved.document.id,
-                counted(trials.len(), "trial"),
-                words::to_the_second(spent.left())
-            )),
-        }
+        progress.note(&match before {
+            None => estimate.text(),
+            Some(document) => resume::going_on(document, spent.left()),
+        });
         let visit = match opened {
             Some(visit) => visit,
             None => Visit::to_write(&options.target, options.budget, interrupt, progress).await?,
         };
         let open = &visit.open;
-        let of_the_model = told::of_the_model(options, &courses, open, progress);
-        let scenario = told::scenario(options, &courses, &visit)?;
-        let record = match cut_off {
-            Some(saved) => resume::record(saved, &scenario, &open.result)?,
-            None => {
-                let (connector, retry) = (options.connector.as_ref(), options.target.retry);
-                let assumptions = [
-                    assumptions(options.flow(), options.get, connector, retry),
-                    of_the_model,
-                    told::existing(options),
-                ];
-                visit.begin(&options.results, scenario, assumptions.concat())?
-            }
-        };
+        let record = begin(options, &courses, &visit, cut_off, progress)?;
         // From here on it can be resumed.
         record.save()?;
-        let claim = match options.objects {
-            true => Claim::to_read(&visit.bucket, &open.prefix),
-            false => {
-                let before = remove_leftover(&visit.bucket, &open.prefix, &record.identity);
-                let before = interrupt.unless_asked(before).await?;
-                Claim::unique(&visit.bucket, &open.prefix, &record.identity).await?.going_on(before)
-            }
-        };
+        let claim = claim(options, &visit, &record, interrupt).await?;
         let mut tuning = Tuning {
             options,
             pattern: Pattern::new(PATTERN_SEED),
@@ -116,21 +90,12 @@ pub fn tune<'a>(
         let mut record = tuning.record;
         record.document.simulation = open.simulation_cost(progress);
         let searched = searched.and_then(|()| {
-            let document = &mut record.document;
-            let simulated = document.recommendation.as_ref().zip(open.scenario());
-            let Some((found, scenario)) = simulated else { return Ok(()) };
-            let course = courses.iter().find(|course| course.workload() == found.workload());
-            let Some(course) = course else { return Ok(()) };
-            document.sensitivity = sensitivity(options, (scenario, course), found, interrupt)?;
+            record.document.sensitivity =
+                hangs_on(options, &record.document, open, &courses, interrupt)?;
             Ok(())
         });
         if searched.is_err() {
-            let (saved, directory) = (record.document.trials.len(), record.directory().display());
-            progress.note(&format!(
-                "{} saved: `tidegate tune {}--resume {directory}` goes on",
-                counted(saved, "trial"),
-                named(options)
-            ));
+            progress.note(&how_to_go_on(&record, options));
         }
         let saved = record.save();
         let given_back = visit.give_back(claim, &record.document.id).await;
@@ -147,6 +112,67 @@ pub fn tune<'a>(
         }
         record.finish(after)
     })
+}
+
+/// The record of a search that begins, or goes on.
+fn begin(
+    options: &TuneOptions,
+    courses: &[Course],
+    visit: &Visit,
+    cut_off: Option<Saved>,
+    progress: &Progress,
+) -> Result<Record> {
+    let of_the_model = told::of_the_model(options, courses, &visit.open, progress);
+    let scenario = told::scenario(options, courses, visit)?;
+    if let Some(saved) = cut_off {
+        return resume::record(saved, &scenario, &visit.open.result);
+    }
+    let (connector, retry) = (options.connector.as_ref(), options.target.retry);
+    let assumptions = [
+        assumptions(options.flow(), options.get, connector, retry),
+        of_the_model,
+        told::existing(options),
+    ];
+    visit.begin(&options.results, scenario, assumptions.concat())
+}
+
+/// The run's place in the bucket, without what it left there when it was cut off.
+async fn claim<'a>(
+    options: &TuneOptions,
+    visit: &'a Visit<'a>,
+    record: &Record,
+    interrupt: &Interrupt,
+) -> Result<Claim<'a>> {
+    let (bucket, prefix) = (&visit.bucket, &visit.open.prefix);
+    if options.objects {
+        return Ok(Claim::to_read(bucket, prefix));
+    }
+    let before = remove_leftover(bucket, prefix, &record.identity);
+    let before = interrupt.unless_asked(before).await?;
+    Ok(Claim::unique(bucket, prefix, &record.identity).await?.going_on(before))
+}
+
+/// Which assumed number the first recommendation hangs on, if it was simulated.
+fn hangs_on(
+    options: &TuneOptions,
+    document: &Document,
+    open: &Open,
+    courses: &[Course],
+    interrupt: &Interrupt,
+) -> Result<Option<Sensitivity>> {
+    let simulated = document.recommendation.as_ref().zip(open.scenario());
+    let Some((found, scenario)) = simulated else { return Ok(None) };
+    let course = courses.iter().find(|course| course.workload() == found.workload());
+    course.map_or(Ok(None), |course| sensitivity(options, (scenario, course), found, interrupt))
+}
+
+fn how_to_go_on(record: &Record, options: &TuneOptions) -> String {
+    format!(
+        "{} saved: `tidegate tune {}--resume {}` goes on",
+        counted(record.document.trials.len(), "trial"),
+        named(options),
+        record.directory().display()
+    )
 }
 
 /// The target, as it is given again to go on: nothing for a gateway of our own.

@@ -14,6 +14,7 @@ use crate::result::{Document, Saved, Scenario, Target, Trial};
 use crate::session::record::Record;
 use crate::tune::{self, Outcome, Question, Search};
 use crate::units::counted;
+use crate::words;
 
 /// The search as it was after these trials; without any, one that begins.
 pub(super) fn search<'a>(
@@ -29,6 +30,16 @@ pub(super) fn search<'a>(
         Error::environment("the saved trials are not those that this version of tidegate would run")
             .hint("start a new search without --resume")
     })
+}
+
+/// What is said when a run goes on, so much of its budget being left.
+pub(super) fn going_on(document: &Document, left: Duration) -> String {
+    format!(
+        "run {} goes on after {}; of its budget {} are left",
+        document.id,
+        counted(document.trials.len(), "trial"),
+        words::to_the_second(left)
+    )
 }
 
 /// The record of the run, to go on with.
