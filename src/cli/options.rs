@@ -20,10 +20,11 @@ use tidegate::metrics::Exporter;
 use tidegate::outside;
 use tidegate::pace::{Pace, Paces, Turns};
 use tidegate::report::{self, Format};
-use tidegate::result::{Document, Phase, TaskSummary, Trial};
+use tidegate::result::{Checksum, Document, PayloadSigning, Phase, TaskSummary, Trial};
 use tidegate::session::{
     Expiry, Finished, Progress, SessionMetrics, Simulation, TargetOptions, TargetUrl, Upwards,
 };
+use tidegate::store::Proof;
 use tidegate::store::model::Retain;
 use tidegate::store::s3::{Aws, Bind, Credentials, Found};
 use tidegate::terminal;
@@ -120,6 +121,38 @@ pub(super) struct Endpoint {
     /// network at once [default: as the system routes]
     #[arg(long, value_name = "ADDRESS|INTERFACE,...", value_delimiter = ',')]
     bind: Vec<Bind>,
+}
+
+/// What goes with the payload of uploads.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Transfer")]
+pub(super) struct Proofs {
+    /// How the payload of uploads is signed [default: unsigned]
+    #[arg(long, value_enum, value_name = "HOW", conflicts_with = "simulate")]
+    payload: Option<PayloadSigning>,
+    /// Checksum that goes with each upload, in its head, or behind it with --payload streaming [default: none]
+    #[arg(long, value_enum, value_name = "ALGORITHM", conflicts_with = "simulate")]
+    checksum: Option<Checksum>,
+}
+
+impl Proofs {
+    /// `None` where nothing is said of it.
+    pub(super) fn resolve(&self, flow: Flow) -> Result<Option<Proof>> {
+        if self.payload.is_none() && self.checksum.is_none() {
+            return Ok(None);
+        }
+        if flow == Flow::Down {
+            return Err(Error::environment(
+                "--payload and --checksum are about uploads, and only downloads are measured",
+            )
+            .hint("leave them out, or measure another --direction"));
+        }
+        let proof = Proof::of(self.payload.unwrap_or_default(), self.checksum.unwrap_or_default());
+        proof.map(Some).map_err(|error| {
+            Error::environment(error.to_string())
+                .hint("give another --checksum, or --payload signed")
+        })
+    }
 }
 
 /// What becomes of objects that a host cannot delete any more.
@@ -314,6 +347,7 @@ impl Endpoint {
             ca_bundle: self.ca_bundle.or(ca_bundle),
             insecure: self.insecure,
             binds: self.bind,
+            proof: None,
             model,
             paces: Paces::default(),
             expire: Expiry::default(),

@@ -7,7 +7,7 @@ use clap::{ArgGroup, value_parser};
 
 use super::connector::ConnectorFile;
 use super::metrics::Metrics;
-use super::options::{Dataset, Neighbour, Output, Scratch, Simulate, Target, time};
+use super::options::{Dataset, Neighbour, Output, Proofs, Scratch, Simulate, Target, time};
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
 use tidegate::result::{Settings, Traffic};
@@ -52,6 +52,8 @@ pub(super) struct Args {
     /// How objects are fetched [default: whole]
     #[arg(long, value_enum, help_heading = "Transfer")]
     get: Option<GetMode>,
+    #[command(flatten)]
+    proofs: Proofs,
     #[command(flatten)]
     connector: ConnectorFile,
     /// Move files round and round for this long, instead of the dataset once
@@ -178,9 +180,10 @@ pub(super) fn run(args: Args) -> Result<()> {
     let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
     let paces = args.neighbour.resolve(streams)?;
     let retry = args.neighbour.retry;
+    let proof = args.proofs.resolve(direction)?;
     let expire = if args.keep { Expiry::Never } else { args.scratch.resolve() };
     let options = RunOptions {
-        target: TargetOptions { simulation, paces, retry, expire, ..args.target.resolve()? },
+        target: TargetOptions { simulation, paces, retry, proof, expire, ..args.target.resolve()? },
         seed,
         direction,
         dataset,

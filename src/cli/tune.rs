@@ -8,7 +8,7 @@ use clap::{ValueEnum, value_parser};
 use super::connector::ConnectorFile;
 use super::gcs::{self, Gcs};
 use super::metrics::Metrics;
-use super::options::{self, Dataset, Neighbour, Output, Scratch, Simulate, Target};
+use super::options::{self, Dataset, Neighbour, Output, Proofs, Scratch, Simulate, Target};
 use super::resume;
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
@@ -137,6 +137,8 @@ pub(super) struct Args {
     /// How objects are fetched [default: whole]
     #[arg(long, value_enum, help_heading = "Search")]
     get: Option<GetMode>,
+    #[command(flatten)]
+    proofs: Proofs,
     #[command(flatten)]
     connector: ConnectorFile,
     /// Continue an interrupted run: its directory, its result.json, or its name below --results.
@@ -268,6 +270,7 @@ impl Args {
         let files_most = self.max_concurrency.unwrap_or(FILES_MAX);
         let paces = self.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
         let retry = self.neighbour.retry;
+        let proof = self.proofs.resolve(self.direction.flow())?;
         let expire = self.scratch.resolve();
         let endpoint_most = is_storj.then_some(FILES_MAX);
         let gcs = self.gcs.resolve(manner, endpoint_most)?;
@@ -277,7 +280,7 @@ impl Args {
         let searches = (directions.len() * datasets.len()) as u32;
         let budget = self.budgets.budget.unwrap_or(budget_of_each * searches);
         Ok(TuneOptions {
-            target: TargetOptions { simulation, paces, retry, expire, ..target },
+            target: TargetOptions { simulation, paces, retry, proof, expire, ..target },
             directions,
             datasets,
             part_sizes,

@@ -138,6 +138,7 @@ fn first_search(digest: &Digest, found: &Recommendation) -> Facts {
         ("for Globus", for_globus(digest).join("; ")),
         ("goodput", goodput_of_the_measured(digest, found)),
         ("direction", words::workload(&found.workload())),
+        ("uploads", wording::proof(digest.document)),
         ("verdict", verdict(found)),
         ("the blocks show", proof(found, true)),
         ("they do not show", proof(found, false)),
@@ -200,6 +201,7 @@ fn task_done(digest: &Digest, trial: &Trial, task: &TaskSummary) -> Facts {
         ("goodput", words::rate(task.goodput_bytes_per_second)),
         ("recorded", wording::recorded(digest.document)),
         ("settings", words::settings(trial.settings)),
+        ("uploads", wording::proof(digest.document)),
         ("verified", wording::verified(task, trial.direction)),
         ("were there", wording::there(task)),
         ("directories", wording::directory_markers(task)),
@@ -234,6 +236,7 @@ fn measured(digest: &Digest) -> Facts {
     Facts::from([
         ("settings", words::settings(trial.settings)),
         ("direction", words::direction(trial.direction).into()),
+        ("uploads", wording::proof(digest.document)),
         ("goodput", interval),
         ("up", up),
         ("down", down),

@@ -80,6 +80,15 @@ pub fn recorded(document: &Document) -> String {
     )
 }
 
+/// What went with uploads, where that was asked for.
+pub fn proof(document: &Document) -> String {
+    let (Some(payload), Some(checksum)) = (document.scenario.payload, document.scenario.checksum)
+    else {
+        return String::new();
+    };
+    format!("payload {}, checksum {}", payload.name(), checksum.name())
+}
+
 /// Instead of a picture.
 pub const NOTHING_FINISHED: &str = "Nothing to show: no trial finished.";
 

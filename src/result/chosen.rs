@@ -42,6 +42,71 @@ impl RetryMode {
     }
 }
 
+/// How the payload of an upload is signed. That its head is signed is another matter.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum PayloadSigning {
+    /// Not at all: the head says UNSIGNED-PAYLOAD
+    #[default]
+    Unsigned,
+    /// By its SHA-256 in the head, for which a part is read whole before its first byte is sent
+    Signed,
+    /// While it is sent, in chunks of 64 KiB (aws-chunked), each of which signs the one before
+    Streaming,
+}
+
+/// The checksum that goes with an upload: in its head, or behind it where the payload is signed while it is sent.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
+pub enum Checksum {
+    /// None
+    #[default]
+    None,
+    /// CRC-32, the AWS SDKs' choice since 2025
+    Crc32,
+    /// CRC-32C (Castagnoli)
+    Crc32c,
+    /// CRC-64/NVME
+    Crc64Nvme,
+    /// SHA-1
+    Sha1,
+    /// SHA-256
+    Sha256,
+    /// Content-MD5, the only one that Storj looks at
+    Md5,
+}
+
+impl PayloadSigning {
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Signed => "signed",
+            Self::Streaming => "streaming",
+        }
+    }
+}
+
+impl Checksum {
+    /// As it is written on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Crc32 => "crc32",
+            Self::Crc32c => "crc32c",
+            Self::Crc64Nvme => "crc64nvme",
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Md5 => "md5",
+        }
+    }
+}
+
 /// What becomes of symbolic links, in the words of `recursive_symlinks` of Globus's Transfer API, where `ignore` is the
 /// default. Its `keep` makes links at the destination, which a bucket cannot have.
 #[derive(
@@ -111,6 +176,19 @@ impl FromStr for Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mode_has_one_name_on_the_command_line_and_in_the_document() {
+        fn names<T: ValueEnum + Serialize>(name: impl Fn(&T) -> &'static str) {
+            for value in T::value_variants() {
+                let option = value.to_possible_value().expect("none is hidden");
+                let written = serde_json::to_value(value).expect("it is a word");
+                assert_eq!((option.get_name(), written), (name(value), name(value).into()));
+            }
+        }
+        names(|payload: &PayloadSigning| payload.name());
+        names(|checksum: &Checksum| checksum.name());
+    }
 
     #[test]
     fn arrivals_are_read_from_a_command_line() {

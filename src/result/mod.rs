@@ -28,7 +28,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::chosen::{Arrivals, GetMode, RetryMode, Symlinks};
+pub use self::chosen::{Arrivals, Checksum, GetMode, PayloadSigning, RetryMode, Symlinks};
 pub use self::client::{
     AddressUse, ClientUse, InterfaceUse, NetworkUse, SourceUse, TcpUse, ThreadUse,
 };

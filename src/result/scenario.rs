@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
-use super::{Arrivals, Direction, GetMode, LinkModel, RetryMode, Symlinks, Traffic};
+use super::{
+    Arrivals, Checksum, Direction, GetMode, LinkModel, PayloadSigning, RetryMode, Symlinks, Traffic,
+};
 use crate::prices::{Prices, Usd};
 
 /// How a run was asked for: what all verbs have, and beside it what its own has.
@@ -29,6 +31,12 @@ pub struct Scenario {
     /// How the connector was found out that trials do as; absent where none was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connector: Option<String>,
+    /// How the payload of uploads was signed; absent unless this or a checksum was asked for: it was unsigned then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<PayloadSigning>,
+    /// The checksum that went with uploads; absent unless this or a way of signing was asked for: there was none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
     /// `--max-rate`, if it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rate_bytes_per_second: Option<f64>,

@@ -30,6 +30,9 @@ const ABORTS_IN_FLIGHT: usize = 8;
 /// Keys of one DeleteObjects request (S3).
 const KEYS_PER_DELETE: usize = 1000;
 
+/// What Storj's gateway calls itself (`storj/minio` cmd/api-response.go).
+const STORJ_SERVER: &str = "Storj";
+
 /// An object with more bytes is none of the small ones that tidegate writes for itself.
 const SMALL_BYTES_MAX: usize = 64 << 10;
 
@@ -113,6 +116,13 @@ impl Bucket {
         };
         Err(Error::environment(format!("bucket {} would not be left as it is: {found}", self.name))
             .hint("measure in a bucket that never had versioning"))
+    }
+
+    /// Whether it is Storj that answers: its gateway says so in each answer.
+    pub(super) async fn is_storjs(&self) -> Result<bool> {
+        let server = self.call(async |probe| self.store.server(probe).await).await;
+        let server = server.map_err(|error| self.explain("ask who answers for", &error))?;
+        Ok(server.as_deref() == Some(STORJ_SERVER))
     }
 
     /// Whether objects cannot be deleted for some time; `None` with the reason if the endpoint does not tell.

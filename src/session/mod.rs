@@ -24,6 +24,7 @@ mod plan;
 mod plan_saved;
 mod plan_simulated;
 mod progress;
+mod proof;
 mod record;
 mod replay;
 mod run;

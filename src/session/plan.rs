@@ -89,7 +89,7 @@ pub fn measure<'a>(
         for dataset in &first {
             tune::feasible(options.settings, dataset.largest_bytes())?;
             if options.target.simulation.is_none() {
-                limits::check(options.settings, dataset)?;
+                limits::check(options.settings, dataset, options.target.proof)?;
             }
         }
         progress.note(&format!(

@@ -88,7 +88,7 @@ pub fn run<'a>(
         if let Some(dataset) = &local {
             tune::feasible(options.settings, dataset.largest_bytes())?;
             if options.target.simulation.is_none() {
-                limits::check(options.settings, dataset)?;
+                limits::check(options.settings, dataset, options.target.proof)?;
             }
         }
         let visit = if local.is_some() || options.replay.is_some() {
@@ -295,7 +295,7 @@ impl Session<'_> {
         tell(&skipped, progress);
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
-        limits::check(self.options.settings, &dataset)?;
+        limits::check(self.options.settings, &dataset, None)?;
         let job = self.job(Arc::new(dataset), Flow::Down, &prefix, Arc::default());
         let mut moved = self.measure(job, progress).await;
         if let Ok(trial::Finished { trial: Trial { task: Some(task), .. }, .. }) = &mut moved {

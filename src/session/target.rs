@@ -15,9 +15,9 @@ use crate::measure;
 use crate::pace::Paces;
 use crate::result::{Direction, LinkModel, Settings, SimulationCost, Target, TargetKind};
 use crate::scenario::{self, Scenario};
-use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::store::s3::{self, Bind, Credentials};
+use crate::store::{Place, Proof};
 use crate::terminal;
 use crate::transfer::RetryMode;
 use crate::units::{ByteSize, Rate};
@@ -60,6 +60,8 @@ pub struct TargetOptions {
     pub binds: Vec<Bind>,
     /// Link of the embedded gateway, TOML.
     pub model: Option<PathBuf>,
+    /// What goes with the payload of uploads; `None` where nothing was said of it, and nothing does.
+    pub proof: Option<Proof>,
     /// What is left to others.
     pub paces: Paces,
     /// When what is not kept removes itself.
@@ -235,6 +237,7 @@ impl TargetOptions {
             ca_bundle: self.ca_bundle.clone(),
             insecure: self.insecure,
             binds: self.binds.clone(),
+            proof: self.proof.unwrap_or_default(),
             credentials,
             pace: self.paces.bytes.clone(),
             ..s3::Config::new(endpoint, bucket, &self.region)

@@ -11,6 +11,7 @@ use super::claim::Claim;
 use super::expiry::outlives;
 use super::left;
 use super::progress::Progress;
+use super::proof;
 use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions};
 use crate::error::{Error, Result};
@@ -18,21 +19,22 @@ use crate::interrupt::Interrupt;
 use crate::observe::Followed;
 use crate::pace::Paces;
 use crate::result::{GetMode, Moved, Scenario, Verb};
+use crate::store::Proof;
 
 /// A target whose bucket was found to be there.
 pub(super) struct Visit<'a> {
     target: &'a TargetOptions,
     pub(super) open: Open,
     pub(super) bucket: Bucket,
-    /// What the endpoint does not tell of the bucket.
-    unknown: Option<String>,
+    /// What figures from there rest on.
+    rests_on: Vec<String>,
 }
 
 impl<'a> Visit<'a> {
     /// To read what lies there.
     pub(super) async fn to_read(target: &'a TargetOptions, interrupt: &Interrupt) -> Result<Self> {
         let (open, bucket) = interrupt.unless_asked(target.open_bucket()).await?;
-        Ok(Self { target, open, bucket, unknown: None })
+        Ok(Self { target, open, bucket, rests_on: Vec::new() })
     }
 
     /// To write there, in work that takes at least so long: not where versions of deleted objects stay.
@@ -42,11 +44,14 @@ impl<'a> Visit<'a> {
         interrupt: &Interrupt,
         progress: &Progress,
     ) -> Result<Self> {
+        proof::refuse_by_name(target)?;
         let visit = Self::to_read(target, interrupt).await?;
         outlives(visit.open.expires, at_least)?;
         let unknown = interrupt.unless_asked(visit.bucket.keeps_no_versions()).await?;
-        unknown.iter().for_each(|unknown| progress.note(&format!("warning: {unknown}")));
-        Ok(Self { unknown, ..visit })
+        let unread = interrupt.unless_asked(proof::check(target, &visit.bucket)).await?;
+        let rests_on: Vec<String> = unknown.into_iter().chain(unread).collect();
+        rests_on.iter().for_each(|one| progress.note(&format!("warning: {one}")));
+        Ok(Self { rests_on, ..visit })
     }
 
     /// What the result says of how the run was asked for; the sizes of its files are noted later.
@@ -66,6 +71,8 @@ impl<'a> Visit<'a> {
             retry: self.target.retry,
             seed,
             connector: connector.map(|connector| connector.seen.clone()),
+            payload: self.target.proof.map(Proof::payload),
+            checksum: self.target.proof.map(Proof::checksum),
             max_rate_bytes_per_second: bytes.as_ref().map(|pace| pace.per_second()),
             max_requests_per_second: requests.as_ref().map(|turns| turns.per_second()),
             verb,
@@ -83,7 +90,7 @@ impl<'a> Visit<'a> {
             results: results.to_owned(),
             target: self.open.result.clone(),
             scenario,
-            assumptions: assumptions.into_iter().chain(self.unknown.clone()).collect(),
+            assumptions: assumptions.into_iter().chain(self.rests_on.clone()).collect(),
         })
     }
 

@@ -6,10 +6,12 @@
 mod listing;
 pub mod model;
 mod place;
+mod proof;
 pub mod s3;
 
 pub use listing::{DOES_NOT_ADVANCE, Seen};
 pub use place::{AnyStore, Place};
+pub use proof::{Algorithm, InHead, NoProof, Proof};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -106,6 +108,8 @@ pub struct Part {
     pub number: u32,
     /// As the server gave it, quotes included.
     pub etag: String,
+    /// What went with it in `x-amz-checksum-*`, as that has it: who keeps checksums wants them again in the end.
+    pub checksum: Option<String>,
 }
 
 /// A part as a listing shows it.

@@ -66,6 +66,17 @@ pub enum AnyStore {
 }
 
 impl AnyStore {
+    /// What the server calls itself in an answer, if it does. A simulated one answers as Storj does.
+    ///
+    /// # Errors
+    /// The attempt's, if there was no answer.
+    pub async fn server(&self, probe: &Arc<Probe>) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::S3(store) => store.server(probe).await,
+            Self::Model(_) => Ok(Some("Storj".to_owned())),
+        }
+    }
+
     /// Whether the bucket keeps versions. The simulated one never does.
     ///
     /// # Errors

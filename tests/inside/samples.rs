@@ -508,6 +508,8 @@ fn scenario(verb: &str) -> Scenario {
         retry: RetryMode::Adaptive,
         seed: 1,
         connector: None,
+        payload: None,
+        checksum: None,
         max_rate_bytes_per_second: None,
         max_requests_per_second: None,
         verb,

@@ -278,7 +278,7 @@ fn check_settings(options: &TuneOptions, course: &Course) -> Result<()> {
         let settings = Settings { part_size_bytes, concurrency, parts_in_flight };
         tune::feasible(settings, dataset.largest_bytes())?;
         if options.target.simulation.is_none() {
-            limits::check(settings, dataset)?;
+            limits::check(settings, dataset, options.target.proof)?;
         }
     }
     Ok(())

@@ -99,7 +99,8 @@ impl Most {
         let capped = options.room_for(part_size_bytes, dataset) / parts_in_flight;
         let settings = |concurrency| Settings { part_size_bytes, concurrency, parts_in_flight };
         let fits = |files: &u32| {
-            options.target.simulation.is_some() || limits::check(settings(*files), dataset).is_ok()
+            options.target.simulation.is_some()
+                || limits::check(settings(*files), dataset, options.target.proof).is_ok()
         };
         let fewer =
             std::iter::successors(Some(most.min(capped).max(1)), |files| Some(files * 3 / 4));

@@ -289,7 +289,7 @@ impl Store for ModelStore {
             world.bucket(|bucket| bucket.put_part(&upload.key, id, number_of_part, part).map(drop))
         })
         .await?;
-        Ok(Part { number, etag: quoted(&etag) })
+        Ok(Part { number, etag: quoted(&etag), checksum: None })
     }
 
     async fn complete_upload(

@@ -11,6 +11,8 @@ use super::http_client::{Bind, Binds, Route, Sockets, Trust, client_config};
 use super::proxy::Way;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
+use crate::result::PayloadSigning;
+use crate::store::Proof;
 
 /// Longest time without progress before an attempt counts as dead. ASSUMPTION: no gateway that works
 /// is silent for a minute, also while it completes a large upload.
@@ -35,6 +37,8 @@ pub struct Config {
     pub insecure: bool,
     /// What connections leave by, in turn; none leaves it to the system.
     pub binds: Vec<Bind>,
+    /// What goes with the payload of uploads.
+    pub proof: Proof,
     /// Longest time without progress in an attempt.
     pub stall_timeout: Duration,
     /// SO_SNDBUF; `None` is [`LOOPBACK_SEND_BUFFER_BYTES`](super::LOOPBACK_SEND_BUFFER_BYTES) on this
@@ -56,6 +60,7 @@ pub struct Connection {
     pub(super) key: Option<aws_credential_types::Credentials>,
     pub(super) sockets: Sockets,
     pub(super) trust: Trust,
+    pub(super) proof: Proof,
     pub(super) stall_timeout: Duration,
     /// What is written removes itself after so long, where the server knows how.
     pub(super) expire_after: Option<Duration>,
@@ -75,6 +80,7 @@ impl Config {
             ca_bundle: None,
             insecure: false,
             binds: Vec::new(),
+            proof: Proof::default(),
             stall_timeout: STALL_TIMEOUT,
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
@@ -111,6 +117,9 @@ impl Config {
             _ => None,
         };
         let key = credentials::resolve(self.credentials).await?;
+        if key.is_none() {
+            refuse_payload_signatures(self.proof)?;
+        }
         let sockets = Sockets {
             send_buffer_bytes: self.send_buffer_bytes,
             receive_buffer_bytes: self.receive_buffer_bytes,
@@ -125,6 +134,7 @@ impl Config {
             key,
             sockets,
             trust,
+            proof: self.proof,
             stall_timeout: self.stall_timeout,
             expire_after: None,
             only_new: false,
@@ -158,6 +168,18 @@ impl Connection {
         match &self.sockets.route.way {
             Way::Direct => None,
             way => Some(way.to_string()),
+        }
+    }
+}
+
+/// Of a request that is not signed the payload is not signed either.
+fn refuse_payload_signatures(proof: Proof) -> Result<()> {
+    match proof.payload() {
+        PayloadSigning::Unsigned => Ok(()),
+        signed @ (PayloadSigning::Signed | PayloadSigning::Streaming) => {
+            let message = format!("--payload {} needs a key to sign with", signed.name());
+            Err(Error::environment(message)
+                .hint("leave --no-sign-request out, or give --payload unsigned"))
         }
     }
 }
@@ -247,6 +269,7 @@ fn is_this_machine(endpoint: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::Checksum;
 
     #[test]
     fn an_endpoint_with_a_password_is_refused_without_repeating_it() {
@@ -350,6 +373,17 @@ mod tests {
             let error =
                 Config::new("https://localhost", "bucket", region).resolve().await.unwrap_err();
             assert!(error.to_string().contains("--region"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_payload_is_not_signed_without_a_key() {
+        for payload in [PayloadSigning::Signed, PayloadSigning::Streaming] {
+            let proof = Proof::of(payload, Checksum::None).unwrap();
+            let config = Config { proof, ..Config::new("https://localhost", "bucket", "r") };
+            let error = config.resolve().await.unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("needs a key"), "{error}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The SDK signs, builds and parses requests. All that would blur a measurement is off: its retries
 //! (the engine counts its own), the checksums it would compute over each body, the hashing of bodies
-//! for the signature (they go as UNSIGNED-PAYLOAD) and its stall guard (ours watches the sockets).
+//! for the signature (unless they are asked for: [`proof`]) and its stall guard (ours watches the sockets).
 
 mod asked;
 mod aws;
@@ -15,6 +15,7 @@ mod http_client;
 mod keys;
 mod listings;
 mod preflight;
+mod proof;
 mod proxy;
 mod watchdog;
 
@@ -31,9 +32,10 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier, ServerSideEncryption,
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier,
+    ServerSideEncryption,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::DateTime;
@@ -44,11 +46,13 @@ use md5::{Digest, Md5};
 use crate::dataset::Payload;
 use crate::measure::{FailureClass, Probe};
 use crate::store::{
-    Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store, StoreError, Upload,
+    Algorithm, Download, FirstPart, ObjectInfo, OpenUpload, Page, Part, PartInfo, Store,
+    StoreError, Upload,
 };
 use asked::OfAnswer;
 use error::Call;
 use http_client::{Carries, Observed};
+use proof::{Outgoing, Prover};
 use watchdog::StallLimit;
 
 pub use aws::{Aws, Found};
@@ -67,6 +71,8 @@ pub struct S3Store {
     metadata: Option<HashMap<String, String>>,
     /// `*`, if nothing may be replaced (RFC 9110, 13.1.2). Storj knows it, and who does not know it ignores it.
     if_none_match: Option<String>,
+    /// How payloads go out.
+    prover: Prover,
     limit: StallLimit,
 }
 
@@ -96,6 +102,7 @@ impl S3Store {
             ),
             metadata: connection.expire_after.map(expires),
             if_none_match: connection.only_new.then(|| "*".to_owned()),
+            prover: Prover::new(connection.proof, connection.key.as_ref(), &connection.region),
         }
     }
 
@@ -115,6 +122,13 @@ impl S3Store {
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         self.attempt(call, probe, request.send()).await
+    }
+
+    /// The payload as it goes out. Where it must be read before, that is work of this machine, which no endpoint's
+    /// silence is to be confused with: the watchdog begins afterwards.
+    async fn outgoing(&self, call: Call<'_>, payload: Payload) -> Result<Outgoing, StoreError> {
+        let outgoing = self.prover.outgoing(payload).await;
+        outgoing.map_err(|error| call.broke(FailureClass::Client, &error))
     }
 
     /// Makes one attempt under the watchdog.
@@ -155,18 +169,19 @@ impl Store for S3Store {
     ) -> Result<String, StoreError> {
         let call = Call { operation: "PutObject", subject: key };
         call.fits(&[&self.bucket])?;
+        let out = self.outgoing(call, payload).await?;
         let request = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
-            .content_length(as_i64(payload.len()))
+            .content_length(as_i64(out.length))
             .set_metadata(self.metadata.clone())
             .set_if_none_match(self.if_none_match.clone())
-            .body(ByteStream::new(SdkBody::from_body_1_x(payload)))
+            .body(ByteStream::new(out.body))
             .customize()
-            .mutate_request(observe(probe, Carries::Up))
-            .disable_payload_signing();
+            .mutate_request(observe(probe, out.carries))
+            .interceptor(out.beside);
         let output = self.attempt(call, probe, request.send()).await?;
         call.was_sent(probe)?;
         call.etag(output.e_tag)?.ok_or_else(|| call.incomplete("ETag"))
@@ -181,6 +196,7 @@ impl Store for S3Store {
             .bucket(&self.bucket)
             .key(key)
             .set_metadata(self.metadata.clone())
+            .set_checksum_algorithm(self.prover.proof().kept().map(named))
             .customize()
             .mutate_request(observe(probe, Carries::Nothing));
         let output = self.attempt(call, probe, request.send()).await?;
@@ -201,6 +217,7 @@ impl Store for S3Store {
     ) -> Result<Part, StoreError> {
         let call = Call { operation: "UploadPart", subject: &upload.key };
         call.fits(&[&self.bucket, &upload.id])?;
+        let out = self.outgoing(call, payload).await?;
         let request = self
             .client
             .upload_part()
@@ -208,15 +225,15 @@ impl Store for S3Store {
             .key(&upload.key)
             .upload_id(&upload.id)
             .part_number(as_part_number(number))
-            .content_length(as_i64(payload.len()))
-            .body(ByteStream::new(SdkBody::from_body_1_x(payload)))
+            .content_length(as_i64(out.length))
+            .body(ByteStream::new(out.body))
             .customize()
-            .mutate_request(observe(probe, Carries::Up))
-            .disable_payload_signing();
+            .mutate_request(observe(probe, out.carries))
+            .interceptor(out.beside);
         let output = self.attempt(call, probe, request.send()).await?;
         call.was_sent(probe)?;
         let etag = call.etag(output.e_tag)?.ok_or_else(|| call.incomplete("ETag"))?;
-        Ok(Part { number, etag })
+        Ok(Part { number, etag, checksum: out.checksum.get().cloned() })
     }
 
     async fn complete_upload(
@@ -227,11 +244,8 @@ impl Store for S3Store {
     ) -> Result<String, StoreError> {
         let call = Call { operation: "CompleteMultipartUpload", subject: &upload.key };
         call.fits(&[&self.bucket, &upload.id])?;
-        let completed = |part: &Part| {
-            let number = as_part_number(part.number);
-            CompletedPart::builder().part_number(number).e_tag(&part.etag).build()
-        };
-        let parts = parts.iter().map(completed).collect();
+        let kept = self.prover.proof().kept();
+        let parts = parts.iter().map(|part| completed(part, kept)).collect();
         let request = self
             .client
             .complete_multipart_upload()
@@ -378,6 +392,33 @@ impl Store for S3Store {
         };
         Ok(output.errors.unwrap_or_default().into_iter().map(why).collect())
     }
+}
+
+/// As the SDK names it.
+fn named(algorithm: Algorithm) -> ChecksumAlgorithm {
+    match algorithm {
+        Algorithm::Crc32 => ChecksumAlgorithm::Crc32,
+        Algorithm::Crc32c => ChecksumAlgorithm::Crc32C,
+        Algorithm::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
+        Algorithm::Sha1 => ChecksumAlgorithm::Sha1,
+        Algorithm::Sha256 => ChecksumAlgorithm::Sha256,
+    }
+}
+
+/// A part as CompleteMultipartUpload lists it: S3 wants its checksum as well, if it keeps one.
+fn completed(part: &Part, kept: Option<Algorithm>) -> CompletedPart {
+    let listed =
+        CompletedPart::builder().part_number(as_part_number(part.number)).e_tag(&part.etag);
+    let checksum = part.checksum.clone();
+    match kept {
+        None => listed,
+        Some(Algorithm::Crc32) => listed.set_checksum_crc32(checksum),
+        Some(Algorithm::Crc32c) => listed.set_checksum_crc32_c(checksum),
+        Some(Algorithm::Crc64Nvme) => listed.set_checksum_crc64_nvme(checksum),
+        Some(Algorithm::Sha1) => listed.set_checksum_sha1(checksum),
+        Some(Algorithm::Sha256) => listed.set_checksum_sha256(checksum),
+    }
+    .build()
 }
 
 /// `X-Amz-Meta-Object-Expires`: Storj removes the object, or the upload, after so long, in Go's way of writing times

@@ -62,6 +62,23 @@ impl S3Store {
         })
     }
 
+    /// What the server calls itself in its answer to GetBucketLocation, whatever else that says.
+    pub async fn server(&self, probe: &Arc<Probe>) -> Result<Option<String>, StoreError> {
+        let call = Call { operation: "GetBucketLocation", subject: &self.bucket };
+        let server = OfAnswer::new(|answer| Some(answer.headers().get("server")?.to_owned()));
+        let request = self
+            .client
+            .get_bucket_location()
+            .bucket(&self.bucket)
+            .customize()
+            .interceptor(server.clone())
+            .mutate_request(observe(probe, Carries::Nothing));
+        match self.attempt(call, probe, request.send()).await {
+            Err(error) if error.status.is_none() => Err(error),
+            _ => Ok(server.get().cloned()),
+        }
+    }
+
     /// GetObjectLockConfiguration: whether Object Lock is enabled.
     pub async fn object_lock(&self, probe: &Arc<Probe>) -> Result<bool, StoreError> {
         let call = Call { operation: "GetObjectLockConfiguration", subject: &self.bucket };

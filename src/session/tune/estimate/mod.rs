@@ -155,7 +155,8 @@ impl Estimate {
         let (total, likely) = (sum(|search| search.total), sum(|search| search.likely));
         let is_real = options.target.simulation.is_none();
         let memory = |course: &Course| {
-            limits::memory_needed(largest(options, &course.config), &course.dataset)
+            let largest = largest(options, &course.config);
+            limits::memory_needed(largest, &course.dataset, options.target.proof)
         };
         let estimate = Self {
             schema: SCHEMA,

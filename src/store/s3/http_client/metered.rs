@@ -30,8 +30,8 @@ enum Progress {
     Sent,
     /// `matched` bytes of the head's end have just passed.
     Head { observed: Observed, body_bytes: u64, matched: u8 },
-    /// `left_bytes` of the body are still to pass.
-    Body { observed: Observed, left_bytes: u64 },
+    /// `left_bytes` of the body are still to pass, after `sent_bytes`.
+    Body { observed: Observed, sent_bytes: u64, left_bytes: u64 },
 }
 
 impl Meter {
@@ -69,14 +69,17 @@ impl Progress {
             Self::Sent => {}
             Self::Head { observed, body_bytes, matched } => {
                 let Some(body_start) = end_of_head(matched, bytes) else { return };
-                *self = Self::Body { observed: observed.clone(), left_bytes: *body_bytes };
+                let (sent_bytes, left_bytes) = (0, *body_bytes);
+                *self = Self::Body { observed: observed.clone(), sent_bytes, left_bytes };
                 self.advance(&bytes[body_start..]);
             }
-            Self::Body { observed, left_bytes } => {
+            Self::Body { observed, sent_bytes, left_bytes } => {
                 let length = bytes.len() as u64;
-                if observed.carries == Carries::Up && length > 0 {
-                    observed.probe.payload_sent(length);
+                let payload = payload_of(observed.carries, *sent_bytes, length);
+                if payload > 0 {
+                    observed.probe.payload_sent(payload);
                 }
+                *sent_bytes += length;
                 *left_bytes = left_bytes.saturating_sub(length);
                 if *left_bytes == 0 {
                     observed.probe.request_sent();
@@ -84,6 +87,17 @@ impl Progress {
                 }
             }
         }
+    }
+}
+
+/// How much of the next `length` bytes of a body is payload.
+fn payload_of(carries: Carries, sent_bytes: u64, length: u64) -> u64 {
+    match carries {
+        Carries::Up => length,
+        Carries::UpInChunks(layout) => {
+            layout.payload_within(sent_bytes + length) - layout.payload_within(sent_bytes)
+        }
+        Carries::Down | Carries::Nothing => 0,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::measure::Probe;
+use crate::store::s3::proof::Layout;
 
 /// Which body of an exchange is payload. XML in either direction is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub(in crate::store::s3) enum Carries {
     Nothing,
     /// The request's: PutObject, UploadPart.
     Up,
+    /// The same, in signed chunks, whose lines are no payload.
+    UpInChunks(Layout),
     /// The answer's: GetObject.
     Down,
 }
