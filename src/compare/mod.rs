@@ -8,6 +8,7 @@
 //! what is claimed of two measurements; A. Abedi, T. Brecht, ICPE 2017, on taking turns.)
 
 mod comparable;
+mod differ;
 mod session;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::result::{Document, Settings, Traffic};
 use crate::stats;
+pub use differ::Difference;
 use session::Session;
 
 /// How to judge.
@@ -28,12 +30,14 @@ pub struct Judgement {
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
     /// The settings that were compared.
     pub settings: Settings,
     /// In this direction.
     pub direction: Traffic,
+    /// What was asked for differently.
+    pub differs: Vec<Difference>,
     /// Goodput of the second over goodput of the first.
     pub ratio: f64,
     /// 95 % interval of the ratio; `None` where nothing says how far to trust it.
@@ -42,6 +46,19 @@ pub struct Compared {
     pub basis: Basis,
     /// What it says.
     pub finding: Finding,
+    /// What both cost this machine; `None` where nothing was measured of it.
+    pub cpu: Option<CpuCompared>,
+}
+
+/// Processor time for payload on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CpuCompared {
+    /// Seconds per 10^9 bytes, of the first and of the second.
+    pub seconds_per_gb: [f64; 2],
+    /// That of the second over that of the first.
+    pub ratio: f64,
+    /// 95 % interval of the ratio; only of runs that took turns.
+    pub interval_95: Option<[f64; 2]>,
 }
 
 /// What a comparison rests on.
@@ -80,12 +97,29 @@ pub enum Finding {
 /// If they cannot be compared, with the reason.
 pub fn compare(first: &[Document], second: &[Document], how: Judgement) -> Result<Compared> {
     let common = comparable::check(first, second)?;
+    let differs = differ::between(first, second)?;
     let estimate = estimate(first, second, &common, how)?;
-    let Estimate { ratio, interval_95, basis } = estimate;
+    let Estimate { ratio, interval_95, basis, cpu } = estimate;
     let finding = finding(interval_95, how.threshold);
     let comparable::Common { settings, workload } = common;
     let direction = workload.direction;
-    Ok(Compared { settings, direction, ratio, interval_95, basis, finding })
+    Ok(Compared { settings, direction, differs, ratio, interval_95, basis, finding, cpu })
+}
+
+/// What both cost, by the runs that say so.
+fn cpu(one: &[Session], other: &[Session], basis: Basis) -> Option<CpuCompared> {
+    let costs = |side: &[Session]| side.iter().map(|session| session.cpu).collect::<Option<_>>();
+    let (one, other): (Vec<f64>, Vec<f64>) = (costs(one)?, costs(other)?);
+    let seconds_per_gb = [stats::log_mean(&one)?.mean, stats::log_mean(&other)?.mean];
+    let [first, second] = seconds_per_gb;
+    let interval_95 = match basis {
+        Basis::PairedRuns(_) => {
+            let ratios: Vec<f64> = one.iter().zip(&other).map(|(one, other)| other / one).collect();
+            stats::log_mean(&ratios)?.interval_95
+        }
+        Basis::SameRun | Basis::PairedBlocks(_) | Basis::Unpaired(_) => None,
+    };
+    Some(CpuCompared { seconds_per_gb, ratio: second / first, interval_95 })
 }
 
 fn finding(interval: Option<[f64; 2]>, threshold: f64) -> Finding {
@@ -102,6 +136,7 @@ struct Estimate {
     ratio: f64,
     interval_95: Option<[f64; 2]>,
     basis: Basis,
+    cpu: Option<CpuCompared>,
 }
 
 fn estimate(
@@ -111,7 +146,8 @@ fn estimate(
     how: Judgement,
 ) -> Result<Estimate> {
     if first == second {
-        return Ok(Estimate { ratio: 1.0, interval_95: Some([1.0, 1.0]), basis: Basis::SameRun });
+        let (interval_95, basis) = (Some([1.0, 1.0]), Basis::SameRun);
+        return Ok(Estimate { ratio: 1.0, interval_95, basis, cpu: None });
     }
     let no_progress = || {
         Error::environment("there is nothing to compare: a run without any progress has no ratio")
@@ -123,13 +159,13 @@ fn estimate(
     let (one, other) = (sessions(first)?, sessions(second)?);
     let paired = |ratios: Vec<f64>, basis: fn(usize) -> Basis| {
         let mean = stats::log_mean(&ratios).ok_or_else(no_progress)?;
-        let (ratio, interval_95) = (mean.mean, mean.interval_95);
-        Ok(Estimate { ratio, interval_95, basis: basis(ratios.len()) })
+        let (ratio, interval_95, basis) = (mean.mean, mean.interval_95, basis(ratios.len()));
+        Ok(Estimate { ratio, interval_95, basis, cpu: cpu(&one, &other, basis) })
     };
-    if let ([one], [other]) = (one.as_slice(), other.as_slice())
-        && one.id == other.id
+    if let ([this], [that]) = (one.as_slice(), other.as_slice())
+        && this.id == that.id
     {
-        return paired(one.ratios_by_block(other), Basis::PairedBlocks);
+        return paired(this.ratios_by_block(that), Basis::PairedBlocks);
     }
     if session::take_turns(&one, &other) {
         let ratios = one.iter().zip(&other).map(|(one, other)| (other.log - one.log).exp());
@@ -138,7 +174,8 @@ fn estimate(
     let log = session::mean_log(&other) - session::mean_log(&one);
     let half_width = how.between_sessions_sd.map(|sd| session::half_width(&one, &other, sd));
     let interval_95 = half_width.map(|half| [(log - half).exp(), (log + half).exp()]);
-    Ok(Estimate { ratio: log.exp(), interval_95, basis: Basis::Unpaired([one.len(), other.len()]) })
+    let basis = Basis::Unpaired([one.len(), other.len()]);
+    Ok(Estimate { ratio: log.exp(), interval_95, basis, cpu: cpu(&one, &other, basis) })
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) struct Session {
     started: String,
     /// Mean of the logarithms.
     pub(super) log: f64,
+    /// Processor time for 10^9 bytes: the geometric mean over its trials, where each says so.
+    pub(super) cpu: Option<f64>,
     /// What is known of how well this run fixes its own mean.
     within: Option<Within>,
     by_block: BTreeMap<u32, f64>,
@@ -43,6 +45,8 @@ impl Session {
             false => by_block.values().copied().collect(),
         };
         let mean = stats::log_mean(&goodputs)?;
+        let costs: Option<Vec<f64>> =
+            trials.iter().map(|trial| trial.client.cpu_seconds_per_gb).collect();
         let count = goodputs.len();
         let over_trials = mean
             .sd
@@ -51,6 +55,7 @@ impl Session {
             id: document.id.clone(),
             started: document.started.clone(),
             log: mean.mean.ln(),
+            cpu: costs.and_then(|costs| stats::log_mean(&costs)).map(|cost| cost.mean),
             within: over_trials.or_else(|| within_trial(trials.first()?)),
             by_block,
         })

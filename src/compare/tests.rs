@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::report::samples;
-use crate::result::{GetMode, Phase};
+use crate::result::{Checksum, GetMode, PayloadSigning, Phase};
 
 const BLOCKS: u32 = 8;
 
@@ -174,4 +174,50 @@ fn what_speaks_of_different_things_is_refused_with_the_reason() {
     larger.trials.iter_mut().for_each(|trial| trial.settings.part_size_bytes *= 16);
     assert!(refused(larger).contains("no settings were measured by all"));
     assert!(refused(samples::run_with_failures()).contains("a whole dataset"));
+}
+
+/// The same runs, in which each cost so much.
+fn costing(
+    mut side: Vec<Document>,
+    seconds_per_gb: f64,
+    proof: (PayloadSigning, Checksum),
+) -> Vec<Document> {
+    for document in &mut side {
+        (document.scenario.payload, document.scenario.checksum) = (Some(proof.0), Some(proof.1));
+        document.trials[0].client.cpu_seconds_per_gb = Some(seconds_per_gb);
+    }
+    side
+}
+
+#[test]
+fn what_goes_with_uploads_is_named_as_the_difference_beside_what_it_costs() {
+    let [first, second] = in_turns(LINK, SLOWER, &mut fastrand::Rng::with_seed(1));
+    let second = costing(second, 0.6, (PayloadSigning::Streaming, Checksum::None));
+    let cheap = |mut side: Vec<Document>| {
+        for document in &mut side {
+            document.trials[0].client.cpu_seconds_per_gb = Some(0.2);
+        }
+        side
+    };
+    // What says nothing of it is from before, or had nothing of it.
+    let compared = found(&cheap(first.clone()), &second, None);
+    let payload = Difference { name: "payload", first: "unsigned", second: "streaming" };
+    assert_eq!(compared.differs, [payload]);
+    let cpu = compared.cpu.unwrap();
+    let near = |one: f64, other: f64| (one - other).abs() < 1e-9;
+    assert!(near(cpu.seconds_per_gb[0], 0.2) && near(cpu.seconds_per_gb[1], 0.6), "{cpu:?}");
+    assert!(near(cpu.ratio, 3.0) && cpu.interval_95.is_some(), "{cpu:?}");
+
+    let alike = costing(first.clone(), 0.2, (PayloadSigning::Unsigned, Checksum::None));
+    assert_eq!(found(&cheap(first), &alike, None).differs, []);
+}
+
+#[test]
+fn a_side_whose_runs_differ_among_themselves_is_refused() {
+    let [first, second] = in_turns(LINK, LINK, &mut fastrand::Rng::with_seed(1));
+    let mut mixed = second;
+    mixed[3].scenario.checksum = Some(Checksum::Md5);
+    let error = compare(&first, &mixed, Judgement::default()).unwrap_err().to_string();
+    assert!(error.contains("some runs of the second"), "{error}");
+    assert!(error.contains("`--payload unsigned --checksum md5`"), "{error}");
 }

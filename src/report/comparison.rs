@@ -1,24 +1,36 @@
 //! A comparison of two runs in a few lines.
 
 use super::page::Facts;
-use crate::compare::{Basis, Compared, Finding};
+use crate::compare::{Basis, Compared, CpuCompared, Difference, Finding};
 use crate::units::counted;
 use crate::words;
 
 /// What was compared, the ratio with its interval, and a sentence.
 pub fn facts(compared: &Compared, threshold: f64) -> Facts {
     let Compared { settings, direction, ratio, interval_95, basis, .. } = *compared;
-    let interval = match interval_95 {
-        Some([low, high]) => format!("95 % interval {low:.3} to {high:.3}"),
-        None => "no interval".into(),
-    };
     let direction = words::direction(direction);
+    let differs = compared.differs.iter().map(|Difference { name, first, second }| {
+        format!("{name} is {first} in A and {second} in B")
+    });
     Facts::from([
         ("compared", format!("{}, {direction}", words::settings(settings))),
-        ("ratio B / A", format!("{ratio:.3} ({interval})")),
+        ("what differs", differs.collect::<Vec<_>>().join("; ")),
+        ("ratio B / A", with_interval(ratio, interval_95)),
+        ("CPU s/GB", compared.cpu.map(cpu_in_words).unwrap_or_default()),
         ("basis", basis_in_words(basis)),
         ("finding", finding(compared, threshold)),
     ])
+}
+
+fn with_interval(ratio: f64, interval_95: Option<[f64; 2]>) -> String {
+    match interval_95 {
+        Some([low, high]) => format!("{ratio:.3} (95 % interval {low:.3} to {high:.3})"),
+        None => format!("{ratio:.3} (no interval)"),
+    }
+}
+
+fn cpu_in_words(CpuCompared { seconds_per_gb: [a, b], ratio, interval_95 }: CpuCompared) -> String {
+    format!("{a:.3} in A, {b:.3} in B; ratio B / A {}", with_interval(ratio, interval_95))
 }
 
 fn basis_in_words(basis: Basis) -> String {
