@@ -154,6 +154,23 @@ fn a_body_in_signed_chunks_is_stored_only_whole_and_of_the_length_announced() {
     }
 }
 
+/// `storj/minio` cmd/streaming-signature-v4.go: `MaxSize`.
+#[test]
+fn a_chunk_of_more_than_one_mib_is_500_internal_error() {
+    let keys = Serve::start(&["--bucket", "bucket"]);
+    let (open, _) = serve();
+    for serve in [&keys, &open] {
+        let http = Http::at(serve.address());
+        let put = |bytes: usize| {
+            let chunk = vec![7; bytes];
+            let chunks: [&[u8]; 2] = [&chunk, b""];
+            signed_chunks::put(&http, serve.address(), "/bucket/k", &chunks, bytes).send()
+        };
+        assert_eq!(put(1 << 20).status, 200);
+        assert_eq!(put((1 << 20) + 1).says(), says(500, "InternalError"));
+    }
+}
+
 /// What Storj answers to a list of keys to delete.
 fn delete_objects(http: &Http, xml: &str, content_md5: &str) -> Answer {
     http.ask("POST", "/bucket?delete")

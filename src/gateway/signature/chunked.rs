@@ -1,7 +1,8 @@
 //! Bodies in signed chunks (`aws-chunked`), put together; their signatures are verified where there are keys.
 //!
 //! `400;chunk-signature=<64 hex>\r\n<1024 bytes>\r\n`, again and again, until a chunk of 0 bytes.
-//! Source: "Signature calculations: transferring payload in multiple chunks", Amazon S3 API Reference.
+//! Source: "Signature calculations: transferring payload in multiple chunks", Amazon S3 API Reference; what Storj's
+//! gateway takes of it: `storj/minio` cmd/streaming-signature-v4.go.
 
 use std::io;
 
@@ -9,13 +10,19 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use http_body::{Body, Frame};
 use http_body_util::StreamBody;
-use s3s::StdError;
+use s3s::{S3Error, S3ErrorCode, StdError};
 use sha2::{Digest, Sha256};
 
 use super::Seal;
 
 /// A size, a name and a signature; anything longer is something else.
 const LONGEST_LINE_BYTES: usize = 1024;
+/// What stands between the size of a chunk and its signature.
+const SIGNATURE: &[u8] = b";chunk-signature=";
+/// SHA-256, in hexadecimal.
+const SIGNATURE_BYTES: usize = 64;
+/// The largest chunk (`MaxSize`).
+const CHUNK_MOST_BYTES: usize = 1 << 20;
 
 /// The bytes that the chunks of `body` hold. With the seal of its head, a chunk that is not signed by the same is an
 /// error, when all of it came.
@@ -73,9 +80,10 @@ impl Decoder {
             }
             self.begun = true;
             let line = self.line().await?;
-            self.left = chunk_size(&line)?;
+            let (size, signature) = size_and_signature(&line).ok_or_else(malformed)?;
+            self.left = size;
             if let Some(chain) = &mut self.chain {
-                chain.signature = signature_in(&line);
+                chain.signature = signature;
             }
             if self.left == 0 {
                 self.close_chunk()?;
@@ -126,21 +134,21 @@ impl Decoder {
     }
 }
 
-fn chunk_size(line: &[u8]) -> Result<usize, StdError> {
-    let text = std::str::from_utf8(line).map_err(|_| malformed())?;
-    let (size, _) = text.split_once(';').unwrap_or((text, ""));
-    usize::from_str_radix(size, 16).map_err(|_| malformed())
+/// What the line before a chunk says.
+fn size_and_signature(line: &Bytes) -> Option<(usize, Bytes)> {
+    let place = line.iter().position(|byte| *byte == b';')?;
+    let (size, rest) = (std::str::from_utf8(&line[..place]).ok()?, line.slice(place..));
+    let digits = size.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let size = usize::from_str_radix(size, 16).ok().filter(|size| *size <= CHUNK_MOST_BYTES)?;
+    let is_signed = rest.starts_with(SIGNATURE) && rest.len() == SIGNATURE.len() + SIGNATURE_BYTES;
+    (digits && is_signed).then(|| (size, rest.slice(SIGNATURE.len()..)))
 }
 
-/// What stands behind `chunk-signature=`.
-fn signature_in(line: &Bytes) -> Bytes {
-    let name = b"chunk-signature=";
-    let place = line.windows(name.len()).position(|part| part == name);
-    place.map_or_else(Bytes::new, |place| line.slice(place + name.len()..))
-}
-
+/// To Storj's gateway this is an error like any other (`errMalformedEncoding`; cmd/api-errors.go, toAPIErrorCode).
 fn malformed() -> StdError {
-    io::Error::new(io::ErrorKind::InvalidData, "the body is not in aws-chunked encoding").into()
+    let message =
+        "We encountered an internal error, please try again.: cause(malformed chunked encoding)";
+    S3Error::with_message(S3ErrorCode::InternalError, message).into()
 }
 
 #[cfg(test)]
@@ -153,7 +161,7 @@ mod tests {
     fn encoded(chunks: &[Vec<u8>]) -> Vec<u8> {
         let mut text = Vec::new();
         for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()).chain([&Vec::new()]) {
-            text.extend(format!("{:x};chunk-signature=abc\r\n", chunk.len()).bytes());
+            text.extend(format!("{:x};chunk-signature={:064}\r\n", chunk.len(), 0).bytes());
             text.extend_from_slice(chunk);
             text.extend(b"\r\n");
         }
@@ -180,10 +188,30 @@ mod tests {
         }
 
         #[test]
-        fn a_body_that_breaks_off_is_an_error(cut in 3_usize..70) {
+        fn a_body_that_breaks_off_is_an_error(cut in 3_usize..170) {
             // The empty line after the last chunk carries nothing: all before it is needed.
             let text = encoded(&[vec![7; 20]]);
             prop_assert!(decode(&text[..text.len() - cut], 9).is_err());
+        }
+    }
+
+    #[test]
+    fn a_chunk_has_one_mib_at_most_and_a_signature() {
+        let line = |size: &str, rest: &str| {
+            size_and_signature(&Bytes::from([size, rest].concat())).map(|(size, _)| size)
+        };
+        let signed = format!(";chunk-signature={:064}", 0);
+        assert_eq!(line("100000", &signed), Some(1 << 20));
+        assert_eq!(line("10000", &signed).zip(line("1A", &signed)), Some((65_536, 26)));
+        for (size, rest) in [
+            ("100001", &*signed),
+            ("", &signed),
+            ("+1", &signed),
+            ("1", ""),
+            ("1", ";chunk-signature=00"),
+            ("1", &signed[..80]),
+        ] {
+            assert_eq!(line(size, rest), None, "{size}{rest}");
         }
     }
 
