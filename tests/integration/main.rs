@@ -39,6 +39,7 @@ mod own_tls;
 mod paste;
 mod plan;
 mod planted;
+mod proofs;
 mod published;
 mod real_answers;
 mod replays;

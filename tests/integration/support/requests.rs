@@ -17,6 +17,11 @@ pub struct Request {
     pub end_us: u64,
     pub status: Option<u16>,
     pub error: Option<String>,
+    /// The word for how its body is signed.
+    pub payload_signing: Option<String>,
+    /// The headers, or trailers, with checksums.
+    #[serde(default)]
+    pub checksums: Vec<String>,
 }
 
 impl Request {
