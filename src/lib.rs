@@ -73,6 +73,9 @@
 //! * **Silence ends a task, an answer never does** ([`transfer::Gone`]). Retries belong to a request; that nobody is
 //!   there any more is only seen by all movers together, and what is under way from before may still be answered. A
 //!   clean-up then asks once and says what may be left.
+//! * **What a head says of a payload is found before its first byte is sent** ([`store::Proof`]): a part is read for its
+//!   digest, and its blocks are sent from where they lie. Chunks are signed while they are sent; their lines are no
+//!   payload. Both are asked for only to see what they cost, so neither is on by itself.
 //! * **What a server names is told, not followed**: another host gets no signed request, and a proxy only a tunnel.
 //! * **A trial's records are beside the result, not in it**: histograms, a series and, when asked for,
 //!   each attempt ([`trial::Records`]). They are written after `result.json`, which is whole without them.

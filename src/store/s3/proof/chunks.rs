@@ -191,3 +191,80 @@ impl Body for Chunks {
         SizeHint::with_exact(self.left_body_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use http_body_util::BodyExt;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All frames, or why they end.
+    fn frames(mut chunks: Chunks) -> Result<Vec<Bytes>, SourceError> {
+        let mut frames = Vec::new();
+        while let Some(frame) = futures::executor::block_on(chunks.frame()) {
+            frames.push(frame?.into_data().expect("it has no other frames"));
+        }
+        assert_eq!(chunks.size_hint().exact(), Some(0));
+        Ok(frames)
+    }
+
+    fn trailing(told: &Arc<OnceLock<String>>) -> Trailing {
+        let algorithm = Algorithm::Crc32;
+        Trailing { algorithm, sum: Sum::of(algorithm), told: Arc::clone(told) }
+    }
+
+    fn signed() -> Arc<OnceLock<Chain>> {
+        let chain = Arc::<OnceLock<Chain>>::default();
+        let _ = chain.set(Chain::for_tests());
+        chain
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_has_the_length_that_was_announced_and_all_blocks_uncopied(
+            sizes in prop::collection::vec(prop_oneof![1_usize..300, 60_000..200_000_usize], 0..5),
+            with_trailer in any::<bool>(),
+        ) {
+            let blocks: Vec<Bytes> = sizes.iter().map(|size| Bytes::from(vec![b'x'; *size])).collect();
+            let places: Vec<Range<*const u8>> =
+                blocks.iter().map(|block| block.as_ptr_range()).collect();
+            let (payload, told) = (Payload::from(blocks.clone()), Arc::default());
+            let trailer = with_trailer.then(|| trailing(&told));
+            let trailer_bytes = if with_trailer { trailer_bytes(Algorithm::Crc32) } else { 0 };
+            let layout = Layout::new(payload.len(), trailer_bytes);
+            let frames = frames(Chunks::new(payload, layout, trailer, signed())).unwrap();
+            let bytes: u64 = frames.iter().map(|frame| frame.len() as u64).sum();
+            prop_assert_eq!(bytes, layout.body_bytes());
+            let is_cut = |frame: &&Bytes| places.iter().any(|place| place.contains(&frame.as_ptr()));
+            let cut: usize = frames.iter().filter(is_cut).map(Bytes::len).sum();
+            prop_assert_eq!(cut, sizes.iter().sum::<usize>());
+            prop_assert_eq!(told.get().is_some(), with_trailer);
+        }
+    }
+
+    #[test]
+    fn the_checksum_follows_the_last_chunk_and_is_signed() {
+        let told = Arc::default();
+        let payload = Payload::from(vec![Bytes::from_static(b"123456789")]);
+        let layout = Layout::new(9, trailer_bytes(Algorithm::Crc32));
+        let chunks = Chunks::new(payload, layout, Some(trailing(&told)), signed());
+        let body = String::from_utf8(frames(chunks).unwrap().concat()).unwrap();
+        assert_eq!(told.get().map(String::as_str), Some("y/Q5Jg=="));
+        let lines: Vec<&str> = body.split("\r\n").collect();
+        assert!(lines[0].starts_with("9;chunk-signature=") && lines[1] == "123456789", "{body}");
+        assert!(lines[2].starts_with("0;chunk-signature="), "{body}");
+        assert_eq!(lines[3], "x-amz-checksum-crc32:y/Q5Jg==");
+        assert!(lines[4].starts_with(TRAILER_SIGNATURE), "{body}");
+        assert_eq!(lines[5..], ["", ""]);
+    }
+
+    #[test]
+    fn nothing_is_sent_behind_a_head_that_is_not_signed() {
+        let payload = Payload::from(vec![Bytes::from_static(b"bytes")]);
+        let chunks = Chunks::new(payload, Layout::new(5, 0), None, Arc::default());
+        assert_eq!(frames(chunks), Err(SourceError("the head is not signed".into())));
+    }
+}
