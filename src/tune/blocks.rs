@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::search::Outcome;
+use super::outcome::Outcome;
 use crate::result::Settings;
 use crate::stats::{LogMean, Residual, log_mean, residual};
 

@@ -122,7 +122,7 @@ impl Limits {
 mod tests {
     use std::time::Duration;
 
-    use super::super::search::Outcome;
+    use super::super::outcome::Outcome;
     use super::super::tests;
     use super::*;
     use crate::result::LimitedBy;

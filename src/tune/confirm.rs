@@ -8,7 +8,7 @@
 use crate::result::{Phase, Settings};
 use crate::stats::quantile;
 
-use super::decide::MARGIN;
+use super::margin::MARGIN;
 
 /// More blocks than this bring little and cost much.
 const BLOCKS_MAX: u32 = 16;

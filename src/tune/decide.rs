@@ -13,17 +13,16 @@
 use super::blocks::Blocks;
 use super::candidates;
 use super::ground::Ground;
+use super::margin::{MARGIN, cost, differ, is_shown_within_margin, lower_bound};
+use super::outcome::Outcome;
 use super::race;
-use super::search::{Outcome, Search};
+use super::seen::Seen;
 use super::way;
 use super::why::{Basis, Range};
 use crate::result::{
     Comparison, Direction, LimitedBy, Phase, Recommendation, Settings, Trade, Verdict,
 };
 use crate::stats::{log_mean, smallest_difference};
-
-/// What may be lost against the best for the sake of cheaper settings.
-pub const MARGIN: f64 = 0.05;
 
 /// A soak that carries less than this share of what the trials of its settings promised breaks the promise: by
 /// more than drift within a session usually does (ASSUMPTION).
@@ -48,23 +47,18 @@ const DRIFT_BETWEEN_SOAKS: f64 = 0.2;
 const OUTDONE: f64 = 1.01;
 
 /// The recommendation of a search; `None` when nothing that was held for a soak may be recommended.
-pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation> {
-    Evidence::of(search).recommend(direction)
+pub(super) fn recommend(seen: &Seen, direction: Direction) -> Option<Recommendation> {
+    Evidence::of(seen).recommend(direction)
 }
 
 /// What to hold for a soak next; `None` when that is decided.
-pub(super) fn to_soak(search: &Search) -> Option<Settings> {
-    Evidence::of(search).to_soak()
-}
-
-/// Fewest streams, then the smallest parts: the least memory.
-pub(super) fn cost(settings: Settings) -> (u32, u64) {
-    (settings.streams(), settings.part_size_bytes)
+pub(super) fn to_soak(seen: &Seen) -> Option<Settings> {
+    Evidence::of(seen).to_soak()
 }
 
 /// What the trials say.
 struct Evidence<'a> {
-    search: &'a Search,
+    seen: &'a Seen,
     ground: Ground,
     /// Race and confirmation, without those that are out.
     all: Blocks,
@@ -75,9 +69,9 @@ struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    fn of(search: &'a Search) -> Self {
-        let ground = Ground::of_search(search);
-        let max_refused = (SHORT_REFUSED * search.config().max_refused).min(1.0);
+    fn of(seen: &'a Seen) -> Self {
+        let ground = Ground::of_seen(seen);
+        let max_refused = (SHORT_REFUSED * seen.config.max_refused).min(1.0);
         let is_in = |outcomes: &[Outcome]| {
             let refused = outcomes.iter().map(|outcome| outcome.refused).sum::<f64>();
             outcomes.iter().all(|outcome| outcome.goodput > 0.0)
@@ -85,7 +79,7 @@ impl<'a> Evidence<'a> {
         };
         let mut all = ground.raced().and(ground.confirmed());
         all.retain(is_in);
-        let mut evidence = Self { search, ground, all, max_refused, eligible: Vec::new() };
+        let mut evidence = Self { seen, ground, all, max_refused, eligible: Vec::new() };
         let is_confirmed = |one: &Settings| evidence.ground.confirms(*one);
         let some: Vec<Settings> = evidence.all.settings().collect();
         let mut eligible: Vec<Settings> = some.iter().copied().filter(is_confirmed).collect();
@@ -99,7 +93,7 @@ impl<'a> Evidence<'a> {
 
     /// Fewer streams than are set now are chosen only if those were measured to be worse.
     fn is_no_step_back(&self, settings: Settings) -> bool {
-        let current = self.search.config().current;
+        let current = self.seen.config.current;
         settings.streams() >= current.streams()
             || self
                 .ground
@@ -122,7 +116,7 @@ impl<'a> Evidence<'a> {
 
     /// What carried most on the way without too much being refused.
     fn best_on_the_way(&self) -> Option<(Settings, f64)> {
-        let way = self.search.found_the_way().iter();
+        let way = self.seen.found_the_way.iter();
         let let_in = way.filter(|(_, outcome)| outcome.refused <= self.max_refused);
         let met = let_in.map(|(settings, outcome)| (*settings, outcome.goodput));
         met.max_by(|one, other| one.1.total_cmp(&other.1))
@@ -130,11 +124,11 @@ impl<'a> Evidence<'a> {
 
     /// What the way alone leads to, at the part size that carried most there.
     fn knee(&self) -> Option<Settings> {
-        let (config, way) = (self.search.config(), self.search.way());
+        let (config, way) = (&self.seen.config, &self.seen.way);
         if way.best() <= 0.0 {
             return None;
         }
-        let part_size = *self.search.part_sizes().first()?;
+        let part_size = *self.seen.part_sizes().first()?;
         let knee = config.with_streams(part_size, way.knee().max(config.current.streams()));
         let is_let_in = knee.streams() <= way.streams_max(u32::MAX);
         Some(if is_let_in { knee } else { config.with_streams(part_size, way.knee()) })
@@ -143,7 +137,7 @@ impl<'a> Evidence<'a> {
     /// The choice; if it has not held what it promised, the best of the others that may carry more or are
     /// refused less.
     fn to_soak(&self) -> Option<Settings> {
-        let soaked = self.search.soaked();
+        let soaked = &self.seen.soaked;
         let Some((last, outcome)) = soaked.last() else { return self.choice() };
         let is_refused = self.is_refused(outcome);
         if !is_refused && self.keeps_its_promise(*last, outcome) {
@@ -178,7 +172,7 @@ impl<'a> Evidence<'a> {
         if self.held().is_some() {
             return None;
         }
-        let max_refused = self.search.config().max_refused;
+        let max_refused = self.seen.config.max_refused;
         let is_let_in = |outcome: &Outcome| {
             self.is_let_in(outcome) && outcome.refused_or_waiting <= max_refused
         };
@@ -194,7 +188,7 @@ impl<'a> Evidence<'a> {
         } else {
             most
         };
-        Some(self.search.config().with_shape(last.part_size_bytes, streams, last.parts_in_flight))
+        Some(self.seen.config.with_shape(last.part_size_bytes, streams, last.parts_in_flight))
     }
 
     /// The most streams that were told to slow down and carried a good part of this: short trials do not show what
@@ -207,21 +201,21 @@ impl<'a> Evidence<'a> {
         };
         let rivals = self.tried().filter(is_in_question).map(|(one, _)| one);
         let most = rivals.max_by_key(|one| cost(*one))?;
-        let mut soaked = self.search.soaked().iter();
+        let mut soaked = self.seen.soaked.iter();
         soaked.all(|(one, _)| one.streams() <= settings.streams()).then_some(most)
     }
 
     /// Whether more streams, though they were told to slow down, carried more when they were held: then yet more
     /// may carry yet more.
     fn is_outdone(&self, settings: Settings, soak: &Outcome) -> bool {
-        let mut soaked = self.search.soaked().iter();
+        let mut soaked = self.seen.soaked.iter();
         soaked.any(|(one, other)| {
             one.streams() > settings.streams() && other.goodput > OUTDONE * soak.goodput
         })
     }
 
     fn is_refused(&self, outcome: &Outcome) -> bool {
-        outcome.refused > self.search.config().max_refused
+        outcome.refused > self.seen.config.max_refused
     }
 
     fn is_let_in(&self, outcome: &Outcome) -> bool {
@@ -236,7 +230,7 @@ impl<'a> Evidence<'a> {
     /// link may drift between them by more than settings differ: where nobody was told to slow down, the first
     /// stays, which the blocks chose, unless another carried far more.
     fn held(&self) -> Option<(Settings, Outcome)> {
-        let soaked = self.search.soaked();
+        let soaked = &self.seen.soaked;
         let is_throttled = soaked.iter().any(|(_, soak)| soak.limited_by == LimitedBy::Throttled);
         let margin = if is_throttled { MARGIN } else { DRIFT_BETWEEN_SOAKS };
         let held: Vec<_> = soaked.iter().filter(|(_, soak)| self.is_let_in(soak)).collect();
@@ -253,7 +247,7 @@ impl<'a> Evidence<'a> {
         let (told, interval_95) = self.ground.told(chosen)?;
         let leader = self.leader().unwrap_or(chosen);
         let blocks = self.blocks_of(chosen);
-        let current = self.search.config().current;
+        let current = self.seen.config.current;
         let compared_with = self.compared_with(chosen, current);
         let against = |settings: Settings| {
             compared_with.iter().find(|comparison| comparison.settings == settings).copied()
@@ -280,7 +274,7 @@ impl<'a> Evidence<'a> {
         let (verdict, limited_by) = self.verdict(chosen, &soak, shown);
         let smallest_difference_seen = self.smallest_difference_seen(chosen, blocks);
         let basis = Basis {
-            objective: self.search.config().objective,
+            objective: self.seen.config.objective,
             chosen,
             leader: self.highest(chosen).unwrap_or(leader),
             current,
@@ -338,7 +332,7 @@ impl<'a> Evidence<'a> {
 
     /// What was tried, and what could not be.
     fn range(&self) -> Range<'_> {
-        let (config, candidates) = (self.search.config(), self.search.candidates());
+        let (config, candidates) = (&self.seen.config, &self.seen.candidates);
         Range {
             throttled_from: self.limited(LimitedBy::Throttled).min(),
             streams_tried: self.tried().map(|(settings, _)| settings.streams()).max().unwrap_or(0),
@@ -352,7 +346,7 @@ impl<'a> Evidence<'a> {
     /// What other numbers of files bring and have refused, with as many parts of each in flight.
     fn trade(&self, chosen: Settings) -> Vec<Trade> {
         let alike = |one: &Settings| one.parts_in_flight == chosen.parts_in_flight;
-        let soaked = self.search.soaked().iter().copied();
+        let soaked = self.seen.soaked.iter().copied();
         let mut trials: Vec<(Settings, Outcome)> =
             self.tried().chain(soaked).filter(|(one, _)| alike(one)).collect();
         trials.sort_by_key(|(settings, _)| *settings);
@@ -414,9 +408,9 @@ impl<'a> Evidence<'a> {
 
     /// The likely choice against its duplicate.
     fn same_settings_twice(&self) -> Option<Comparison> {
-        let settings = self.search.duplicate().settings().next()?;
-        let both = self.search.confirmed().outcomes(settings).filter_map(|(block, outcome)| {
-            let mut duplicate = self.search.duplicate().outcomes(settings);
+        let settings = self.seen.duplicate.settings().next()?;
+        let both = self.seen.confirmed.outcomes(settings).filter_map(|(block, outcome)| {
+            let mut duplicate = self.seen.duplicate.outcomes(settings);
             let (_, other) = duplicate.find(|(of, _)| *of == block)?;
             Some(outcome.goodput / other.goodput)
         });
@@ -469,7 +463,7 @@ impl<'a> Evidence<'a> {
         let unsteady = |outcome: &Outcome| outcome.steady == Some(false);
         let verdict = match shown {
             _ if limit.is_some() => Verdict::Limited,
-            _ if chosen.concurrency >= self.search.config().concurrency_max => Verdict::StillRising,
+            _ if chosen.concurrency >= self.seen.config.concurrency_max => Verdict::StillRising,
             _ if unsteady(soak) || self.mostly(chosen, unsteady) => Verdict::NotSteady,
             true => Verdict::Clear,
             false => Verdict::Indistinguishable,
@@ -484,7 +478,7 @@ impl<'a> Evidence<'a> {
             one.part_size_bytes >= chosen.part_size_bytes && one.streams() > chosen.streams()
         };
         let compared = self.ground.raced().and(self.ground.confirmed());
-        let (config, way) = (self.search.config(), self.search.way());
+        let (config, way) = (&self.seen.config, &self.seen.way);
         let possible = candidates::neighbours(config, way, chosen);
         compared.settings().any(|one| is_more(&one)) || !possible.iter().any(is_more)
     }
@@ -513,23 +507,8 @@ impl<'a> Evidence<'a> {
         let blocks = self.all.settings().flat_map(|settings| {
             self.all.outcomes(settings).map(move |(_, outcome)| (settings, *outcome))
         });
-        blocks.chain(self.search.found_the_way().iter().copied())
+        blocks.chain(self.seen.found_the_way.iter().copied())
     }
-}
-
-/// Whether the lower bound says that no more than the margin is lost.
-pub(super) fn is_shown_within_margin(comparison: &Comparison) -> bool {
-    lower_bound(*comparison).is_some_and(|low| low >= 1.0 - MARGIN)
-}
-
-fn lower_bound(comparison: Comparison) -> Option<f64> {
-    comparison.interval_95.map(|[low, _]| low)
-}
-
-/// Whether the same settings measured twice were told apart.
-pub(super) fn differ(same_settings_twice: Option<Comparison>) -> bool {
-    let interval = same_settings_twice.and_then(|comparison| comparison.interval_95);
-    interval.is_some_and(|[low, high]| low > 1.0 || high < 1.0)
 }
 
 fn is_limit(limited_by: LimitedBy) -> bool {

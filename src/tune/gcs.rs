@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 
 use uuid::Uuid;
 
-use super::decide::MARGIN;
+use super::blocks::Blocks;
 use super::gcs_endpoint::{GcsEndpoint, NetworkLevels};
 use super::levels::Levels;
+use super::margin::MARGIN;
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};
 use crate::result::{ForGcs, Settings};
@@ -43,6 +44,12 @@ impl GcsOptions {
         self.servers.map_or(1, NonZeroU32::get)
     }
 
+    /// How far the settings that the connector can have came in these blocks.
+    pub(super) fn levels_of(&self, blocks: &Blocks) -> Levels {
+        let parts_in_flight = self.connector_parts_in_flight.unwrap_or(1);
+        Levels::of(blocks, parts_in_flight, self.connector_part_size_bytes)
+    }
+
     /// What the endpoint is to have with so many files in flight. Preferred and highest are the same, so that no other
     /// endpoint gets more.
     pub(super) fn levels(&self, concurrency: u32) -> NetworkLevels {
@@ -73,7 +80,7 @@ impl GcsOptions {
 /// nobody saw more: then at most one number, what is set now, was tried as it sends, and there is nothing to
 /// compare that with.
 pub fn for_gcs(search: &Search, recommended: Settings, options: &GcsOptions) -> Option<ForGcs> {
-    let levels = Levels::of(&search.raced().and(search.confirmed()), options);
+    let levels = options.levels_of(&search.raced().and(search.confirmed()));
     let is_connectors = recommended.parts_in_flight == levels.parts_in_flight;
     let is_only_one = levels.part_sizes == BTreeSet::from([recommended.part_size_bytes]);
     if is_connectors && (is_only_one || levels.part_sizes.is_empty()) {

@@ -1,14 +1,12 @@
 //! What a recommendation's figures are worked out from; also from a saved result.
 
 use super::blocks::Blocks;
-use super::search::{Outcome, Search};
+use super::margin::FAR;
+use super::outcome::Outcome;
+use super::seen::Seen;
 use super::{confirm, race};
 use crate::result::{Comparison, Phase, Settings, Trial};
 use crate::stats::{LogMean, Residual, log_mean};
-
-/// What carries less than one part in so many of another is out of the question: no seat is given to it, and
-/// it is compared by the one trial on the way that there is.
-pub(super) const FAR: f64 = 3.0;
 
 /// How much a trial on the way may differ from one in a block, by drift and noise: standard deviation of the
 /// logarithm (ASSUMPTION).
@@ -66,12 +64,11 @@ impl Ground {
         ground
     }
 
-    pub(super) fn of_search(search: &Search) -> Self {
-        let confirmed = search.confirmed().sharpened_by(search.duplicate());
-        let way = search.found_the_way().iter();
+    pub(super) fn of_seen(seen: &Seen) -> Self {
+        let confirmed = seen.confirmed.sharpened_by(&seen.duplicate);
+        let way = seen.found_the_way.iter();
         let way = way.map(|(settings, outcome)| (*settings, outcome.goodput)).collect();
-        let (raced, soaked) = (search.raced().clone(), search.soaked().to_vec());
-        Self { raced, confirmed, way, soaked }
+        Self { raced: seen.raced.clone(), confirmed, way, soaked: seen.soaked.clone() }
     }
 
     /// What settings that were held for a soak carry: in the soak and, if nothing was refused, in their trials of

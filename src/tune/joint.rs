@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::decide::{MARGIN, is_shown_within_margin};
 use super::gcs::{GcsOptions, held_down};
+use super::margin::{MARGIN, is_shown_within_margin};
 use super::pairs;
 use super::programs::{Way, commands};
 use super::search::{Next, Search};
@@ -196,8 +196,8 @@ impl Candidate {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::outcome::Outcome;
     use super::super::recommend;
-    use super::super::search::Outcome;
     use super::super::tests::{config, time_for};
     use super::*;
     use crate::result::{Direction, LimitedBy, Traffic};

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::blocks::Blocks;
-use super::gcs::GcsOptions;
 use crate::result::Settings;
 
 /// The levels of those settings, and what they leave open.
@@ -15,12 +14,16 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn of(blocks: &Blocks, options: &GcsOptions) -> Self {
-        let parts_in_flight = options.connector_parts_in_flight.unwrap_or(1);
+    /// Of a connector that has so many parts of a file in flight, of this size if it is known.
+    pub(super) fn of(
+        blocks: &Blocks,
+        parts_in_flight: u32,
+        connector_part_size_bytes: Option<u64>,
+    ) -> Self {
         let alike = blocks.settings().filter(|one| one.parts_in_flight == parts_in_flight);
         let levels = blocks.levels(&alike.collect::<Vec<_>>());
         let measured: BTreeSet<u64> = levels.iter().map(|(one, _)| one.part_size_bytes).collect();
-        let of_connector = options.connector_part_size_bytes.filter(|size| measured.contains(size));
+        let of_connector = connector_part_size_bytes.filter(|size| measured.contains(size));
         let part_sizes = of_connector.map_or(measured, |size| BTreeSet::from([size]));
         Self { parts_in_flight, part_sizes, levels }
     }

@@ -32,6 +32,8 @@ mod globus;
 mod ground;
 mod joint;
 mod levels;
+mod margin;
+mod outcome;
 mod pairs;
 mod plan;
 mod programs;
@@ -40,28 +42,35 @@ mod resume;
 mod scaling;
 mod schedule;
 mod search;
+mod seen;
 mod standing;
 #[cfg(test)]
 mod tests;
 mod way;
 mod why;
 
-pub use decide::{MARGIN, recommend};
 pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_sizes};
 pub use gcs::{GcsOptions, for_gcs, untuned};
 pub use gcs_endpoint::{GcsEndpoint, NetworkLevels};
 pub use ground::Ground;
 pub use joint::{ForAll, Searched, joint};
+pub use margin::MARGIN;
+pub use outcome::Outcome;
 pub use plan::{Forecast, SD_ASSUMED};
 pub use programs::{Way, commands};
 pub use resume::Question;
 pub use scaling::scaling;
 pub use schedule::Lasts;
-pub use search::{Next, Outcome, Search};
+pub use search::{Next, Search};
 
 use std::time::Duration;
 
-use crate::result::Settings;
+use crate::result::{Direction, Recommendation, Settings};
+
+/// The recommendation of a search; `None` when nothing that was held for a soak may be recommended.
+pub fn recommend(search: &Search, direction: Direction) -> Option<Recommendation> {
+    decide::recommend(search.seen(), direction)
+}
 
 /// What to search.
 #[derive(Clone, Debug, PartialEq)]

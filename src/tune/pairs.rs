@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::blocks::Blocks;
-use super::search::Outcome;
+use super::outcome::Outcome;
 use crate::result::Settings;
 
 /// Blocks of a pair, fixed before the first: looking after each and stopping when it pleases would make

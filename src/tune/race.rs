@@ -8,7 +8,7 @@
 
 use super::blocks::Blocks;
 use super::confirm;
-use super::decide::{MARGIN, cost};
+use super::margin::{MARGIN, cost};
 use crate::result::Settings;
 use crate::stats::Residual;
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Config;
-use super::search::{Next, Outcome, Search};
+use super::outcome::Outcome;
+use super::search::{Next, Search};
 use crate::result::{Phase, Settings, Trial};
 
 impl Search {
@@ -51,28 +52,6 @@ impl From<&Next> for Question {
     fn from(next: &Next) -> Self {
         Self { settings: next.settings, phase: next.phase, block: next.block }
     }
-}
-
-impl From<&Trial> for Outcome {
-    fn from(trial: &Trial) -> Self {
-        Self {
-            goodput: trial.objective_bytes_per_second(),
-            // That of an effective speed is not known from one trial.
-            interval_95: trial.goodput_interval_95.filter(|_| trial.verification.is_none()),
-            limited_by: trial.limited_by,
-            steady: trial.window.steady,
-            refused: trial.refused_in_window.unwrap_or_default(),
-            refused_or_waiting: trial.refused_or_waiting.unwrap_or_default(),
-            longest_wait: duration(trial.retry_after_max_s.unwrap_or_default()),
-            measured: duration(trial.window.end_s - trial.window.start_s),
-            took: duration(trial.asked.map_or(0.0, |asked| asked.took_s)),
-        }
-    }
-}
-
-/// A document may claim any number.
-fn duration(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 #[cfg(test)]

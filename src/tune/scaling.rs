@@ -60,7 +60,7 @@ fn predicts_better(observed: &[Observed]) -> bool {
 
 /// Whether settings with more streams than the peak's are shown to carry less than others with fewer.
 fn falls_beyond(search: &Search, peak: f64, is_like_it: impl Fn(Settings) -> bool) -> bool {
-    let ground = Ground::of_search(search);
+    let ground = Ground::of_seen(search.seen());
     let all = || ground.raced().and(ground.confirmed());
     let tried: Vec<Settings> = all().settings().filter(|one| is_like_it(*one)).collect();
     let is_beyond = |one: &&Settings| f64::from(one.streams()) > peak;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Times;
 use super::confirm;
-use super::search::Outcome;
+use super::outcome::Outcome;
 
 /// What a trial takes beside warm-up and window, until trials have been seen: to connect, and to delete what
 /// it has left (ASSUMPTION).

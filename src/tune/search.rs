@@ -1,18 +1,18 @@
 //! The search as an ask/tell object.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Config;
 use super::blocks::Blocks;
-use super::candidates::{self, Candidates};
+use super::candidates;
 use super::confirm::{Confirmation, Noise};
 use super::decide;
+use super::outcome::Outcome;
 use super::pairs::Pairs;
 use super::race::{self, Race};
 use super::schedule::{Lasts, Schedule};
-use super::way::Way;
-use crate::result::{LimitedBy, Phase, Settings};
+use super::seen::Seen;
+use crate::result::{Phase, Settings};
 
 /// Fewer blocks in a race compare nothing.
 const RACE_BLOCKS_MIN: u32 = 2;
@@ -39,73 +39,17 @@ pub struct Next {
     pub lasts: Lasts,
 }
 
-/// A trial that was run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
-    /// Bytes per second: goodput, or effective speed where that is the objective.
-    pub goodput: f64,
-    /// Its interval within this one trial, if it was long enough to have one.
-    pub interval_95: Option<[f64; 2]>,
-    /// What held it down.
-    pub limited_by: LimitedBy,
-    /// Whether it was found to be steady; `None` if that was not judged.
-    pub steady: Option<bool>,
-    /// Share of the attempts that were told to slow down.
-    pub refused: f64,
-    /// The same with those whose wait reached into the window: what a short one does not see.
-    pub refused_or_waiting: f64,
-    /// Longest that an answer asked to wait.
-    pub longest_wait: Duration,
-    /// How long it was measured; zero if that is not known.
-    pub measured: Duration,
-    /// Until its objects were gone; zero if that is not known.
-    pub took: Duration,
-}
-
-impl Default for Outcome {
-    fn default() -> Self {
-        Self {
-            goodput: 0.0,
-            interval_95: None,
-            limited_by: LimitedBy::Unknown,
-            steady: None,
-            refused: 0.0,
-            refused_or_waiting: 0.0,
-            longest_wait: Duration::ZERO,
-            measured: Duration::ZERO,
-            took: Duration::ZERO,
-        }
-    }
-}
-
-impl Outcome {
-    /// One of which no more is known.
-    pub fn of(goodput: f64, limited_by: LimitedBy) -> Self {
-        Self { goodput, limited_by, ..Self::default() }
-    }
-}
-
 /// A search under way: asked for the next trial, told what that brought.
 ///
 /// It is deterministic: the same configuration, the same times left and the same outcomes lead to the
 /// same questions, so that a search that was cut off goes on when its trials are told again.
 #[derive(Debug)]
 pub struct Search {
-    config: Config,
+    seen: Seen,
     stage: Stage,
     schedule: Schedule,
-    way: Way,
     race: Option<Race>,
-    raced: Blocks,
     confirmation: Option<Confirmation>,
-    confirmed: Blocks,
-    duplicate: Blocks,
-    soaked: Vec<(Settings, Outcome)>,
-    /// For the concurrency that serves both directions.
-    pairs: Pairs,
-    /// Everything before the race.
-    found_the_way: Vec<(Settings, Outcome)>,
-    candidates: Candidates,
     /// For how many soaks time is kept.
     soaks: u32,
     is_cut_short: bool,
@@ -148,19 +92,11 @@ impl Search {
         let random = fastrand::Rng::with_seed(config.seed);
         let schedule = Schedule::new(config.times);
         Self {
-            config,
+            seen: Seen::new(config),
             stage: Stage::Way,
             schedule,
-            way: Way::default(),
             race: None,
-            raced: Blocks::default(),
             confirmation: None,
-            confirmed: Blocks::default(),
-            duplicate: Blocks::default(),
-            soaked: Vec::new(),
-            pairs: Pairs::default(),
-            found_the_way: Vec::new(),
-            candidates: Candidates::default(),
             soaks: 1,
             is_cut_short: false,
             is_lost: false,
@@ -193,18 +129,18 @@ impl Search {
         let block = block.unwrap_or_default();
         self.schedule.tell(lasts, &outcome);
         match phase {
-            Phase::Race => self.raced.insert(settings, block, outcome),
-            Phase::Confirmation => self.confirmed.insert(settings, block, outcome),
-            Phase::Duplicate => self.duplicate.insert(settings, block, outcome),
-            Phase::Soak => self.soaked.push((settings, outcome)),
+            Phase::Race => self.seen.raced.insert(settings, block, outcome),
+            Phase::Confirmation => self.seen.confirmed.insert(settings, block, outcome),
+            Phase::Duplicate => self.seen.duplicate.insert(settings, block, outcome),
+            Phase::Soak => self.seen.soaked.push((settings, outcome)),
             Phase::BothWays => {
-                let before = self.last_block();
-                self.pairs.insert(settings, block.saturating_sub(before), outcome);
+                let before = self.seen.last_block();
+                self.seen.pairs.insert(settings, block.saturating_sub(before), outcome);
             }
-            Phase::Calibration => self.found_the_way.push((settings, outcome)),
+            Phase::Calibration => self.seen.found_the_way.push((settings, outcome)),
             Phase::Ramp | Phase::Run => {
-                self.way.tell(settings.streams(), &outcome);
-                self.found_the_way.push((settings, outcome));
+                self.seen.way.tell(settings.streams(), &outcome);
+                self.seen.found_the_way.push((settings, outcome));
             }
         }
         match (phase, &mut self.race, &mut self.confirmation) {
@@ -221,12 +157,12 @@ impl Search {
 
     /// How many times as much as what is set now the best that was met carries; `None` before two steps.
     pub fn growth(&self) -> Option<f64> {
-        self.way.growth().filter(|_| self.way.tried() > 1)
+        self.seen.way.growth().filter(|_| self.seen.way.tried() > 1)
     }
 
     /// Trials of a block for which so much time leaves room, beside the soak unless that is over.
     pub fn comparisons(&self, left: Duration) -> u32 {
-        match self.soaked.is_empty() {
+        match self.seen.soaked.is_empty() {
             true => self.schedule.comparisons(left, self.soaks),
             false => self.schedule.comparisons_in(left),
         }
@@ -236,9 +172,10 @@ impl Search {
     /// tried; a third where the best that was met was refused too, which short trials show little of, if that leaves
     /// enough to compare.
     fn soaks_expected(&self, left: Duration) -> u32 {
-        let best = self.found_the_way.iter().map(|(_, outcome)| outcome);
+        let best = self.seen.found_the_way.iter().map(|(_, outcome)| outcome);
         let best = best.max_by(|one, other| one.goodput.total_cmp(&other.goodput));
-        let is_refused = best.is_some_and(|best| best.refused_or_waiting > self.config.max_refused);
+        let is_refused =
+            best.is_some_and(|best| best.refused_or_waiting > self.seen.config.max_refused);
         if self.schedule.longest_wait().is_zero() {
             1
         } else if is_refused && self.schedule.comparisons(left, 3) >= COMPARISONS_BESIDE_3_SOAKS {
@@ -258,98 +195,48 @@ impl Search {
         self.schedule.comparison()
     }
 
+    /// What was seen so far.
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
     pub(super) fn config(&self) -> &Config {
-        &self.config
+        &self.seen.config
     }
 
     /// Blocks of the race.
     pub(super) fn raced(&self) -> &Blocks {
-        &self.raced
+        &self.seen.raced
     }
 
     /// Blocks of the confirmation.
     pub(super) fn confirmed(&self) -> &Blocks {
-        &self.confirmed
-    }
-
-    /// The duplicate's trials in the blocks of the confirmation.
-    pub(super) fn duplicate(&self) -> &Blocks {
-        &self.duplicate
-    }
-
-    /// What was held for a soak, in this order.
-    pub(super) fn soaked(&self) -> &[(Settings, Outcome)] {
-        &self.soaked
+        &self.seen.confirmed
     }
 
     /// What was measured for the concurrency that serves both directions.
     pub(super) fn pairs(&self) -> &Pairs {
-        &self.pairs
+        &self.seen.pairs
     }
 
     /// The next trial of a pair: of the one under way, else of a `new` one. The search itself is over.
     pub(super) fn next_of_pair(&self, new: impl FnOnce() -> Option<[Settings; 2]>) -> Option<Next> {
-        let (settings, block) = self.pairs.next(new)?;
-        let block = Some(self.last_block() + block);
+        let (settings, block) = self.seen.pairs.next(new)?;
+        let block = Some(self.seen.last_block() + block);
         Some(Next { settings, phase: Phase::BothWays, block, lasts: self.schedule.comparison() })
     }
 
     /// Trials before the race.
     pub(super) fn found_the_way(&self) -> &[(Settings, Outcome)] {
-        &self.found_the_way
-    }
-
-    /// The way to the knee.
-    pub(super) fn way(&self) -> &Way {
-        &self.way
-    }
-
-    /// What was raced, and what was not and why.
-    pub(super) fn candidates(&self) -> &Candidates {
-        &self.candidates
-    }
-
-    /// Part sizes in order of what they brought at the knee; those not tried come last.
-    pub(super) fn part_sizes(&self) -> Vec<u64> {
-        let first = self.first_part_size();
-        let all = || self.found_the_way.iter();
-        let others = all().filter(|(one, _)| one.part_size_bytes != first);
-        let at_the_knee =
-            all().filter(|(one, _)| one.part_size_bytes == first && one.streams() == self.knee());
-        let goodput = |(one, outcome): &(Settings, Outcome)| (one.part_size_bytes, outcome.goodput);
-        let mut tried: Vec<(u64, f64)> = others.chain(at_the_knee).map(goodput).collect();
-        tried.sort_by(|one, other| other.1.total_cmp(&one.1));
-        let rest = self.config.part_sizes_bytes.iter().rev().copied();
-        let mut seen = BTreeSet::new();
-        tried
-            .into_iter()
-            .map(|(size, _)| size)
-            .chain(rest)
-            .filter(|size| seen.insert(*size))
-            .collect()
-    }
-
-    /// Of the race and the confirmation; no two blocks of a direction have the same number.
-    fn last_block(&self) -> u32 {
-        self.raced.last().max(self.confirmed.last())
-    }
-
-    /// The part size of the way: the largest, which has the fewest requests.
-    fn first_part_size(&self) -> u64 {
-        self.config.part_sizes_bytes.last().copied().unwrap_or_default()
-    }
-
-    /// Streams that whole files make up.
-    fn knee(&self) -> u32 {
-        self.config.with_streams(self.first_part_size(), self.way.knee()).streams()
+        &self.seen.found_the_way
     }
 
     fn next_of_the_way(&mut self, left: Duration) -> Option<Next> {
-        let (start, most) = (self.config.current.streams(), self.config.streams_max());
-        let streams = self.way.next(start, most)?;
-        let settings = self.config.with_streams(self.first_part_size(), streams);
+        let (start, most) = (self.seen.config.current.streams(), self.seen.config.streams_max());
+        let streams = self.seen.way.next(start, most)?;
+        let settings = self.seen.config.with_streams(self.seen.first_part_size(), streams);
         // Whole files in flight may make up no other number than those that were tried.
-        if self.has_found(settings) {
+        if self.seen.has_found(settings) {
             return None;
         }
         let next = Next { settings, phase: Phase::Ramp, block: None, lasts: self.schedule.step() };
@@ -359,17 +246,12 @@ impl Search {
     }
 
     fn next_of_sizes(&mut self, left: Duration) -> Option<Next> {
-        let others = self.config.part_sizes_bytes.iter().rev().skip(1).copied();
+        let others = self.seen.config.part_sizes_bytes.iter().rev().skip(1).copied();
         let mut at_the_knee =
-            others.map(|part_size| self.config.with_streams(part_size, self.way.knee()));
-        let settings = at_the_knee.find(|one| !self.has_found(*one))?;
+            others.map(|part_size| self.seen.config.with_streams(part_size, self.seen.way.knee()));
+        let settings = at_the_knee.find(|one| !self.seen.has_found(*one))?;
         let (phase, lasts) = (Phase::Calibration, self.schedule.step());
         self.if_it_fits(Next { settings, phase, block: None, lasts }, left)
-    }
-
-    /// Whether these settings were tried before the race.
-    fn has_found(&self, settings: Settings) -> bool {
-        self.found_the_way.iter().any(|(one, _)| *one == settings)
     }
 
     fn if_it_fits(&mut self, next: Next, left: Duration) -> Option<Next> {
@@ -385,9 +267,10 @@ impl Search {
         }
         let affordable = self.comparisons(left);
         let race = self.race.as_mut()?;
-        let (config, way) = (&self.config, &self.way);
+        let (config, way) = (&self.seen.config, &self.seen.way);
         let neighbours = |settings| candidates::neighbours(config, way, settings);
-        let (settings, block) = race.next(affordable, &self.raced, neighbours, &mut self.random)?;
+        let (settings, block) =
+            race.next(affordable, &self.seen.raced, neighbours, &mut self.random)?;
         let lasts = self.schedule.comparison();
         Some(Next { settings, phase: Phase::Race, block: Some(block), lasts })
     }
@@ -407,17 +290,17 @@ impl Search {
 
     /// What would be recommended by all that was seen so far, unless it has been held already.
     fn next_of_soak(&mut self, left: Duration) -> Option<Next> {
-        let settings = decide::to_soak(self).filter(|_| !self.is_lost)?;
+        let settings = decide::to_soak(&self.seen).filter(|_| !self.is_lost)?;
         let lasts = self.soak_in(settings, left);
         // What is beside it may end later, as of any trial that has begun.
-        let fits = self.soaked.len() < SOAKS_MAX && lasts.all() <= left;
-        self.is_cut_short |= !fits && self.soaked.is_empty();
+        let fits = self.seen.soaked.len() < SOAKS_MAX && lasts.all() <= left;
+        self.is_cut_short |= !fits && self.seen.soaked.is_empty();
         fits.then_some(Next { settings, phase: Phase::Soak, block: None, lasts })
     }
 
     /// As long as trials of these settings vary, if there is so much time.
     fn soak_in(&self, settings: Settings, left: Duration) -> Lasts {
-        let goodputs = self.raced.and(&self.confirmed).goodputs(settings);
+        let goodputs = self.seen.raced.and(&self.seen.confirmed).goodputs(settings);
         let sd = crate::stats::log_mean(&goodputs).and_then(|mean| mean.sd);
         let (wanted, least) = (self.schedule.soak(sd), self.schedule.soak(None));
         let share = left.as_secs_f64() / self.schedule.takes(wanted).as_secs_f64();
@@ -431,12 +314,12 @@ impl Search {
         let most = affordable / RACE_BLOCKS_MIN;
         let seats = (most / 2).max(SEATS_MIN.min(most));
         let reserve = affordable.div_ceil(2).min(affordable - seats * RACE_BLOCKS_MIN);
-        let part_sizes = self.part_sizes();
-        let mut candidates = candidates::around(&self.config, &self.way, &part_sizes);
-        candidates.include(self.rival_of_now(), 2);
+        let part_sizes = self.seen.part_sizes();
+        let mut candidates = candidates::around(&self.seen.config, &self.seen.way, &part_sizes);
+        candidates.include(self.seen.rival_of_now(), 2);
         candidates.leave_out_from(if seats < 2 { 0 } else { seats as usize });
         let racers = candidates.raced.clone();
-        self.candidates = candidates;
+        self.seen.candidates = candidates;
         Race::new(racers, reserve, race_enough(affordable))
     }
 
@@ -444,22 +327,23 @@ impl Search {
         let alive = self.race.as_ref().map_or(Vec::new(), |race| race.alive.clone());
         let blocks_before = self.race.as_ref().map_or(0, |race| race.block);
         let noise = Noise {
-            of_all: race::noise(&self.raced).map(|residual| residual.sd),
-            of_finalists_at_most: race::noise_at_most(&self.raced, &alive),
+            of_all: race::noise(&self.seen.raced).map(|residual| residual.sd),
+            of_finalists_at_most: race::noise_at_most(&self.seen.raced, &alive),
         };
-        let mut finalists = self.finalists(&alive);
+        let mut finalists = self.seen.finalists(&alive);
         if finalists.is_empty() {
             // No race: as many as there is room for, in order of worth.
-            let part_sizes = self.part_sizes();
-            finalists = candidates::around(&self.config, &self.way, &part_sizes).raced;
+            let part_sizes = self.seen.part_sizes();
+            finalists = candidates::around(&self.seen.config, &self.seen.way, &part_sizes).raced;
         }
         // What the race has shown to be worse needs no second trial.
         let current = self
+            .seen
             .rival_of_now()
-            .filter(|now| alive.contains(now) || self.raced.outcomes(*now).next().is_none());
+            .filter(|now| alive.contains(now) || self.seen.raced.outcomes(*now).next().is_none());
         if finalists.len() == 1 {
             // What had no seat in the race may still be better.
-            finalists.extend(&self.candidates.left_out);
+            finalists.extend(&self.seen.candidates.left_out);
         }
         if let [_] = finalists[..]
             && current.is_none_or(|now| finalists.contains(&now))
@@ -471,39 +355,8 @@ impl Search {
         let planned =
             affordable.saturating_sub(1).max(affordable.min(super::schedule::COMPARISONS_MIN));
         let confirmation = Confirmation::new(&finalists, current, noise, planned, blocks_before);
-        self.candidates.left_out.retain(|one| !confirmation.entrants.contains(one));
+        self.seen.candidates.left_out.retain(|one| !confirmation.entrants.contains(one));
         confirmation
-    }
-
-    /// What is set now, unless it is out of the question.
-    fn rival_of_now(&self) -> Option<Settings> {
-        Some(self.config.current).filter(|current| !self.is_out_of_reach(*current))
-    }
-
-    /// Whether the way has shown these settings to carry so little that a seat would be wasted on them.
-    fn is_out_of_reach(&self, settings: Settings) -> bool {
-        let mut trials = self.found_the_way.iter().filter(|(one, _)| *one == settings);
-        trials
-            .next()
-            .is_some_and(|(_, outcome)| outcome.goodput * super::ground::FAR < self.way.best())
-    }
-
-    /// In order of promise: the likely choice, which is the cheapest that came within the margin of the
-    /// best; the best; the others from the best on.
-    fn finalists(&self, alive: &[Settings]) -> Vec<Settings> {
-        let Some(best) = self.raced.best(alive) else { return Vec::new() };
-        let share =
-            |settings: &Settings| self.raced.ratio(*settings, best).map_or(0.0, |ratio| ratio.mean);
-        let mut others: Vec<Settings> = alive.to_vec();
-        others.sort_by(|one, other| share(other).total_cmp(&share(one)));
-        let likely = race::likely(alive, &self.raced);
-        let mut seen = BTreeSet::new();
-        likely
-            .into_iter()
-            .chain([best])
-            .chain(others)
-            .filter(|settings| seen.insert(*settings))
-            .collect()
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocks::Blocks;
-use super::decide::{MARGIN, is_shown_within_margin};
 use super::gcs::GcsOptions;
 use super::ground::Ground;
 use super::levels::Levels;
-use super::search::{Outcome, Search};
+use super::margin::{MARGIN, is_shown_within_margin};
+use super::outcome::Outcome;
+use super::search::Search;
 use crate::result::{Comparison, Phase, Settings};
 use crate::stats::geometric_mean;
 
@@ -22,9 +23,9 @@ pub(super) struct Standing<'a> {
 
 impl<'a> Standing<'a> {
     pub(super) fn of(search: &'a Search, options: &GcsOptions) -> Self {
-        let ground = Ground::of_search(search);
+        let ground = Ground::of_seen(search.seen());
         let blocks = ground.raced().and(ground.confirmed());
-        let levels = Levels::of(&blocks, options);
+        let levels = options.levels_of(&blocks);
         Self { search, ground, blocks, levels }
     }
 

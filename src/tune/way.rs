@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::search::Outcome;
+use super::outcome::Outcome;
 
 /// A step that brings less than this share of a proportional gain does not pay
 /// (AzCopy, `ste/concurrencyTuner.go`: accept if new > old x (1 + 0.2 x (multiplier - 1))).

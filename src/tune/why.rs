@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-use super::decide::differ;
+use super::margin::differ;
 use super::{Ceiling, Objective};
 use crate::result::{Comparison, LimitedBy, Settings, Verdict};
 use crate::units::counted;
