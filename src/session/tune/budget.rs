@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::leg::Leg;
 use crate::prices::Usd;
 use crate::result::{self, Asked, Budget, Trial, Workload};
 use crate::transfer::{self, Allowance, Caps};
@@ -73,10 +72,10 @@ impl Spent {
     }
 
     /// From now on this is searched. Which budget ended the search before it is not forgotten.
-    pub(super) fn turn_to(&mut self, leg: &Leg) {
-        self.allowance = Arc::new(Allowance::new(leg.until.caps.clone(), self.allowance.spent()));
-        self.workload = Some(leg.course.workload());
-        self.until = leg.until.time;
+    pub(super) fn turn_to(&mut self, workload: Workload, until: &Until) {
+        self.allowance = Arc::new(Allowance::new(until.caps.clone(), self.allowance.spent()));
+        self.workload = Some(workload);
+        self.until = until.time;
     }
 
     /// What jobs draw on.

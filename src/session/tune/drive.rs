@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::TuneOptions;
 use super::budget::Spent;
+use super::course::Course;
 use super::estimate::stored_part_size;
-use super::leg::{Course, Leg};
+use super::leg::Leg;
 use super::said::{Left, line, why};
 use crate::clock;
 use crate::dataset::Pattern;
@@ -87,7 +88,7 @@ impl Tuning<'_> {
             return Ok(());
         }
         let before: Vec<&Search> = before.iter().map(|leg| &leg.search).collect();
-        spent.turn_to(leg);
+        spent.turn_to(leg.course.workload(), &leg.until);
         self.make_ready(leg, spent).await?;
         loop {
             let left = spent.time_left();
@@ -117,7 +118,7 @@ impl Tuning<'_> {
         }
         while let Some(open) = self.open_question(legs) {
             let leg = &mut legs[open.search];
-            spent.turn_to(leg);
+            spent.turn_to(leg.course.workload(), &leg.until);
             let left = spent.time_left();
             if leg.search.comparisons(left) < open.trials_needed {
                 spent.ends_the_search();

@@ -1,51 +1,12 @@
 //! One search of a session: what is searched, and until when.
 
-use std::sync::Arc;
-
 use super::budget::Until;
+use super::course::Course;
 use super::estimate::Estimate;
 use super::{TuneOptions, resume};
-use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::result::{Direction, Phase, Recommendation, Settings, Trial, Workload};
-use crate::transfer::GetMode;
+use crate::result::{Direction, Phase, Recommendation, Trial, Workload};
 use crate::tune::{self, Objective, Search, Way};
-
-/// What one search is about: a direction and a dataset.
-#[derive(Clone)]
-pub(super) struct Course {
-    pub(super) direction: Direction,
-    /// Name of the dataset among several.
-    pub(super) name: Option<String>,
-    pub(super) dataset: Arc<Dataset>,
-    pub(super) config: tune::Config,
-}
-
-impl Course {
-    /// Of every direction and dataset.
-    pub(super) fn all(options: &TuneOptions, datasets: &[Arc<Dataset>]) -> Vec<Self> {
-        let course = |direction: Direction, nth: usize, dataset: &Arc<Dataset>| Self {
-            direction,
-            name: (datasets.len() > 1).then(|| options.datasets[nth].to_string()),
-            dataset: Arc::clone(dataset),
-            config: config(options, direction, dataset),
-        };
-        let of_way = |way: &Direction| {
-            let way = *way;
-            datasets.iter().enumerate().map(move |(nth, dataset)| course(way, nth, dataset))
-        };
-        options.directions.iter().flat_map(of_way).collect()
-    }
-
-    pub(super) fn workload(&self) -> Workload {
-        Workload { direction: self.direction.into(), dataset: self.name.clone() }
-    }
-
-    /// Where its objects lie that are downloaded, below the run's prefix.
-    pub(super) fn objects(&self) -> String {
-        self.name.as_ref().map_or_else(|| "objects/".into(), |name| format!("objects/{name}/"))
-    }
-}
 
 /// One search of a session.
 pub(super) struct Leg {
@@ -109,42 +70,5 @@ impl Leg {
         found.commands = tune::commands(found.settings, found.gcs.as_ref(), gcs, way);
         found.scaling = tune::scaling(&self.search, found.settings);
         Some(found)
-    }
-}
-
-/// What is searched.
-fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tune::Config {
-    let offered = || tune::offered_part_sizes(options.has_segments, dataset.largest_bytes());
-    let mut part_sizes_bytes = options.part_sizes.clone().unwrap_or_else(offered);
-    // Of what the connector sends nothing is known to the GCS command unless it is tried.
-    part_sizes_bytes.extend(options.gcs.connector_part_size_bytes);
-    // Parts above the largest file are one and the same: it goes in one piece.
-    let whole =
-        part_sizes_bytes.iter().copied().filter(|size| *size >= dataset.largest_bytes()).min();
-    part_sizes_bytes.retain(|size| whole.is_none_or(|whole| *size <= whole));
-    let largest = part_sizes_bytes.iter().max().copied().unwrap_or_default();
-    if direction == Direction::Down && options.get == GetMode::Whole {
-        // Downloads of whole objects have no parts: one size stands for all.
-        part_sizes_bytes = vec![largest];
-    }
-    let (concurrency_max, ceiling) = options.most.resolve(options, largest, dataset);
-    tune::Config {
-        part_sizes_bytes,
-        concurrency_max,
-        ceiling,
-        max_refused: options.max_refused,
-        times: options.times,
-        parts_in_flight: options.parts_in_flight.clone(),
-        current: Settings {
-            concurrency: options.current_concurrency,
-            parts_in_flight: options.gcs.connector_parts_in_flight.unwrap_or(1),
-            ..tune::untuned(largest)
-        },
-        limits: options.limits,
-        objective: match options.reads_back(direction) {
-            true => Objective::EffectiveSpeed,
-            false => Objective::Goodput,
-        },
-        seed: options.seed,
     }
 }

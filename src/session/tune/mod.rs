@@ -1,6 +1,7 @@
 //! `tidegate tune`: a search driven over a store, each trial saved before the next.
 
 mod budget;
+mod course;
 mod drive;
 mod estimate;
 mod leg;
@@ -18,8 +19,9 @@ pub use self::estimate::{Estimate, RateFrom, SearchEstimate};
 pub use self::options::{FILES_MAX, Most, TuneOptions};
 
 use self::budget::{Spent, Until};
+use self::course::Course;
 use self::drive::Tuning;
-use self::leg::{Course, Leg};
+use self::leg::Leg;
 use self::sensitivity::sensitivity;
 use super::claim::Claim;
 use super::clean::remove_leftover;

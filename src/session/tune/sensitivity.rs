@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::TuneOptions;
-use super::leg::Course;
+use super::course::Course;
 use crate::clock;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};

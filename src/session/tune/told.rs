@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::TuneOptions;
+use super::course::Course;
 use super::estimate::{largest, stored_part_size};
-use super::leg::Course;
 use crate::error::Result;
 use crate::plan::Shape;
 use crate::result::{FileSizes, ForTune, Moved, Scenario, SizeClasses, Verb};

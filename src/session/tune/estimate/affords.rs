@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::budget::Until;
-use super::super::leg::Course;
+use super::super::course::Course;
 use super::TuneOptions;
 use crate::error::{Error, Result};
 use crate::prices::Usd;

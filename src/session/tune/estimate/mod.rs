@@ -9,7 +9,7 @@ pub(super) use self::affords::stored_part_size;
 
 use self::affords::{Budgets, part_of, share};
 use super::TuneOptions;
-use super::leg::Course;
+use super::course::Course;
 use crate::error::{Error, Result};
 use crate::prices::{Prices, Usd};
 use crate::result::{Budget, Direction, Settings};
