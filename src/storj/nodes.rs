@@ -10,10 +10,12 @@
 //! "Order Statistics", 2003, section 2.1). A draw is therefore one look into a table of Q(B's quantiles)
 //! instead of n draws and a sort.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
-use statrs::distribution::{Beta, ContinuousCDF, LogNormal};
+use statrs::distribution::{Beta, ContinuousCDF, Normal};
 
 use crate::result::Direction;
 
@@ -82,6 +84,11 @@ impl Nodes {
         (PIECES_IN_FLIGHT / self.total).clamp(1, SEGMENTS_IN_FLIGHT)
     }
 
+    /// What the nodes make a segment wait, in the mean.
+    pub fn mean_wait(&self, direction: Direction) -> Duration {
+        self.wait(direction).mean()
+    }
+
     /// What the nodes make a segment wait.
     pub(super) fn wait(&self, direction: Direction) -> OrderStatistic {
         match direction {
@@ -101,19 +108,41 @@ pub(super) struct OrderStatistic {
     quantiles_s: Vec<f64>,
 }
 
+/// By o and n.
+type Known = BTreeMap<(u32, u32), Arc<[f64]>>;
+
+/// Quantiles of the o-th smallest of n standard normal values, at the middle of each step. They take a millisecond or
+/// so, and a fit asks for the same ones thousands of times.
+fn deviates(o: u32, n: u32) -> Arc<[f64]> {
+    static KNOWN: Mutex<Known> = Mutex::new(Known::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = known.entry((o, n)).or_insert_with(|| {
+        let beta = Beta::new(f64::from(o), f64::from(n - o + 1)).expect("both shapes are positive");
+        let normal = Normal::standard();
+        let quantile = |step: usize| {
+            let probability = (step as f64 + 0.5) / STEPS as f64;
+            normal.inverse_cdf(beta.inverse_cdf(probability))
+        };
+        (0..STEPS).map(quantile).collect()
+    });
+    Arc::clone(made)
+}
+
 impl OrderStatistic {
     fn new(nodes: &Nodes, o: u32, n: u32) -> Self {
         let median_s = nodes.latency.as_secs_f64();
         if median_s == 0.0 || nodes.spread == 0.0 {
             return Self { quantiles_s: vec![median_s] };
         }
-        let beta = Beta::new(f64::from(o), f64::from(n - o + 1)).expect("both shapes are positive");
-        let piece = LogNormal::new(median_s.ln(), nodes.spread).expect("the spread is positive");
-        let quantile = |step: usize| {
-            let probability = (step as f64 + 0.5) / STEPS as f64;
-            piece.inverse_cdf(beta.inverse_cdf(probability))
-        };
-        Self { quantiles_s: (0..STEPS).map(quantile).collect() }
+        let deviates = deviates(o, n);
+        let quantile = |deviate: &f64| median_s * (nodes.spread * deviate).exp();
+        Self { quantiles_s: deviates.iter().map(quantile).collect() }
+    }
+
+    /// Its mean.
+    fn mean(&self) -> Duration {
+        let sum_s: f64 = self.quantiles_s.iter().sum();
+        Duration::from_secs_f64(sum_s / self.quantiles_s.len() as f64)
     }
 
     /// The time of probability `uniform`, which is in 0..1.

@@ -107,14 +107,20 @@ pub async fn run(
     let (job, control) = (crew.job(), crew.control());
     let worked = crew.join().await?;
 
-    let mut recorder = Recorder::default();
+    let mut recorders = Vec::new();
     let mut failures = Vec::new();
     let mut ended = BTreeMap::new();
     for Worked { report, thread } in worked {
         ended.extend(thread);
-        recorder.merge(report.recorder);
+        recorders.push(report.recorder);
         failures.extend(report.failures);
     }
+    // That of the first thread is the beginning: its histograms are not made twice.
+    let merged = recorders.into_iter().reduce(|mut all, one: Recorder| {
+        all.merge(one);
+        all
+    });
+    let recorder = merged.unwrap_or_default();
     let cpu = process_cpu() - cpu_before;
     let used = watched
         .edges
