@@ -1,8 +1,8 @@
 //! The model against published tasks: one file each of 1 MB to 100 GB between a DTN and a cloud store,
 //! with and without verification (University of Arizona 2019, SaraMWillis/Cloud_Storage_Benchmarking).
 
-use super::least_squares::parsimonious;
 use super::quantile;
+use crate::stats::parsimonious;
 
 const SIZES_MB: [f64; 6] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5];
 

@@ -5,15 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::shape::Shape;
 use super::sizes::Sizes;
+use super::usable::usable;
 use super::work::Manner;
 use crate::error::{Error, Result};
-use crate::result::{Direction, Document, GetMode, LimitedBy, TargetKind, Traffic, Trial};
-
-/// What a 429 of Storj asks for (`storj/minio` cmd/api-response.go, storjRetryAfter).
-const RETRY_AFTER_S: f64 = 12.0;
-
-/// A trial whose movers spent more of their time on such waits tells nothing of what files cost.
-const LOST_MAX: f64 = 0.01;
+use crate::result::{Direction, Document, GetMode, TargetKind, Trial};
 
 /// A dataset that was moved, and how long it took.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,32 +106,12 @@ impl Evidence {
     }
 }
 
-/// Share of the movers' time that they spent waiting as a 429 asked them to.
-fn lost_share(trial: &Trial) -> f64 {
-    let seconds = match &trial.task {
-        Some(task) => task.duration_s,
-        None => trial.window.end_s,
-    };
-    let movers_s = seconds * f64::from(trial.settings.concurrency);
-    trial.errors.throttled as f64 * RETRY_AFTER_S / movers_s.max(f64::MIN_POSITIVE)
-}
-
 fn observation(
     document: &Document,
     sizes: &Sizes,
     trial: &Trial,
 ) -> Result<Observation, &'static str> {
-    let direction = match trial.direction {
-        Traffic::Up => Direction::Up,
-        Traffic::Down => Direction::Down,
-        Traffic::Mixed => return Err("it went both ways"),
-    };
-    if matches!(trial.limited_by, LimitedBy::Throttled | LimitedBy::Errors) {
-        return Err("it was throttled, or failed too often");
-    }
-    if lost_share(trial) > LOST_MAX {
-        return Err("it was told to slow down, and its workers waited for that");
-    }
+    let direction = usable(trial)?;
     let ranged = document.scenario.get == GetMode::Ranged;
     let manner = Manner { direction, settings: trial.settings, ranged };
     let session = document.id.clone();

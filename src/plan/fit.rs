@@ -2,10 +2,10 @@
 //! terms than the observations carry.
 
 use super::evidence::Observation;
-use super::least_squares;
 use super::model::{Crew, Model};
 use super::work::Work;
 use crate::error::{Error, Result};
+use crate::stats;
 use crate::units::ByteSize;
 
 /// S0, t0, Create and Complete, part, segment, byte, and a byte of the link.
@@ -186,7 +186,7 @@ fn descended(observations: &[&Observation], start: Candidate) -> Candidate {
     }
     let tails = tails(observations, &model);
     let squares = sum_of_squares(observations, &tails, &model);
-    let cost = least_squares::akaike(squares, observations.len() as f64, used.len() as f64);
+    let cost = stats::akaike(squares, observations.len() as f64, used.len() as f64);
     Candidate { model, used, cost }
 }
 
@@ -268,7 +268,7 @@ fn step(
         row[*term] = damping.sqrt();
         row
     }));
-    let inverse = least_squares::inverse_of_squares(&rows, used)?;
+    let inverse = stats::inverse_of_squares(&rows, used)?;
     let mut moved = numbers(model);
     for (i, term) in used.iter().enumerate() {
         let change: f64 = inverse[i].iter().zip(&right).map(|(one, other)| one * other).sum();

@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{Observation, RequestTimes};
 use super::fit::{self, Candidate, TERMS};
-use super::least_squares;
 use super::model::{Crew, Model, Terms};
 use super::shape::Shape;
 use super::work::Manner;
 use crate::error::{Error, Result};
-use crate::stats::quantile;
+use crate::stats::{self, quantile};
 
 /// A model with how sure it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -158,7 +157,7 @@ impl Fitted {
         let Candidate { model, used, .. } = found;
         let tails = fit::tails(observations, &model);
         let rows = fit::all_slopes(observations, &tails, &model, &used);
-        let small = least_squares::inverse_of_squares(&rows, &used).unwrap_or_default();
+        let small = stats::inverse_of_squares(&rows, &used).unwrap_or_default();
         let mut covariance = vec![vec![0.0; TERMS]; TERMS];
         for (i, row) in small.iter().enumerate() {
             for (j, value) in row.iter().enumerate() {

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::least_squares;
 use super::tasks::Task;
+use crate::stats;
 
 /// Tasks from which Globus's own numbers are fitted: at least so many.
 const TASKS_MIN: usize = 6;
@@ -81,5 +81,5 @@ fn error(row: &Row, numbers: Row) -> f64 {
 
 /// Least squares of relative errors, nothing below zero.
 fn fit(rows: &[Row]) -> Option<Row> {
-    least_squares::parsimonious(rows).map(|(numbers, _)| numbers)
+    stats::parsimonious(rows).map(|(numbers, _)| numbers)
 }

@@ -7,6 +7,7 @@
 mod batches;
 mod blocks;
 mod hinge;
+mod least_squares;
 mod normal;
 mod ratio;
 mod stable;
@@ -18,6 +19,7 @@ mod usl;
 pub use batches::mean_interval_95;
 pub use blocks::{Residual, residual};
 pub use hinge::Hinge;
+pub use least_squares::{akaike, inverse_of_squares, parsimonious};
 pub use normal::normal;
 pub use ratio::{LogMean, geometric_mean, log_mean};
 pub use stable::is_stable;

@@ -1,7 +1,7 @@
 //! Least squares of relative errors: rows x numbers = 1, no number below zero, no more terms than it takes.
 
 /// Errors of less than this are not told from none: what is measured is not more exact.
-pub const ERROR_MIN: f64 = 5e-3;
+const ERROR_MIN: f64 = 5e-3;
 
 /// The numbers, and the terms that are above zero. Of every choice of terms the best by Akaike's criterion:
 /// they are so few that each choice is tried. `None` if nothing can be told.
