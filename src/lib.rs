@@ -14,6 +14,7 @@
 //! | [`scenario`] | models of links by the name of a preset, or from a file |
 //! | [`report`] | results, plans and observations as pages: one tree, written as text, Markdown, HTML and CSV; charts |
 //! | [`compare`] | pure: whether one run, or series of runs, is slower than another |
+//! | [`fit`] | pure: the numbers of a link with which a simulation shows what was measured |
 //! | [`plan`] | pure: how long a dataset takes, how many DTNs, at what cost, from measured or simulated transfers |
 //! | [`tune`] | pure: which settings next, when to stop, which to recommend, how to say it to GCS |
 //! | [`observe`] | pure: what a connector does, from its logged requests or from looks at its uploads; a log as a script that is done again |
@@ -150,6 +151,7 @@ pub mod compare;
 pub mod dataset;
 pub mod error;
 pub mod escape;
+pub mod fit;
 #[cfg(any(test, fuzzing))]
 #[path = "../fuzz/harness/mod.rs"]
 pub mod fuzz;

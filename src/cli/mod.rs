@@ -10,6 +10,7 @@ mod check;
 mod clean;
 mod compare;
 mod connector;
+mod fit;
 mod gcs;
 mod metrics;
 mod observe;
@@ -44,6 +45,8 @@ enum Verb {
     Run(run::Args),
     /// Forecast a transfer from results or a simulation: time, number of DTNs, cost.
     Plan(plan::Args),
+    /// Fit a model of the link to saved runs: what a simulation takes.
+    Fit(fit::Args),
     /// Find out what a connector really does: part size, parts and files in flight.
     Observe(observe::Args),
     /// Show saved runs as text, Markdown, HTML, CSV or JSON, or recompute their figures.
@@ -82,6 +85,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Verb::Tune(args) => tune::run(*args),
         Verb::Run(args) => run::run(args),
         Verb::Plan(args) => plan::run(args),
+        Verb::Fit(args) => fit::run(args),
         Verb::Observe(args) => observe::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),

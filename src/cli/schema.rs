@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::check::Checks;
 use tidegate::error::{Error, Result};
+use tidegate::fit::Fit;
 use tidegate::observe::{Observation, WrittenConnector};
 use tidegate::plan::Plan;
 use tidegate::result::Document;
@@ -28,6 +29,8 @@ enum Name {
     Result,
     /// A plan: plan.json, and what `plan` prints with --json
     Plan,
+    /// What `fit` prints with --json
+    Fit,
     /// A connector: the file of `observe --save`, whose TOML has this shape
     Connector,
     /// What `check` prints with --json
@@ -65,6 +68,7 @@ impl Name {
         match self {
             Self::Result => of::<Document>(written),
             Self::Plan => of::<Plan>(written),
+            Self::Fit => of::<Fit>(written),
             // What is not known is not in it.
             Self::Connector => of::<WrittenConnector>(written.for_deserialize()),
             Self::Check => of::<Checks>(written),

@@ -11,6 +11,7 @@ mod comparison;
 mod csv;
 mod digest;
 mod facts;
+mod fit;
 mod html;
 mod markdown;
 mod numbers;

@@ -13,6 +13,7 @@ mod expiry;
 #[cfg(test)]
 #[path = "../../tests/inside/faults/mod.rs"]
 mod faults;
+mod fit;
 mod journal;
 mod left;
 mod lifetime;
@@ -39,6 +40,7 @@ mod visit;
 pub use check::{Check, Checked, Outcome as CheckOutcome, check};
 pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
 pub use expiry::Expiry;
+pub use fit::fit;
 #[cfg(any(test, fuzzing))]
 pub(crate) use journal::{NAME as JOURNAL, open_uploads};
 #[cfg(any(test, fuzzing))]

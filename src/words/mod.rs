@@ -5,8 +5,8 @@ mod numbers;
 mod states;
 
 pub use numbers::{
-    as_set, duration, percent, rate, rate_interval, ratio, roughly, runs_of, signed_percent,
-    to_the_second, whole_percent, whole_seconds,
+    as_set, duration, milliseconds, percent, rate, rate_interval, ratio, roughly, runs_of,
+    signed_percent, to_the_second, whole_percent, whole_seconds,
 };
 pub use states::{
     direction, each_of, error_classes, errors, limited_by, operation, phase, settings, verdict,

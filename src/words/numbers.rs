@@ -12,6 +12,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time of which thousandths of a second count: `59.9 ms`.
+pub fn milliseconds(seconds: f64) -> String {
+    format!("{:.1} ms", 1e3 * seconds)
+}
+
 /// A time that is only forecast, in seconds: `5.9 s`, `12 min`, `3.4 h`, `9.3 days`.
 pub fn roughly(seconds: f64) -> String {
     const MINUTE: f64 = 60.0;

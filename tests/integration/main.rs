@@ -19,6 +19,7 @@ mod elsewhere;
 mod etags;
 mod expiry;
 mod faults;
+mod fit;
 mod globus;
 mod hostile;
 mod house;
