@@ -137,6 +137,11 @@ impl Link {
 
     /// The model's file without its weather, by which no settings are better than others.
     pub fn calm_toml(&self) -> String {
+        self.bare_toml() + &self.limits.toml()
+    }
+
+    /// The same without limits as well.
+    pub fn bare_toml(&self) -> String {
         let mut text = format!(
             "round_trip = \"{:.0}us\"\ntls = {}\nconnection_rate = \"{:.0}B/s\"\nshared_rate = \"{:.0}B/s\"\n\
              part_overhead = \"{:.0}us\"\ncall_overhead = \"{:.0}us\"\nsegment_overhead = \"{:.0}us\"\ncrowding = {:?}\n",
@@ -156,7 +161,7 @@ impl Link {
                 1e3 * latency_ms,
             );
         }
-        text + &self.limits.toml()
+        text
     }
 
     /// The model's file.
