@@ -19,6 +19,10 @@ pub const REPEATS: u32 = 3;
 /// What `tune` allows to be refused by default.
 const REFUSED_MAX: f64 = 0.05;
 
+/// What is refused where calls are limited: movers learn from refusals and keep one pace (0.1 to 3 % on drawn links,
+/// results/links).
+const PACED_REFUSED: f64 = 0.02;
+
 /// Share of a trial's time before its window opens: 2 s of 7 s.
 const WARM_UP: f64 = 2.0 / 7.0;
 
@@ -103,7 +107,9 @@ impl Surface {
             Shape::Retrograde => 0.02,
             Shape::Linear | Shape::Flat | Shape::Throttled => 0.0,
         };
-        let calls_per_trial = between(random, 0.2, 2.0) * knee * 1e8 / (64 * MIB) as f64;
+        // Of parts of 64 MiB, two streams are let in at the least.
+        let let_in = between(random, 2.0, 2.0 * knee.max(2.0));
+        let calls_per_trial = let_in * 1e8 / (64 * MIB) as f64;
         // Storj lets a second's calls be saved up, and a trial takes seven; others save up more.
         let calls = Calls {
             per_trial: calls_per_trial,
@@ -170,7 +176,9 @@ impl Surface {
     /// Share of the attempts that are told to slow down, in the long run.
     fn refused(&self, settings: Settings) -> f64 {
         match self.shape {
-            Shape::SavedUpCalls => 1.0 - self.goodput(settings) / self.unlimited(settings),
+            Shape::SavedUpCalls if self.goodput(settings) < self.unlimited(settings) => {
+                PACED_REFUSED
+            }
             _ if self.is_throttled(settings) => 0.3,
             _ => 0.0,
         }

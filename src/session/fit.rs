@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::in_simulated_time;
 use super::progress::Progress;
+use super::{Work, in_simulated_time};
 use crate::dataset::{Dataset, Scale, Synthetic};
 use crate::error::{Error, Result};
 use crate::fit::{Asked, Cell, During, Feature, Features, Fitted, Measured, search};
@@ -41,35 +41,37 @@ const WINDOW_PARTS_OF_STREAM: f64 = 8.0;
 ///
 /// # Errors
 /// If the user interrupts.
-pub async fn fit(
-    measured: &Measured,
-    like: &Model,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<Fitted> {
-    progress.note(&format!(
-        "fitting a link to {} settings of {} runs",
-        measured.cells.len(),
-        measured.runs.len()
-    ));
-    let cells = measured.cells.iter().map(|cell| Ok((cell, Arc::new(dataset(&cell.asked)?))));
-    let cells: Vec<(&Cell, Arc<Dataset>)> = cells.collect::<Result<_>>()?;
-    let simulate = async |models: Vec<Model>| {
-        let asked = models.iter().flat_map(|model| {
-            let drawn = cells.iter().flat_map(|(cell, dataset)| {
-                (0..draws(cell)).map(move |draw| (*cell, dataset, draw))
+pub fn fit<'a>(
+    measured: &'a Measured,
+    like: &'a Model,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Fitted> {
+    Box::pin(async move {
+        progress.note(&format!(
+            "fitting a link to {} settings of {} runs",
+            measured.cells.len(),
+            measured.runs.len()
+        ));
+        let cells = measured.cells.iter().map(|cell| Ok((cell, Arc::new(dataset(&cell.asked)?))));
+        let cells: Vec<(&Cell, Arc<Dataset>)> = cells.collect::<Result<_>>()?;
+        let simulate = async |models: Vec<Model>| {
+            let asked = models.iter().flat_map(|model| {
+                let drawn = cells.iter().flat_map(|(cell, dataset)| {
+                    (0..draws(cell)).map(move |draw| (*cell, dataset, draw))
+                });
+                drawn.map(|(cell, dataset, draw)| World::of(model, cell, dataset, draw, interrupt))
             });
-            drawn.map(|(cell, dataset, draw)| World::of(model, cell, dataset, draw, interrupt))
-        });
-        let shown =
-            asked.map(|world| in_simulated_time(move || async move { world.shown().await }));
-        // As many at a time as there are cores.
-        let shown = stream::iter(shown).buffered(measure::cores() as usize);
-        let mut shown = shown.try_collect::<Vec<Features>>().await?.into_iter();
-        let mut of_cell = |cell: &Cell| shown.by_ref().take(draws(cell) as usize).collect();
-        Ok(models.iter().map(|_| measured.cells.iter().map(&mut of_cell).collect()).collect())
-    };
-    search(measured, like, &simulate).await
+            let shown =
+                asked.map(|world| in_simulated_time(move || async move { world.shown().await }));
+            // As many at a time as there are cores.
+            let shown = stream::iter(shown).buffered(measure::cores() as usize);
+            let mut shown = shown.try_collect::<Vec<Features>>().await?.into_iter();
+            let mut of_cell = |cell: &Cell| shown.by_ref().take(draws(cell) as usize).collect();
+            Ok(models.iter().map(|_| measured.cells.iter().map(&mut of_cell).collect()).collect())
+        };
+        search(measured, like, &simulate).await
+    })
 }
 
 /// How often a cell is simulated.
