@@ -2,7 +2,7 @@
 //!
 //! The SDK signs, builds and parses requests. All that would blur a measurement is off: its retries
 //! (the engine counts its own), the checksums it would compute over each body, the hashing of bodies
-//! for the signature (unless they are asked for: [`proof`]) and its stall guard (ours watches the sockets).
+//! for the signature (unless they are asked for: `proof`) and its stall guard (ours watches the sockets).
 
 mod asked;
 mod aws;
