@@ -19,7 +19,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
+use time::format_description::FormatItem;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 
 use crate::error::{Error, Result};
 
@@ -102,6 +104,10 @@ pub fn check_date() -> Result<()> {
 pub fn date() -> OffsetDateTime {
     date_of(SystemTime::now()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
+
+/// `20260101T000000Z`, as signatures and names of runs have times: the basic format of ISO 8601.
+pub const BASIC_FORMAT: &[FormatItem<'static>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// A time to the second, as RFC 3339 writes it; `None` before 1970 and after 9999.
 pub fn rfc3339(time: SystemTime) -> Option<String> {

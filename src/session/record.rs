@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 use super::journal;
 use super::marker::Identity;
@@ -185,8 +184,7 @@ pub(super) fn command() -> Vec<String> {
 
 /// The present, `20260101T000000Z`.
 pub(super) fn compact_now() -> String {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    clock::date().format(format).expect("a date has all these components")
+    clock::date().format(clock::BASIC_FORMAT).expect("a date has all these components")
 }
 
 /// The present, RFC 3339.

@@ -92,8 +92,7 @@ pub fn former_record_name(key: &str) -> String {
 }
 
 fn name_of(digest: &[u8]) -> String {
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits + ".json"
+    hex::encode(digest) + ".json"
 }
 
 #[cfg(test)]

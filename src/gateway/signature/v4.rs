@@ -13,10 +13,9 @@ use s3s::dto::{Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use sha2::{Digest, Sha256};
 use time::PrimitiveDateTime;
-use time::format_description::FormatItem;
-use time::macros::format_description;
 
 use super::{CONTENT_SHA256, IN_CHUNKS, IN_SIGNED_CHUNKS, Keys, custom, unsupported};
+use crate::clock;
 use crate::gateway::asked::{Query, percent_decoded};
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -26,8 +25,6 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// cmd/globals.go, globalMaxSkewTime.
 const SKEW_MOST: Duration = Duration::from_secs(15 * 60);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-const DATE: &[FormatItem<'static>] =
-    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// What is left as it is in a path; of a query `/` is not.
 const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/');
@@ -50,7 +47,7 @@ impl Seal {
         let (date, scope, last) = (&self.date, &self.scope, &self.signature);
         let text = format!(
             "{ALGORITHM}-PAYLOAD\n{date}\n{scope}\n{last}\n{EMPTY_SHA256}\n{}",
-            hex(digest)
+            hex::encode(digest)
         );
         calculate_signature(&self.key, text.as_bytes())
     }
@@ -203,7 +200,7 @@ fn sealed(
     let method = head.method.as_str();
     let canonical = format!("{method}\n{path}\n{query}\n{headers}\n{payload}");
     let scope = claim.credential.scope();
-    let text = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
+    let text = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     // The key is of the day that the credential names.
     if !date.starts_with(claim.credential.day) {
         return Err(super::mismatch());
@@ -329,7 +326,7 @@ fn seconds(expires: &str) -> S3Result<Duration> {
 }
 
 fn moment(date: &str) -> Option<SystemTime> {
-    let moment = PrimitiveDateTime::parse(date, DATE).ok()?;
+    let moment = PrimitiveDateTime::parse(date, clock::BASIC_FORMAT).ok()?;
     Some(moment.assume_utc().into())
 }
 
@@ -345,11 +342,6 @@ fn apart(one: SystemTime, other: SystemTime) -> Duration {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn no_date() -> S3Error {

@@ -10,16 +10,11 @@ use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use sha2::{Digest, Sha256};
 use time::PrimitiveDateTime;
-use time::format_description::FormatItem;
-use time::macros::format_description;
 
-use super::hexadecimal;
+use crate::clock;
 
 /// SHA-256 of nothing: chunks have no headers.
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-const DATE: &[FormatItem<'static>] =
-    format_description!("[year][month][day]T[hour][minute][second]Z");
 
 /// Who signs, and for where.
 #[derive(Clone, Debug)]
@@ -44,7 +39,8 @@ impl Chain {
         let header = |name| request.headers().get(name);
         let (date, authorization) = (header("x-amz-date")?, header("authorization")?);
         let (_, signature) = authorization.split_once("Signature=")?;
-        let at: SystemTime = PrimitiveDateTime::parse(date, DATE).ok()?.assume_utc().into();
+        let at: SystemTime =
+            PrimitiveDateTime::parse(date, clock::BASIC_FORMAT).ok()?.assume_utc().into();
         let Signer { key, region } = signer;
         let signing_key = generate_signing_key(key.secret_access_key(), at, region, "s3");
         Some(Self {
@@ -57,14 +53,14 @@ impl Chain {
 
     /// The signature of the next chunk, whose SHA-256 is `digest`.
     pub(super) fn chunk(&mut self, digest: &[u8]) -> &str {
-        let hashes = format!("{EMPTY_SHA256}\n{}", hexadecimal(digest));
+        let hashes = format!("{EMPTY_SHA256}\n{}", hex::encode(digest));
         self.sign("PAYLOAD", &hashes)
     }
 
     /// The signature of a line that follows the last chunk.
     pub(super) fn trailer(&mut self, line: &str) -> &str {
         let digest = Sha256::digest(format!("{line}\n"));
-        self.sign("TRAILER", &hexadecimal(&digest))
+        self.sign("TRAILER", &hex::encode(digest))
     }
 
     /// Of a head that nobody sent.

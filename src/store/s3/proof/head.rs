@@ -3,7 +3,6 @@
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
-use super::hexadecimal;
 use super::sum::Sum;
 use crate::dataset::{Payload, SourceError};
 use crate::store::{Algorithm, InHead};
@@ -53,7 +52,7 @@ pub(super) async fn read(
     let of_the_signature = digest.filter(|_| of_the_signature).map(|digest| BASE64.encode(digest));
     Ok(Ahead {
         payload: Payload::from(blocks),
-        sha256: digest.map(|digest| hexadecimal(&digest)),
+        sha256: digest.map(hex::encode),
         checksum: sum.map(Sum::finish).or(of_the_signature),
     })
 }

@@ -6,7 +6,6 @@ mod head;
 mod layout;
 mod sum;
 
-use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
 use aws_credential_types::Credentials;
@@ -189,13 +188,4 @@ impl Intercept for Beside {
         }
         Ok(())
     }
-}
-
-/// In lower case.
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("a string takes all");
-    }
-    text
 }
