@@ -1,11 +1,13 @@
 //! Trials that were asked for the same, from saved runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::features::Features;
 use crate::error::{Error, Result};
 use crate::plan::{Manner, Shape, Sizes, usable};
 use crate::result::{Document, GetMode, Load, Moved, RetryMode, Trial, Verb};
+use crate::words;
 
 /// What a trial was asked for, as far as a simulation of it has to know.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +65,7 @@ pub struct Measured {
     pub runs: Vec<String>,
     /// Whether every run spoke TLS; `None` if some did and others did not.
     pub tls: Option<bool>,
-    /// Trials that could not be used and why, a sentence each.
+    /// Why trials could not be used, a sentence for each reason and run.
     pub left_out: Vec<String>,
     /// What is taken for something that a run does not tell, a sentence each.
     pub taken_for: Vec<String>,
@@ -100,14 +102,17 @@ impl Measured {
             false => self.tls.filter(|tls| *tls == speaks_tls),
         };
         self.runs.push(document.id.clone());
+        let mut left_out = BTreeMap::<&str, Vec<u32>>::new();
         for trial in &document.trials {
             match asked(document, &sizes, trial) {
                 Ok(asked) => self.put(asked, Features::of(trial)),
-                Err(why) => {
-                    self.left_out.push(format!("trial {} of {}: {why}", trial.id, document.id));
-                }
+                Err(why) => left_out.entry(why).or_default().push(trial.id),
             }
         }
+        self.left_out.extend(left_out.into_iter().map(|(why, ids)| {
+            let trials = if ids.len() == 1 { "trial" } else { "trials" };
+            format!("{trials} {} of {}: {why}", words::runs_of(&ids), document.id)
+        }));
     }
 
     fn put(&mut self, asked: Asked, seen: Features) {

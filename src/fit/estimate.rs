@@ -110,7 +110,7 @@ pub struct Fit {
     pub misfit: f64,
     /// What was measured beside what the fitted link does, by settings.
     pub settings: Vec<Row>,
-    /// Trials that could not be used and why, a sentence each.
+    /// Why trials could not be used, a sentence for each reason and run.
     pub left_out: Vec<String>,
     /// What is taken for something that a run does not tell, a sentence each.
     pub taken_for: Vec<String>,

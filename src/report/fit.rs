@@ -95,7 +95,8 @@ impl Fit {
             [one.parameter.name().to_owned(), said, self.rests_on(one)]
         };
         let columns = ["number", "value", "90 % interval"];
-        Table::new("The link", columns, self.parameters.iter().map(row))
+        let caption = "Each number with an interval that holds in 9 of 10 such fits";
+        Table::new(caption, columns, self.parameters.iter().map(row))
     }
 
     fn rests_on(&self, estimate: &Estimate) -> String {
@@ -122,7 +123,9 @@ impl Fit {
 
     fn settings_table(&self) -> Table {
         let columns = ["settings", "way", "files of", "trials", "measured", "simulated", "off", ""];
-        Table::new("What was measured beside the link", columns, self.settings.iter().map(row))
+        let caption =
+            "Trials that were asked for the same, also for as long, and what the link carries then";
+        Table::new(caption, columns, self.settings.iter().map(row))
     }
 
     fn notes(&self) -> Facts {
