@@ -307,7 +307,9 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         }
         let means = series.line.iter().map(|point| locate(point.x, point.y));
         let means: Vec<_> = means.collect();
-        self.sheet.draw(&PathElement::new(means.clone(), self.stroke(colour, 2)))?;
+        for piece in between_sharp_turns(&means) {
+            self.sheet.draw(&PathElement::new(piece, self.stroke(colour, 2)))?;
+        }
         let marked = series.line.iter().zip(means).filter(|_| !series.is_bare);
         for (point, at) in marked {
             self.interval(point, y, colour, locate)?;
@@ -398,6 +400,27 @@ impl<'a> Labels<'a> {
     }
 }
 
+/// Pieces of a line, each from where the one before ends. A corner at which a line turns back would be a spike across
+/// the picture: the bitmap backend's corners are as long as their angle is sharp.
+fn between_sharp_turns(line: &[Pixel]) -> Vec<Vec<Pixel>> {
+    let mut pieces = vec![Vec::new()];
+    for (place, at) in line.iter().enumerate() {
+        let turns_back = place >= 2 && is_sharp([line[place - 2], line[place - 1], *at]);
+        if turns_back {
+            pieces.push(vec![line[place - 1]]);
+        }
+        pieces.last_mut().expect("there is one from the beginning").push(*at);
+    }
+    pieces
+}
+
+/// Whether a line turns by more than 120 degrees.
+fn is_sharp([before, corner, after]: [Pixel; 3]) -> bool {
+    let vector = |from: Pixel, to: Pixel| (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
+    let (one, two) = (vector(before, corner), vector(corner, after));
+    one.0 * two.0 + one.1 * two.1 < -0.5 * one.0.hypot(one.1) * two.0.hypot(two.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::samples;
@@ -425,5 +448,16 @@ mod tests {
         let series = svg.rfind("<polyline").expect("a line of goodputs");
         let label = svg.find("\n32\n").expect("streams beside a point");
         assert!(ring < series && series < label);
+    }
+
+    #[test]
+    fn a_line_that_turns_back_is_drawn_in_pieces_without_sharp_corners() {
+        let line = [(0, 0), (10, 0), (20, 5), (9, 1), (3, -1), (3, -1), (12, -2)];
+        let pieces = between_sharp_turns(&line);
+        assert!(pieces.iter().all(|piece| piece.array_windows().all(|three| !is_sharp(*three))));
+        assert!(pieces.array_windows().all(|[one, next]| one.last() == next.first()));
+        let again = pieces.iter().enumerate().flat_map(|(at, piece)| &piece[usize::from(at > 0)..]);
+        assert_eq!(again.copied().collect::<Vec<_>>(), line);
+        assert_eq!(between_sharp_turns(&line[..3]), [line[..3].to_vec()]);
     }
 }
