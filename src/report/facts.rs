@@ -115,19 +115,29 @@ pub fn for_all(document: &Document) -> Facts {
 /// Instead of it.
 const NOTHING_FOR_ALL: &str = "no concurrency was measured in every search: give a larger --budget";
 
-/// What the searches after the first brought, and what is for all.
+/// What the searches after the first brought.
 fn other_searches(document: &Document) -> Facts {
     let mut facts = Facts::default();
     for other in document.recommendations.iter().skip(1) {
         facts.add(words::workload(&other.workload()), settings_and_goodput(other));
         facts.add("its verdict", verdict(other));
     }
-    facts.append(for_all(document));
     facts
 }
 
+/// Of several searches only the first is shown in full.
+pub fn of_the_first_search(digest: &Digest) -> Option<String> {
+    let [first, _, ..] = &digest.document.recommendations[..] else { return None };
+    Some(format!(
+        "Tables and charts from here to the requests are of the first search: {}.",
+        words::workload(&first.workload())
+    ))
+}
+
 fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
-    let mut facts = first_search(digest, found);
+    // Of several searches what is for all comes first: it is what the headline says.
+    let mut facts = for_all(digest.document);
+    facts.append(first_search(digest, found));
     facts.append(other_searches(digest.document));
     facts.add("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default());
     facts

@@ -89,8 +89,9 @@ fn failures(digest: &Digest) -> Section {
 
 /// The recommended settings against the others, and what all that was tried brings.
 fn comparison(digest: &Digest) -> Section {
+    let of_the_first = facts::of_the_first_search(digest).map(Block::Text);
     let tables = [facts::comparisons(digest), facts::trade(digest), facts::sensitivity(digest)];
-    Section::new("Comparison", tables.map(Block::Table))
+    Section::new("Comparison", of_the_first.into_iter().chain(tables.map(Block::Table)))
 }
 
 /// The requests of the trial that is shown.
