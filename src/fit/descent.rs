@@ -34,11 +34,16 @@ const MISSING: f64 = 5.0;
 
 /// ASSUMPTION: how far the numbers of a link are from those of the link it is like, as powers of e (a standard
 /// deviation). Measurements that say anything outweigh it. Shares are often nothing, of which any logarithm is far away.
-pub(super) fn prior_sd(parameter: Parameter) -> f64 {
+fn prior_sd(parameter: Parameter) -> f64 {
     match parameter {
         Parameter::Crowding | Parameter::NodeSpread => 6.0,
         _ => 2.0,
     }
+}
+
+/// By how much a residual counts, as a factor.
+pub(super) fn weight(residual: &f64) -> f64 {
+    (HUBER / residual.abs().max(HUBER)).sqrt()
 }
 
 /// What is to be fitted.
@@ -109,7 +114,7 @@ impl<'a, S: Simulate> Problem<'a, S> {
         self.observations.iter().map(residual).collect()
     }
 
-    pub(super) fn off_like(&self, searched: &Searched, parameter: Parameter) -> f64 {
+    fn off_like(&self, searched: &Searched, parameter: Parameter) -> f64 {
         let place = parameter as usize;
         (searched[place] - self.kin.searched()[place]) / prior_sd(parameter)
     }
@@ -149,7 +154,6 @@ impl<'a, S: Simulate> Problem<'a, S> {
         };
         let shown = self.show(&at.active.iter().map(moved).collect::<Vec<_>>()).await?;
         let now = self.residuals(&at.draws);
-        let weight = |residual: &f64| (HUBER / residual.abs().max(HUBER)).sqrt();
         let weights: Vec<f64> = now.iter().map(weight).collect();
         let mut rows = vec![[0.0; Parameter::COUNT]; now.len()];
         for (parameter, draws) in at.active.iter().zip(&shown) {
@@ -159,13 +163,23 @@ impl<'a, S: Simulate> Problem<'a, S> {
             }
         }
         let mut right: Vec<f64> = now.iter().zip(&weights).map(|(one, by)| one * by).collect();
-        for parameter in &at.active {
-            let mut row = [0.0; Parameter::COUNT];
-            row[*parameter as usize] = 1.0 / prior_sd(*parameter);
-            rows.push(row);
-            right.push(self.off_like(&at.searched, *parameter));
-        }
+        self.add_prior(&at.searched, &at.active, (&mut rows, &mut right));
         Ok((rows, right))
+    }
+
+    /// Adds a row and a residual for each parameter, which hold it near the link that this one is like.
+    pub(super) fn add_prior(
+        &self,
+        at: &Searched,
+        active: &[Parameter],
+        (rows, right): (&mut Rows, &mut Vec<f64>),
+    ) {
+        for parameter in active {
+            let mut row = [0.0; Parameter::COUNT];
+            row[*parameter as usize] = prior_sd(*parameter).recip();
+            rows.push(row);
+            right.push(self.off_like(at, *parameter));
+        }
     }
 
     /// The next place, if there is a better one. Two steps are tried at a time, a long one and a short one.

@@ -5,7 +5,7 @@
 //! half in another combination with the others: a two-level design in which no parameter is mistaken for two others
 //! together (G. Box, J. Hunter, "The 2^(k-p) Fractional Factorial Designs", 1961). All of them tell every slope.
 
-use super::descent::{HUBER, Point, Problem, Rows, prior_sd};
+use super::descent::{HUBER, Point, Problem, Rows, weight};
 use super::parameter::Parameter;
 use super::search::Simulate;
 use super::sums::Searched;
@@ -78,12 +78,7 @@ impl<S: Simulate> Problem<'_, S> {
         let mut rows: Rows = weighted.collect();
         let mut right: Vec<f64> =
             plane.middle.iter().zip(&weights).map(|(one, by)| one * by).collect();
-        for parameter in active {
-            let mut row = [0.0; Parameter::COUNT];
-            row[*parameter as usize] = prior_sd(*parameter).recip();
-            rows.push(row);
-            right.push(self.off_like(at, *parameter));
-        }
+        self.add_prior(at, active, (&mut rows, &mut right));
         let Some(inverse) = stats::inverse_of_squares(&rows, &used) else {
             return Solved { searched: *at, sds: vec![f64::INFINITY; used.len()], misfit: 1.0 };
         };
@@ -122,10 +117,6 @@ impl<S: Simulate> Problem<'_, S> {
 /// Whether a parameter is higher or lower in a run.
 fn sign(run: usize, parameter: usize) -> f64 {
     if (run & COLUMNS[parameter]).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
-}
-
-fn weight(residual: &f64) -> f64 {
-    (HUBER / residual.abs().max(HUBER)).sqrt()
 }
 
 #[cfg(test)]

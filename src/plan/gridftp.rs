@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::units::Rate;
+use crate::words;
 
 /// GCS's `normal`: parallelism 4 preferred, 8 at most (globus-cli, endpoint introspection).
 const PARALLELISM_MAX: f64 = 8.0;
@@ -141,9 +142,9 @@ impl Gridftp {
         let (Some(test), Some(parallelism)) = (self.iperf3, self.parallelism) else {
             return "not known: parallelism shapes only the leg between the DTNs; test it with `iperf3 --json` and give --iperf3 FILE".into();
         };
-        let round_trip = test
-            .round_trip_us
-            .map_or(String::new(), |us| format!(", round trip {:.1} ms", us as f64 / 1e3));
+        let round_trip = test.round_trip_us.map_or(String::new(), |us| {
+            format!(", round trip {}", words::milliseconds(us as f64 / 1e6))
+        });
         let (bound, held) = match test.stream_cap_bytes_per_second {
             Some(_) => (" at most", ", held by the test"),
             None => ("", ""),

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::measure::{Connecting, Interfaces, Probe};
 use crate::store::StoreError;
 use crate::store::s3::{Connection, S3Store, TrustSeen, skew};
+use crate::words;
 
 /// Requests whose times are looked at.
 const TRIPS: usize = 5;
@@ -64,8 +65,9 @@ impl Trip {
         let (Some(answer), Some(network)) = (self.answer, self.network) else {
             return Check::not_checked("round trip", "no small request was answered");
         };
-        let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
-        let times = format!("{}, and a small request takes {}", ms(network), ms(answer));
+        let [to_go, to_answer] =
+            [network, answer].map(|time| words::milliseconds(time.as_secs_f64()));
+        let times = format!("{to_go}, and a small request takes {to_answer}");
         if self.local.is_none_or(|local| local.to_canonical().is_loopback()) {
             return Check::ok("round trip", format!("{times}; the endpoint is this machine"));
         }
