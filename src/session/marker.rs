@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::record::compact_now;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::measure;
@@ -140,6 +139,11 @@ fn is_date(text: &str) -> bool {
             15 => byte == b'Z',
             _ => byte.is_ascii_digit(),
         })
+}
+
+/// The present, `20260101T000000Z`, as names begin.
+pub(super) fn compact_now() -> String {
+    clock::date().format(clock::BASIC_FORMAT).expect("a date has all these components")
 }
 
 fn rfc3339(time: SystemTime) -> String {

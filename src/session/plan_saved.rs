@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::record::{command, compact_now, now_rfc3339};
+use super::marker::compact_now;
+use super::record::{command, now_rfc3339};
 use crate::error::{Error, Result};
 use crate::outside::{self, DOCUMENT_MAX};
 use crate::plan::{Plan, SCHEMA};

@@ -182,11 +182,6 @@ pub(super) fn command() -> Vec<String> {
     std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
-/// The present, `20260101T000000Z`.
-pub(super) fn compact_now() -> String {
-    clock::date().format(clock::BASIC_FORMAT).expect("a date has all these components")
-}
-
 /// The present, RFC 3339.
 pub(super) fn now_rfc3339() -> String {
     clock::date().format(&Rfc3339).expect("a date has all these components")
