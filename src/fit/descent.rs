@@ -11,10 +11,10 @@ use super::cell::Cell;
 use super::features::Features;
 use super::observation::{Observation, observations};
 use super::parameter::Parameter;
-use super::search::Simulate;
 use super::sums::{Kin, Searched};
 use crate::error::Result;
 use crate::stats;
+use crate::storj::Model;
 
 /// A parameter is moved by so much of its logarithm to see what follows: with less, draws that change places would be
 /// seen instead.
@@ -45,6 +45,11 @@ fn prior_sd(parameter: Parameter) -> f64 {
 pub(super) fn weight(residual: &f64) -> f64 {
     (HUBER / residual.abs().max(HUBER)).sqrt()
 }
+
+/// What several draws of each cell show on each of several models: by model, by cell, by draw.
+pub trait Simulate: AsyncFn(Vec<Model>) -> Result<Vec<Vec<Vec<Features>>>> {}
+
+impl<F: AsyncFn(Vec<Model>) -> Result<Vec<Vec<Vec<Features>>>>> Simulate for F {}
 
 /// What is to be fitted.
 pub(super) struct Problem<'a, S> {

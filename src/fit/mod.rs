@@ -20,8 +20,9 @@ mod tests;
 mod written;
 
 pub use cell::{Asked, Cell, During, Measured};
+pub use descent::Simulate;
 pub use estimate::{Estimate, Fit, Fitted, Held, Row, SCHEMA, Told};
 pub use features::{Feature, Features};
 pub use parameter::Parameter;
-pub use search::{Simulate, search};
+pub use search::search;
 pub use written::text;

@@ -5,7 +5,7 @@
 //! Calculation of Errors by the Method of Least Squares", 1932).
 
 use super::cell::Measured;
-use super::descent::{Point, Problem};
+use super::descent::{Point, Problem, Simulate};
 use super::estimate::{Estimate, Fitted, Held, Told};
 use super::features::{Feature, Features};
 use super::parameter::Parameter;
@@ -16,11 +16,6 @@ use crate::error::{Error, Result};
 use crate::result::Direction;
 use crate::stats;
 use crate::storj::Model;
-
-/// What several draws of each cell show on each of several models: by model, by cell, by draw.
-pub trait Simulate: AsyncFn(Vec<Model>) -> Result<Vec<Vec<Vec<Features>>>> {}
-
-impl<F: AsyncFn(Vec<Model>) -> Result<Vec<Vec<Vec<Features>>>>> Simulate for F {}
 
 /// Starts with chance that are followed, beside one without.
 const STARTS: usize = 2;

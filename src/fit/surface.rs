@@ -5,9 +5,8 @@
 //! half in another combination with the others: a two-level design in which no parameter is mistaken for two others
 //! together (G. Box, J. Hunter, "The 2^(k-p) Fractional Factorial Designs", 1961). All of them tell every slope.
 
-use super::descent::{HUBER, Point, Problem, Rows, weight};
+use super::descent::{HUBER, Point, Problem, Rows, Simulate, weight};
 use super::parameter::Parameter;
-use super::search::Simulate;
 use super::sums::Searched;
 use crate::error::Result;
 use crate::stats;
