@@ -5,38 +5,12 @@ use http::{Request, Response};
 use s3s::{Body, StdError};
 
 use super::asked::Asked;
-use super::contents::Retain;
 use super::domain::Domain;
-use super::embedded::Service;
+use super::embedded::{Embedding, Service};
 use super::forward::{Forwarder, Upstream};
 use super::log::Traffic;
-use super::signature::Keys;
 use crate::error::Result;
 use crate::storj::Limits;
-
-/// How the embedded S3 is.
-#[derive(Debug)]
-pub struct Embedding {
-    /// What becomes of the bytes.
-    pub retain: Retain,
-    /// The buckets that exist; without any, every bucket does.
-    pub buckets: Vec<String>,
-    /// Whose signatures are accepted; without keys, every request is.
-    pub keys: Option<Keys>,
-    /// Seed of the synthetic bytes that discarded objects answer with.
-    pub seed: u64,
-    /// Whether segments can be read and written.
-    pub nodes: NodesOnline,
-}
-
-/// Whether enough storage nodes are online.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodesOnline {
-    /// As always.
-    Enough,
-    /// No segment that is kept by storage nodes can be read or written.
-    TooFew,
-}
 
 /// What answers.
 #[derive(Debug)]

@@ -45,9 +45,10 @@ use std::path::PathBuf;
 #[cfg(any(test, fuzzing))]
 pub(crate) use asked::Asked;
 pub use authority::{Origin, OwnCertificate};
-pub use backend::{Backend, Embedding, NodesOnline};
+pub use backend::Backend;
 pub use contents::Retain;
 pub use domain::Domain;
+pub use embedded::{Embedding, NodesOnline};
 pub use forward::Upstream;
 pub use log::LoggedRequest;
 #[cfg(any(test, fuzzing))]

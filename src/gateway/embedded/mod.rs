@@ -32,14 +32,38 @@ pub use answer::ErrorCode;
 pub use refused::{cannot_keep, slow_down};
 pub use service::Service;
 
-use super::backend::{Embedding, NodesOnline};
-use super::contents::{Content, Contents};
+use super::contents::{Content, Contents, Retain};
 use super::pace::pause;
+use super::signature::Keys;
 use crate::error::{Error, Result};
 use crate::storj::{
     Admission, Attributes, Bucket, Buckets, Limits, Object, Overwrite, Refusal, UploadId,
     VersionId, Versioning,
 };
+
+/// How the embedded S3 is.
+#[derive(Debug)]
+pub struct Embedding {
+    /// What becomes of the bytes.
+    pub retain: Retain,
+    /// The buckets that exist; without any, every bucket does.
+    pub buckets: Vec<String>,
+    /// Whose signatures are accepted; without keys, every request is.
+    pub keys: Option<Keys>,
+    /// Seed of the synthetic bytes that discarded objects answer with.
+    pub seed: u64,
+    /// Whether segments can be read and written.
+    pub nodes: NodesOnline,
+}
+
+/// Whether enough storage nodes are online.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodesOnline {
+    /// As always.
+    Enough,
+    /// No segment that is kept by storage nodes can be read or written.
+    TooFew,
+}
 
 /// How long the real network took to say that too few nodes are online.
 const GIVES_UP_AFTER: Duration = Duration::from_millis(100);
