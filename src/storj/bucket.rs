@@ -1,5 +1,8 @@
 //! One bucket: its objects, and its open multipart uploads.
 
+mod upload;
+mod versions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -7,8 +10,11 @@ use std::time::SystemTime;
 use super::object::Object;
 use super::objects::Objects;
 use super::refusal::Refusal;
-use super::upload::{Upload, UploadId};
-use super::versions::{ObjectLock, Past, Versioning};
+
+pub use upload::{ListedPart, Part, PartNumber, Upload, UploadId};
+pub use versions::{Deleted, Listed, ObjectLock, VersionId, Versioning};
+
+use versions::Past;
 
 /// Whether an upload may replace an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +42,11 @@ pub struct Bucket<C> {
     created: SystemTime,
     pub(super) rules: Rules,
     pub(super) objects: Objects<C>,
-    pub(super) uploads: BTreeMap<UploadId, Upload<C>>,
-    pub(super) versioning: Versioning,
-    pub(super) lock: ObjectLock,
+    uploads: BTreeMap<UploadId, Upload<C>>,
+    versioning: Versioning,
+    lock: ObjectLock,
     /// What was overwritten or deleted, in buckets that keep versions: the oldest first.
-    pub(super) past: BTreeMap<String, Vec<Past<C>>>,
+    past: BTreeMap<String, Vec<Past<C>>>,
     /// When which keys may have objects to delete. An object that was overwritten meanwhile has a time of its own.
     deadlines: BTreeSet<(SystemTime, String)>,
 }

@@ -23,11 +23,12 @@ mod objects;
 mod refusal;
 mod segments;
 mod tag;
-mod upload;
-mod versions;
 mod weather;
 
-pub use bucket::{Bucket, Overwrite, Rules};
+pub use bucket::{
+    Bucket, Deleted, Listed, ListedPart, ObjectLock, Overwrite, Part, PartNumber, Rules, Upload,
+    UploadId, VersionId, Versioning,
+};
 pub use buckets::{Admission, Buckets};
 pub use calls::calls_of;
 pub use carried::Stretch;
@@ -43,6 +44,4 @@ pub use object::{Attributes, Object, Piece};
 pub use refusal::Refusal;
 pub use segments::segments_of;
 pub use tag::Tag;
-pub use upload::{ListedPart, Part, PartNumber, Upload, UploadId};
-pub use versions::{Deleted, Listed, ObjectLock, VersionId, Versioning};
 pub use weather::{Forecast, Weather};

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::bucket::{Bucket, Overwrite, Rules};
-use super::object::{Attributes, Object, Piece};
-use super::objects::Place;
-use super::refusal::Refusal;
-use super::tag::Tag;
+use super::{Bucket, Overwrite, Rules};
+use crate::storj::object::{Attributes, Object, Piece};
+use crate::storj::objects::Place;
+use crate::storj::refusal::Refusal;
+use crate::storj::tag::Tag;
 
 /// Highest part number of S3 (`storj/minio` cmd/utils.go, globalMaxPartID); a bucket's may be lower.
 const PART_NUMBER_MAX: u16 = 10_000;

@@ -11,10 +11,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::bucket::Bucket;
-use super::object::Object;
-use super::objects::Place;
-use super::refusal::Refusal;
+use super::Bucket;
+use crate::storj::object::Object;
+use crate::storj::objects::Place;
+use crate::storj::refusal::Refusal;
 
 /// Whether a bucket keeps what is overwritten or deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
