@@ -1,11 +1,12 @@
 //! The key of the environment or of a profile.
 
+mod process;
+
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials as Key;
 use aws_runtime::env_config::section::{EnvConfigSections, Profile};
 
-use super::process;
 use super::variables::Variables;
 use crate::error::{Error, Result};
 
@@ -32,7 +33,7 @@ pub(super) fn of_environment(variables: &Variables) -> Result<Option<Key>> {
         Error::environment("AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not").hint(HINT)
     })?;
     let token = variables.first(["AWS_SESSION_TOKEN"]);
-    key([access_key, secret_key], token, None, "the environment").map(Some)
+    checked([access_key, secret_key], token, None, "the environment").map(Some)
 }
 
 /// The key of the profile that counts, which has this `name`.
@@ -52,7 +53,7 @@ pub(super) async fn of_profile(sections: &EnvConfigSections, name: &str) -> Resu
     let source = format!("the profile `{name}`");
     match (of("aws_access_key_id"), of("aws_secret_access_key")) {
         (Some(access_key), Some(secret_key)) => {
-            key([access_key, secret_key], of("aws_session_token"), None, &source)
+            checked([access_key, secret_key], of("aws_session_token"), None, &source)
         }
         (None, None) => Err(none()),
         (None, Some(_)) => Err(Error::environment(format!("{source} has no aws_access_key_id"))
@@ -83,7 +84,7 @@ fn from_another_host(profile: &Profile, name: &str) -> Option<Error> {
 ///
 /// # Errors
 /// If a part of it cannot be in a header: it is named, and not repeated.
-pub(super) fn key(
+fn checked(
     [access_key, secret_key]: [&str; 2],
     token: Option<&str>,
     ends: Option<SystemTime>,

@@ -7,7 +7,6 @@
 
 mod files;
 mod key;
-mod process;
 mod variables;
 
 use std::convert::Infallible;

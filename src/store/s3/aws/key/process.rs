@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
-use super::key;
+use super::checked;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::words;
@@ -128,7 +128,7 @@ fn read(answer: &[u8], name: &str) -> Result<Key> {
     }
     let pair = [answer.access_key_id.as_str(), answer.secret_access_key.as_str()];
     let source = format!("the credential_process of `{name}`");
-    key::key(pair, answer.session_token.as_deref(), ends, &source)
+    checked(pair, answer.session_token.as_deref(), ends, &source)
 }
 
 #[cfg(test)]
