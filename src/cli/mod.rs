@@ -18,7 +18,6 @@ mod options;
 mod pages;
 mod plan;
 mod report;
-mod resume;
 mod run;
 mod schema;
 mod tune;

@@ -1,5 +1,7 @@
 //! `tidegate tune`: which part size and concurrency to set.
 
+mod resume;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +11,6 @@ use super::connector::ConnectorFile;
 use super::gcs::{self, Gcs};
 use super::metrics::Metrics;
 use super::options::{self, Dataset, Neighbour, Output, Proofs, Scratch, Simulate, Target};
-use super::resume;
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
 use tidegate::interrupt::Interrupt;

@@ -6,7 +6,8 @@ use std::path::Path;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 
-use super::{Cli, tune};
+use super::Args;
+use crate::cli::Cli;
 use tidegate::error::{Error, Result};
 use tidegate::report::shell_word;
 use tidegate::result::{Document, Saved, TargetKind};
@@ -46,7 +47,7 @@ const REACHES: [&str; 10] = [
 ///
 /// # Errors
 /// If there is no such run, it is over, or what is given now contradicts it.
-pub(super) fn resolve(args: tune::Args) -> Result<(tune::Args, Option<Saved>)> {
+pub(super) fn resolve(args: Args) -> Result<(Args, Option<Saved>)> {
     let Some(run) = &args.resume else { return Ok((args, None)) };
     let saved = find(run, &args.output.results)?;
     let document = &saved.document;
@@ -66,8 +67,8 @@ pub(super) fn resolve(args: tune::Args) -> Result<(tune::Args, Option<Saved>)> {
             Error::environment(message).hint("leave the option out: a run goes on as it was begun")
         );
     }
-    let mut resumed = tune::Args::from_arg_matches(&then)
-        .map_err(|error| Error::environment(error.to_string()))?;
+    let mut resumed =
+        Args::from_arg_matches(&then).map_err(|error| Error::environment(error.to_string()))?;
     if goes_out(&then) {
         let endpoint = endpoint(document, &now)?;
         confirm(document, endpoint, &then, &now, &args)?;
@@ -114,7 +115,7 @@ fn confirm(
     endpoint: &str,
     then: &ArgMatches,
     now: &ArgMatches,
-    args: &tune::Args,
+    args: &Args,
 ) -> Result<()> {
     let mut words = not_given(then, now);
     if !is_endpoint(now, endpoint) {
