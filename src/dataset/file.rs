@@ -14,8 +14,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::payload::{BLOCK_BYTES, Payload, Source, SourceError};
-use super::read_ahead::ReadAhead;
+use super::{BLOCK_BYTES, SourceError};
 use crate::measure::Live;
 use crate::outside;
 
@@ -36,12 +35,6 @@ impl FileReader {
         let _waiting = live.source.begin();
         let opened = spawn_blocking(move || OpenFile::open(owned, size_bytes)).await;
         Ok(Self { file: Arc::new(joined(opened, path)?), live: Arc::clone(live) })
-    }
-
-    /// A range of the file, read while it is sent: a bounded part of it is in memory.
-    pub fn stream(&self, range: Range<u64>) -> Payload {
-        let len_bytes = range.end.saturating_sub(range.start);
-        Payload::new(Source::File(ReadAhead::new(self.clone(), range)), len_bytes)
     }
 
     /// A range of the file, read whole into memory before it is sent.
@@ -226,6 +219,7 @@ pub(super) mod tests {
     use tokio::runtime::{self, Runtime};
 
     use super::*;
+    use crate::dataset::Payload;
 
     pub(in crate::dataset) const BLOCK: u64 = BLOCK_BYTES as u64;
 

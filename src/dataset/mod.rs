@@ -14,13 +14,22 @@ pub use directory::{Scan, Skipped, scan};
 pub use file::FileReader;
 pub use pattern::Pattern;
 pub(crate) use pattern::SplitMix64;
-pub use payload::{BLOCK_BYTES, Payload, SourceError};
+pub use payload::Payload;
 pub use profile::{PROFILES, Profile};
 pub use synthetic::{Scale, Synthetic};
 
 pub use crate::result::Symlinks;
 
 use std::path::PathBuf;
+
+/// Twice what a GridFTP server hands to a connector at a time (`blocksize` of the DSI, gridcf/gct
+/// `globus_i_gfs_data.c`): the wire does not show it, and half as many calls cost less.
+pub const BLOCK_BYTES: usize = 512 << 10;
+
+/// Why bytes could not be had from their source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SourceError(pub String);
 
 /// One file of a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]

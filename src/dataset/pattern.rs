@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::payload::{BLOCK_BYTES, Payload, Source};
+use super::BLOCK_BYTES;
 
 /// Bytes on the ring: the largest prime below 2^24.
 const RING_BYTES: usize = 16_777_213;
@@ -41,10 +41,9 @@ impl Pattern {
         self.ring();
     }
 
-    /// The bytes `offset..offset + len` of the object `key`, without a copy.
-    pub fn payload(&self, key: &str, offset: u64, len: u64) -> Payload {
-        let position = self.position(key, offset);
-        Payload::new(Source::Pattern(Stretch { pattern: self.clone(), position }), len)
+    /// What begins at `offset` of the object `key`.
+    pub(super) fn stretch(&self, key: &str, offset: u64) -> Stretch {
+        Stretch { pattern: self.clone(), position: self.position(key, offset) }
     }
 
     /// Whether `bytes` are those of the object `key` at `offset`.

@@ -5,23 +5,17 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::pattern::Stretch;
+use super::file::FileReader;
+use super::pattern::{Pattern, Stretch};
 use super::read_ahead::ReadAhead;
-
-/// Twice what a GridFTP server hands to a connector at a time (`blocksize` of the DSI, gridcf/gct
-/// `globus_i_gfs_data.c`): the wire does not show it, and half as many calls cost less.
-pub const BLOCK_BYTES: usize = 512 << 10;
-
-/// Why bytes could not be had from their source.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SourceError(pub String);
+use super::{BLOCK_BYTES, SourceError};
 
 /// The body of one PutObject or UploadPart: its frames are blocks.
 pub struct Payload {
@@ -30,7 +24,7 @@ pub struct Payload {
 }
 
 /// Where the blocks come from.
-pub(super) enum Source {
+enum Source {
     /// The shared random bytes.
     Pattern(Stretch),
     /// Memory. No block is empty.
@@ -41,7 +35,7 @@ pub(super) enum Source {
 
 impl Payload {
     /// The next `len_bytes` of `source`, which has as many.
-    pub(super) fn new(source: Source, len_bytes: u64) -> Self {
+    fn new(source: Source, len_bytes: u64) -> Self {
         Self { source, left_bytes: len_bytes }
     }
 
@@ -53,6 +47,21 @@ impl Payload {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Pattern {
+    /// The bytes `offset..offset + len` of the object `key`, without a copy.
+    pub fn payload(&self, key: &str, offset: u64, len: u64) -> Payload {
+        Payload::new(Source::Pattern(self.stretch(key, offset)), len)
+    }
+}
+
+impl FileReader {
+    /// A range of the file, read while it is sent: a bounded part of it is in memory.
+    pub fn stream(&self, range: Range<u64>) -> Payload {
+        let len_bytes = range.end.saturating_sub(range.start);
+        Payload::new(Source::File(ReadAhead::new(self.clone(), range)), len_bytes)
     }
 }
 

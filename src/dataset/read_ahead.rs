@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::file::{FileReader, OpenFile, joined};
-use super::payload::{BLOCK_BYTES, SourceError};
+use super::{BLOCK_BYTES, SourceError};
 use crate::measure::Waiting;
 
 /// Blocks whose memory may be used again: the one that is sent, and those that may just have been.
