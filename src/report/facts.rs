@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::digest::{Answer, Digest, Shown};
-use super::page::{Column, Facts, Table};
+use super::page::Facts;
 use super::scaling::Law;
+use super::table::{Column, Table};
 use super::wording;
 use crate::result::{
     Command, Document, End, Host, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary,

@@ -1,6 +1,7 @@
 //! A fitted link as a page.
 
-use super::page::{Block, Facts, Page, Section, Table};
+use super::page::{Block, Facts, Page, Section};
+use super::table::Table;
 use super::{Report, json};
 use crate::error::Result;
 use crate::fit::{Estimate, Fit, Held, Row};

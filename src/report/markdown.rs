@@ -1,6 +1,7 @@
 //! Markdown (GitHub's), to put into a wiki, a ticket or a repository.
 
-use super::page::{Block, Facts, Page, Section, Table};
+use super::page::{Block, Facts, Page, Section};
+use super::table::Table;
 use crate::escape;
 
 /// The whole page.

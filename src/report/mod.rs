@@ -1,14 +1,14 @@
 //! Documents as something to read: terminal text, Markdown, one HTML page, CSV and charts.
 //!
 //! What is said is one tree, `page`, made by the [`Report`] of each kind of document; `text`, `markdown` and
-//! `html` write any of them, and `csv` its numbers. Nothing is measured here and no network is used: the document is
-//! the main input and the records beside it the other, so that any result, however old, can be reported again.
+//! `html` write any of them, and `table` its numbers as CSV. Nothing is measured here and no network is used: the
+//! document is the main input and the records beside it the other, so that any result, however old, can be reported
+//! again.
 //! `digest` works out what a result says, `facts` puts it into words.
 
 mod brief;
 mod chart;
 mod comparison;
-mod csv;
 mod digest;
 mod facts;
 mod fit;
@@ -26,6 +26,7 @@ pub(crate) mod samples;
 mod scaling;
 #[cfg(test)]
 mod shape;
+mod table;
 mod text;
 mod wording;
 
@@ -39,7 +40,8 @@ use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::result::{Document, Saved};
 use chart::Charts;
-use page::{Block, Page, Table};
+use page::{Block, Page};
+use table::Table;
 
 /// The name of the page that [`write_all`] and [`write_plan`] write.
 pub const PAGE: &str = "report.html";
@@ -87,7 +89,7 @@ pub fn render<R: Report + ?Sized>(report: &R, format: Format) -> Result<String> 
         Format::Text => Ok(text::write(&report.brief())),
         Format::Md => Ok(markdown::write(&report.page())),
         Format::Html => html::write(report.page()),
-        Format::Csv => csv::write(&report.numbers()),
+        Format::Csv => report.numbers().csv(),
         Format::Json => report.json(),
     }
 }
@@ -155,7 +157,7 @@ fn write_chart(name: &str, chart: &chart::Chart, directory: &Path) -> Result<()>
     let file = |extension| directory.join(name).with_extension(extension);
     write(&file("svg"), &chart::export::svg(chart)?)?;
     chart::export::save_png(chart, &file("png"))?;
-    write(&file("csv"), &csv::write(&chart.numbers)?)
+    write(&file("csv"), &chart.numbers.csv()?)
 }
 
 fn write(path: &Path, content: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The trials of runs for programs, a row each, with units in the names of the columns.
 
-use super::page::{Column, Table};
+use super::table::{Column, Table};
 use super::wording;
 use crate::result::{Document, OperationSummary, Trial};
 use crate::words;
@@ -72,11 +72,11 @@ fn limited_by(trial: &Trial) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{csv, samples};
+    use super::super::samples;
     use super::*;
 
     fn csv(documents: &[Document]) -> String {
-        csv::write(&of_trials(documents.iter())).expect("all rows are alike")
+        of_trials(documents.iter()).csv().expect("all rows are alike")
     }
 
     #[test]

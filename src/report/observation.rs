@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::page::{Block, Column, Facts, Page, Section, Table};
+use super::page::{Block, Facts, Page, Section};
+use super::table::{Column, Table};
 use super::{Report, json};
 use crate::error::Result;
 use crate::observe::{Certainty, Client, Finding, Observation, Origin, PartOrder, Way};

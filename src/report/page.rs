@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::chart::Chart;
+use super::chart::{Chart, Charts};
+use super::table::Table;
 use crate::error::Result;
 
 /// Everything about something.
@@ -98,59 +99,6 @@ impl<const N: usize> From<[(&'static str, String); N]> for Facts {
     }
 }
 
-/// The heading of a column, and what its cell says of a thing.
-pub type Column<T> = (&'static str, fn(&T) -> String);
-
-/// A table; numbers for programs are one as well.
-#[derive(Default)]
-pub struct Table {
-    /// What it shows.
-    pub caption: String,
-    /// The heading of each column.
-    pub columns: Vec<&'static str>,
-    /// The first cell of each names it.
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// A table for people.
-    pub fn new<const N: usize>(
-        caption: impl Into<String>,
-        columns: [&'static str; N],
-        rows: impl IntoIterator<Item = [String; N]>,
-    ) -> Self {
-        let rows = rows.into_iter().map(Vec::from).collect();
-        Self { caption: caption.into(), columns: columns.into(), rows }
-    }
-
-    /// A row for each thing.
-    pub fn of<T>(
-        caption: impl Into<String>,
-        columns: &[Column<T>],
-        things: impl IntoIterator<Item = T>,
-    ) -> Self {
-        let row = |thing: T| columns.iter().map(|(_, cell)| cell(&thing)).collect();
-        Self {
-            caption: caption.into(),
-            columns: columns.iter().map(|(name, _)| *name).collect(),
-            rows: things.into_iter().map(row).collect(),
-        }
-    }
-
-    /// Numbers for programs, with their units in the names of the columns.
-    pub fn numbers<T>(columns: &[Column<T>], things: impl IntoIterator<Item = T>) -> Self {
-        Self::of("", columns, things)
-    }
-
-    /// The same with fewer columns.
-    #[must_use]
-    pub fn first_columns(mut self, count: usize) -> Self {
-        self.columns.truncate(count);
-        self.rows.iter_mut().for_each(|row| row.truncate(count));
-        self
-    }
-}
-
 impl From<Facts> for Block {
     fn from(facts: Facts) -> Self {
         Self::Facts(facts)
@@ -166,5 +114,15 @@ impl From<Table> for Block {
 impl From<Section> for Block {
     fn from(section: Section) -> Self {
         Self::Section(section)
+    }
+}
+
+/// Pictures, or why there are none.
+pub fn figures(charts: Result<Charts>) -> Vec<Block> {
+    match charts {
+        Ok(charts) => {
+            charts.into_iter().map(|(_, chart)| Block::Figure(Ok(chart.into()))).collect()
+        }
+        Err(error) => vec![Block::Figure(Err(error))],
     }
 }

@@ -1,7 +1,8 @@
 //! Runs as a page: the answer first, then what it rests on. A section is a function here and a line in [`blocks`].
 
 use super::digest::{Answer, Digest};
-use super::page::{Block, Page, Section, Table};
+use super::page::{Block, Page, Section, figures};
+use super::table::Table;
 use super::{PAGE, Report, brief, chart, facts, json, numbers, wording};
 use crate::error::Result;
 use crate::result::Saved;
@@ -49,7 +50,7 @@ fn blocks(run: &Saved, digest: &Digest) -> Vec<Block> {
         commands(digest),
         failures(digest),
         comparison(digest),
-        Section::new("Charts", chart::figures(chart::all(run))),
+        Section::new("Charts", figures(chart::all(run))),
         requests(digest),
         limits_and_errors(digest),
         trials(digest),

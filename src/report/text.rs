@@ -1,6 +1,7 @@
 //! Lines for a terminal: a label and what it says, and tables whose columns stand below each other.
 
-use super::page::{Block, Facts, Section, Table};
+use super::page::{Block, Facts, Section};
+use super::table::Table;
 use crate::escape;
 
 /// Characters that the longest label takes in most pages.

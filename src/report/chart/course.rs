@@ -1,7 +1,7 @@
 //! A trial over its time, with what was warm-up and what was measured.
 
 use super::super::digest::Digest;
-use super::super::page::{Column, Table};
+use super::super::table::{Column, Table};
 use super::super::wording;
 use super::goodput::Unit;
 use super::{Band, Chart, Point, Series, axis, latency};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::digest::{Answer, Candidate, Digest, goodput};
-use super::super::page::{Column, Table};
 use super::super::scaling::Law;
+use super::super::table::{Column, Table};
 use super::super::wording;
 use super::axis::{self, Axis};
 use super::{Chart, Guide, Highlight, Point, Series, dodge};

@@ -1,7 +1,7 @@
 //! How long requests took, by percentile: what more streams cost.
 
 use super::super::digest::{Digest, Shown};
-use super::super::page::{Column, Table};
+use super::super::table::{Column, Table};
 use super::super::wording;
 use super::axis::{self, Axis, Tick};
 use super::{Chart, Point, Series, dodge};

@@ -15,7 +15,7 @@ mod spent;
 mod tradeoff;
 
 use super::digest::{Candidate, Digest, median};
-use super::page::{Block, Table};
+use super::table::Table;
 use super::wording;
 use crate::error::Result;
 use crate::result::{OperationSummary, Phase, Saved, Trial};
@@ -45,16 +45,6 @@ pub fn all(run: &Saved) -> Result<Charts> {
         charts.retain(|(name, _)| !COMPARING.contains(name));
     }
     Ok(charts)
-}
-
-/// On a page.
-pub fn figures(charts: Result<Charts>) -> Vec<Block> {
-    match charts {
-        Ok(charts) => {
-            charts.into_iter().map(|(_, chart)| Block::Figure(Ok(chart.into()))).collect()
-        }
-        Err(error) => vec![Block::Figure(Err(error))],
-    }
 }
 
 /// The trial that tells how long requests took with some settings, and its operation that moved data: the

@@ -1,6 +1,6 @@
 //! The pictures of a plan: time against DTNs, time against file size, cost.
 
-use super::super::page::{Column, Table};
+use super::super::table::{Column, Table};
 use super::{Chart, Charts, Highlight, Point, Series, axis};
 use crate::plan::{BySize, Forecast, Plan, Point as SimulatedPoint};
 

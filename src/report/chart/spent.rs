@@ -1,7 +1,7 @@
 //! Where the time of a request goes as streams are added: waiting grows where they stop helping.
 
 use super::super::digest::{Candidate, Digest};
-use super::super::page::{Column, Table};
+use super::super::table::{Column, Table};
 use super::super::wording;
 use super::{Bar, Chart, Series, axis, of_timed, timed};
 use crate::result::{TimeSpent, Trial};

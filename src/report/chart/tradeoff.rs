@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::digest::{Candidate, Digest, goodput};
-use super::super::page::{Column, Table};
+use super::super::table::{Column, Table};
 use super::super::wording;
 use super::goodput::{Shape, Unit, highest, highlight_name};
 use super::{Chart, Highlight, Point, Series, axis, of_timed, timed};

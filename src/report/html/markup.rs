@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::super::page::{Facts, Table};
+use super::super::page::Facts;
+use super::super::table::Table;
 use crate::escape;
 
 /// Well-formed markup.

@@ -1,6 +1,7 @@
 //! What is said about a plan, before it takes any form.
 
-use super::super::page::{Facts, Table};
+use super::super::page::Facts;
+use super::super::table::Table;
 use crate::plan::{BetweenSessions, Fitted, Forecast, Plan, advice};
 use crate::result::Direction;
 use crate::units::{ByteSize, Rate, count, counted};

@@ -2,7 +2,8 @@
 
 mod facts;
 
-use super::page::{Block, Facts, Page, Section, Table};
+use super::page::{Block, Facts, Page, Section, figures};
+use super::table::Table;
 use super::{Report, chart, json};
 use crate::error::Result;
 use crate::plan::Plan;
@@ -34,7 +35,7 @@ impl Report for Plan {
             Section::new("The answer", [facts::answer(self).into()]),
             list("What to do", &self.advice),
             list("Careful", &self.warnings),
-            Section::new("Charts", chart::figures(Ok(chart::plan::all(self)))),
+            Section::new("Charts", figures(Ok(chart::plan::all(self)))),
             Section::new("Numbers", numbers.map(Block::Table)),
             list("Globus's own tasks", &facts::tasks_say(self)),
             list("Runs that it rests on", &self.runs),
