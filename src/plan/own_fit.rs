@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::tasks::Task;
+use super::task::Task;
 use crate::stats;
 
 /// Tasks from which Globus's own numbers are fitted: at least so many.

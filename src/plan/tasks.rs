@@ -1,45 +1,21 @@
 //! Real Globus tasks beside what the model says of them.
 //!
-//! A task is what `globus task show TASK_ID -F json` prints (the Transfer API's task document). That has the number of
-//! its files and their bytes, but no sizes: files are taken for equal, unless the dataset of the question has as
-//! many of as many bytes. Then the sizes are those.
+//! A task's document has the number of its files and their bytes, but no sizes: files are taken for equal, unless the
+//! dataset of the question has as many of as many bytes. Then the sizes are those.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::events::{Event, Trouble, at_s, errors_by_code};
 use super::forecast::Models;
 use super::own_fit::OwnFit;
 use super::question::Question;
 use super::shape::Shape;
-use crate::error::{Error, Result};
+use super::task::{Event, Task, Trouble, errors_by_code};
+use crate::error::Result;
 use crate::prices::Prices;
 use crate::storj::Limits;
 use crate::units::Rate;
 use crate::words::roughly;
-
-/// A task that succeeded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Task {
-    /// Its label, or its id.
-    pub name: String,
-    /// Files that were transferred.
-    pub files: u64,
-    /// Bytes that were transferred.
-    pub bytes: u64,
-    /// From the request to the end.
-    pub seconds: f64,
-    /// Whether checksums were compared.
-    pub verified: bool,
-    /// Errors on the way.
-    pub faults: u64,
-    /// Files that a sync found to be there already, or that could not be read and were left out for that.
-    #[serde(default)]
-    pub files_skipped: u64,
-    /// When it was requested and completed, in seconds since 1970.
-    #[serde(skip)]
-    pub during_s: [f64; 2],
-}
 
 /// A task beside the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,99 +50,6 @@ pub struct Tasks {
     pub own: Option<OwnFit>,
     /// Errors of all events, by their code.
     pub events: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Shown {
-    task_id: Option<String>,
-    label: Option<String>,
-    status: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    files: Option<u64>,
-    files_transferred: Option<u64>,
-    files_skipped: Option<u64>,
-    subtasks_skipped_errors: Option<u64>,
-    bytes_transferred: Option<u64>,
-    request_time: Option<String>,
-    completion_time: Option<String>,
-    verify_checksum: Option<bool>,
-    faults: Option<u64>,
-}
-
-impl Task {
-    /// Reads what `globus task show -F json` prints.
-    ///
-    /// # Errors
-    /// If it is something else, or the task did not succeed.
-    pub fn read(text: &str) -> Result<Self> {
-        let wrong = |why: &str| {
-            Error::environment(format!("this Globus task cannot be used: {why}")).hint(
-                "save what `globus task show TASK_ID -F json` prints, of a transfer that succeeded",
-            )
-        };
-        let shown: Shown = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
-        if shown.kind.as_deref().is_some_and(|kind| kind != "TRANSFER") {
-            return Err(wrong("it is not a transfer"));
-        }
-        match shown.status.as_deref() {
-            Some("SUCCEEDED") => {}
-            Some(other) => return Err(wrong(&format!("its status is {other}"))),
-            None => return Err(wrong("it has no status")),
-        }
-        let time = |text: Option<String>| at_s(&text?);
-        let times = time(shown.request_time).zip(time(shown.completion_time));
-        let (from, to) =
-            times.ok_or_else(|| wrong("request_time or completion_time is missing"))?;
-        let files = shown
-            .files_transferred
-            .or_else(|| Some(shown.files?.saturating_sub(shown.files_skipped.unwrap_or(0))));
-        let (files, bytes) = (files.unwrap_or(0), shown.bytes_transferred.unwrap_or(0));
-        let seconds = to - from;
-        let [there_already, unreadable] =
-            [shown.files_skipped, shown.subtasks_skipped_errors].map(Option::unwrap_or_default);
-        let skipped = there_already.saturating_add(unreadable);
-        if files == 0 && skipped > 0 {
-            return Err(wrong(&format!("it skipped all {skipped} files")));
-        }
-        if files == 0 || bytes == 0 || seconds <= 0.0 {
-            return Err(wrong("it moved nothing, or in no time"));
-        }
-        Ok(Self {
-            name: shown.label.or(shown.task_id).unwrap_or_else(|| "a task".into()),
-            files,
-            bytes,
-            seconds,
-            verified: shown.verify_checksum.unwrap_or(true),
-            faults: shown.faults.unwrap_or(0),
-            files_skipped: skipped,
-            during_s: [from, to],
-        })
-    }
-
-    /// Whether these are as many files of as many bytes, to one in a hundred.
-    fn is_of(&self, shape: &Shape) -> bool {
-        let near = |one: f64, other: f64| (one / other - 1.0).abs() < 0.01;
-        near(shape.files(), self.files as f64) && near(shape.bytes(), self.bytes as f64)
-    }
-
-    /// Why nothing is learned from it: no model knows what it takes to look at files that are not moved.
-    fn left_out(&self) -> Option<String> {
-        let Self { name, files, files_skipped, .. } = self;
-        let all = files.saturating_add(*files_skipped);
-        (*files_skipped > 0).then(|| {
-            format!(
-                "{}: it skipped {files_skipped} of {all} files, which were there already or could not be read; it is not compared and not fitted, for looking at \
-                 those took time, too",
-                name.escape_debug()
-            )
-        })
-    }
-
-    /// Effective speed.
-    pub(super) fn speed(&self) -> f64 {
-        self.bytes as f64 / self.seconds
-    }
 }
 
 impl Tasks {

@@ -1,12 +1,39 @@
-//! The events of Globus tasks: which errors there were, and what time they may have taken.
+//! A real Globus task, and its events: which errors there were, and what time they may have taken.
+//!
+//! A task is what `globus task show TASK_ID -F json` prints (the Transfer API's task document).
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::shape::Shape;
 use crate::error::{Error, Result};
+
+/// A task that succeeded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Task {
+    /// Its label, or its id.
+    pub name: String,
+    /// Files that were transferred.
+    pub files: u64,
+    /// Bytes that were transferred.
+    pub bytes: u64,
+    /// From the request to the end.
+    pub seconds: f64,
+    /// Whether checksums were compared.
+    pub verified: bool,
+    /// Errors on the way.
+    pub faults: u64,
+    /// Files that a sync found to be there already, or that could not be read and were left out for that.
+    #[serde(default)]
+    pub files_skipped: u64,
+    /// When it was requested and completed, in seconds since 1970.
+    #[serde(skip)]
+    pub during_s: [f64; 2],
+}
 
 /// One of what `globus task event-list -F json` prints.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +52,99 @@ pub struct Trouble {
     errors: BTreeMap<String, u32>,
     /// Seconds from an error to the next event that is none, or to the end: what errors took at most.
     pub lost_s: f64,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    task_id: Option<String>,
+    label: Option<String>,
+    status: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    files: Option<u64>,
+    files_transferred: Option<u64>,
+    files_skipped: Option<u64>,
+    subtasks_skipped_errors: Option<u64>,
+    bytes_transferred: Option<u64>,
+    request_time: Option<String>,
+    completion_time: Option<String>,
+    verify_checksum: Option<bool>,
+    faults: Option<u64>,
+}
+
+impl Task {
+    /// Reads what `globus task show -F json` prints.
+    ///
+    /// # Errors
+    /// If it is something else, or the task did not succeed.
+    pub fn read(text: &str) -> Result<Self> {
+        let wrong = |why: &str| {
+            Error::environment(format!("this Globus task cannot be used: {why}")).hint(
+                "save what `globus task show TASK_ID -F json` prints, of a transfer that succeeded",
+            )
+        };
+        let shown: Shown = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
+        if shown.kind.as_deref().is_some_and(|kind| kind != "TRANSFER") {
+            return Err(wrong("it is not a transfer"));
+        }
+        match shown.status.as_deref() {
+            Some("SUCCEEDED") => {}
+            Some(other) => return Err(wrong(&format!("its status is {other}"))),
+            None => return Err(wrong("it has no status")),
+        }
+        let time = |text: Option<String>| at_s(&text?);
+        let times = time(shown.request_time).zip(time(shown.completion_time));
+        let (from, to) =
+            times.ok_or_else(|| wrong("request_time or completion_time is missing"))?;
+        let files = shown
+            .files_transferred
+            .or_else(|| Some(shown.files?.saturating_sub(shown.files_skipped.unwrap_or(0))));
+        let (files, bytes) = (files.unwrap_or(0), shown.bytes_transferred.unwrap_or(0));
+        let seconds = to - from;
+        let [there_already, unreadable] =
+            [shown.files_skipped, shown.subtasks_skipped_errors].map(Option::unwrap_or_default);
+        let skipped = there_already.saturating_add(unreadable);
+        if files == 0 && skipped > 0 {
+            return Err(wrong(&format!("it skipped all {skipped} files")));
+        }
+        if files == 0 || bytes == 0 || seconds <= 0.0 {
+            return Err(wrong("it moved nothing, or in no time"));
+        }
+        Ok(Self {
+            name: shown.label.or(shown.task_id).unwrap_or_else(|| "a task".into()),
+            files,
+            bytes,
+            seconds,
+            verified: shown.verify_checksum.unwrap_or(true),
+            faults: shown.faults.unwrap_or(0),
+            files_skipped: skipped,
+            during_s: [from, to],
+        })
+    }
+
+    /// Whether these are as many files of as many bytes, to one in a hundred.
+    pub(super) fn is_of(&self, shape: &Shape) -> bool {
+        let near = |one: f64, other: f64| (one / other - 1.0).abs() < 0.01;
+        near(shape.files(), self.files as f64) && near(shape.bytes(), self.bytes as f64)
+    }
+
+    /// Why nothing is learned from it: no model knows what it takes to look at files that are not moved.
+    pub(super) fn left_out(&self) -> Option<String> {
+        let Self { name, files, files_skipped, .. } = self;
+        let all = files.saturating_add(*files_skipped);
+        (*files_skipped > 0).then(|| {
+            format!(
+                "{}: it skipped {files_skipped} of {all} files, which were there already or could not be read; it is not compared and not fitted, for looking at \
+                 those took time, too",
+                name.escape_debug()
+            )
+        })
+    }
+
+    /// Effective speed.
+    pub(super) fn speed(&self) -> f64 {
+        self.bytes as f64 / self.seconds
+    }
 }
 
 /// Reads what `globus task event-list -F json` prints.
@@ -57,7 +177,7 @@ pub fn events(text: &str) -> Result<Vec<Event>> {
 }
 
 /// A time as Globus writes it, in seconds since 1970.
-pub(super) fn at_s(time: &str) -> Option<f64> {
+fn at_s(time: &str) -> Option<f64> {
     let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
     Some(time.unix_timestamp_nanos() as f64 / 1e9)
 }
