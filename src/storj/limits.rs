@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::bucket::Rules;
-use super::model::duration;
+use super::number::{self, duration};
 use crate::units::{ByteSize, GIB, KIB, MIB};
 
 /// What is limited, and how far. `None` is no limit.
@@ -121,11 +121,9 @@ where
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match text.parse() {
-        Ok(ByteSize(0)) => Err(serde::de::Error::custom("a size is above zero")),
-        Ok(size) => Ok(size),
-        Err(error) => Err(serde::de::Error::custom(error)),
+    match number::size(deserializer)? {
+        ByteSize(0) => Err(serde::de::Error::custom("a size is above zero")),
+        size => Ok(size),
     }
 }
 

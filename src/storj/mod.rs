@@ -18,6 +18,7 @@ mod link;
 mod listing;
 mod model;
 pub mod nodes;
+mod number;
 mod object;
 mod objects;
 mod refusal;

@@ -43,6 +43,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::nodes::Nodes;
+use super::number::{duration, rate, size, some_duration, some_rate};
 use super::weather::{Forecast, Weather};
 use crate::result::Direction;
 use crate::units::{ByteSize, MIB, Rate};
@@ -58,10 +59,10 @@ pub struct Model {
     /// Whether a new connection also costs the handshake of TLS 1.3.
     pub tls: bool,
     /// What one connection can carry, each way.
-    #[serde(deserialize_with = "rate")]
+    #[serde(deserialize_with = "some_rate")]
     pub connection_rate: Option<Rate>,
     /// What all connections can carry together, each way.
-    #[serde(deserialize_with = "rate")]
+    #[serde(deserialize_with = "some_rate")]
     pub shared_rate: Option<Rate>,
     /// How much each further body under way takes from what all carry together; 0 is nothing.
     #[serde(deserialize_with = "crowding")]
@@ -104,7 +105,7 @@ pub struct SelfHosted {
     /// Cores that the gateway may use.
     pub cores: u32,
     /// Payload that one core encrypts and erasure-codes.
-    #[serde(deserialize_with = "some_rate")]
+    #[serde(deserialize_with = "rate")]
     pub core_rate: Rate,
 }
 
@@ -205,43 +206,12 @@ fn smaller(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
     }
 }
 
-/// No part of a link takes longer; times that are added up stay far from an overflow.
-const DURATION_MAX: Duration = Duration::from_secs(24 * 3600);
-
-/// A duration such as `20ms`, of a day at most.
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let duration = humantime::parse_duration(&text).map_err(serde::de::Error::custom)?;
-    match duration <= DURATION_MAX {
-        true => Ok(duration),
-        false => Err(serde::de::Error::custom("a time of the model is a day at most")),
-    }
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
-}
-
-fn some_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
-}
-
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::Error> {
-    some_rate(deserializer).map(Some)
-}
-
 fn crowding<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let crowding = f64::deserialize(deserializer)?;
     match crowding.is_finite() && crowding >= 0.0 {
         true => Ok(crowding),
         false => Err(serde::de::Error::custom("crowding is 0 or more")),
     }
-}
-
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
 }
 
 fn segment_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {

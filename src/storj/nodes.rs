@@ -47,7 +47,7 @@ struct Unchecked {
     required: u32,
     optimal: u32,
     total: u32,
-    #[serde(deserialize_with = "super::model::duration")]
+    #[serde(deserialize_with = "super::number::duration")]
     latency: Duration,
     spread: f64,
 }

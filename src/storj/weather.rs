@@ -49,11 +49,11 @@ pub struct Weather {
 struct Unchecked {
     #[serde(default)]
     noise: f64,
-    #[serde(default = "interval", deserialize_with = "super::model::duration")]
+    #[serde(default = "interval", deserialize_with = "super::number::duration")]
     interval: Duration,
     #[serde(default)]
     drift: f64,
-    #[serde(default, deserialize_with = "super::model::duration")]
+    #[serde(default, deserialize_with = "super::number::duration")]
     period: Duration,
 }
 
