@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::clean::SILENCE_MIN;
+use super::marker::SILENCE_MIN;
 use crate::clock::{self, Instant};
 use crate::error::Result;
 use crate::words::to_the_second;

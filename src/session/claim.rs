@@ -17,7 +17,7 @@ use futures::future::{Either, select};
 use super::beats::Beats;
 use super::bucket::{Bucket, Unwritten};
 use super::lifetime::Lifetime;
-use super::marker::{Identity, Marker, marker_key, run_prefix};
+use super::marker::{HEARTBEAT, Identity, Marker, marker_key, run_prefix};
 use super::sweep::{Left, Owner, Sweep, Whose};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -26,9 +26,6 @@ use crate::store::{ObjectInfo, OpenUpload, Upload};
 use crate::terminal;
 use crate::transfer::{Ground, Journal, Ledger};
 use crate::units::counted;
-
-/// How often the marker is written anew.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// A first marker that had no answer is looked for after so long, so often: by then it has landed (as in
 /// [`super::sweep`]), and an endpoint that did not answer is asked again ([`super::silence`]).

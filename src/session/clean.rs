@@ -27,9 +27,6 @@ use crate::session::Work;
 use crate::store::s3::Written;
 use crate::store::{ObjectInfo, OpenUpload};
 
-/// A run gives a sign of life every minute; one that was silent for so long is dead (ASSUMPTION).
-pub const SILENCE_MIN: Duration = Duration::from_secs(600);
-
 /// What `clean` was asked to do.
 #[derive(Clone, Debug)]
 pub struct Cleaning {

@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
-use super::claim::HEARTBEAT;
-use super::marker::Marker;
+use super::marker::{HEARTBEAT, Marker};
 use super::sweep::{Owner, Whose};
 use crate::store::s3::Written;
 use crate::store::{ObjectInfo, OpenUpload};

@@ -13,6 +13,12 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::measure;
 
+/// How often it is written anew: the sign of life of a run.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A run that was silent for so long is dead (ASSUMPTION).
+pub const SILENCE_MIN: Duration = Duration::from_secs(600);
+
 /// Name of the marker below a run's prefix.
 const NAME: &str = ".tidegate-run.json";
 

@@ -38,13 +38,14 @@ mod upwards;
 mod visit;
 
 pub use check::{Check, Checked, Outcome as CheckOutcome, check};
-pub use clean::{Cleaning, Fate, Leftover, SILENCE_MIN, Which, clean};
+pub use clean::{Cleaning, Fate, Leftover, Which, clean};
 pub use expiry::Expiry;
 pub use fit::fit;
 #[cfg(any(test, fuzzing))]
 pub(crate) use journal::{NAME as JOURNAL, open_uploads};
 #[cfg(any(test, fuzzing))]
 pub(crate) use marker::Marker;
+pub use marker::SILENCE_MIN;
 pub use metrics::SessionMetrics;
 pub use observe::{ObserveOptions, observe, observe_log};
 pub use plan::{MeasureOptions, measure};
