@@ -9,7 +9,6 @@ mod interface;
 mod live;
 mod movers_time;
 mod operation_so_far;
-mod platform;
 mod probe;
 mod recorder;
 mod series;

@@ -4,6 +4,8 @@
 //! answer is reduced by the one before. They speak of the sending side: on the way down, of requests.
 //! Source of their meaning: Linux `include/uapi/linux/tcp.h` and `net/ipv4/tcp.c` (`tcp_get_info`).
 
+mod platform;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -11,7 +13,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::histogram::Latencies;
-use super::platform;
 use crate::result::TcpUse;
 
 /// `TCP_INFO` of one socket: the first three as they are now, the others since some moment.

@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::tcp::TcpCounters;
+use super::TcpCounters;
 
 /// What the kernel says of a TCP socket; `None` where it says nothing.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
