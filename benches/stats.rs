@@ -6,7 +6,9 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::result::{Direction, LimitedBy, Settings};
 use tidegate::stats::{log_mean, quantile};
-use tidegate::tune::{Ceiling, Config, Limits, Objective, Outcome, Search, Times, recommend};
+use tidegate::tune::{
+    Ceiling, Config, Limits, Objective, Outcome, Rules, Search, Times, recommend,
+};
 use tidegate::units::MIB;
 
 /// The default budget.
@@ -47,11 +49,13 @@ fn searched() -> Search {
         parts_in_flight: vec![1],
         current,
         ceiling: Ceiling::Asked,
-        max_refused: 0.05,
-        times: Times { warm_up: 2 * second, window: 5 * second, soak: 60 * second },
-        limits: Limits::default(),
         objective: Objective::default(),
-        seed: 1,
+        rules: Rules {
+            limits: Limits::default(),
+            max_refused: 0.05,
+            times: Times { warm_up: 2 * second, window: 5 * second, soak: 60 * second },
+            seed: 1,
+        },
     });
     let mut random = fastrand::Rng::with_seed(1);
     let mut left = BUDGET;

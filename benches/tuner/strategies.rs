@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidegate::result::{Direction, Phase, Recommendation, Settings};
-use tidegate::tune::{Ceiling, Config, Limits, Next, Objective, Outcome, Search, Times, recommend};
+use tidegate::tune::{
+    Ceiling, Config, Limits, Next, Objective, Outcome, Rules, Search, Times, recommend,
+};
 use tidegate::units::MIB;
 
 use super::surface::{
@@ -87,11 +89,8 @@ pub fn tuned(world: &mut World, budget: Budget, seed: u64) -> Option<Tuned> {
         parts_in_flight: PARTS_IN_FLIGHT.to_vec(),
         current: at(2),
         ceiling: Ceiling::Asked,
-        max_refused: 0.05,
-        times: TIMES,
-        limits: Limits::default(),
         objective: Objective::default(),
-        seed,
+        rules: Rules { limits: Limits::default(), max_refused: 0.05, times: TIMES, seed },
     });
     let mut trials = Vec::new();
     while let Some(next) = search.ask(Duration::from_secs(world.affordable(budget).into())) {

@@ -22,7 +22,8 @@ use tidegate::pace::{Pace, Paces, Turns};
 use tidegate::report::{self, Format};
 use tidegate::result::{Checksum, Document, PayloadSigning, Phase, TaskSummary, Trial};
 use tidegate::session::{
-    Expiry, Finished, Progress, SessionMetrics, Simulation, TargetOptions, TargetUrl, Upwards,
+    Expiry, Finished, Progress, Saving, SessionMetrics, Simulation, TargetOptions, TargetUrl,
+    Upwards,
 };
 use tidegate::store::Proof;
 use tidegate::store::model::Retain;
@@ -136,6 +137,12 @@ pub(super) struct Proofs {
 }
 
 impl Proofs {
+    /// Of what goes this way to the target.
+    pub(super) fn set(&self, target: &mut TargetOptions, flow: Flow) -> Result<()> {
+        target.proof = self.resolve(flow)?;
+        Ok(())
+    }
+
     /// `None` where nothing is said of it.
     pub(super) fn resolve(&self, flow: Flow) -> Result<Option<Proof>> {
         if self.payload.is_none() && self.checksum.is_none() {
@@ -166,6 +173,11 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// At this target.
+    pub(super) fn set(&self, target: &mut TargetOptions) {
+        target.expire = self.resolve();
+    }
+
     pub(super) fn resolve(&self) -> Expiry {
         self.expire.unwrap_or_default()
     }
@@ -193,6 +205,13 @@ fn requests_per_second(text: &str) -> std::result::Result<f64, &'static str> {
 }
 
 impl Neighbour {
+    /// At this target, with so many streams.
+    pub(super) fn set(&self, target: &mut TargetOptions, streams: u64) -> Result<()> {
+        target.paces = self.resolve(streams)?;
+        target.retry = self.retry;
+        Ok(())
+    }
+
     /// Paces for this many streams.
     pub(super) fn resolve(&self, streams: u64) -> Result<Paces> {
         let least = Rate(RATE_OF_STREAM_MIN * streams as f64);
@@ -232,6 +251,11 @@ const DEFAULT_SCENARIO: &str = "hosted-10g-near";
 impl Simulate {
     pub(super) fn is_asked(&self) -> bool {
         self.simulate.is_some()
+    }
+
+    /// Instead of this target, if one was asked for.
+    pub(super) fn set(self, target: &mut TargetOptions, flow: Flow, seed: u64) {
+        target.simulation = self.resolve(flow, seed);
     }
 
     /// The simulation, if one was asked for. Uploads are forgotten when they are complete: nobody
@@ -473,6 +497,11 @@ impl Output {
         answer(&finished.document).map_err(|no| {
             no.hint(format!("result.json in {} says why", finished.directory.display()))
         })
+    }
+
+    /// What is kept of a run.
+    pub(super) fn saving(self) -> Saving {
+        Saving { results: self.results, attempts: self.attempts }
     }
 
     /// Where progress is shown.

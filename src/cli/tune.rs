@@ -17,9 +17,11 @@ use tidegate::interrupt::Interrupt;
 use tidegate::observe::Manner;
 use tidegate::prices::{Prices, Usd};
 use tidegate::result::Direction;
-use tidegate::session::{self, FILES_MAX, Most, TargetOptions, TargetUrl, TuneOptions};
+use tidegate::session::{
+    self, FILES_MAX, Files, Means, SearchOptions, TargetOptions, TargetUrl, TuneOptions,
+};
 use tidegate::transfer::{Caps, Flow, GetMode, Mix};
-use tidegate::tune::{self, GCS_NORMAL_CONCURRENCY, Limits};
+use tidegate::tune::{self, GCS_NORMAL_CONCURRENCY, Limits, Rules};
 use tidegate::units::{ByteSize, Rate};
 
 /// Prepared for downloads when the user names no dataset; uploads go round and round in it.
@@ -93,51 +95,10 @@ impl Directions {
 pub(super) struct Args {
     #[command(flatten)]
     pub(super) target: Target,
-    /// Direction to tune; `both` searches one after the other and also finds one concurrency for both,
-    /// as GCS has only one
-    #[arg(long, value_enum, default_value = "up", help_heading = "Search")]
-    direction: Directions,
-    /// Part sizes to try [default: 64MiB,128MiB on Storj's gateway, whose segments are 64 MiB, else
-    /// 16MiB,64MiB; larger ones where the largest file needs them]
-    #[arg(long, value_name = "SIZE,...", value_delimiter = ',', help_heading = "Search")]
-    part_sizes: Vec<ByteSize>,
-    /// Highest number of files in flight to try, as long as each step pays [default: 500, what Storj allows a
-    /// project, or what this machine has memory and open files for]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
-    max_concurrency: Option<u32>,
-    /// Highest share of the attempts that may be told to slow down (429), such as 5%
-    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share, help_heading = "Search")]
-    max_refused: f64,
-    /// Parts of one file in flight to try; an in-order connector has 1 [default: 1]
-    #[arg(long, value_name = "K,...", value_delimiter = ',', value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
-    parts_in_flight: Vec<u32>,
-    /// Memory for the parts in flight (streams x part size) of a program that holds each part whole,
-    /// as rclone does; by default no settings are left out for lack of memory
-    #[arg(long, value_name = "SIZE", help_heading = "Search")]
-    memory: Option<ByteSize>,
-    /// Concurrency that the endpoint has now, which the recommendation is compared with
-    /// [default: that of --gcs-endpoint, else 2, GCS's normal]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..), help_heading = "Search")]
-    current_concurrency: Option<u32>,
+    #[command(flatten)]
+    search: Search,
     #[command(flatten)]
     pub(super) budgets: Budgets,
-    /// Warm-up before each trial [default: 2s; 300ms without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
-    warm_up: Option<Duration>,
-    /// Measured time of a trial in a block; a step on the way to the knee has half of it
-    /// [default: 5s; 2s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
-    window: Option<Duration>,
-    /// Time for which the choice is held before it is recommended, at least [default: 60s; 8s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = options::time, help_heading = "Search")]
-    soak: Option<Duration>,
-    /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
-    /// effective speed instead of the highest goodput
-    #[arg(long, help_heading = "Search")]
-    verify: bool,
-    /// How objects are fetched [default: whole]
-    #[arg(long, value_enum, help_heading = "Search")]
-    get: Option<GetMode>,
     #[command(flatten)]
     proofs: Proofs,
     #[command(flatten)]
@@ -157,23 +118,80 @@ pub(super) struct Args {
     #[command(flatten)]
     simulate: Simulate,
     #[command(flatten)]
-    dataset: Dataset,
-    /// Download these existing objects and write nothing; keys that may read and list suffice
-    #[arg(
-        long, value_name = "s3://BUCKET/PREFIX/", help_heading = "Dataset",
-        value_parser = options::Unrepeated::<TargetUrl>::new(),
-        conflicts_with_all = ["target", "model", "simulate", "dataset", "size", "files", "from", "stored_part_size"]
-    )]
-    objects: Option<TargetUrl>,
-    /// Part size of the objects that are uploaded for downloads [default: that of the current settings]
-    #[arg(long, value_name = "SIZE", help_heading = "Dataset")]
-    stored_part_size: Option<ByteSize>,
+    files: FilesMoved,
     #[command(flatten)]
     gcs: Gcs,
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]
     pub(super) metrics: Metrics,
+}
+
+/// What is searched.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Search")]
+struct Search {
+    /// Direction to tune; `both` searches one after the other and also finds one concurrency for both,
+    /// as GCS has only one
+    #[arg(long, value_enum, default_value = "up")]
+    direction: Directions,
+    /// Part sizes to try [default: 64MiB,128MiB on Storj's gateway, whose segments are 64 MiB, else
+    /// 16MiB,64MiB; larger ones where the largest file needs them]
+    #[arg(long, value_name = "SIZE,...", value_delimiter = ',')]
+    part_sizes: Vec<ByteSize>,
+    /// Highest number of files in flight to try, as long as each step pays [default: 500, what Storj allows a
+    /// project, or what this machine has memory and open files for]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    max_concurrency: Option<u32>,
+    /// Highest share of the attempts that may be told to slow down (429), such as 5%
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
+    max_refused: f64,
+    /// Parts of one file in flight to try; an in-order connector has 1 [default: 1]
+    #[arg(long, value_name = "K,...", value_delimiter = ',', value_parser = value_parser!(u32).range(1..))]
+    parts_in_flight: Vec<u32>,
+    /// Memory for the parts in flight (streams x part size) of a program that holds each part whole,
+    /// as rclone does; by default no settings are left out for lack of memory
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Concurrency that the endpoint has now, which the recommendation is compared with
+    /// [default: that of --gcs-endpoint, else 2, GCS's normal]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    current_concurrency: Option<u32>,
+    /// Warm-up before each trial [default: 2s; 300ms without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = options::time)]
+    warm_up: Option<Duration>,
+    /// Measured time of a trial in a block; a step on the way to the knee has half of it
+    /// [default: 5s; 2s without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = options::time)]
+    window: Option<Duration>,
+    /// Time for which the choice is held before it is recommended, at least [default: 60s; 8s without TARGET]
+    #[arg(long, value_name = "TIME", value_parser = options::time)]
+    soak: Option<Duration>,
+    /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
+    /// effective speed instead of the highest goodput
+    #[arg(long)]
+    verify: bool,
+    /// How objects are fetched [default: whole]
+    #[arg(long, value_enum)]
+    get: Option<GetMode>,
+}
+
+/// What is moved.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Dataset")]
+struct FilesMoved {
+    #[command(flatten)]
+    dataset: Dataset,
+    /// Download these existing objects and write nothing; keys that may read and list suffice
+    #[arg(
+        long, value_name = "s3://BUCKET/PREFIX/",
+        value_parser = options::Unrepeated::<TargetUrl>::new(),
+        conflicts_with_all = ["target", "model", "simulate", "dataset", "size", "files", "from", "stored_part_size"]
+    )]
+    objects: Option<TargetUrl>,
+    /// Part size of the objects that are uploaded for downloads [default: that of the current settings]
+    #[arg(long, value_name = "SIZE")]
+    stored_part_size: Option<ByteSize>,
 }
 
 /// What may be spent.
@@ -208,13 +226,111 @@ pub(super) struct Budgets {
 impl Budgets {
     /// Objects are kept for as long as the search may take: Storj counts in hours
     /// (storj/docs, `dcs/pricing/legacy`).
-    fn caps(&self, time: Duration) -> Result<Caps> {
-        Ok(Caps {
+    fn resolve(self, usual: Duration) -> Result<Means> {
+        let time = self.budget.unwrap_or(usual);
+        let caps = Caps {
             bytes: self.max_bytes.map(|size| size.0),
             cost: self.max_cost,
             prices: Prices::read(&self.prices)?,
             kept: Duration::from_secs(time.as_secs().div_ceil(3600) * 3600),
+        };
+        Ok(Means { time, caps, expected_rate: self.expected_rate, yes: self.yes })
+    }
+}
+
+impl FilesMoved {
+    fn resolve(self) -> Result<Files> {
+        if self.objects.is_some() {
+            return Ok(Files::Existing);
+        }
+        Ok(Files::Datasets {
+            datasets: self.dataset.resolve_each("climate", DEFAULT_SCALE)?,
+            stored_part_size_bytes: self.stored_part_size.map(|size| size.0),
         })
+    }
+}
+
+impl Search {
+    /// Checks what only downloads have, or only uploads; of the `files` some are only downloaded.
+    fn check_directions(&self, files: &FilesMoved) -> Result<()> {
+        if self.verify && self.direction == Directions::Down {
+            return Err(Error::environment(
+                "--verify reads uploads back, and only downloads are searched",
+            )
+            .hint("leave --verify out, or search --direction up or both"));
+        }
+        let option = match (&files.objects, files.stored_part_size) {
+            (Some(_), _) => "--objects",
+            (None, Some(_)) => "--stored-part-size",
+            (None, None) => return Ok(()),
+        };
+        match self.direction {
+            Directions::Down => Ok(()),
+            Directions::Both if files.objects.is_none() => Ok(()),
+            _ => {
+                let message = format!("{option} is about objects that are downloaded");
+                Err(Error::environment(message).hint("add --direction down"))
+            }
+        }
+    }
+
+    /// How long things are measured, unless the user says.
+    fn times(&self, usual: &Times) -> Result<tune::Times> {
+        let window = self.window.unwrap_or(usual.window);
+        if window < Duration::from_millis(500) {
+            return Err(Error::environment("a window of less than half a second measures nothing")
+                .hint("give --window 2s or more"));
+        }
+        let soak = self.soak.unwrap_or(usual.soak);
+        if soak < SOAK_MIN {
+            return Err(Error::environment(
+                "a soak of less than 5 seconds is too short for an interval",
+            )
+            .hint("give --soak 60s, or 5s at the least"));
+        }
+        let warm_up = self.warm_up.unwrap_or(usual.warm_up);
+        Ok(tune::Times { warm_up, window, soak })
+    }
+
+    /// The parts of one file in flight to try: those named, else the connector's, else one.
+    fn parts_in_flight(&self, connector: Manner) -> Vec<u32> {
+        match self.parts_in_flight.is_empty() {
+            true => vec![connector.parts_in_flight().unwrap_or(1)],
+            false => self.parts_in_flight.clone(),
+        }
+    }
+
+    /// The part sizes to try, as far as the user or the connector names them.
+    fn part_sizes(&self, connector: Manner, gcs: &Gcs) -> Result<Option<Vec<u64>>> {
+        let named: Vec<u64> = self.part_sizes.iter().map(|size| size.0).collect();
+        if named.is_empty() {
+            return Ok(connector.part_size().map(|size| vec![size.0]));
+        }
+        match gcs.connector_part_size {
+            Some(connector) if !named.contains(&connector.0) => Err(Error::environment(format!(
+                "--connector-part-size {connector} is not among the part sizes to try"
+            ))
+            .hint("add it to --part-sizes")),
+            _ => Ok(Some(named)),
+        }
+    }
+
+    /// What searches keep to at this target.
+    fn rules(&self, times: tune::Times, target: &TargetOptions, seed: u64) -> Rules {
+        let asked = target.paces.requests.as_ref().map(|turns| turns.per_second());
+        let limits = Limits {
+            memory_bytes: self.memory.map(|size| size.0),
+            requests_per_second_max: asked
+                .or(target.is_storj().then_some(STORJ_REQUESTS_PER_SECOND)),
+            part_takes_max: Some(PART_TAKES_MAX),
+        };
+        Rules { limits, max_refused: self.max_refused, times, seed }
+    }
+
+    /// Streams at most.
+    fn streams_max(&self, connector: Manner) -> u64 {
+        let parts = self.parts_in_flight(connector).into_iter().max().unwrap_or(1);
+        u64::from(self.max_concurrency.unwrap_or(FILES_MAX)) * u64::from(parts)
     }
 }
 
@@ -250,111 +366,40 @@ pub(super) fn run(args: Args) -> Result<()> {
 
 impl Args {
     fn resolve(mut self) -> Result<TuneOptions> {
-        let objects = self.objects.take();
-        check_directions(&self, objects.is_some())?;
-        self.target.target = self.target.target.or(objects.clone());
-        let (times, budget_of_each) = self.times()?;
-        let connector = self.connector.read(self.direction.flow())?;
-        let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
-        let part_sizes = part_sizes(&self, manner)?;
-        let target = self.target.resolve()?;
-        let is_storj = target.is_storj();
-        let requests_per_second_max = self
-            .neighbour
-            .max_requests_per_second
-            .or(is_storj.then_some(STORJ_REQUESTS_PER_SECOND));
-        // What is read back must still be there.
-        let retained = if self.verify { Flow::Down } else { self.direction.flow() };
-        let simulation = self.simulate.resolve(retained, self.seed);
-        let parts_in_flight = parts_in_flight(self.parts_in_flight, manner);
-        let parts_most = parts_in_flight.iter().max().copied().unwrap_or(1);
-        let files_most = self.max_concurrency.unwrap_or(FILES_MAX);
-        let paces = self.neighbour.resolve(u64::from(files_most) * u64::from(parts_most))?;
-        let retry = self.neighbour.retry;
-        let proof = self.proofs.resolve(self.direction.flow())?;
-        let expire = self.scratch.resolve();
-        let endpoint_most = is_storj.then_some(FILES_MAX);
-        let gcs = self.gcs.resolve(manner, endpoint_most)?;
-        let current = gcs::current_concurrency(self.current_concurrency, &gcs, manner)?;
-        let directions = self.direction.all();
-        let datasets = self.dataset.resolve_each("climate", DEFAULT_SCALE)?;
-        let searches = (directions.len() * datasets.len()) as u32;
-        let budget = self.budgets.budget.unwrap_or(budget_of_each * searches);
-        Ok(TuneOptions {
-            target: TargetOptions { simulation, paces, retry, proof, expire, ..target },
-            directions,
-            datasets,
-            part_sizes,
-            has_segments: is_storj,
-            most: self
-                .max_concurrency
-                .map_or(Most::Possible { endpoint: endpoint_most }, Most::Files),
-            max_refused: self.max_refused,
-            parts_in_flight,
-            current_concurrency: current.unwrap_or(GCS_NORMAL_CONCURRENCY.0),
-            verify: self.verify,
-            get: self.get.or(manner.get).unwrap_or_default(),
-            connector,
-            objects: objects.is_some(),
-            stored_part_size_bytes: self.stored_part_size.map(|size| size.0),
-            budget,
-            caps: self.budgets.caps(budget)?,
-            expected_rate: self.budgets.expected_rate,
-            yes: self.budgets.yes,
-            times,
-            limits: Limits {
-                memory_bytes: self.memory.map(|size| size.0),
-                requests_per_second_max,
-                part_takes_max: Some(PART_TAKES_MAX),
-            },
-            gcs,
-            seed: self.seed,
-            attempts: self.output.attempts,
-            results: self.output.results,
-        })
-    }
-
-    /// How long things are measured, and what a search may take unless the user says.
-    fn times(&self) -> Result<(tune::Times, Duration)> {
+        self.search.check_directions(&self.files)?;
+        self.target.target = self.target.target.or(self.files.objects.clone());
         let is_demonstration = self.target.is_embedded() && !self.simulate.is_asked();
         let usual = if is_demonstration { DEMONSTRATION } else { ENDPOINT };
-        let window = self.window.unwrap_or(usual.window);
-        if window < Duration::from_millis(500) {
-            return Err(Error::environment("a window of less than half a second measures nothing")
-                .hint("give --window 2s or more"));
-        }
-        let soak = self.soak.unwrap_or(usual.soak);
-        if soak < SOAK_MIN {
-            return Err(Error::environment(
-                "a soak of less than 5 seconds is too short for an interval",
-            )
-            .hint("give --soak 60s, or 5s at the least"));
-        }
-        let warm_up = self.warm_up.unwrap_or(usual.warm_up);
-        Ok((tune::Times { warm_up, window, soak }, usual.budget))
-    }
-}
-
-/// What only downloads have is not asked of uploads, and the other way round.
-fn check_directions(args: &Args, objects: bool) -> Result<()> {
-    if args.verify && args.direction == Directions::Down {
-        return Err(Error::environment(
-            "--verify reads uploads back, and only downloads are searched",
-        )
-        .hint("leave --verify out, or search --direction up or both"));
-    }
-    let option = match (objects, args.stored_part_size) {
-        (true, _) => "--objects",
-        (false, Some(_)) => "--stored-part-size",
-        (false, None) => return Ok(()),
-    };
-    match args.direction {
-        Directions::Down => Ok(()),
-        Directions::Both if !objects => Ok(()),
-        _ => {
-            let message = format!("{option} is about objects that are downloaded");
-            Err(Error::environment(message).hint("add --direction down"))
-        }
+        let times = self.search.times(&usual)?;
+        let flow = self.search.direction.flow();
+        let connector = self.connector.read(flow)?;
+        let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
+        let part_sizes = self.search.part_sizes(manner, &self.gcs)?;
+        let mut target = self.target.resolve()?;
+        // What is read back must still be there.
+        let retained = if self.search.verify { Flow::Down } else { flow };
+        self.simulate.set(&mut target, retained, self.seed);
+        self.neighbour.set(&mut target, self.search.streams_max(manner))?;
+        self.proofs.set(&mut target, flow)?;
+        self.scratch.set(&mut target);
+        let gcs = self.gcs.resolve(manner, target.is_storj().then_some(FILES_MAX))?;
+        let rules = self.search.rules(times, &target, self.seed);
+        let current = gcs::current_concurrency(self.search.current_concurrency, &gcs, manner)?;
+        let search = SearchOptions {
+            directions: self.search.direction.all(),
+            part_sizes,
+            concurrency_max: self.search.max_concurrency,
+            parts_in_flight: self.search.parts_in_flight(manner),
+            current_concurrency: current.unwrap_or(GCS_NORMAL_CONCURRENCY.0),
+            verify: self.search.verify,
+            get: self.search.get.or(manner.get).unwrap_or_default(),
+            rules,
+        };
+        let files = self.files.resolve()?;
+        let searches = (search.directions.len() * files.searches()) as u32;
+        let means = self.budgets.resolve(usual.budget * searches)?;
+        let saving = self.output.saving();
+        Ok(TuneOptions { target, search, files, connector, means, gcs, saving })
     }
 }
 
@@ -365,27 +410,4 @@ fn dry_run(options: &TuneOptions, output: &Output) -> Result<()> {
         session::estimate(options, &interrupt, &output.progress()).await
     })?;
     output.print(&estimate, &estimate.text())
-}
-
-/// The part sizes to try, as far as the user or the connector names them.
-fn part_sizes(args: &Args, connector: Manner) -> Result<Option<Vec<u64>>> {
-    let named: Vec<u64> = args.part_sizes.iter().map(|size| size.0).collect();
-    if named.is_empty() {
-        return Ok(connector.part_size().map(|size| vec![size.0]));
-    }
-    match args.gcs.connector_part_size {
-        Some(connector) if !named.contains(&connector.0) => Err(Error::environment(format!(
-            "--connector-part-size {connector} is not among the part sizes to try"
-        ))
-        .hint("add it to --part-sizes")),
-        _ => Ok(Some(named)),
-    }
-}
-
-/// The parts of one file in flight to try: those named, else the connector's, else one.
-fn parts_in_flight(named: Vec<u32>, connector: Manner) -> Vec<u32> {
-    match named.is_empty() {
-        true => vec![connector.parts_in_flight().unwrap_or(1)],
-        false => named,
-    }
 }

@@ -52,11 +52,15 @@ pub use plan::{MeasureOptions, measure};
 pub use plan_saved::{load_plan, save_plan};
 pub use plan_simulated::{SimulateOptions, simulate};
 pub use progress::Progress;
+pub use record::Saving;
 pub use replay::Replay;
 pub use run::{RunOptions, run};
 pub use simulated::in_simulated_time;
 pub use target::{Simulation, TargetOptions, TargetUrl, needs_target};
-pub use tune::{Estimate, FILES_MAX, Most, RateFrom, SearchEstimate, TuneOptions, estimate, tune};
+pub use tune::{
+    Estimate, FILES_MAX, Files, Means, RateFrom, SearchEstimate, SearchOptions, TuneOptions,
+    estimate, tune,
+};
 pub use upwards::Upwards;
 
 use std::path::PathBuf;

@@ -30,6 +30,15 @@ pub(super) struct Record {
     _lock: File,
 }
 
+/// What is kept of a run, and where.
+#[derive(Clone, Debug)]
+pub struct Saving {
+    /// Directory of results.
+    pub results: PathBuf,
+    /// Whether each attempt is kept and written.
+    pub attempts: bool,
+}
+
 /// What a run starts from.
 pub(super) struct Beginning {
     pub(super) results: PathBuf,

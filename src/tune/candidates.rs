@@ -64,7 +64,7 @@ pub(super) fn around(config: &Config, way: &Way, part_sizes: &[u64]) -> Candidat
 
     let mut candidates = Candidates::default();
     for settings in wanted {
-        match config.limits.refuse(settings, way.best()) {
+        match config.rules.limits.refuse(settings, way.best()) {
             None => candidates.raced.push(settings),
             Some(why) => candidates.excluded.push((settings, why)),
         }
@@ -82,7 +82,7 @@ pub(super) fn neighbours(config: &Config, way: &Way, of: Settings) -> Vec<Settin
         true => config.with_streams(of.part_size_bytes, streams),
         false => config.with_shape(of.part_size_bytes, streams, of.parts_in_flight),
     });
-    both.into_iter().filter(|one| config.limits.refuse(*one, goodput).is_none()).collect()
+    both.into_iter().filter(|one| config.rules.limits.refuse(*one, goodput).is_none()).collect()
 }
 
 /// At least one more or fewer, if there are any.
@@ -123,13 +123,18 @@ mod tests {
     use std::time::Duration;
 
     use super::super::outcome::Outcome;
-    use super::super::tests;
+    use super::super::{Rules, tests};
     use super::*;
     use crate::result::LimitedBy;
     use crate::units::MIB;
 
     fn config(parts_in_flight: Vec<u32>) -> Config {
         Config { parts_in_flight, concurrency_max: 64, ..tests::config(1) }
+    }
+
+    fn limited(limits: Limits) -> Config {
+        let config = config(vec![1]);
+        Config { rules: Rules { limits, ..config.rules }, ..config }
     }
 
     /// Saturates at 200 MB/s with eight files.
@@ -163,7 +168,7 @@ mod tests {
     fn what_memory_or_the_rate_of_requests_forbids_is_not_raced_and_said() {
         let (memory_bytes, requests_per_second_max) = (Some(600 * MIB), Some(30.0));
         let limits = Limits { memory_bytes, requests_per_second_max, ..Limits::default() };
-        let config = Config { limits, ..config(vec![1]) };
+        let config = limited(limits);
         let found = around(&config, &way(), &[64 * MIB, 5 * MIB]);
         // 12 parts of 64 MiB are 768 MiB; 200 MB/s are 38 parts of 5 MiB a second.
         let raced: Vec<_> = found.raced.iter().map(|one| one.concurrency).collect();
@@ -175,7 +180,7 @@ mod tests {
     #[test]
     fn parts_that_would_take_too_long_are_not_raced() {
         let limits = Limits { part_takes_max: Some(Duration::from_secs(3)), ..Limits::default() };
-        let found = around(&Config { limits, ..config(vec![1]) }, &way(), &[64 * MIB, 5 * MIB]);
+        let found = around(&limited(limits), &way(), &[64 * MIB, 5 * MIB]);
         // 8 parts of 64 MiB at 200 MB/s take 2.7 s, and 12 take 4 s.
         let raced = found.raced.iter().map(|one| (one.part_size_bytes / MIB, one.concurrency));
         assert_eq!(raced.collect::<Vec<_>>(), [(64, 8), (5, 8), (64, 6)]);

@@ -71,7 +71,7 @@ struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     fn of(seen: &'a Seen) -> Self {
         let ground = Ground::of_seen(seen);
-        let max_refused = (SHORT_REFUSED * seen.config.max_refused).min(1.0);
+        let max_refused = (SHORT_REFUSED * seen.config.rules.max_refused).min(1.0);
         let is_in = |outcomes: &[Outcome]| {
             let refused = outcomes.iter().map(|outcome| outcome.refused).sum::<f64>();
             outcomes.iter().all(|outcome| outcome.goodput > 0.0)
@@ -172,7 +172,7 @@ impl<'a> Evidence<'a> {
         if self.held().is_some() {
             return None;
         }
-        let max_refused = self.seen.config.max_refused;
+        let max_refused = self.seen.config.rules.max_refused;
         let is_let_in = |outcome: &Outcome| {
             self.is_let_in(outcome) && outcome.refused_or_waiting <= max_refused
         };
@@ -215,7 +215,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn is_refused(&self, outcome: &Outcome) -> bool {
-        outcome.refused > self.seen.config.max_refused
+        outcome.refused > self.seen.config.rules.max_refused
     }
 
     fn is_let_in(&self, outcome: &Outcome) -> bool {

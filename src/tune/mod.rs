@@ -85,14 +85,21 @@ pub struct Config {
     pub current: Settings,
     /// Who says that there may be no more files in flight.
     pub ceiling: Ceiling,
+    /// What outcomes are; only for the words of a recommendation.
+    pub objective: Objective,
+    /// What it keeps to.
+    pub rules: Rules,
+}
+
+/// What every search keeps to, whatever it searches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
     /// What no candidate may exceed.
     pub limits: Limits,
     /// Share of the attempts that may be told to slow down.
     pub max_refused: f64,
     /// How long things are measured.
     pub times: Times,
-    /// What outcomes are; only for the words of a recommendation.
-    pub objective: Objective,
     /// Seed of the order within blocks.
     pub seed: u64,
 }

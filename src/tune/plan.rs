@@ -39,7 +39,7 @@ pub struct Forecast {
 impl Forecast {
     /// For a search that may take so long.
     pub fn new(config: &Config, time: Duration) -> Self {
-        let schedule = Schedule::new(config.times);
+        let schedule = Schedule::new(config.rules.times);
         let sizes = config.part_sizes_bytes.len() as u32 - 1;
         let to_the_knee = STEPS_EXPECTED + sizes;
         let way = schedule.takes(schedule.step()) * to_the_knee;

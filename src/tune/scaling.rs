@@ -31,7 +31,7 @@ pub fn scaling(search: &Search, recommended: Settings) -> Option<Scaling> {
         }
     }
     let law = Usl::fit(&observed).filter(|_| predicts_better(&observed))?;
-    let intervals = Usl::intervals(&observed, search.config().seed);
+    let intervals = Usl::intervals(&observed, search.config().rules.seed);
     let finite = |value: f64| value.is_finite().then_some(value);
     let peaks =
         intervals.filter(|of| of.beta[0] > 0.0 && falls_beyond(search, law.peak(), is_like_it));

@@ -89,8 +89,8 @@ impl Search {
         config.part_sizes_bytes.dedup();
         config.parts_in_flight.sort_unstable();
         config.parts_in_flight.dedup();
-        let random = fastrand::Rng::with_seed(config.seed);
-        let schedule = Schedule::new(config.times);
+        let random = fastrand::Rng::with_seed(config.rules.seed);
+        let schedule = Schedule::new(config.rules.times);
         Self {
             seen: Seen::new(config),
             stage: Stage::Way,
@@ -175,7 +175,7 @@ impl Search {
         let best = self.seen.found_the_way.iter().map(|(_, outcome)| outcome);
         let best = best.max_by(|one, other| one.goodput.total_cmp(&other.goodput));
         let is_refused =
-            best.is_some_and(|best| best.refused_or_waiting > self.seen.config.max_refused);
+            best.is_some_and(|best| best.refused_or_waiting > self.seen.config.rules.max_refused);
         if self.schedule.longest_wait().is_zero() {
             1
         } else if is_refused && self.schedule.comparisons(left, 3) >= COMPARISONS_BESIDE_3_SOAKS {

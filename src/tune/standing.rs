@@ -76,7 +76,7 @@ impl<'a> Standing<'a> {
             let best = self.levels.best(*part_size_bytes)?;
             let goodput = geometric_mean(&self.blocks.goodputs(best))?;
             let one = self.levels.settings(*part_size_bytes, files);
-            let limits = &self.search.config().limits;
+            let limits = &self.search.config().rules.limits;
             (one != best && limits.refuse(one, goodput).is_none()).then_some([one, best])
         };
         self.levels.part_sizes.iter().filter_map(pair).find(|[one, best]| {

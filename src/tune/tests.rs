@@ -14,11 +14,13 @@ pub(super) fn config(seed: u64) -> Config {
         parts_in_flight: vec![1],
         current: Settings { part_size_bytes: 64 * MIB, concurrency: 2, parts_in_flight: 1 },
         ceiling: Ceiling::Asked,
-        limits: Limits::default(),
-        max_refused: 0.05,
-        times: Times { warm_up: 2 * second, window: 6 * second, soak: 60 * second },
         objective: Objective::default(),
-        seed,
+        rules: Rules {
+            limits: Limits::default(),
+            max_refused: 0.05,
+            times: Times { warm_up: 2 * second, window: 6 * second, soak: 60 * second },
+            seed,
+        },
     }
 }
 

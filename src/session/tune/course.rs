@@ -23,7 +23,7 @@ impl Course {
     pub(super) fn all(options: &TuneOptions, datasets: &[Arc<Dataset>]) -> Vec<Self> {
         let course = |direction: Direction, nth: usize, dataset: &Arc<Dataset>| Self {
             direction,
-            name: (datasets.len() > 1).then(|| options.datasets[nth].to_string()),
+            name: options.files.name(nth),
             dataset: Arc::clone(dataset),
             config: config(options, direction, dataset),
         };
@@ -31,7 +31,7 @@ impl Course {
             let way = *way;
             datasets.iter().enumerate().map(move |(nth, dataset)| course(way, nth, dataset))
         };
-        options.directions.iter().flat_map(of_way).collect()
+        options.search.directions.iter().flat_map(of_way).collect()
     }
 
     pub(super) fn workload(&self) -> Workload {
@@ -46,8 +46,8 @@ impl Course {
 
 /// What is searched.
 fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tune::Config {
-    let offered = || tune::offered_part_sizes(options.has_segments, dataset.largest_bytes());
-    let mut part_sizes_bytes = options.part_sizes.clone().unwrap_or_else(offered);
+    let offered = || tune::offered_part_sizes(options.target.is_storj(), dataset.largest_bytes());
+    let mut part_sizes_bytes = options.search.part_sizes.clone().unwrap_or_else(offered);
     // Of what the connector sends nothing is known to the GCS command unless it is tried.
     part_sizes_bytes.extend(options.gcs.connector_part_size_bytes);
     // Parts above the largest file are one and the same: it goes in one piece.
@@ -55,28 +55,25 @@ fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tun
         part_sizes_bytes.iter().copied().filter(|size| *size >= dataset.largest_bytes()).min();
     part_sizes_bytes.retain(|size| whole.is_none_or(|whole| *size <= whole));
     let largest = part_sizes_bytes.iter().max().copied().unwrap_or_default();
-    if direction == Direction::Down && options.get == GetMode::Whole {
+    if direction == Direction::Down && options.search.get == GetMode::Whole {
         // Downloads of whole objects have no parts: one size stands for all.
         part_sizes_bytes = vec![largest];
     }
-    let (concurrency_max, ceiling) = options.most.resolve(options, largest, dataset);
+    let (concurrency_max, ceiling) = options.most(largest, dataset);
     tune::Config {
         part_sizes_bytes,
         concurrency_max,
         ceiling,
-        max_refused: options.max_refused,
-        times: options.times,
-        parts_in_flight: options.parts_in_flight.clone(),
+        parts_in_flight: options.search.parts_in_flight.clone(),
         current: Settings {
-            concurrency: options.current_concurrency,
+            concurrency: options.search.current_concurrency,
             parts_in_flight: options.gcs.connector_parts_in_flight.unwrap_or(1),
             ..tune::untuned(largest)
         },
-        limits: options.limits,
         objective: match options.reads_back(direction) {
             true => Objective::EffectiveSpeed,
             false => Objective::Goodput,
         },
-        seed: options.seed,
+        rules: options.search.rules,
     }
 }

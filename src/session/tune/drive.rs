@@ -205,11 +205,11 @@ impl Tuning<'_> {
         let options = self.options;
         let below = match course.direction {
             Direction::Up => format!("t{id}/"),
-            Direction::Down if options.objects => String::new(),
+            Direction::Down if options.files.exist() => String::new(),
             Direction::Down => course.objects(),
         };
         // Each trial draws anew: the same draw in all would be a bias of its own.
-        let seed = self.options.seed.wrapping_add(u64::from(id) << 16);
+        let seed = self.options.search.rules.seed.wrapping_add(u64::from(id) << 16);
         let job = Job { seed, ..self.job(next.settings, course, &below) };
         let tune::Lasts { warm_up, window } = next.lasts;
         let load = Load::Timed { warm_up, stop: Stop::at_once_after(window) };
@@ -239,7 +239,7 @@ impl Tuning<'_> {
         let upwards = Course { direction: Direction::Up, ..course.clone() };
         let settings = Settings {
             part_size_bytes: stored_part_size(self.options, &course.config),
-            concurrency: self.options.current_concurrency,
+            concurrency: self.options.search.current_concurrency,
             parts_in_flight: 1,
         };
         let job = Job {
@@ -258,15 +258,15 @@ impl Tuning<'_> {
         Job {
             // Its bytes are made once for all trials.
             pattern: self.pattern.clone(),
-            get: self.options.get,
+            get: self.options.search.get,
             verify: self.options.reads_back(direction),
             retry: RetryPolicy::of(self.options.target.retry),
             order: Order::ForEver,
             paces: self.options.target.paces.clone(),
-            spread: self.options.times.warm_up.mul_f64(0.5),
+            spread: self.options.search.rules.times.warm_up.mul_f64(0.5),
             start: Start::Midway,
-            seed: self.options.seed,
-            keep_attempts: self.options.attempts,
+            seed: self.options.search.rules.seed,
+            keep_attempts: self.options.saving.attempts,
             allowance: Some(Arc::clone(&self.allowance)),
             ledger: self.claim.ledger(),
             ..Job::new(Arc::clone(&course.dataset), direction.into(), settings, prefix)

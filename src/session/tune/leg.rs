@@ -38,7 +38,7 @@ impl Leg {
             Ok(Self {
                 search: resume::search(&course.config, of(course.workload()))?,
                 course,
-                until: Until::share(options.budget, &caps, number, count),
+                until: Until::share(options.means.time, &caps, number, count),
                 over: serves_all || has_trials[number as usize..].contains(&true),
             })
         };
@@ -64,7 +64,7 @@ impl Leg {
         }
         let way = match course.direction {
             Direction::Up => Way::Up,
-            Direction::Down => Way::Down(options.get),
+            Direction::Down => Way::Down(options.search.get),
         };
         found.gcs = tune::for_gcs(&self.search, found.settings, gcs);
         found.commands = tune::commands(found.settings, found.gcs.as_ref(), gcs, way);

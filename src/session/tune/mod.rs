@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::estimate::{Estimate, RateFrom, SearchEstimate};
-pub use self::options::{FILES_MAX, Most, TuneOptions};
+pub use self::options::{FILES_MAX, Files, Means, SearchOptions, TuneOptions};
 
 use self::budget::{Spent, Until};
 use self::course::Course;
@@ -58,7 +58,7 @@ pub fn tune<'a>(
         let before = cut_off.as_ref().map(|saved| &saved.document);
         let trials = before.map_or(&[][..], |document| &document.trials);
         let legs = Leg::all(options, courses.clone(), &estimate, trials)?;
-        let whole = Until { time: options.budget, caps: estimate.caps(options) };
+        let whole = Until { time: options.means.time, caps: estimate.caps(options) };
         let spent = Spent::new(whole, before);
         progress.note(&match before {
             None => estimate.text(),
@@ -66,7 +66,9 @@ pub fn tune<'a>(
         });
         let visit = match opened {
             Some(visit) => visit,
-            None => Visit::to_write(&options.target, options.budget, interrupt, progress).await?,
+            None => {
+                Visit::to_write(&options.target, options.means.time, interrupt, progress).await?
+            }
         };
         let open = &visit.open;
         let record = begin(options, &courses, &visit, cut_off, progress)?;
@@ -131,11 +133,11 @@ fn begin(
     }
     let (connector, retry) = (options.connector.as_ref(), options.target.retry);
     let assumptions = [
-        assumptions(options.flow(), options.get, connector, retry),
+        assumptions(options.flow(), options.search.get, connector, retry),
         of_the_model,
         told::existing(options),
     ];
-    visit.begin(&options.results, scenario, assumptions.concat())
+    visit.begin(&options.saving.results, scenario, assumptions.concat())
 }
 
 /// The run's place in the bucket, without what it left there when it was cut off.
@@ -146,7 +148,7 @@ async fn claim<'a>(
     interrupt: &Interrupt,
 ) -> Result<Claim<'a>> {
     let (bucket, prefix) = (&visit.bucket, &visit.open.prefix);
-    if options.objects {
+    if options.files.exist() {
         return Ok(Claim::to_read(bucket, prefix));
     }
     let before = remove_leftover(bucket, prefix, &record.identity);
@@ -181,7 +183,7 @@ fn how_to_go_on(record: &Record, options: &TuneOptions) -> String {
 fn named(options: &TuneOptions) -> String {
     let TargetOptions { url, endpoint, .. } = &options.target;
     let Some(TargetUrl { bucket, prefix }) = url else { return String::new() };
-    let objects = if options.objects { "--objects " } else { "" };
+    let objects = if options.files.exist() { "--objects " } else { "" };
     let target = shell_word(&format!("s3://{bucket}/{prefix}"));
     format!("{objects}{target} --endpoint {} ", shell_word(endpoint))
 }
@@ -191,10 +193,11 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     let document = &record.document;
     let used_up = document.spent.as_ref().and_then(|spent| spent.used_up);
     let known = growth.filter(|growth| *growth > 1.0).map_or(String::new(), |growth| {
-        let now = options.current_concurrency;
+        let now = options.search.current_concurrency;
         format!("; more files in flight carry at least {growth:.1} times what {now} carry")
     });
-    let is_refused = |trial: &Trial| trial.refused_in_window > Some(options.max_refused);
+    let is_refused =
+        |trial: &Trial| trial.refused_in_window > Some(options.search.rules.max_refused);
     let refused = document.trials.iter().any(is_refused);
     let mut soaks = document.trials.iter().filter(|trial| trial.phase == Phase::Soak);
     let only_prepared = document.trials.is_empty() && used_up.is_some();
@@ -210,7 +213,7 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     let directory = record.directory().display();
     let more = match used_up {
         _ if only_prepared => "give fewer bytes with --size".to_owned(),
-        Some(Budget::Time) => format!("give --budget {} or more", minutes(2 * options.budget)),
+        Some(Budget::Time) => format!("give --budget {} or more", minutes(2 * options.means.time)),
         Some(budget) => format!("give a larger {}", budget.option()),
         None if refused => "give a larger --max-refused, or a lower --max-concurrency".to_owned(),
         None => "look at its trials".to_owned(),
@@ -249,8 +252,8 @@ async fn look_ahead<'a>(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Ahead<'a>> {
-    let (datasets, opened) = match options.objects {
-        true => {
+    let (datasets, opened) = match &options.files {
+        Files::Existing => {
             let mut visit = Visit::to_read(&options.target, interrupt).await?;
             let Existing { prefix, objects, skipped, .. } =
                 existing::objects(&visit.open, &visit.bucket, interrupt).await?;
@@ -258,9 +261,9 @@ async fn look_ahead<'a>(
             visit.open.prefix = prefix;
             (vec![Arc::new(Dataset::Objects(objects))], Some(visit))
         }
-        false => {
+        Files::Datasets { datasets, .. } => {
             let made = |of: &Upwards| Ok(Arc::new(local_dataset(of, progress)?.0));
-            (options.datasets.iter().map(made).collect::<Result<_>>()?, None)
+            (datasets.iter().map(made).collect::<Result<_>>()?, None)
         }
     };
     let courses = Course::all(options, &datasets);

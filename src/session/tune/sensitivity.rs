@@ -115,7 +115,7 @@ impl Ladder<'_> {
             Direction::Up => Retain::Nothing,
             Direction::Down => Retain::Layout,
         };
-        let seed = self.options.seed;
+        let seed = self.options.search.rules.seed;
         let place = Place::Simulated(ModelStore::new(model, self.limits.clone(), retain, seed));
         if self.direction == Direction::Down {
             let job = Job { order: Order::Once, ..self.job(Direction::Up, 4) };
@@ -143,13 +143,13 @@ impl Ladder<'_> {
         let options = self.options;
         let settings = Settings { concurrency, ..self.settings };
         Job {
-            get: options.get,
+            get: options.search.get,
             retry: RetryPolicy::of(options.target.retry),
             order: Order::ForEver,
             paces: options.target.paces.clone(),
             spread: WARM_UP.mul_f64(0.5),
             start: Start::Fresh,
-            seed: options.seed,
+            seed: options.search.rules.seed,
             ..Job::new(Arc::clone(&self.dataset), direction.into(), settings, String::new())
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::TuneOptions;
 use super::course::Course;
 use super::estimate::{largest, stored_part_size};
+use super::options::{Files, TuneOptions};
 use crate::error::Result;
 use crate::plan::Shape;
 use crate::result::{FileSizes, ForTune, Moved, Scenario, SizeClasses, Verb};
@@ -15,7 +15,7 @@ use crate::session::visit::Visit;
 /// What follows from objects that somebody else has stored.
 pub(super) fn existing(options: &TuneOptions) -> Vec<String> {
     let note = "The objects that were downloaded existed before: their bytes are not known here and not verified (unverifiable), nor is how they were stored.";
-    if options.objects { vec![note.to_owned()] } else { Vec::new() }
+    if options.files.exist() { vec![note.to_owned()] } else { Vec::new() }
 }
 
 /// What the model of a simulation cannot be relied on for, in every direction.
@@ -43,17 +43,20 @@ pub(super) fn scenario(
     courses: &[Course],
     visit: &Visit,
 ) -> Result<Scenario> {
-    let moved = match &options.datasets[..] {
-        _ if options.objects => Moved::Existing { existing: visit.open.describe() },
-        [dataset] => dataset.moved(),
-        several => {
-            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-            Moved::Named(names.join(","))
-        }
+    let moved = match &options.files {
+        Files::Existing => Moved::Existing { existing: visit.open.describe() },
+        Files::Datasets { datasets, .. } => match &datasets[..] {
+            [dataset] => dataset.moved(),
+            several => {
+                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+                Moved::Named(names.join(","))
+            }
+        },
     };
     let verb = Verb::Tune(Box::new(asked(options, courses)));
     let connector = options.connector.as_ref();
-    let scenario = visit.scenario(moved, (options.get, options.seed), connector, verb);
+    let scenario =
+        visit.scenario(moved, (options.search.get, options.search.rules.seed), connector, verb);
     Ok(Scenario { dataset_shape: Some(sizes(courses)?), ..scenario })
 }
 
@@ -74,23 +77,23 @@ fn asked(options: &TuneOptions, courses: &[Course]) -> ForTune {
     let part_sizes = configs().map(|config| &config.part_sizes_bytes).max_by_key(|all| all.len());
     let prepared = courses.iter().find(|course| options.prepares(course.direction));
     ForTune {
-        directions: options.directions.clone(),
-        current_concurrency: options.current_concurrency,
+        directions: options.search.directions.clone(),
+        current_concurrency: options.search.current_concurrency,
         concurrency_max: configs().map(|config| config.concurrency_max).max().unwrap_or_default(),
         part_sizes_bytes: part_sizes.cloned().unwrap_or_default(),
-        parts_in_flight: options.parts_in_flight.clone(),
+        parts_in_flight: options.search.parts_in_flight.clone(),
         connector_part_size_bytes: options.gcs.connector_part_size_bytes,
         stored_part_size_bytes: prepared.map(|course| stored_part_size(options, &course.config)),
-        verify: options.verify,
-        max_refused: Some(options.max_refused),
-        memory_bytes: options.limits.memory_bytes,
-        requests_per_second_max: options.limits.requests_per_second_max,
-        budget_s: options.budget.as_secs_f64(),
-        max_bytes: options.caps.bytes,
-        max_cost_usd: options.caps.cost,
-        prices: Some(options.caps.prices.clone()),
-        warm_up_s: options.times.warm_up.as_secs_f64(),
-        window_s: options.times.window.as_secs_f64(),
-        soak_s: Some(options.times.soak.as_secs_f64()),
+        verify: options.search.verify,
+        max_refused: Some(options.search.rules.max_refused),
+        memory_bytes: options.search.rules.limits.memory_bytes,
+        requests_per_second_max: options.search.rules.limits.requests_per_second_max,
+        budget_s: options.means.time.as_secs_f64(),
+        max_bytes: options.means.caps.bytes,
+        max_cost_usd: options.means.caps.cost,
+        prices: Some(options.means.caps.prices.clone()),
+        warm_up_s: options.search.rules.times.warm_up.as_secs_f64(),
+        window_s: options.search.rules.times.window.as_secs_f64(),
+        soak_s: Some(options.search.rules.times.soak.as_secs_f64()),
     }
 }

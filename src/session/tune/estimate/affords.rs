@@ -37,14 +37,16 @@ impl<'a> Budgets<'a> {
             false => Spent::default(),
         };
         let per_second = rate.map(|Rate(bytes)| match direction {
-            Direction::Up if options.verify => files.up(bytes, smallest) + files.read_back(bytes),
+            Direction::Up if options.search.verify => {
+                files.up(bytes, smallest) + files.read_back(bytes)
+            }
             Direction::Up => files.up(bytes, smallest),
             Direction::Down => files.down(bytes, smallest),
         });
         let preparing = rate.map_or(Duration::ZERO, |Rate(rate)| {
             Duration::from_secs_f64(prepared.bytes() as f64 / rate)
         });
-        let share = share(options, &options.caps);
+        let share = share(options, &options.means.caps);
         Self { options, share, prepared, preparing, per_second }
     }
 
@@ -139,7 +141,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     fn up(&self, bytes: f64, part_size_bytes: u64) -> Spent {
-        let Caps { prices, kept, .. } = &self.options.caps;
+        let Caps { prices, kept, .. } = &self.options.means.caps;
         let requests = match self.mean_bytes.div_ceil(part_size_bytes) {
             0 | 1 => 1,
             // With CreateMultipartUpload and CompleteMultipartUpload.
@@ -156,7 +158,7 @@ impl Files<'_> {
     }
 
     fn down(&self, bytes: f64, part_size_bytes: u64) -> Spent {
-        match self.options.get {
+        match self.options.search.get {
             GetMode::Whole => self.read_back(bytes),
             GetMode::Ranged => {
                 self.fetched(bytes, self.mean_bytes.div_ceil(part_size_bytes).max(1))
@@ -175,19 +177,19 @@ impl Files<'_> {
             bytes_up: 0,
             bytes_down: bytes as u64,
             requests: (files * requests as f64).ceil() as u64,
-            cost: self.options.caps.prices.egress(bytes as u64),
+            cost: self.options.means.caps.prices.egress(bytes as u64),
         }
     }
 }
 
 /// How the objects that are downloaded are stored: as told, else as the settings of now would do.
 pub(in super::super) fn stored_part_size(options: &TuneOptions, config: &tune::Config) -> u64 {
-    options.stored_part_size_bytes.unwrap_or(config.current.part_size_bytes)
+    options.files.stored_part_size_bytes().unwrap_or(config.current.part_size_bytes)
 }
 
 /// What each search may spend.
 pub(super) fn share(options: &TuneOptions, caps: &Caps) -> Until {
-    Until::share(options.budget, caps, 1, options.searches())
+    Until::share(options.means.time, caps, 1, options.searches())
 }
 
 /// Before the name of a budget, of which each search has a share.

@@ -170,10 +170,10 @@ impl Estimate {
             cost_usd: total.map(|total| total.cost),
             likely_bytes: likely.map(|likely| likely.bytes()),
             likely_cost_usd: likely.map(|likely| likely.cost),
-            prices: options.caps.prices.clone(),
+            prices: options.means.caps.prices.clone(),
             memory_bytes: courses.iter().map(memory).max().filter(|_| is_real),
-            max_bytes: options.caps.bytes,
-            max_cost_usd: options.caps.cost,
+            max_bytes: options.means.caps.bytes,
+            max_cost_usd: options.means.caps.cost,
         };
         let estimate = estimate.permitted(options)?;
         for course in courses {
@@ -185,7 +185,7 @@ impl Estimate {
     /// The same with what is enforced at an endpoint without `--yes`; what is more needs one.
     fn permitted(mut self, options: &TuneOptions) -> Result<Self> {
         let pays = options.target.url.is_some() && options.target.simulation.is_none();
-        if options.yes || !pays {
+        if options.means.yes || !pays {
             return Ok(self);
         }
         let bytes = self.bytes_up.zip(self.bytes_down).map(|(up, down)| up.saturating_add(down));
@@ -211,9 +211,9 @@ impl Estimate {
     fn check_in_flight(&self, options: &TuneOptions, course: &Course) -> Result<()> {
         let Course { direction, dataset, config, .. } = course;
         let largest = largest(options, config);
-        let request = match (direction, options.get) {
+        let request = match (direction, options.search.get) {
             (Direction::Down, GetMode::Whole) => dataset.largest_bytes(),
-            (Direction::Up, _) if options.verify => dataset.largest_bytes(),
+            (Direction::Up, _) if options.search.verify => dataset.largest_bytes(),
             _ => largest.part_size_bytes.min(dataset.largest_bytes()),
         };
         let max_bytes = share(options, &self.caps(options)).caps.bytes;
@@ -234,14 +234,14 @@ impl Estimate {
 
     /// What is enforced.
     pub(super) fn caps(&self, options: &TuneOptions) -> Caps {
-        Caps { bytes: self.max_bytes, cost: self.max_cost_usd, ..options.caps.clone() }
+        Caps { bytes: self.max_bytes, cost: self.max_cost_usd, ..options.means.caps.clone() }
     }
 }
 
 /// What the user expects; else what the model of the link lets through.
 fn expected_rate(options: &TuneOptions, course: &Course) -> Result<(Option<Rate>, RateFrom)> {
-    if options.expected_rate.is_some() {
-        return Ok((options.expected_rate, RateFrom::User));
+    if options.means.expected_rate.is_some() {
+        return Ok((options.means.expected_rate, RateFrom::User));
     }
     let Some(model) = options.target.model_of_the_link() else {
         return Ok((None, RateFrom::Unknown));
@@ -256,6 +256,6 @@ pub(super) fn largest(options: &TuneOptions, config: &tune::Config) -> Settings 
     Settings {
         part_size_bytes: config.part_sizes_bytes.iter().copied().max().unwrap_or_default(),
         concurrency: config.concurrency_max.max(config.current.concurrency),
-        parts_in_flight: options.parts_in_flight.iter().copied().max().unwrap_or(1),
+        parts_in_flight: options.search.parts_in_flight.iter().copied().max().unwrap_or(1),
     }
 }
