@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::options::{Scratch, Target, runtime};
 use tidegate::error::{Error, Result};
 use tidegate::interrupt::Interrupt;
-use tidegate::session::{self, Check, CheckOutcome, Checked, TargetOptions};
+use tidegate::session::{self, Check, CheckOutcome, Checked};
 use tidegate::terminal;
 use tidegate::units::counted;
 
@@ -36,8 +36,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<()> {
-    let expire = args.scratch.resolve();
-    let target = TargetOptions { expire, ..args.target.resolve()? };
+    let mut target = args.target.resolve()?;
+    args.scratch.set(&mut target);
     let Checked { checks, left } = runtime()?.block_on(async {
         let interrupt = Interrupt::install()?;
         session::check(&target, &interrupt).await

@@ -137,16 +137,10 @@ pub(super) struct Proofs {
 }
 
 impl Proofs {
-    /// Of what goes this way to the target.
+    /// Of what goes this way to the target; nothing where nothing is said of it.
     pub(super) fn set(&self, target: &mut TargetOptions, flow: Flow) -> Result<()> {
-        target.proof = self.resolve(flow)?;
-        Ok(())
-    }
-
-    /// `None` where nothing is said of it.
-    pub(super) fn resolve(&self, flow: Flow) -> Result<Option<Proof>> {
         if self.payload.is_none() && self.checksum.is_none() {
-            return Ok(None);
+            return Ok(());
         }
         if flow == Flow::Down {
             return Err(Error::environment(
@@ -155,10 +149,11 @@ impl Proofs {
             .hint("leave them out, or measure another --direction"));
         }
         let proof = Proof::of(self.payload.unwrap_or_default(), self.checksum.unwrap_or_default());
-        proof.map(Some).map_err(|error| {
+        target.proof = Some(proof.map_err(|error| {
             Error::environment(error.to_string())
                 .hint("give another --checksum, or --payload signed")
-        })
+        })?);
+        Ok(())
     }
 }
 
@@ -175,11 +170,7 @@ pub(super) struct Scratch {
 impl Scratch {
     /// At this target.
     pub(super) fn set(&self, target: &mut TargetOptions) {
-        target.expire = self.resolve();
-    }
-
-    pub(super) fn resolve(&self) -> Expiry {
-        self.expire.unwrap_or_default()
+        target.expire = self.expire.unwrap_or_default();
     }
 }
 
@@ -193,10 +184,10 @@ pub(super) struct Neighbour {
     /// Limit on requests per second; `tune` leaves out settings that would need more. On Storj's gateway it
     /// leaves out those that would need more than 100 unless this option is given
     #[arg(long, value_name = "N", value_parser = requests_per_second)]
-    pub(super) max_requests_per_second: Option<f64>,
+    max_requests_per_second: Option<f64>,
     /// How requests slow down after a 429 or 503 SlowDown
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
-    pub(super) retry: RetryMode,
+    retry: RetryMode,
 }
 
 fn requests_per_second(text: &str) -> std::result::Result<f64, &'static str> {
@@ -207,13 +198,6 @@ fn requests_per_second(text: &str) -> std::result::Result<f64, &'static str> {
 impl Neighbour {
     /// At this target, with so many streams.
     pub(super) fn set(&self, target: &mut TargetOptions, streams: u64) -> Result<()> {
-        target.paces = self.resolve(streams)?;
-        target.retry = self.retry;
-        Ok(())
-    }
-
-    /// Paces for this many streams.
-    pub(super) fn resolve(&self, streams: u64) -> Result<Paces> {
         let least = Rate(RATE_OF_STREAM_MIN * streams as f64);
         if self.max_rate.is_some_and(|rate| rate < least) {
             return Err(Error::environment(format!(
@@ -221,10 +205,12 @@ impl Neighbour {
             ))
             .hint(format!("give {least} or more, or lower the concurrency")));
         }
-        Ok(Paces {
+        target.paces = Paces {
             bytes: self.max_rate.map(|rate| Pace::new(rate.0)),
             requests: self.max_requests_per_second.map(Turns::new),
-        })
+        };
+        target.retry = self.retry;
+        Ok(())
     }
 }
 
@@ -253,19 +239,14 @@ impl Simulate {
         self.simulate.is_some()
     }
 
-    /// Instead of this target, if one was asked for.
+    /// Instead of this target, if one was asked for. Uploads are forgotten when they are complete: nobody asks for
+    /// them again.
     pub(super) fn set(self, target: &mut TargetOptions, flow: Flow, seed: u64) {
-        target.simulation = self.resolve(flow, seed);
-    }
-
-    /// The simulation, if one was asked for. Uploads are forgotten when they are complete: nobody
-    /// asks for them again.
-    pub(super) fn resolve(self, flow: impl Into<Flow>, seed: u64) -> Option<Simulation> {
-        let retain = match flow.into() {
+        let retain = match flow {
             Flow::Up => Retain::Nothing,
             Flow::Down | Flow::Mixed(_) => Retain::Layout,
         };
-        self.simulate.map(|scenario| Simulation { scenario, retain, seed })
+        target.simulation = self.simulate.map(|scenario| Simulation { scenario, retain, seed });
     }
 }
 
@@ -500,8 +481,8 @@ impl Output {
     }
 
     /// What is kept of a run.
-    pub(super) fn saving(self) -> Saving {
-        Saving { results: self.results, attempts: self.attempts }
+    pub(super) fn saving(&self) -> Saving {
+        Saving { results: self.results.clone(), attempts: self.attempts }
     }
 
     /// Where progress is shown.

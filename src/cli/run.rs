@@ -1,6 +1,7 @@
 //! `tidegate run`: one dataset, one direction, one setting.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgGroup, value_parser};
@@ -11,7 +12,7 @@ use super::options::{Dataset, Neighbour, Output, Proofs, Scratch, Simulate, Targ
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
 use tidegate::result::{Settings, Traffic};
-use tidegate::session::{self, Expiry, Replay, RunOptions, TargetOptions};
+use tidegate::session::{self, Expiry, Replay, RunOptions};
 use tidegate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
 use tidegate::trial::{Load, Stop};
 use tidegate::units::{ByteSize, MIB};
@@ -28,9 +29,24 @@ const STABLE_WITHIN: Duration = Duration::from_secs(600);
 /// Shortest stretch that can be called stable: ten batches of half a second.
 const STRETCH_MIN: Duration = Duration::from_secs(5);
 
+/// A time that can show something stable.
+fn stretch(text: &str) -> std::result::Result<Duration, String> {
+    let stretch = time(text)?;
+    let is_enough = stretch >= STRETCH_MIN;
+    let why = "less than 5 seconds do not show that anything is stable: give 10s or more";
+    is_enough.then_some(stretch).ok_or_else(|| why.to_owned())
+}
+
+/// The size of a part, which has at least one byte.
+fn part_size(text: &str) -> std::result::Result<ByteSize, String> {
+    match text.parse().map_err(|why: <ByteSize as FromStr>::Err| why.to_string())? {
+        ByteSize(0) => Err("parts have at least one byte".into()),
+        size => Ok(size),
+    }
+}
+
 /// Options of `run`.
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("stop").multiple(true)))]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -56,26 +72,8 @@ pub(super) struct Args {
     proofs: Proofs,
     #[command(flatten)]
     connector: ConnectorFile,
-    /// Move files round and round for this long, instead of the dataset once
-    #[arg(long = "for", value_name = "TIME", value_parser = time, group = "stop", help_heading = "Load")]
-    duration: Option<Duration>,
-    /// Move files round and round until this many have begun, and finish those
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), group = "stop", help_heading = "Load")]
-    stop_after_objects: Option<u64>,
-    /// Move files round and round until this many bytes have begun, and finish those files
-    #[arg(long, value_name = "SIZE", group = "stop", help_heading = "Load")]
-    stop_after_bytes: Option<ByteSize>,
-    /// Move files round and round until the rate was stable for TIME; at most --for, or 10 minutes
-    /// [default TIME: 10s]
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = time, group = "stop", help_heading = "Load")]
-    stop_when_stable: Option<Duration>,
-    /// Warm-up before the measured time, at least
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time, requires = "stop", help_heading = "Load")]
-    warm_up: Duration,
-    /// Start files at a rate of constant:RATE or poisson:RATE files per second, instead of one whenever
-    /// another ends (open loop)
-    #[arg(long, value_name = "RATE", help_heading = "Load")]
-    arrivals: Option<Arrivals>,
+    #[command(flatten)]
+    load: Rounds,
     /// Verify each object: read it back after an upload and compare it with its source (the default with
     /// --from), or compare an existing object with its ETag
     #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
@@ -85,7 +83,7 @@ pub(super) struct Args {
     no_verify: bool,
     /// Part size in which existing objects were uploaded, for --verify on endpoints that do not tell it, such
     /// as Storj
-    #[arg(long, value_name = "SIZE", requires = "verify", help_heading = "Transfer")]
+    #[arg(long, value_name = "SIZE", value_parser = part_size, requires = "verify", help_heading = "Transfer")]
     etag_part_size: Option<ByteSize>,
     /// Leave the uploaded objects at TARGET, whose prefix must be empty; an interrupted run deletes them
     #[arg(long, help_heading = "Transfer")]
@@ -123,16 +121,35 @@ pub(super) struct Args {
     metrics: Metrics,
 }
 
-impl Args {
-    fn flow(&self) -> Flow {
-        match self.direction {
-            Traffic::Up => Flow::Up,
-            Traffic::Down => Flow::Down,
-            Traffic::Mixed => Flow::Mixed(self.mix.unwrap_or_default()),
-        }
-    }
+/// How long files are moved, and when they begin.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Load", group(ArgGroup::new("stop").multiple(true)))]
+struct Rounds {
+    /// Move files round and round for this long, instead of the dataset once
+    #[arg(long = "for", value_name = "TIME", value_parser = time, group = "stop")]
+    duration: Option<Duration>,
+    /// Move files round and round until this many have begun, and finish those
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), group = "stop")]
+    stop_after_objects: Option<u64>,
+    /// Move files round and round until this many bytes have begun, and finish those files
+    #[arg(long, value_name = "SIZE", group = "stop")]
+    stop_after_bytes: Option<ByteSize>,
+    /// Move files round and round until the rate was stable for TIME; at most --for, or 10 minutes
+    /// [default TIME: 10s]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = stretch, group = "stop")]
+    stop_when_stable: Option<Duration>,
+    /// Warm-up before the measured time, at least
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time, requires = "stop")]
+    warm_up: Duration,
+    /// Start files at a rate of constant:RATE or poisson:RATE files per second, instead of one whenever
+    /// another ends (open loop)
+    #[arg(long, value_name = "RATE")]
+    arrivals: Option<Arrivals>,
+}
 
-    fn load(&self) -> Load {
+impl Rounds {
+    /// The dataset once, unless the user says how it ends.
+    fn resolve(&self) -> Load {
         let stop = Stop {
             window: match self.stop_when_stable {
                 Some(_) => self.duration.or(Some(STABLE_WITHIN)),
@@ -148,6 +165,16 @@ impl Args {
             false => Load::Timed { warm_up: self.warm_up, stop },
         }
     }
+}
+
+impl Args {
+    fn flow(&self) -> Flow {
+        match self.direction {
+            Traffic::Up => Flow::Up,
+            Traffic::Down => Flow::Down,
+            Traffic::Mixed => Flow::Mixed(self.mix.unwrap_or_default()),
+        }
+    }
 
     /// Whether what lies at the target is downloaded.
     fn is_about_existing_objects(&self) -> bool {
@@ -159,16 +186,12 @@ pub(super) fn run(args: Args) -> Result<()> {
     refuse_contradictions(&args)?;
     let replay = args.replay.as_deref().map(Replay::read).transpose()?;
     let direction = replay.as_ref().map_or(args.flow(), |replay| replay.direction().into());
-    let load = args.load();
     let existing = args.is_about_existing_objects();
     let dataset =
         (!existing && replay.is_none()).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
     let simulated = args.simulate.is_asked();
     args.metrics.check(simulated)?;
     let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
-    // What a replay has uploaded it may ask for again.
-    let asked_again = if replay.is_some() { Flow::Down } else { direction };
-    let simulation = args.simulate.resolve(asked_again, seed);
     let connector = args.connector.read(direction)?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
     let named = Settings {
@@ -177,13 +200,18 @@ pub(super) fn run(args: Args) -> Result<()> {
         parts_in_flight: args.parts_in_flight.or(manner.parts_in_flight()).unwrap_or(1),
     };
     let settings = replay.as_ref().map_or(named, Replay::settings);
-    let streams = u64::from(settings.concurrency) * u64::from(settings.parts_in_flight);
-    let paces = args.neighbour.resolve(streams)?;
-    let retry = args.neighbour.retry;
-    let proof = args.proofs.resolve(direction)?;
-    let expire = if args.keep { Expiry::Never } else { args.scratch.resolve() };
+    let mut target = args.target.resolve()?;
+    // What a replay has uploaded it may ask for again.
+    let asked_again = if replay.is_some() { Flow::Down } else { direction };
+    args.simulate.set(&mut target, asked_again, seed);
+    args.neighbour.set(&mut target, settings.streams().into())?;
+    args.proofs.set(&mut target, direction)?;
+    args.scratch.set(&mut target);
+    if args.keep {
+        target.expire = Expiry::Never;
+    }
     let options = RunOptions {
-        target: TargetOptions { simulation, paces, retry, proof, expire, ..args.target.resolve()? },
+        target,
         seed,
         direction,
         dataset,
@@ -191,8 +219,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         settings,
         get: args.get.or(manner.get).unwrap_or_default(),
         connector,
-        load,
-        arrivals: args.arrivals.unwrap_or_default(),
+        load: args.load.resolve(),
+        arrivals: args.load.arrivals.unwrap_or_default(),
         verify: match (args.verify, args.no_verify) {
             (true, _) => Some(true),
             (false, true) => Some(false),
@@ -202,8 +230,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         keep: args.keep,
         to: args.to,
         found: if args.resume { Found::Taken } else { Found::Refused },
-        attempts: args.output.attempts,
-        results: args.output.results.clone(),
+        saving: args.output.saving(),
     };
     let metrics = args.metrics;
     args.output.session(&metrics, async move |interrupt, mut progress| {
@@ -216,68 +243,67 @@ pub(super) fn run(args: Args) -> Result<()> {
     })
 }
 
+/// Refuses what one direction, or one kind of load, does not have. The first that is met is told.
 fn refuse_contradictions(args: &Args) -> Result<()> {
-    let refuse = |what: &str, hint: &str| Err(Error::environment(what).hint(hint));
-    if args.load() != Load::WholeTask && (args.keep || args.to.is_some()) {
-        return refuse(
+    use Traffic::{Down, Mixed, Up};
+
+    let (way, existing) = (args.direction, args.is_about_existing_objects());
+    let (keep, to, verify) = (args.keep, args.to.is_some(), args.verify);
+    let contradictions = [
+        (
+            args.load.resolve() != Load::WholeTask && (keep || to),
             "--for and --stop-... move the same files again and again",
             "leave them out to keep what arrives, or --keep and --to to measure",
-        );
-    }
-    if args.simulate.is_asked() && (args.verify || args.keep || args.to.is_some()) {
-        return refuse(
+        ),
+        (
+            args.simulate.is_asked() && (verify || keep || to),
             "a simulation moves no bytes: there is nothing to verify or to keep",
             "leave --verify, --keep and --to out",
-        );
-    }
-    if args.stop_when_stable.is_some_and(|stretch| stretch < STRETCH_MIN) {
-        return refuse(
-            "less than 5 seconds do not show that anything is stable",
-            "give --stop-when-stable=10s or more",
-        );
-    }
-    match args.direction {
-        Traffic::Up | Traffic::Down if args.mix.is_some() => {
-            refuse("--mix is for mixed runs", "add --direction mixed, or leave --mix out")
-        }
-        Traffic::Mixed if args.keep || args.to.is_some() || args.verify => refuse(
+        ),
+        (
+            way != Mixed && args.mix.is_some(),
+            "--mix is for mixed runs",
+            "add --direction mixed, or leave --mix out",
+        ),
+        (
+            way == Mixed && (keep || to || verify),
             "a mixed run measures: nothing stays of it, and nothing is compared",
             "leave out --keep, --to and --verify",
         ),
-        Traffic::Up if args.to.is_some() => {
-            refuse("--to is for downloads", "add --direction down, or leave --to out")
-        }
-        Traffic::Down if args.keep => {
-            refuse("--keep is for uploads", "a download leaves existing objects as they are")
-        }
-        Traffic::Down if args.dataset.is_directory() => {
-            refuse("--from is for uploads", "a download takes what lies at TARGET, or a --dataset")
-        }
-        _ if args.resume && !args.is_about_existing_objects() => refuse(
+        (way == Up && to, "--to is for downloads", "add --direction down, or leave --to out"),
+        (
+            way == Down && keep,
+            "--keep is for uploads",
+            "a download leaves existing objects as they are",
+        ),
+        (
+            way == Down && args.dataset.is_directory(),
+            "--from is for uploads",
+            "a download takes what lies at TARGET, or a --dataset",
+        ),
+        (
+            args.resume && !existing,
             "--resume is for objects that exist, not for those of this run",
             "leave it out, or download what lies at a target",
         ),
-        _ if args.etag_part_size.is_some() && !args.is_about_existing_objects() => refuse(
+        (
+            args.etag_part_size.is_some() && !existing,
             "--etag-part-size is for objects that exist, not for those of this run",
             "leave it out, or download what lies at a target",
         ),
-        _ if args.etag_part_size.is_some_and(|size| size.0 == 0) => refuse(
-            "parts have at least one byte",
-            "give --etag-part-size what they were uploaded with",
+        (
+            verify && existing && args.get == Some(GetMode::Ranged),
+            "an ETag is of an object as a whole, and does not come from ranges",
+            "leave --get ranged out, or --verify",
         ),
-        Traffic::Down
-            if args.verify
-                && args.is_about_existing_objects()
-                && args.get == Some(GetMode::Ranged) =>
-        {
-            refuse(
-                "an ETag is of an object as a whole, and does not come from ranges",
-                "leave --get ranged out, or --verify",
-            )
-        }
-        Traffic::Up if args.keep && args.target.is_embedded() => {
-            refuse("--keep needs a target", "the embedded gateway ends with the run")
-        }
-        _ => Ok(()),
+        (
+            way == Up && keep && args.target.is_embedded(),
+            "--keep needs a target",
+            "the embedded gateway ends with the run",
+        ),
+    ];
+    match contradictions.into_iter().find(|(is_met, ..)| *is_met) {
+        Some((_, what, hint)) => Err(Error::environment(what).hint(hint)),
+        None => Ok(()),
     }
 }

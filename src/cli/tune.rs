@@ -44,6 +44,9 @@ const ENDPOINT: Times = Times {
     soak: Duration::from_secs(60),
 };
 
+/// A shorter window measures nothing (ASSUMPTION).
+const WINDOW_MIN: Duration = Duration::from_millis(500);
+
 /// With less there are too few batches for an interval ([`tidegate::stats::mean_interval_95`]).
 const SOAK_MIN: Duration = Duration::from_secs(5);
 
@@ -162,10 +165,10 @@ struct Search {
     warm_up: Option<Duration>,
     /// Measured time of a trial in a block; a step on the way to the knee has half of it
     /// [default: 5s; 2s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = options::time)]
+    #[arg(long, value_name = "TIME", value_parser = window)]
     window: Option<Duration>,
     /// Time for which the choice is held before it is recommended, at least [default: 60s; 8s without TARGET]
-    #[arg(long, value_name = "TIME", value_parser = options::time)]
+    #[arg(long, value_name = "TIME", value_parser = soak)]
     soak: Option<Duration>,
     /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
     /// effective speed instead of the highest goodput
@@ -275,21 +278,12 @@ impl Search {
     }
 
     /// How long things are measured, unless the user says.
-    fn times(&self, usual: &Times) -> Result<tune::Times> {
-        let window = self.window.unwrap_or(usual.window);
-        if window < Duration::from_millis(500) {
-            return Err(Error::environment("a window of less than half a second measures nothing")
-                .hint("give --window 2s or more"));
+    fn times(&self, usual: &Times) -> tune::Times {
+        tune::Times {
+            warm_up: self.warm_up.unwrap_or(usual.warm_up),
+            window: self.window.unwrap_or(usual.window),
+            soak: self.soak.unwrap_or(usual.soak),
         }
-        let soak = self.soak.unwrap_or(usual.soak);
-        if soak < SOAK_MIN {
-            return Err(Error::environment(
-                "a soak of less than 5 seconds is too short for an interval",
-            )
-            .hint("give --soak 60s, or 5s at the least"));
-        }
-        let warm_up = self.warm_up.unwrap_or(usual.warm_up);
-        Ok(tune::Times { warm_up, window, soak })
     }
 
     /// The parts of one file in flight to try: those named, else the connector's, else one.
@@ -334,6 +328,29 @@ impl Search {
     }
 }
 
+/// A time in which something can be measured.
+fn window(text: &str) -> std::result::Result<Duration, String> {
+    at_least(
+        WINDOW_MIN,
+        text,
+        "a window of less than half a second measures nothing: give 2s or more",
+    )
+}
+
+/// A time that is long enough for an interval.
+fn soak(text: &str) -> std::result::Result<Duration, String> {
+    at_least(
+        SOAK_MIN,
+        text,
+        "a soak of less than 5 seconds is too short for an interval: give 60s, or 5s at least",
+    )
+}
+
+fn at_least(least: Duration, text: &str, why: &str) -> std::result::Result<Duration, String> {
+    let time = options::time(text)?;
+    (time >= least).then_some(time).ok_or_else(|| why.to_owned())
+}
+
 /// `5%` or `0.05`.
 fn share(text: &str) -> std::result::Result<f64, &'static str> {
     let (number, unit) = match text.strip_suffix('%') {
@@ -370,7 +387,7 @@ impl Args {
         self.target.target = self.target.target.or(self.files.objects.clone());
         let is_demonstration = self.target.is_embedded() && !self.simulate.is_asked();
         let usual = if is_demonstration { DEMONSTRATION } else { ENDPOINT };
-        let times = self.search.times(&usual)?;
+        let times = self.search.times(&usual);
         let flow = self.search.direction.flow();
         let connector = self.connector.read(flow)?;
         let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();

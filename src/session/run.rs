@@ -9,7 +9,7 @@ use super::conditions::{assumptions, load};
 use super::existing::{self, Existing, tell};
 use super::metrics::Doing;
 use super::progress::Progress;
-use super::record::Record;
+use super::record::{Record, Saving};
 use super::replay::Replay;
 use super::target::{Open, TargetOptions, needs_target};
 use super::upwards::{Upwards, local_dataset};
@@ -65,10 +65,8 @@ pub struct RunOptions {
     pub found: Found,
     /// Seed of all that is drawn.
     pub seed: u64,
-    /// Whether each attempt is kept and written.
-    pub attempts: bool,
-    /// Directory of results.
-    pub results: PathBuf,
+    /// What is kept.
+    pub saving: Saving,
 }
 
 /// Runs one task.
@@ -157,7 +155,7 @@ impl Session<'_> {
         };
         let assumptions =
             [of_the_client, self.open().assumptions(options.settings, direction, progress)];
-        self.visit.begin(&options.results, self.scenario(), assumptions.concat())
+        self.visit.begin(&options.saving.results, self.scenario(), assumptions.concat())
     }
 
     fn scenario(&self) -> Scenario {
@@ -345,7 +343,7 @@ impl Session<'_> {
                 Load::Timed { warm_up, .. } => warm_up.mul_f64(0.5),
             },
             seed: self.options.seed,
-            keep_attempts: self.options.attempts,
+            keep_attempts: self.options.saving.attempts,
             ledger,
             ..Job::new(dataset, direction, self.options.settings, prefix.to_owned())
         }
