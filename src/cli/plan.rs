@@ -1,62 +1,88 @@
 //! `tidegate plan`: how long, how many DTNs, what does it cost.
 
-mod args;
-mod asked;
+mod globus;
+mod measuring;
+mod question;
 
 use std::path::PathBuf;
 
 use super::options::{print_report, runtime};
-pub(super) use args::Args;
-use args::EMBEDDED;
-use asked::read;
-use tidegate::error::{Error, Result};
+use globus::{Globus, Told};
+use measuring::{Measuring, Simulating};
+use question::Asked;
+use tidegate::error::Result;
 use tidegate::interrupt::Interrupt;
-use tidegate::plan::{
-    self, Event, Evidence, Fitted, Given, Gridftp, Iperf3, Models, Plan, Question, Shape,
-    Simulated, Task, Tasks,
-};
-use tidegate::prices::Prices;
+use tidegate::plan::{Evidence, Fitted, Given, Gridftp, Iperf3, Models, Plan, Question, Tasks};
 use tidegate::report::{self, Format};
-use tidegate::result::{Direction, Document, TargetKind};
-use tidegate::session::{
-    self, Finished, MeasureOptions, Progress, SimulateOptions, Simulation, TargetUrl,
-};
-use tidegate::store::model::Retain;
-use tidegate::storj::Limits;
+use tidegate::result::{Direction, Document, Saved, TargetKind};
+use tidegate::session;
 use tidegate::terminal;
+
+/// Options of `plan`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Runs that the model is fitted to: directories of runs, or of results
+    #[arg(value_name = "RESULT")]
+    results_read: Vec<PathBuf>,
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    globus: Globus,
+    #[command(flatten)]
+    measuring: Measuring,
+    #[command(flatten)]
+    simulating: Simulating,
+    #[command(flatten)]
+    output: PlanOutput,
+}
+
+/// What comes out, and where.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+struct PlanOutput {
+    /// Format of the plan; csv has a row for each number of DTNs
+    #[arg(long, short, value_enum, default_value_t)]
+    format: Format,
+    /// Print the plan as JSON (schema tidegate.plan/1), as --format json does
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Directory below which the plan and each measured run get a directory of their own
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Print no progress, only the plan
+    #[arg(long, short)]
+    quiet: bool,
+}
 
 /// What measuring and simulating run on: one Ctrl-C for both.
 struct Ground {
     runtime: tokio::runtime::Runtime,
     interrupt: Interrupt,
+    quiet: bool,
 }
 
 impl Ground {
-    fn prepare() -> Result<Self> {
+    fn prepare(quiet: bool) -> Result<Self> {
         let runtime = runtime()?;
         let interrupt = runtime.block_on(async { Interrupt::install() })?;
-        Ok(Self { runtime, interrupt })
+        Ok(Self { runtime, interrupt, quiet })
     }
 }
 
 /// Fits, asks, and says.
 pub(super) fn run(args: Args) -> Result<()> {
-    let shape = args.shape()?;
-    let limits = args.limits()?;
-    let prices = Prices::read(&args.prices)?;
-    let tasks: Vec<Task> =
-        args.globus_task.iter().map(|file| read(file, Task::read)).collect::<Result<_>>()?;
-    let events: Vec<Vec<Event>> =
-        args.globus_events.iter().map(|file| read(file, plan::events)).collect::<Result<_>>()?;
-    let iperf3 = args.iperf3.as_ref().map(|file| read(file, Iperf3::read)).transpose()?;
+    let question = args.asked.question(args.globus.startup(), args.simulating.limits()?)?;
+    let told = args.globus.read()?;
     let mut documents = args.documents()?;
-    args.check_streams(args.manner(&documents).settings)?;
-    let ground = Ground::prepare()?;
-    let measured = args.measured(&documents, &ground)?;
+    args.asked.check_streams(args.asked.manner(&documents).settings)?;
+    let ground = Ground::prepare(args.output.quiet)?;
+    let asked = (&args.asked, &args.simulating);
+    let measured = args.measuring.measure(asked, &documents, &args.output, &ground)?;
     let (measured, after) = measured.map(|finished| (finished.document, finished.after)).unzip();
     documents.extend(measured);
-    let asked = Asked { shape, limits, prices, tasks, events, iperf3 };
-    let said = say(&args, asked, documents, &ground);
+    let manner = args.asked.manner(&documents);
+    let said = answer(&args, Question { manner, ..question }, told, &documents, &ground)
+        .and_then(|plan| args.output.say(plan));
     // The plan first, then what its measurements may have left behind.
     match (said, after.flatten()) {
         (Err(error), Some(after)) => Err(error.followed_by(after)),
@@ -64,50 +90,32 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
 }
 
-/// What a plan is made from, beside results.
-struct Asked {
-    shape: Shape,
-    limits: Limits,
-    prices: Prices,
-    tasks: Vec<Task>,
-    events: Vec<Vec<Event>>,
-    iperf3: Option<Iperf3>,
-}
-
-fn say(args: &Args, asked: Asked, documents: Vec<Document>, ground: &Ground) -> Result<()> {
-    let Asked { shape, limits, prices, tasks, events, iperf3 } = asked;
-    let evidence = Evidence::of(&documents)?;
-    let manner = args.manner(&documents);
-    let needed = needed(args.direction, args.verify);
-    let models = models(&evidence, &needed)?;
-    let question = Question {
-        dataset: args.dataset().to_owned(),
-        shape,
-        manner,
-        nodes: args.nodes.0,
-        tasks: args.tasks,
-        verify: args.verify,
-        deadline: args.deadline,
-        shared_link_bytes_per_second: args.shared_link.map(|rate| rate.0),
-        limits,
-        globus: args.globus(),
-        prices,
-    };
-    tidegate::tune::feasible(manner.settings, question.shape.largest_bytes() as u64)?;
+fn answer(
+    args: &Args,
+    question: Question,
+    told: Told,
+    documents: &[Document],
+    ground: &Ground,
+) -> Result<Plan> {
+    let Told { tasks, events, iperf3 } = told;
+    let evidence = Evidence::of(documents)?;
+    let models = models(&evidence, &args.asked.directions())?;
+    let settings = question.manner.settings;
+    tidegate::tune::feasible(settings, question.shape.largest_bytes() as u64)?;
     let globus_tasks = match tasks.is_empty() {
         true => None,
-        false => Some(Tasks::compare(tasks, events.concat(), &question, &models)?),
+        false => Some(Tasks::compare(tasks, events, &question, &models)?),
     };
     let process = question
         .ask(&models, &question.shape, &question.setup(1))?
         .effective_speed_bytes_per_second
-        / f64::from(manner.settings.concurrency * args.tasks);
+        / f64::from(settings.concurrency * question.tasks);
     let given = Given {
         runs: documents.iter().map(|document| document.id.clone()).collect(),
         cpu_seconds_per_gb: evidence.cpu_seconds_per_gb,
         globus_tasks,
         gridftp: Gridftp::of(iperf3, process),
-        simulated: args.simulated(&question, ground)?,
+        simulated: args.simulating.answer(&question, ground)?,
         warnings: [
             evidence.left_out.clone(),
             evidence.taken_for.clone(),
@@ -115,15 +123,24 @@ fn say(args: &Args, asked: Asked, documents: Vec<Document>, ground: &Ground) -> 
         ]
         .concat(),
     };
-    let plan = question.answer(models, given)?;
-    let plan = session::save_plan(plan, &args.results)?;
-    args.say(&plan)
+    question.answer(models, given)
 }
 
 impl Args {
-    fn say(&self, (plan, directory): &(Plan, PathBuf)) -> Result<()> {
+    /// The runs that are named.
+    fn documents(&self) -> Result<Vec<Document>> {
+        let runs = self.results_read.iter().map(|path| Saved::load_all(path));
+        let runs: Vec<Vec<Saved>> = runs.collect::<Result<_>>()?;
+        Ok(runs.into_iter().flatten().map(|run| run.document).collect())
+    }
+}
+
+impl PlanOutput {
+    /// Saves a plan and prints it.
+    fn say(&self, plan: Plan) -> Result<()> {
+        let (plan, directory) = session::save_plan(plan, &self.results)?;
         let format = if self.json { Format::Json } else { self.format };
-        print_report(&report::render(plan, format)?, format);
+        print_report(&report::render(&plan, format)?, format);
         if format == Format::Text {
             terminal::print(&format!(
                 "{:<12} {}",
@@ -132,78 +149,6 @@ impl Args {
             ));
         }
         Ok(())
-    }
-
-    /// What is measured or simulated now, if anything is to be.
-    fn measured(&self, documents: &[Document], ground: &Ground) -> Result<Option<Finished>> {
-        let simulation = match (&self.measure, &self.simulate) {
-            (Some(_), _) => None,
-            (None, Some(scenario)) if documents.is_empty() => Some(scenario),
-            (None, Some(_)) => return Ok(None),
-            (None, None) if documents.is_empty() => {
-                return Err(Error::environment("a plan needs measurements").hint(
-                    "name runs, or measure with --measure TARGET, or --simulate hosted-10g-near",
-                ));
-            }
-            (None, None) => return Ok(None),
-        };
-        let url = match self.measure.as_deref() {
-            None | Some(EMBEDDED) => None,
-            Some(url) => Some(url.parse::<TargetUrl>().map_err(Error::environment)?),
-        };
-        let simulation = simulation.map(|scenario| Simulation {
-            scenario: scenario.clone(),
-            retain: Retain::Layout,
-            seed: self.seed,
-        });
-        let simulated = simulation.is_some();
-        let mut target = self.endpoint.clone().resolve(url, self.model.clone())?;
-        target.simulation = simulation;
-        target.retry = self.retry;
-        let options = MeasureOptions {
-            target,
-            directions: needed(self.direction, self.verify),
-            settings: self.settings(
-                documents.last().and_then(|one| one.trials.last()).map(|one| one.settings),
-            ),
-            get: self.get,
-            budget: self.budget,
-            seed: self.seed,
-            results: self.results.clone(),
-        };
-        let (interrupt, mut progress) = (ground.interrupt.clone(), Progress::new(self.quiet));
-        let finished = ground.runtime.block_on(async {
-            let measure = move || async move {
-                let finished = session::measure(&options, &interrupt, &mut progress).await;
-                progress.end();
-                finished
-            };
-            if simulated { session::in_simulated_time(measure).await } else { measure().await }
-        })?;
-        Ok(Some(finished))
-    }
-
-    fn simulated(&self, question: &Question, ground: &Ground) -> Result<Option<Simulated>> {
-        let Some(scenario) = self.simulate.clone() else { return Ok(None) };
-        let options = SimulateOptions {
-            scenario,
-            question: question.clone(),
-            seeds: self.seeds,
-            seed: self.seed,
-        };
-        let mut progress = Progress::new(self.quiet);
-        let simulate = session::simulate(&options, &ground.interrupt, &mut progress);
-        let simulated = ground.runtime.block_on(simulate);
-        progress.end();
-        simulated.map(Some)
-    }
-}
-
-/// The ways that a plan needs to know: to verify an upload it is read back.
-fn needed(direction: Direction, verify: bool) -> Vec<Direction> {
-    match (direction, verify) {
-        (Direction::Up, true) => vec![Direction::Up, Direction::Down],
-        (direction, _) => vec![direction],
     }
 }
 

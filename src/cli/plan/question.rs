@@ -1,20 +1,21 @@
-//! What the options of `plan` ask for, read from where they point.
+//! What is asked of a plan.
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::args::Args;
+use crate::cli::options::time;
 use crate::cli::serve::read_limits;
 use tidegate::dataset::{self, Dataset, PROFILES, Scale, Symlinks, Synthetic};
 use tidegate::error::{Error, Result};
 use tidegate::outside::{self, DOCUMENT_MAX};
-use tidegate::plan::{self, Manner, Shape, Startup};
-use tidegate::result::{Document, Saved, Settings};
-use tidegate::scenario;
+use tidegate::plan::{self, Manner, Question, Shape, Startup};
+use tidegate::prices::Prices;
+use tidegate::result::{Direction, Document, Settings};
 use tidegate::storj::Limits;
 use tidegate::transfer::GetMode;
-use tidegate::units::{ByteSize, MIB};
+use tidegate::units::{ByteSize, MIB, Rate};
 
 /// Storj's segments are as large (storj/storj satellite/metainfo/config.go).
 const PART_SIZE: ByteSize = ByteSize(64 * MIB);
@@ -32,10 +33,113 @@ const STREAMS_MAX: u64 = 2_000;
 /// Streams of all DTNs: movers are followed one by one where limits bind.
 const MOVERS_MAX: u64 = 100_000;
 
-impl Args {
+/// The question.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Question")]
+pub(super) struct Asked {
+    /// What to move: a named dataset (as for `run`), a directory, or a manifest with rows `path,size_bytes`
+    #[arg(long, value_name = "NAME|DIR|FILE")]
+    dataset: Option<String>,
+    /// Total size of the dataset, such as 500TB; the mix of file sizes stays the same
+    #[arg(long)]
+    size: Option<ByteSize>,
+    /// Number of files of a named dataset
+    #[arg(long, value_name = "N")]
+    files: Option<u64>,
+    /// Which way the data goes
+    #[arg(long, value_enum, default_value = "up")]
+    pub(super) direction: Direction,
+    /// Time in which it has to be done: the plan says how many DTNs that takes
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    deadline: Option<Duration>,
+    /// Number of DTNs, or a range such as 1..8
+    #[arg(long, value_name = "N|A..B", default_value = "1")]
+    nodes: Range,
+    /// Tasks that each DTN runs at a time; the dataset is divided among them
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    tasks: u32,
+    /// Read everything back after the upload, as Globus does by default
+    #[arg(long)]
+    verify: bool,
+    /// Bytes of a part [default: those recommended or measured]
+    #[arg(long, value_name = "SIZE")]
+    part_size: Option<ByteSize>,
+    /// Files in flight of a task [default: those recommended or measured]
+    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    concurrency: Option<u32>,
+    /// Parts of one file in flight [default: those recommended or measured]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    parts_in_flight: Option<u32>,
+    /// How objects are fetched
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) get: GetMode,
+    /// Capacity that all DTNs share on the way to Storj, such as a site's uplink of 100Gbit/s
+    #[arg(long, value_name = "RATE")]
+    shared_link: Option<Rate>,
+    /// Limits of the project: `storj` for the published ones, `none`, or a TOML file [default: those of
+    /// the simulation, otherwise storj]
+    #[arg(long, value_name = "LIMITS")]
+    limits: Option<String>,
+    /// Prices: standard, advanced, legacy, or a file in TOML
+    #[arg(long, value_name = "TIER|FILE", default_value = "standard")]
+    prices: String,
+}
+
+/// One number, or all from one to another.
+#[derive(Clone, Copy, Debug)]
+struct Range([u32; 2]);
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.trim().parse::<u32>().ok().filter(|number| *number > 0);
+        let ends = match text.split_once("..") {
+            Some((from, to)) => number(from).zip(number(to)),
+            None => number(text).map(|one| (one, one)),
+        };
+        let (from, to) = ends.filter(|(from, to)| from <= to && *to <= 1000).ok_or_else(|| {
+            format!("`{text}` is not a number of DTNs such as 4, or a range such as 1..8")
+        })?;
+        Ok(Self([from, to]))
+    }
+}
+
+impl Asked {
+    /// The question, but for the settings, which follow from results; with the limits of a simulation, if there is one.
+    ///
+    /// # Errors
+    /// If the dataset, the limits or the prices cannot be read.
+    pub(super) fn question(&self, globus: Startup, simulated: Option<Limits>) -> Result<Question> {
+        Ok(Question {
+            dataset: self.dataset().to_owned(),
+            shape: self.shape()?,
+            manner: self.manner(&[]),
+            nodes: self.nodes.0,
+            tasks: self.tasks,
+            verify: self.verify,
+            deadline: self.deadline,
+            shared_link_bytes_per_second: self.shared_link.map(|rate| rate.0),
+            limits: match &self.limits {
+                Some(name) => read_limits(name)?,
+                None => simulated.unwrap_or_else(Limits::storj),
+            },
+            globus,
+            prices: Prices::read(&self.prices)?,
+        })
+    }
+
+    /// The ways that a plan needs to know: to verify an upload it is read back.
+    pub(super) fn directions(&self) -> Vec<Direction> {
+        match (self.direction, self.verify) {
+            (Direction::Up, true) => vec![Direction::Up, Direction::Down],
+            (direction, _) => vec![direction],
+        }
+    }
+
     /// The files that are to be moved.
-    pub fn shape(&self) -> Result<Shape> {
-        let shape = self.named()?;
+    fn shape(&self) -> Result<Shape> {
+        let shape = self.sizes()?;
         if shape.bytes() > BYTES_MAX || shape.files() > FILES_MAX {
             let what = format!("{:.1e} files of {:.1e} bytes in all", shape.files(), shape.bytes());
             return Err(Error::environment(format!("the transfer is too large to plan: {what}"))
@@ -45,11 +149,11 @@ impl Args {
     }
 
     /// What is to be moved, by its name.
-    pub fn dataset(&self) -> &str {
+    fn dataset(&self) -> &str {
         self.dataset.as_deref().unwrap_or("climate")
     }
 
-    fn named(&self) -> Result<Shape> {
+    fn sizes(&self) -> Result<Shape> {
         let name = self.dataset();
         if PROFILES.iter().any(|profile| profile.name == name) {
             let scale = Scale { size: self.size, files: self.files };
@@ -87,35 +191,8 @@ impl Args {
         }
     }
 
-    /// Of the project.
-    pub fn limits(&self) -> Result<Limits> {
-        match (&self.limits, &self.simulate) {
-            (Some(name), _) => read_limits(name),
-            (None, Some(scenario)) => Ok(scenario::read(scenario)?.limits.unwrap_or_default()),
-            (None, None) => Ok(Limits::storj()),
-        }
-    }
-
-    /// The runs that are named.
-    pub fn documents(&self) -> Result<Vec<Document>> {
-        let runs = self.results_read.iter().map(|path| Saved::load_all(path));
-        let runs: Vec<Vec<Saved>> = runs.collect::<Result<_>>()?;
-        Ok(runs.into_iter().flatten().map(|run| run.document).collect())
-    }
-
-    /// What Globus adds.
-    pub fn globus(&self) -> Startup {
-        let published = Startup::default();
-        let seconds =
-            |time: Option<Duration>, default| time.map_or(default, |time| time.as_secs_f64());
-        Startup {
-            startup_s: seconds(self.globus_startup, published.startup_s),
-            per_file_s: seconds(self.globus_per_file, published.per_file_s),
-        }
-    }
-
     /// As the user says, else as recommended, else as most recently measured.
-    pub fn manner(&self, documents: &[Document]) -> Manner {
+    pub(super) fn manner(&self, documents: &[Document]) -> Manner {
         let direction = self.direction;
         let recommended = documents.iter().rev().filter_map(|one| one.recommendation.as_ref());
         let recommended =
@@ -126,7 +203,7 @@ impl Args {
     }
 
     /// As the user says, else as they were found.
-    pub fn settings(&self, found: Option<Settings>) -> Settings {
+    pub(super) fn settings(&self, found: Option<Settings>) -> Settings {
         let part_size = found.map_or(PART_SIZE.0, |settings| settings.part_size_bytes);
         Settings {
             part_size_bytes: self.part_size.map_or(part_size, |size| size.0),
@@ -140,8 +217,9 @@ impl Args {
                 .unwrap_or(1),
         }
     }
+
     /// Refuses more streams than can be followed.
-    pub fn check_streams(&self, settings: Settings) -> Result<()> {
+    pub(super) fn check_streams(&self, settings: Settings) -> Result<()> {
         let [_, nodes] = self.nodes.0;
         let of_node = u64::from(settings.concurrency)
             .saturating_mul(settings.parts_in_flight.into())
@@ -163,7 +241,7 @@ impl Args {
 }
 
 /// Reads a file and what is in it.
-pub fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
+pub(super) fn read<T>(path: &Path, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
     let text = outside::text(path, DOCUMENT_MAX).map_err(|error| unreadable(path, &error))?;
     parse(&text).map_err(|error| named(path, &error))
 }
