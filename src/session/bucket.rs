@@ -120,8 +120,8 @@ impl Bucket {
 
     /// Whether it is Storj that answers: its gateway says so in each answer.
     pub(super) async fn is_storjs(&self) -> Result<bool> {
-        let server = self.call(async |probe| self.store.server(probe).await).await;
-        let server = server.map_err(|error| self.explain("ask who answers for", &error))?;
+        let server = async |store: &AnyStore, probe: &_| store.server(probe).await;
+        let server = self.ask("ask who answers for", server).await?;
         Ok(server.as_deref() == Some(STORJ_SERVER))
     }
 
@@ -175,8 +175,9 @@ impl Bucket {
     }
 
     async fn page(&self, prefix: &str, after: Option<&str>) -> Result<Page> {
-        let list = async |probe: &_| self.store.list_objects(prefix, after, probe).await;
-        self.call(list).await.map_err(|error| self.explain("list", &error))
+        let list =
+            async |store: &AnyStore, probe: &_| store.list_objects(prefix, after, probe).await;
+        self.ask("list", list).await
     }
 
     /// HeadObject; `None` if there is no such object.
@@ -198,8 +199,8 @@ impl Bucket {
 
     /// All multipart uploads below a prefix.
     pub(super) async fn uploads(&self, prefix: &str) -> Result<Vec<OpenUpload>> {
-        let list = async |probe: &_| self.store.list_uploads(prefix, probe).await;
-        self.call(list).await.map_err(|error| self.explain("list the uploads of", &error))
+        let list = async |store: &AnyStore, probe: &_| store.list_uploads(prefix, probe).await;
+        self.ask("list the uploads of", list).await
     }
 
     /// The parts of an open upload; `None` if it has ended meanwhile.
@@ -215,8 +216,8 @@ impl Bucket {
 
     /// Begins a multipart upload.
     pub(super) async fn begin_upload(&self, key: &str) -> Result<Upload> {
-        let create = async |probe: &_| self.store.create_upload(key, probe).await;
-        self.call(create).await.map_err(|error| self.explain("begin an upload in", &error))
+        let create = async |store: &AnyStore, probe: &_| store.create_upload(key, probe).await;
+        self.ask("begin an upload in", create).await
     }
 
     /// Sends a small part.
@@ -227,11 +228,11 @@ impl Bucket {
         content: &str,
     ) -> Result<Part> {
         let content = Bytes::copy_from_slice(content.as_bytes());
-        let send = async |probe: &_| {
+        let send = async |store: &AnyStore, probe: &_| {
             let payload = Payload::from(vec![content.clone()]);
-            self.store.upload_part(upload, number, payload, probe).await
+            store.upload_part(upload, number, payload, probe).await
         };
-        self.call(send).await.map_err(|error| self.explain("send a part to", &error))
+        self.ask("send a part to", send).await
     }
 
     /// Writes a small object. Its ETag.
@@ -269,8 +270,8 @@ impl Bucket {
 
     /// When an object was written, by the endpoint's clock alone; `None` if it does not tell.
     pub(super) async fn written(&self, key: &str) -> Result<Option<Written>> {
-        let written = self.call(async |probe| self.store.written(key, probe).await).await;
-        written.map_err(|error| self.explain("look at an object in", &error))
+        let written = async |store: &AnyStore, probe: &_| store.written(key, probe).await;
+        self.ask("look at an object in", written).await
     }
 
     /// Aborts uploads: all that can be. The first error.
@@ -306,6 +307,16 @@ impl Bucket {
             outcome = outcome.and(deleted);
         }
         outcome
+    }
+
+    /// The answer to an operation that is `doing` something with the bucket.
+    pub(super) async fn ask<T>(
+        &self,
+        doing: &str,
+        mut operation: impl AsyncFnMut(&AnyStore, &Arc<Probe>) -> Result<T, StoreError>,
+    ) -> Result<T> {
+        let answer = self.call(async |probe| operation(&self.store, probe).await).await;
+        answer.map_err(|error| self.explain(doing, &error))
     }
 
     async fn call<T>(

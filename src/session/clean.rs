@@ -20,6 +20,7 @@ use super::lifetime::Lifetime;
 use super::marker::{Identity, Marker, has_form, marker_key, run_prefix, run_prefixes};
 use super::sweep::{Left, Owner, Sweep, Whose};
 use super::target::TargetOptions;
+use super::visit::Visit;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -100,11 +101,8 @@ pub fn clean<'a>(
     interrupt: &'a Interrupt,
 ) -> Work<'a, Vec<Leftover>> {
     Box::pin(async move {
-        let work = async {
-            let (open, bucket) = target.open_bucket().await?;
-            clean_bucket(cleaning, &bucket, &open.prefix).await
-        };
-        interrupt.unless_asked(work).await
+        let Visit { bucket, open, .. } = Visit::to_read(target, interrupt).await?;
+        interrupt.unless_asked(clean_bucket(cleaning, &bucket, &open.prefix)).await
     })
 }
 

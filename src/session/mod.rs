@@ -62,6 +62,7 @@ pub use tune::{
     estimate, tune,
 };
 pub use upwards::Upwards;
+pub use visit::Visit;
 
 use std::path::PathBuf;
 

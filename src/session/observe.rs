@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::bucket::Bucket;
 use super::progress::Progress;
 use super::target::TargetOptions;
+use super::visit::Visit;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::gateway::LoggedRequest;
@@ -44,7 +45,7 @@ pub fn observe<'a>(
     progress: &'a mut Progress,
 ) -> Work<'a, Observation> {
     Box::pin(async move {
-        let (open, bucket) = interrupt.unless_asked(options.target.open_bucket()).await?;
+        let Visit { open, bucket, .. } = Visit::to_read(&options.target, interrupt).await?;
         let mut sightings = Sightings::default();
         interrupt.unless_asked(look(&bucket, &open.prefix, &mut sightings)).await?;
         progress.note(&format!("looking at {}; Ctrl-C ends it with the report", open.describe()));

@@ -21,7 +21,7 @@ use crate::plan::Shape;
 use crate::result::{Direction, FileSizes, ForPlan, Moved, Phase, Settings, Verb};
 use crate::session::Work;
 use crate::store::Place;
-use crate::transfer::{GetMode, Job, RetryPolicy};
+use crate::transfer::{GetMode, Job};
 use crate::trial::{self, Label, Load, Snapshot};
 use crate::tune;
 use crate::units::{ByteSize, Rate, counted};
@@ -236,13 +236,12 @@ impl Measuring<'_> {
 
     fn job(&self, dataset: &Arc<Dataset>, direction: Direction, below: &str) -> Job {
         let prefix = format!("{}{below}", self.claim.prefix());
+        let (target, settings) = (&self.options.target, self.options.settings);
         Job {
             get: self.options.get,
-            retry: RetryPolicy::of(self.options.target.retry),
             seed: self.options.seed,
             ledger: self.claim.ledger(),
-            paces: self.options.target.paces.clone(),
-            ..Job::new(Arc::clone(dataset), direction.into(), self.options.settings, prefix)
+            ..target.job(Arc::clone(dataset), direction.into(), settings, prefix)
         }
     }
 }

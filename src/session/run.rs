@@ -25,8 +25,7 @@ use crate::result::{
 use crate::session::Work;
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, RetryPolicy, Script,
-    Sink,
+    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, Script, Sink,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -334,10 +333,8 @@ impl Session<'_> {
             get: self.options.get,
             verify: self.verify(),
             etag_part_size_bytes: self.options.etag_part_size_bytes,
-            retry: RetryPolicy::of(self.options.target.retry),
             order: self.options.load.order(),
             arrivals: self.options.arrivals,
-            paces: self.options.target.paces.clone(),
             spread: match self.options.load {
                 Load::WholeTask => Duration::ZERO,
                 Load::Timed { warm_up, .. } => warm_up.mul_f64(0.5),
@@ -345,7 +342,7 @@ impl Session<'_> {
             seed: self.options.seed,
             keep_attempts: self.options.saving.attempts,
             ledger,
-            ..Job::new(dataset, direction, self.options.settings, prefix.to_owned())
+            ..self.options.target.job(dataset, direction, self.options.settings, prefix.to_owned())
         }
     }
 

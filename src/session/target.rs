@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::bucket::Bucket;
 use super::conditions::link_model;
 use super::embedded::{DEMONSTRATION, Embedded};
 use super::expiry::{Expiry, is_storj};
 use super::progress::Progress;
 use crate::clock::{self, Instant};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::measure;
 use crate::pace::Paces;
@@ -19,7 +20,7 @@ use crate::store::model::{ModelStore, Retain};
 use crate::store::s3::{self, Bind, Credentials};
 use crate::store::{Place, Proof};
 use crate::terminal;
-use crate::transfer::RetryMode;
+use crate::transfer::{Flow, Job, RetryMode, RetryPolicy};
 use crate::units::{ByteSize, Rate};
 use crate::words;
 
@@ -133,12 +134,19 @@ impl FromStr for TargetUrl {
 }
 
 impl TargetOptions {
-    /// A bucket that was found to be there.
-    pub(super) async fn open_bucket(&self) -> Result<(Open, Bucket)> {
-        let open = self.open().await?;
-        let bucket = Bucket::open(&open.place, &self.paces);
-        bucket.check().await?;
-        Ok((open, bucket))
+    /// A job that leaves to others what these options say; the rest is as in [`Job::new`].
+    pub(super) fn job(
+        &self,
+        dataset: Arc<Dataset>,
+        direction: Flow,
+        settings: Settings,
+        prefix: String,
+    ) -> Job {
+        Job {
+            retry: RetryPolicy::of(self.retry),
+            paces: self.paces.clone(),
+            ..Job::new(dataset, direction, settings, prefix)
+        }
     }
 
     /// Whether it is Storj's hosted gateway.

@@ -1,9 +1,11 @@
 //! What a verb does at its target around its own work.
 //!
 //! It opens the bucket, and looks whether it may write there; begins the record of its run; claims a prefix, works,
-//! and gives that back; and finishes the record. `check`, which looks at each of these by itself, does not.
+//! and gives that back; and finishes the record. `check`, which looks at each of these by itself, does not. A verb that
+//! only asks opens it to read, and asks.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
@@ -16,13 +18,14 @@ use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::measure::Probe;
 use crate::observe::Followed;
 use crate::pace::Paces;
 use crate::result::{GetMode, Moved, Scenario, Verb};
-use crate::store::Proof;
+use crate::store::{AnyStore, Proof, StoreError};
 
 /// A target whose bucket was found to be there.
-pub(super) struct Visit<'a> {
+pub struct Visit<'a> {
     target: &'a TargetOptions,
     pub(super) open: Open,
     pub(super) bucket: Bucket,
@@ -32,9 +35,31 @@ pub(super) struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     /// To read what lies there.
-    pub(super) async fn to_read(target: &'a TargetOptions, interrupt: &Interrupt) -> Result<Self> {
-        let (open, bucket) = interrupt.unless_asked(target.open_bucket()).await?;
+    ///
+    /// # Errors
+    /// If the bucket cannot be used, or the user interrupts.
+    pub async fn to_read(target: &'a TargetOptions, interrupt: &Interrupt) -> Result<Self> {
+        let opened = async {
+            let open = target.open().await?;
+            let bucket = Bucket::open(&open.place, &target.paces);
+            bucket.check().await?;
+            Ok((open, bucket))
+        };
+        let (open, bucket) = interrupt.unless_asked(opened).await?;
         Ok(Self { target, open, bucket, rests_on: Vec::new() })
+    }
+
+    /// The answer to an operation that is `doing` something with the bucket: `"ask for the versioning of"`.
+    ///
+    /// # Errors
+    /// If it is refused, or the user interrupts.
+    pub async fn ask<T>(
+        &self,
+        doing: &str,
+        interrupt: &Interrupt,
+        operation: impl AsyncFnMut(&AnyStore, &Arc<Probe>) -> Result<T, StoreError>,
+    ) -> Result<T> {
+        interrupt.unless_asked(self.bucket.ask(doing, operation)).await
     }
 
     /// To write there, in work that takes at least so long: not where versions of deleted objects stay.

@@ -21,7 +21,7 @@ use crate::session::progress::Progress;
 use crate::session::record::Record;
 use crate::session::run::prepare;
 use crate::store::Place;
-use crate::transfer::{Allowance, Job, Order, RetryPolicy, Start};
+use crate::transfer::{Allowance, Job, Order, Start};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, ForAll, Next, Outcome, Search, Searched};
 use crate::words;
@@ -260,16 +260,19 @@ impl Tuning<'_> {
             pattern: self.pattern.clone(),
             get: self.options.search.get,
             verify: self.options.reads_back(direction),
-            retry: RetryPolicy::of(self.options.target.retry),
             order: Order::ForEver,
-            paces: self.options.target.paces.clone(),
             spread: self.options.search.rules.times.warm_up.mul_f64(0.5),
             start: Start::Midway,
             seed: self.options.search.rules.seed,
             keep_attempts: self.options.saving.attempts,
             allowance: Some(Arc::clone(&self.allowance)),
             ledger: self.claim.ledger(),
-            ..Job::new(Arc::clone(&course.dataset), direction.into(), settings, prefix)
+            ..self.options.target.job(
+                Arc::clone(&course.dataset),
+                direction.into(),
+                settings,
+                prefix,
+            )
         }
     }
 }

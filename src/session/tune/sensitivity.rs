@@ -19,7 +19,7 @@ use crate::scenario::Scenario;
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Job, Order, RetryPolicy, Start};
+use crate::transfer::{Job, Order, Start};
 use crate::trial::{self, Label, Load, Stop};
 
 /// Of each run, in simulated time.
@@ -144,13 +144,16 @@ impl Ladder<'_> {
         let settings = Settings { concurrency, ..self.settings };
         Job {
             get: options.search.get,
-            retry: RetryPolicy::of(options.target.retry),
             order: Order::ForEver,
-            paces: options.target.paces.clone(),
             spread: WARM_UP.mul_f64(0.5),
             start: Start::Fresh,
             seed: options.search.rules.seed,
-            ..Job::new(Arc::clone(&self.dataset), direction.into(), settings, String::new())
+            ..options.target.job(
+                Arc::clone(&self.dataset),
+                direction.into(),
+                settings,
+                String::new(),
+            )
         }
     }
 
