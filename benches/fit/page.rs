@@ -48,7 +48,7 @@ pub(crate) fn page(shown: &Shown, links: u64, direction: &str) -> String {
 
 fn error(told: &[&Told], share: f64) -> f64 {
     let mut errors: Vec<f64> = told.iter().map(|one| 100.0 * one.error().abs()).collect();
-    tidegate::plan::quantile(&mut errors, share)
+    tidegate::stats::sample_quantile(&mut errors, share)
 }
 
 fn row(name: &str, found: &[&Found]) -> String {
@@ -57,7 +57,8 @@ fn row(name: &str, found: &[&Found]) -> String {
         truth => (one.estimate.value / truth - 1.0).abs(),
     };
     let mut errors: Vec<f64> = found.iter().map(|one| 100.0 * off(one)).collect();
-    let [median, p95] = [0.5, 0.95].map(|share| tidegate::plan::quantile(&mut errors, share));
+    let [median, p95] =
+        [0.5, 0.95].map(|share| tidegate::stats::sample_quantile(&mut errors, share));
     let held = found.iter().filter(|one| one.is_held() == Some(true)).count();
     let share = 100.0 * held as f64 / found.len() as f64;
     format!("| {name} | {} | {median:.1} % | {p95:.1} % | {held} ({share:.0} %) |", found.len())

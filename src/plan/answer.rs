@@ -9,7 +9,6 @@ use super::globus::Startup;
 use super::gridftp::Gridftp;
 use super::question::Question;
 use super::shape::Shape;
-use super::simulated::Simulated;
 use super::tasks::Tasks;
 use super::work::Work;
 use crate::dataset::{Dataset, Scale, Synthetic};
@@ -161,6 +160,37 @@ pub struct Score {
     pub p50_s: f64,
     /// 10^12 bytes in an hour.
     pub tb_per_hour: f64,
+}
+
+/// Simulations of the engine, of each number of DTNs with several seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Simulated {
+    /// The model of the link and of Storj.
+    pub scenario: String,
+    /// Seeds of each.
+    pub seeds: u32,
+    /// One for each number of DTNs.
+    pub points: Vec<Point>,
+}
+
+/// A number of DTNs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point {
+    /// DTNs.
+    pub nodes: u32,
+    /// Files that were simulated with each seed; a task of more files takes as much longer as the
+    /// simulated ones took in steady state.
+    pub files: u64,
+    /// Median over the seeds.
+    pub p50_s: f64,
+    /// 90th percentile over the seeds.
+    pub p90_s: f64,
+    /// Dataset bytes over the median.
+    pub effective_speed_bytes_per_second: f64,
+    /// Share of the attempts that were answered with 429.
+    pub refused_share: f64,
+    /// Share of the files that did not arrive.
+    pub failed_share: f64,
 }
 
 /// What the answer is made from beside the question.

@@ -1,8 +1,8 @@
 //! The model against published tasks: one file each of 1 MB to 100 GB between a DTN and a cloud store,
 //! with and without verification (University of Arizona 2019, SaraMWillis/Cloud_Storage_Benchmarking).
 
-use super::quantile;
 use crate::stats::parsimonious;
+use crate::stats::sample_quantile;
 
 const SIZES_MB: [f64; 6] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5];
 
@@ -50,7 +50,7 @@ fn splits() -> impl Iterator<Item = [usize; 2]> {
 #[test]
 fn a_third_of_the_published_table_is_told_by_the_other_two_thirds() {
     let (model, naive): (Vec<_>, Vec<_>) = splits().map(errors).unzip();
-    let median = |errors: Vec<Vec<f64>>| quantile(&mut errors.concat(), 0.5);
+    let median = |errors: Vec<Vec<f64>>| sample_quantile(&mut errors.concat(), 0.5);
     let (model, naive) = (median(model), median(naive));
     println!(
         "median error: {:.1} % by the model, {:.1} % by bytes over bandwidth",
@@ -64,7 +64,7 @@ fn a_third_of_the_published_table_is_told_by_the_other_two_thirds() {
 #[test]
 fn files_of_10_mb_and_10_gb_are_told_by_those_between_and_around() {
     let (mut model, mut naive) = errors([1, 4]);
-    let (model, naive) = (quantile(&mut model, 0.5), quantile(&mut naive, 0.5));
+    let (model, naive) = (sample_quantile(&mut model, 0.5), sample_quantile(&mut naive, 0.5));
     println!(
         "median error: {:.1} % by the model, {:.1} % by bytes over bandwidth",
         100.0 * model,

@@ -20,7 +20,6 @@ mod question;
 mod queue;
 mod settled;
 mod shape;
-mod simulated;
 mod sizes;
 mod steps;
 mod task;
@@ -28,7 +27,9 @@ mod tasks;
 mod usable;
 mod work;
 
-pub use answer::{BySize, Cost, Deadline, Given, Plan, Resources, SCHEMA, Score, Summary};
+pub use answer::{
+    BySize, Cost, Deadline, Given, Plan, Point, Resources, SCHEMA, Score, Simulated, Summary,
+};
 pub use evidence::{Evidence, Observation, RequestTimes};
 pub use fitted::{BetweenSessions, Fitted, Spread, UNSEEN_SESSIONS_SD};
 pub use forecast::{Forecast, Limit, Models, Setup, forecast};
@@ -39,7 +40,6 @@ pub use model::{Crew, Model, Terms};
 pub use own_fit::OwnFit;
 pub use question::Question;
 pub use shape::Shape;
-pub use simulated::{Point, Simulated, quantile};
 pub use sizes::Sizes;
 pub use task::{Event, Task, events};
 pub use tasks::{Compared, Tasks};

@@ -52,7 +52,7 @@ impl OwnFit {
             fit(&others).map(|numbers| error(&rows[index], numbers))
         };
         let errors: Option<Vec<f64>> = (0..rows.len()).map(left_out).collect();
-        let median_error = super::simulated::quantile(&mut errors?, 0.5);
+        let median_error = stats::sample_quantile(&mut errors?, 0.5);
         let fastest = tasks.iter().map(Task::speed).fold(0.0, f64::max);
         let naive = |task: &Task| (task.bytes as f64 / fastest / task.seconds - 1.0).abs();
         let mut naive: Vec<f64> = tasks.iter().map(naive).collect();
@@ -62,7 +62,7 @@ impl OwnFit {
             per_file_s,
             bytes_per_second: 1.0 / per_byte.max(f64::MIN_POSITIVE),
             median_error,
-            naive_median_error: super::simulated::quantile(&mut naive, 0.5),
+            naive_median_error: stats::sample_quantile(&mut naive, 0.5),
             fits: median_error <= MISS_MAX,
         })
     }

@@ -12,10 +12,11 @@ use super::progress::Progress;
 use crate::dataset::{Dataset, Synthetic};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::plan::{Manner, Point, Question, Shape, Simulated, quantile};
+use crate::plan::{Manner, Point, Question, Shape, Simulated};
 use crate::result::{Direction, Phase, Trial};
 use crate::scenario;
 use crate::session::Work;
+use crate::stats::sample_quantile;
 use crate::store::Place;
 use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
@@ -122,12 +123,12 @@ pub fn simulate<'a>(
 
 fn point(nodes: u32, question: &Question, times: &mut [f64], all: &[Seen]) -> Point {
     let sum = |of: fn(&Seen) -> u64| all.iter().map(of).sum::<u64>() as f64;
-    let p50_s = quantile(times, 0.5);
+    let p50_s = sample_quantile(times, 0.5);
     Point {
         nodes,
         files: all.last().map_or(0, |seen| seen.files),
         p50_s,
-        p90_s: quantile(times, 0.9),
+        p90_s: sample_quantile(times, 0.9),
         effective_speed_bytes_per_second: question.shape.bytes() / p50_s,
         refused_share: sum(|seen| seen.refused) / sum(|seen| seen.attempts).max(1.0),
         failed_share: sum(|seen| seen.failed) / sum(|seen| seen.files).max(1.0),

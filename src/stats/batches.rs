@@ -8,7 +8,7 @@
 //! The interval says how well this one series fixes its own mean. It knows nothing of how much
 //! another trial would differ.
 
-use super::student::quantile;
+use super::quantiles::quantile;
 
 /// Batches into which a series is cut.
 const BATCHES: usize = 10;

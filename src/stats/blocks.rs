@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
-use super::student::quantile;
+use super::quantiles::quantile;
 
 /// Residual variation of a table of settings x blocks.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 //! The t interval holds for few replicates, where a percentile bootstrap of a mean covers only about
 //! 84 % at n = 6 (B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 
-use super::student::quantile;
+use super::quantiles::quantile;
 
 /// Mean of logarithms, back on the scale of the values.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,7 +5,7 @@
 //! error rate where it would not for the values themselves, which depend on their neighbours. A slope that is
 //! certain and small is no reason to distrust a mean, so its size counts as well.
 
-use super::student::quantile;
+use super::quantiles::quantile;
 
 /// Batches into which a series is cut.
 const BATCHES: usize = 10;

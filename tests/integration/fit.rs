@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tidegate::plan::quantile;
+use tidegate::stats::sample_quantile;
 
 use crate::support::schemas;
 use crate::support::servers::text;
@@ -74,7 +74,7 @@ fn a_link_that_one_search_measured_is_told_for_settings_that_it_did_not_try() {
             errors.push(error.abs());
         }
     }
-    let [median, p95] = [0.5, 0.95].map(|share| quantile(&mut errors, share));
+    let [median, p95] = [0.5, 0.95].map(|share| sample_quantile(&mut errors, share));
     println!("median error {median:.1} %, p95 {p95:.1} %");
     assert!(median <= 3.0 && p95 <= 10.0, "median error {median:.1} %, p95 {p95:.1} %");
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tidegate::dataset::{Dataset, Scale, Synthetic};
-use tidegate::plan::{Crew, Evidence, Fitted, Manner, Shape, quantile};
+use tidegate::plan::{Crew, Evidence, Fitted, Manner, Shape};
 use tidegate::result::{Direction, Saved, Settings};
+use tidegate::stats::sample_quantile;
 use tidegate::units::{ByteSize, MIB};
 
 use crate::support::servers::text;
@@ -115,7 +116,7 @@ fn forecast_and_truth(
 
 /// The median error and the share that the intervals hold.
 fn judged(told: &[Told]) -> (f64, f64) {
-    let median = quantile(&mut told.iter().map(|one| one.error).collect::<Vec<_>>(), 0.5);
+    let median = sample_quantile(&mut told.iter().map(|one| one.error).collect::<Vec<_>>(), 0.5);
     let inside = told.iter().filter(|one| one.is_inside).count() as f64 / told.len() as f64;
     println!("median error {:.1} %, {:.0} % inside of 90 %", 100.0 * median, 100.0 * inside);
     (median, inside)

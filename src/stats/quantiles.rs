@@ -1,4 +1,6 @@
-//! Student's t: quantiles, and the smallest difference that an experiment can show.
+//! Quantiles of values and of Student's t, the smallest difference that an experiment can show, and normal draws.
+
+use std::f64::consts::TAU;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -21,6 +23,24 @@ pub fn smallest_difference(sd: f64, blocks: usize) -> Option<f64> {
     let degrees_of_freedom = blocks.checked_sub(1).filter(|df| *df > 0)?;
     let t = quantile(0.975, degrees_of_freedom) + quantile(0.8, degrees_of_freedom);
     Some(t * sd / (blocks as f64).sqrt())
+}
+
+/// The value that a share of the values stays below, by linear interpolation (R. Hyndman, Y. Fan, "Sample
+/// Quantiles in Statistical Packages", 1996, definition 7).
+pub fn sample_quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let place = share * (values.len().max(1) - 1) as f64;
+    let (below, above) = (place.floor() as usize, place.ceil() as usize);
+    match (values.get(below), values.get(above)) {
+        (Some(low), Some(high)) => low + (high - low) * place.fract(),
+        _ => f64::NAN,
+    }
+}
+
+/// A standard normal value (G. E. P. Box, M. E. Muller, "A Note on the Generation of Random Normal Deviates",
+/// 1958).
+pub fn normal(random: &mut fastrand::Rng) -> f64 {
+    (-2.0 * (1.0 - random.f64()).ln()).sqrt() * (TAU * random.f64()).cos()
 }
 
 #[cfg(test)]
