@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forecast::Models;
-use super::own_fit::OwnFit;
+use super::globus::OwnFit;
 use super::question::Question;
 use super::shape::Shape;
 use super::task::{Event, Task, Trouble, errors_by_code};
