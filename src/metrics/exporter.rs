@@ -1,18 +1,24 @@
 //! The thread that tells: it answers readers and writes the file again and again.
 
+use crate::http_page::{self, Page, page};
+use http::header::ACCEPT;
+use http::{Method, Request, StatusCode};
+use prometheus_client::encoding::prometheus_text;
+use std::fs;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::net::TcpListener;
 
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::endpoint;
 use super::exposition::Exposition;
-use super::textfile::Textfile;
 use crate::error::{Error, Result};
 use crate::terminal;
 
@@ -140,4 +146,74 @@ fn write(file: &Textfile, exposition: &Exposition) -> bool {
         terminal::say(&format!("warning: {}", file.sentence(error)));
     }
     written.is_ok()
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Answers until it is dropped.
+pub(super) async fn serve(listener: TcpListener, exposition: Arc<Exposition>) {
+    http_page::serve(listener, move |request| answer(request, &exposition)).await;
+}
+
+fn answer<B>(request: &Request<B>, exposition: &Exposition) -> Page {
+    if request.method() != Method::GET || request.uri().path() != "/metrics" {
+        return page(StatusCode::NOT_FOUND, PLAIN, "metrics are at GET /metrics\n".to_owned());
+    }
+    let (content_type, text) = match takes_open_metrics(request) {
+        true => (OPEN_METRICS, exposition.open_metrics()),
+        false => (prometheus_text::CONTENT_TYPE, exposition.text()),
+    };
+    match text {
+        Ok(text) => page(StatusCode::OK, content_type, text),
+        Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
+    }
+}
+
+/// Prometheus names it first where it knows it.
+fn takes_open_metrics<B>(request: &Request<B>) -> bool {
+    let accepted = request.headers().get_all(ACCEPT).into_iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("application/openmetrics-text"))
+}
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct Textfile {
+    path: PathBuf,
+    /// Where it is written before it has its name, which ends in something that the collector does not read.
+    beside: PathBuf,
+}
+
+impl Textfile {
+    /// Writes it for the first time.
+    ///
+    /// # Errors
+    /// If that cannot be done: better now than when the work is done.
+    pub(super) fn create(path: &Path, exposition: &Exposition) -> Result<Self> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.tmp", std::process::id()));
+        let file = Self { path: path.to_owned(), beside: beside.into() };
+        file.write(exposition).map_err(|error| {
+            Error::environment(file.sentence(&error))
+                .hint("name a file in a directory that is there and yours with --metrics-file")
+        })?;
+        Ok(file)
+    }
+
+    /// Writes it anew. The one before is there until this one is whole.
+    pub(super) fn write(&self, exposition: &Exposition) -> io::Result<()> {
+        let text = exposition.text().map_err(io::Error::other)?;
+        let written = fs::write(&self.beside, text);
+        written.and_then(|()| fs::rename(&self.beside, &self.path)).inspect_err(|_| {
+            // It may not even be there.
+            let _ = fs::remove_file(&self.beside);
+        })
+    }
+
+    /// What is said if it cannot be written.
+    pub(super) fn sentence(&self, error: &io::Error) -> String {
+        format!("cannot write the metrics {}: {error}", self.path.display())
+    }
 }

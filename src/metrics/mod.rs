@@ -3,12 +3,9 @@
 //! Who has something to tell is a [`Collector`]: it is asked when somebody reads, and until then costs nothing. An
 //! [`Exporter`] answers and writes on a thread of its own, so that neither a reader nor a slow disk holds up data.
 
-mod endpoint;
 mod exporter;
 mod exposition;
 mod families;
-mod process;
-mod textfile;
 
 pub use exporter::{Destinations, Exporter};
 pub use exposition::Exposition;
