@@ -1,25 +1,23 @@
 //! The thread that tells: it answers readers and writes the file again and again.
 
-use crate::http_page::{self, Page, page};
-use http::header::ACCEPT;
-use http::{Method, Request, StatusCode};
-use prometheus_client::encoding::prometheus_text;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
+use http::header::ACCEPT;
+use http::{Method, Request, StatusCode};
+use prometheus_client::encoding::prometheus_text;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::exposition::Exposition;
 use crate::error::{Error, Result};
+use crate::http_page::{self, Page, page};
 use crate::terminal;
 
 /// How often the file is written: oftener than node_exporter is usually scraped, every 15 s in Prometheus's example
@@ -103,7 +101,7 @@ async fn tell(
     let mut serving = pin!(async {
         let listener = listener.map(tokio::net::TcpListener::from_std);
         match listener {
-            Some(Ok(listener)) => endpoint::serve(listener, Arc::clone(exposition)).await,
+            Some(Ok(listener)) => answer_all(listener, Arc::clone(exposition)).await,
             Some(Err(error)) => terminal::say(&format!("warning: no metrics are served: {error}")),
             None => {}
         }
@@ -151,8 +149,8 @@ fn write(file: &Textfile, exposition: &Exposition) -> bool {
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
-/// Answers until it is dropped.
-pub(super) async fn serve(listener: TcpListener, exposition: Arc<Exposition>) {
+/// Answers `GET /metrics`, and nothing else, until it is dropped.
+async fn answer_all(listener: tokio::net::TcpListener, exposition: Arc<Exposition>) {
     http_page::serve(listener, move |request| answer(request, &exposition)).await;
 }
 
@@ -178,9 +176,9 @@ fn takes_open_metrics<B>(request: &Request<B>) -> bool {
         .any(|value| value.contains("application/openmetrics-text"))
 }
 
-/// The file.
+/// A file for node_exporter's textfile collector: it is read at any time, and so is whole at any time.
 #[derive(Debug)]
-pub(super) struct Textfile {
+struct Textfile {
     path: PathBuf,
     /// Where it is written before it has its name, which ends in something that the collector does not read.
     beside: PathBuf,
@@ -191,7 +189,7 @@ impl Textfile {
     ///
     /// # Errors
     /// If that cannot be done: better now than when the work is done.
-    pub(super) fn create(path: &Path, exposition: &Exposition) -> Result<Self> {
+    fn create(path: &Path, exposition: &Exposition) -> Result<Self> {
         let mut beside = path.as_os_str().to_owned();
         beside.push(format!(".{}.tmp", std::process::id()));
         let file = Self { path: path.to_owned(), beside: beside.into() };
@@ -203,7 +201,7 @@ impl Textfile {
     }
 
     /// Writes it anew. The one before is there until this one is whole.
-    pub(super) fn write(&self, exposition: &Exposition) -> io::Result<()> {
+    fn write(&self, exposition: &Exposition) -> io::Result<()> {
         let text = exposition.text().map_err(io::Error::other)?;
         let written = fs::write(&self.beside, text);
         written.and_then(|()| fs::rename(&self.beside, &self.path)).inspect_err(|_| {
@@ -213,7 +211,7 @@ impl Textfile {
     }
 
     /// What is said if it cannot be written.
-    pub(super) fn sentence(&self, error: &io::Error) -> String {
+    fn sentence(&self, error: &io::Error) -> String {
         format!("cannot write the metrics {}: {error}", self.path.display())
     }
 }

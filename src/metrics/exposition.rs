@@ -1,15 +1,15 @@
 //! The formats: OpenMetrics, and the text format that was there before.
 
-use super::families::{Families, Unit};
-use crate::clock;
-use crate::measure;
-use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
 use std::time::SystemTime;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{prometheus_text, text};
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
+
+use super::families::{Families, Unit};
+use crate::clock;
+use crate::measure;
 
 /// What every name begins with.
 const PREFIX: &str = "tidegate";
@@ -49,14 +49,15 @@ impl Exposition {
     }
 }
 
-/// This process.
+/// The families that all processes have. The usual names, such as `process_cpu_seconds_total`, are those of the process
+/// that is scraped: in a file they would be node_exporter's own, which refuses a series that it has already.
 #[derive(Debug)]
-pub(super) struct Process {
+struct Process {
     started: SystemTime,
 }
 
 impl Process {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { started: clock::calendar() }
     }
 }

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::Pool;
 use super::connect::Origin;
 use super::connection::HttpConnection;
-use super::pool::Pool;
 use crate::measure::Probe;
 
 /// Bytes of an XML document that says yes, which the SDK keeps in memory whole. The longest is a listing:

@@ -18,8 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
-use super::metered::{Meter, Metered};
-use super::observed::Observed;
+use super::metered::{Meter, Metered, Observed};
 use crate::dataset::SourceError;
 use crate::measure::{Probe, SocketWatch};
 use crate::pace::Pace;

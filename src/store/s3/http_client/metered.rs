@@ -11,10 +11,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::observed::{Carries, Observed};
 use crate::clock::Timer;
-use crate::measure::SocketWatch;
+use crate::measure::{Probe, SocketWatch};
 use crate::pace::Pace;
+use crate::store::s3::proof::Layout;
 
 /// Length of the empty line that ends a request's head, with the line end before it: `\r\n\r\n`.
 const HEAD_END_BYTES: u8 = 4;
@@ -285,6 +285,28 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Metered<IO> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(context)
     }
+}
+
+/// Which body of an exchange is payload. XML in either direction is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store::s3) enum Carries {
+    /// Neither.
+    Nothing,
+    /// The request's: PutObject, UploadPart.
+    Up,
+    /// The same, in signed chunks, whose lines are no payload.
+    UpInChunks(Layout),
+    /// The answer's: GetObject.
+    Down,
+}
+
+/// What travels in a request's extensions: the probe of an attempt and what it counts.
+#[derive(Clone, Debug)]
+pub(in crate::store::s3) struct Observed {
+    /// Told what happens.
+    pub(in crate::store::s3) probe: Arc<Probe>,
+    /// What counts as payload.
+    pub(in crate::store::s3) carries: Carries,
 }
 
 #[cfg(test)]

@@ -11,13 +11,12 @@ mod certificate;
 mod connect;
 mod connection;
 mod metered;
-mod observed;
 mod own_certificate;
-mod pool;
 mod tls;
 mod tunnel;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -29,6 +28,7 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Uri};
 
 use crate::measure::Connecting;
+
 pub(super) use answer::TooLong;
 use answer::{Answer, Bound};
 pub use binds::Bind;
@@ -38,8 +38,7 @@ pub use connect::LOOPBACK_SEND_BUFFER_BYTES;
 use connect::{Origin, open};
 pub(super) use connect::{Route, Sockets, tls_version, try_each_address};
 use connection::HttpConnection;
-pub(super) use observed::{Carries, Observed};
-use pool::Pool;
+pub(super) use metered::{Carries, Observed};
 pub(super) use tls::{Trust, client_config};
 
 /// A client with a pool of its own.
@@ -112,4 +111,35 @@ fn in_origin_form(mut request: Request<SdkBody>) -> Result<Request<SdkBody>, Con
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() = path.parse::<Uri>().map_err(|error| invalid(error.into()))?;
     Ok(request)
+}
+
+/// The idle connections of one store, by where they lead. The last one returned is the first one taken: its TCP window
+/// is the widest, and it is the least likely to have been closed by the server.
+///
+/// It needs no limit of its own: it never holds more than were in use at the same time.
+#[derive(Debug, Default)]
+struct Pool(Mutex<HashMap<Origin, Vec<HttpConnection>>>);
+
+impl Pool {
+    /// An idle connection that is still open, if there is one.
+    async fn take(&self, origin: &Origin) -> Option<HttpConnection> {
+        loop {
+            let mut connection = self.lock().get_mut(origin)?.pop()?;
+            if connection.is_ready().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Takes back a connection whose answer was read to its end.
+    fn put(&self, origin: Origin, mut connection: HttpConnection) {
+        connection.leave();
+        if connection.has_sent_all() {
+            self.lock().entry(origin).or_default().push(connection);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Vec<HttpConnection>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
