@@ -1,7 +1,12 @@
-//! Whether documents can be compared at all, and by which settings.
+//! Whether documents can be compared at all, by which settings, and what may differ: that is what their comparison is
+//! about.
+
+use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::result::{Document, Recommendation, Settings, TargetKind, Trial, Workload};
+use crate::result::{
+    Checksum, Document, PayloadSigning, Recommendation, Settings, TargetKind, Trial, Workload,
+};
 
 /// What both sides measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,4 +86,54 @@ fn workload(document: &Document) -> Option<Workload> {
 fn measured(document: &Document, workload: &Workload) -> impl Iterator<Item = (Settings, f64)> {
     let trials = document.trials.iter().filter(|trial| workload.is_of(trial));
     trials.map(|trial| (trial.settings, trial.goodput_bytes_per_second))
+}
+
+/// One thing that is not alike on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The option that says it, without its dashes.
+    pub name: &'static str,
+    /// On the first side.
+    pub first: &'static str,
+    /// On the second.
+    pub second: &'static str,
+}
+
+/// How uploads were signed, and which checksum went with them.
+type Proven = (PayloadSigning, Checksum);
+
+/// What differs between the sides.
+///
+/// # Errors
+/// If it differs within one of them.
+pub(super) fn differences(first: &[Document], second: &[Document]) -> Result<Vec<Difference>> {
+    let (first, second) = (proven(first, "first")?, proven(second, "second")?);
+    let payload = ("payload", first.0.name(), second.0.name());
+    let checksum = ("checksum", first.1.name(), second.1.name());
+    let differs = [payload, checksum].into_iter().filter(|(_, one, other)| one != other);
+    Ok(differs.map(|(name, first, second)| Difference { name, first, second }).collect())
+}
+
+fn proven(side: &[Document], which: &str) -> Result<Proven> {
+    let mut all = side.iter().map(proven_by);
+    let first = all.next().unwrap_or_default();
+    match all.find(|other| *other != first) {
+        None => Ok(first),
+        Some(other) => {
+            let said = |(payload, checksum): Proven| {
+                format!("`--payload {} --checksum {}`", payload.name(), checksum.name())
+            };
+            Err(Error::environment(format!(
+                "these cannot be compared: some runs of the {which} have {} and others {}",
+                said(first),
+                said(other)
+            )))
+        }
+    }
+}
+
+/// Of a document that says nothing of it, what was done then.
+fn proven_by(document: &Document) -> Proven {
+    let scenario = &document.scenario;
+    (scenario.payload.unwrap_or_default(), scenario.checksum.unwrap_or_default())
 }

@@ -8,7 +8,6 @@
 //! what is claimed of two measurements; A. Abedi, T. Brecht, ICPE 2017, on taking turns.)
 
 mod comparable;
-mod differ;
 mod session;
 
 use serde::Serialize;
@@ -16,7 +15,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::result::{Document, Settings, Traffic};
 use crate::stats;
-pub use differ::Difference;
+pub use comparable::Difference;
 use session::Session;
 
 /// How to judge.
@@ -97,7 +96,7 @@ pub enum Finding {
 /// If they cannot be compared, with the reason.
 pub fn compare(first: &[Document], second: &[Document], how: Judgement) -> Result<Compared> {
     let common = comparable::check(first, second)?;
-    let differs = differ::between(first, second)?;
+    let differs = comparable::differences(first, second)?;
     let estimate = estimate(first, second, &common, how)?;
     let Estimate { ratio, interval_95, basis, cpu } = estimate;
     let finding = finding(interval_95, how.threshold);
