@@ -8,7 +8,7 @@
 //! - `exchange` carries one request to its answer: what is asked (`asked`), whether it is let in
 //!   (`gate`, [`crate::storj::Limiter`]), the waits of the model of the link (`pace`,
 //!   [`crate::storj::Link`]), and what is counted and logged while it is `under_way` (`statistics`,
-//!   `rules`, `log`, `manner`; `statistics_page` shows the first two, `metrics` tells Prometheus);
+//!   `log`, `manner`; `statistics_page` shows the first, `metrics` tells Prometheus);
 //! - `backend` answers: either S3 itself (`embedded`, over [`crate::storj::Buckets`], bytes kept by
 //!   `contents`), or another S3 server behind the modelled link (`forward`).
 //!
@@ -28,7 +28,6 @@ mod log;
 mod manner;
 mod metrics;
 mod pace;
-mod rules;
 mod seat;
 mod seats;
 mod server;

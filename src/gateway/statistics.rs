@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::gate::Gate;
 use super::log::Traffic;
-use super::rules;
 use crate::clock::{self, Instant};
 use crate::measure::DurationCounts;
 use crate::storj::Limited;
@@ -111,7 +110,7 @@ impl Statistics {
 
     /// An error was answered. Those that AWS would not have answered with are counted.
     pub fn failed(&self, operation: &'static str, status: u16, code: &str) {
-        let Some(why) = rules::not_of_aws(operation, status, code) else { return };
+        let Some(why) = not_of_aws(operation, status, code) else { return };
         // Another server behind this one writes what it likes.
         let is_code =
             code.len() <= CODE_MOST_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -315,5 +314,52 @@ impl AnswerCount {
     fn of(((operation, status), sums): (&Answer, &Sums)) -> Self {
         let Sums { requests, bytes_in, bytes_out, times } = *sums;
         Self { operation, status: *status, requests, bytes_in, bytes_out, times }
+    }
+}
+
+/// Why an error is one that AWS S3 would not have answered with, if it is: rules of Storj's that a client which was made
+/// for AWS should know.
+fn not_of_aws(operation: &str, status: u16, code: &str) -> Option<&'static str> {
+    Some(match (operation, status, code) {
+        (_, 429, _) => "more than Storj allows at a time or in a second; AWS has other limits",
+        ("DeleteObjects", _, "MissingContentMD5") => {
+            "Storj wants a Content-MD5; AWS takes another checksum instead"
+        }
+        ("PutObject" | "UploadPart", 400, "InvalidRequest") => {
+            "most often a checksum in a trailer, which Storj does not take: compute it only when required"
+        }
+        ("PutObject" | "UploadPart", 411, _) => "Storj wants a Content-Length",
+        ("CompleteMultipartUpload" | "ListParts", 500, "InternalError") => {
+            "the upload was begun, or has a part, under another key"
+        }
+        ("GetObject" | "HeadObject", 416, "InvalidPartNumber") => {
+            "Storj does not know where the parts of an object begin"
+        }
+        (_, _, "XMinioInvalidResourceName" | "XMinioInvalidObjectName") => {
+            "no component of a key may be `.` or `..`, nor a key only `/`"
+        }
+        (_, _, "InvalidStorageClass") => "Storj has one storage class, STANDARD",
+        (_, 501, _) => "Storj does not have this",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_answers_as_well_is_not_named() {
+        for (operation, status, code) in [
+            ("GetObject", 404, "NoSuchKey"),
+            ("GetObject", 412, "PreconditionFailed"),
+            ("PutObject", 400, "BadDigest"),
+            ("CompleteMultipartUpload", 400, "EntityTooSmall"),
+            ("GetObject", 403, "SignatureDoesNotMatch"),
+        ] {
+            assert_eq!(not_of_aws(operation, status, code), None, "{operation} {code}");
+        }
+        assert!(not_of_aws("GetObject", 429, "SlowDown").is_some());
+        assert!(not_of_aws("Other", 501, "NotImplemented").is_some());
     }
 }
