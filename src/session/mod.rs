@@ -15,7 +15,6 @@ mod expiry;
 mod faults;
 mod fit;
 mod journal;
-mod left;
 mod lifetime;
 mod limits;
 mod marker;
@@ -30,7 +29,6 @@ mod record;
 mod replay;
 mod run;
 mod silence;
-mod simulated;
 mod sweep;
 mod target;
 mod tune;
@@ -55,7 +53,6 @@ pub use progress::Progress;
 pub use record::Saving;
 pub use replay::Replay;
 pub use run::{RunOptions, run};
-pub use simulated::in_simulated_time;
 pub use target::{Simulation, TargetOptions, TargetUrl, needs_target};
 pub use tune::{
     Estimate, FILES_MAX, Files, Means, RateFrom, SearchEstimate, SearchOptions, TuneOptions,
@@ -64,10 +61,13 @@ pub use tune::{
 pub use upwards::Upwards;
 pub use visit::Visit;
 
+use std::future::Future;
 use std::path::PathBuf;
 
 use futures::future::LocalBoxFuture;
+use tokio::sync::oneshot;
 
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::result::Document;
 
@@ -84,4 +84,24 @@ pub struct Finished {
     pub directory: PathBuf,
     /// What went wrong after the result was saved: what may be left in the bucket, say. The result is told first.
     pub after: Option<Error>,
+}
+
+/// Does all of `work` in simulated time: on a thread of its own, so that Ctrl-C is still heard on this one.
+///
+/// # Errors
+/// The work's.
+pub async fn in_simulated_time<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>>,
+{
+    let (sender, done) = oneshot::channel();
+    let simulate = move || {
+        // Nobody to hear of it any more: then nobody misses it.
+        let _ = sender.send(clock::simulate(work()));
+    };
+    let thread = std::thread::Builder::new().name("simulation".into()).spawn(simulate);
+    thread.map_err(|error| Error::environment(format!("cannot start a thread: {error}")))?;
+    // The panic itself is on standard error already.
+    done.await.map_err(|_| Error::environment("the simulation panicked: this is a bug"))?
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use super::bucket::Bucket;
 use super::claim::Claim;
 use super::expiry::outlives;
-use super::left;
 use super::progress::Progress;
 use super::proof;
 use super::record::{Beginning, Record};
@@ -21,7 +20,9 @@ use crate::interrupt::Interrupt;
 use crate::measure::Probe;
 use crate::observe::Followed;
 use crate::pace::Paces;
-use crate::result::{GetMode, Moved, Scenario, Verb};
+use crate::report::shell_word;
+use crate::result::{GetMode, Moved, Scenario, TargetKind, Verb};
+use crate::store::s3::Credentials;
 use crate::store::{AnyStore, Proof, StoreError};
 
 /// A target whose bucket was found to be there.
@@ -122,13 +123,13 @@ impl<'a> Visit<'a> {
     /// Removes what was claimed and is below it; says what may be left.
     pub(super) async fn give_back(&self, claim: Claim<'_>, run: &str) -> Result<()> {
         let prefix = claim.prefix().to_owned();
-        left::told(claim.release().await, (self.target, &self.open), &prefix, run)
+        told(claim.release().await, (self.target, &self.open), &prefix, run)
     }
 
     /// Leaves what is below a claim to the user; says what else may be left.
     pub(super) async fn keep(&self, claim: Claim<'_>, run: &str) -> Result<()> {
         let prefix = claim.prefix().to_owned();
-        left::told(claim.keep().await, (self.target, &self.open), &prefix, run)
+        told(claim.keep().await, (self.target, &self.open), &prefix, run)
     }
 }
 
@@ -147,4 +148,48 @@ pub(super) fn both(work: Result<()>, cleaning: Result<()>) -> Result<()> {
         (Err(error), Err(other)) => Err(error.followed_by(other)),
         (work, cleaning) => work.and(cleaning),
     }
+}
+
+/// A clean-up that did not end well: says where something may be left, and how it is removed.
+pub(super) fn told(
+    cleaned: Result<()>,
+    (options, open): (&TargetOptions, &Open),
+    prefix: &str,
+    run: &str,
+) -> Result<()> {
+    let Err(error) = cleaned else { return Ok(()) };
+    if open.result.kind != TargetKind::Endpoint {
+        // It ends with the run, and all that is in it.
+        return Err(error);
+    }
+    let place = format!("s3://{}/{prefix}", open.result.bucket);
+    let endpoint = &open.result.endpoint;
+    let message = format!(
+        "not all could be removed: objects or uploads of run {run} may be left below {place} at {endpoint}: {}",
+        error.message()
+    );
+    let first = error.next_step().map_or(String::new(), |step| format!("{step}; then "));
+    let command = command(options, open, run);
+    Err(Error::environment(message).hint(format!("{first}remove them: {command}")))
+}
+
+/// `clean` of this run, reached as the run was.
+fn command(options: &TargetOptions, open: &Open, run: &str) -> String {
+    let target = format!("s3://{}/{}", open.result.bucket, open.prefix);
+    let mut words = ["tidegate", "clean"].map(str::to_owned).to_vec();
+    words.extend([target, "--run".into(), run.to_owned()]);
+    words.extend(["--endpoint".into(), open.result.endpoint.clone()]);
+    words.extend(["--region".into(), options.region.clone()]);
+    if let Credentials::Configured(aws) = &options.credentials {
+        words.extend(
+            aws.named().into_iter().flat_map(|name| ["--profile", name]).map(str::to_owned),
+        );
+    }
+    let bundle = options.ca_bundle.iter();
+    words.extend(bundle.flat_map(|file| ["--ca-bundle".into(), file.display().to_string()]));
+    words.extend(options.insecure.then(|| "--insecure".to_owned()));
+    if let Credentials::Anonymous = options.credentials {
+        words.push("--no-sign-request".into());
+    }
+    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }

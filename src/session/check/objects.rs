@@ -9,9 +9,9 @@ use crate::interrupt::Interrupt;
 use crate::result::TargetKind;
 use crate::session::bucket::Bucket;
 use crate::session::claim::{Claim, read as read_marker};
-use crate::session::left;
 use crate::session::marker::{Identity, marker_key};
 use crate::session::target::{Open, TargetOptions};
+use crate::session::visit::told;
 use crate::store::Place;
 use crate::units::counted;
 
@@ -67,7 +67,7 @@ pub(super) async fn try_out(
     let tried = tried.await;
     let prefix = claim.prefix().to_owned();
     // Also after Ctrl-C: nothing stays.
-    let released = left::told(claim.release().await, (target, open), &prefix, identity.name());
+    let released = told(claim.release().await, (target, open), &prefix, identity.name());
     let left = released.clone().err();
     let (read, multipart, trip) = match (tried, &left) {
         (Err(error), Some(left)) => return Err(error.followed_by(left.clone())),
