@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use futures::{StreamExt, stream};
 
-use super::in_flight::in_flight;
-use super::mover::{FileError, Mover};
+use super::mover::{FileError, Mover, in_flight};
 use super::source::{PartSource, Source};
 use super::{Worker, etag};
 use crate::clock;
