@@ -5,9 +5,8 @@ use std::num::NonZeroU32;
 
 use uuid::Uuid;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Levels};
 use super::gcs_endpoint::{GcsEndpoint, NetworkLevels};
-use super::levels::Levels;
 use super::margin::MARGIN;
 use super::search::Search;
 use super::{GCS_NORMAL_CONCURRENCY, GCS_NORMAL_PARALLELISM};

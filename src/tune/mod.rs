@@ -31,7 +31,6 @@ mod gcs_endpoint;
 mod globus;
 mod ground;
 mod joint;
-mod levels;
 mod margin;
 mod outcome;
 mod pairs;

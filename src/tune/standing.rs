@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Levels};
 use super::gcs::GcsOptions;
 use super::ground::Ground;
-use super::levels::Levels;
 use super::margin::{MARGIN, is_shown_within_margin};
 use super::outcome::Outcome;
 use super::search::Search;
