@@ -9,10 +9,21 @@ use tokio::sync::watch;
 use crate::error::{Error, Result};
 use crate::terminal;
 
-/// Whether the user has asked to stop (SIGINT, SIGTERM or SIGHUP).
+/// Whether the user has asked to stop (SIGINT, SIGTERM or SIGHUP), or this program for a reason of its own.
 #[derive(Clone, Debug)]
 pub struct Interrupt {
     asked: watch::Receiver<bool>,
+    stopped: Option<watch::Receiver<bool>>,
+}
+
+/// Stops work as the user would.
+pub struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    /// From now on it is asked for.
+    pub fn now(&self) {
+        self.0.send_replace(true);
+    }
 }
 
 impl Interrupt {
@@ -43,20 +54,29 @@ impl Interrupt {
             );
             std::process::exit(130);
         });
-        Ok(Self { asked })
+        Ok(Self { asked, stopped: None })
     }
 
     /// Of a user who never asks.
     #[cfg(test)]
     pub(crate) fn never() -> Self {
-        Self { asked: watch::channel(false).1 }
+        Self { asked: watch::channel(false).1, stopped: None }
     }
 
-    /// Waits until the user asks to stop; for ever if that never happens.
+    /// The same for some work that may have to stop for another reason, too.
+    pub fn or_stopped(&self) -> (Self, Stop) {
+        let (stop, stopped) = watch::channel(false);
+        (Self { asked: self.asked.clone(), stopped: Some(stopped) }, Stop(stop))
+    }
+
+    /// Waits until somebody asks to stop; for ever if that never happens.
     pub async fn asked(&self) {
-        let mut asked = self.asked.clone();
-        if asked.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending::<()>().await;
+        match &self.stopped {
+            None => is_set(&self.asked).await,
+            Some(stopped) => tokio::select! {
+                () = is_set(&self.asked) => {}
+                () = is_set(stopped) => {}
+            },
         }
     }
 
@@ -70,6 +90,12 @@ impl Interrupt {
             () = self.asked() => Err(Error::interrupted()),
             done = work => done,
         }
+    }
+}
+
+async fn is_set(flag: &watch::Receiver<bool>) {
+    if flag.clone().wait_for(|is_set| *is_set).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -27,6 +27,7 @@
 //! | [`dataset`] | profiles, directories, verifiable payload |
 //! | [`measure`] | attempts, histograms, bytes over time, what the machine used |
 //! | [`stats`] | pure functions; every one cites its source |
+//! | [`crew`] | the DTNs that measure together: messages over MPI, clocks, who is still there |
 //! | [`words`] | one vocabulary for settings, verdicts, durations, shares and rates |
 //! | [`result`] | the result document as plain types; [`Settings`](result::Settings) is used everywhere |
 //! | [`prices`] | what storage and egress cost, by published tier or by file |
@@ -132,6 +133,12 @@
 //! * **What is read wrong is read again.** Only a second reading tells a fault of the way from one of the
 //!   store, and only bytes that are known are called corrupt: synthetic ones, those of a source file, and
 //!   those whose ETag is shown to be an MD5, by another of the same form that was reproduced in the run.
+//! * **Several DTNs are several processes with one leader** ([`crew`]). Each engine runs as it does alone, and what they
+//!   saw is added up as that of threads is ([`trial::together`]), so there is no second engine. MPI only starts them and carries
+//!   messages: its barriers and gathers wait by spinning, without an end, on cores that a trial needs, so they are not
+//!   used; a moment to begin is agreed by clocks that were compared. In a simulation one process has all DTNs.
+//! * **How many DTNs pay is a search with each number of them.** Goodput of more DTNs at the concurrency that was best for
+//!   fewer says nothing: what they share may be full by then.
 //! * **Movers begin one after the other over half of the warm-up** in timed trials: parts of equal
 //!   size that begin together stay in step, and a short window would catch whole cycles of them.
 //! * **`serve` has Storj's limits unless told otherwise.** It stands for Storj, and a client that was only
@@ -148,6 +155,7 @@
 
 pub mod clock;
 pub mod compare;
+pub mod crew;
 pub mod dataset;
 pub mod error;
 pub mod escape;
