@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Outcome, Probe};
 use crate::measure::Connecting;
 use crate::result::AddressUse;
 
 /// The addresses at one end of the connections of a thread, or of a trial.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AddressTally(BTreeMap<IpAddr, AddressUse>);
 
 impl AddressTally {

@@ -6,6 +6,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::probe::{Connecting, Probe};
 use super::{Operation, Outcome};
 use crate::clock::Instant;
@@ -34,7 +36,7 @@ pub struct AttemptId {
 }
 
 /// One HTTP try of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When it was to start: in a closed loop, when it did; in an open loop a file's first when the
     /// file arrived.
@@ -61,11 +63,11 @@ pub struct Attempt {
 }
 
 /// Nanoseconds after the start, or never: half of what an `Option<Instant>` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct After(u64);
 
 /// [`Connecting`] in a third of its memory. Connecting is given up after seconds, which fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Connection {
     None,
     Reused,
@@ -144,7 +146,7 @@ impl Connection {
 }
 
 /// The records of one thread, or of all.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Attempts {
     chunks: Vec<Vec<Attempt>>,
 }
@@ -163,6 +165,15 @@ impl Attempts {
 
     pub(super) fn append(&mut self, mut other: Self) {
         self.chunks.append(&mut other.chunks);
+    }
+
+    /// All moments as another clock shows them.
+    pub(super) fn set_clock(&mut self, at: impl Fn(Instant) -> Instant) {
+        for attempt in self.chunks.iter_mut().flatten() {
+            attempt.intended_start = at(attempt.intended_start);
+            attempt.start = at(attempt.start);
+            attempt.end = at(attempt.end);
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Attempt> {

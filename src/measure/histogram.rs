@@ -1,6 +1,10 @@
 //! Latency histograms: one shape for all, so that those of all threads can be added.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Instant;
 use crate::result::Percentiles;
@@ -11,9 +15,33 @@ const LATENCY_US_MAX: u64 = 3_600_000_000;
 /// Relative error of a percentile: 3 significant digits, 0.1 %.
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Latencies in microseconds; 184 KiB.
-#[derive(Clone, Debug)]
+/// Latencies in microseconds; 184 KiB. As text it is HdrHistogram's V2 in Base64.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(super) struct Latencies(Histogram<u64>);
+
+impl From<Latencies> for String {
+    fn from(latencies: Latencies) -> Self {
+        let mut bytes = Vec::new();
+        let written = V2Serializer::new().serialize(&latencies.0, &mut bytes);
+        written.expect("a vector takes all bytes");
+        BASE64.encode(bytes)
+    }
+}
+
+impl TryFrom<String> for Latencies {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = BASE64.decode(text).map_err(|error| error.to_string())?;
+        let read = Deserializer::new().deserialize(&mut &bytes[..]);
+        let read: Histogram<u64> = read.map_err(|error| error.to_string())?;
+        // With bounds of its own it could not be added to others.
+        let mut latencies = Self::default();
+        latencies.0.add(&read).map_err(|error| error.to_string())?;
+        Ok(latencies)
+    }
+}
 
 impl Default for Latencies {
     fn default() -> Self {

@@ -35,10 +35,12 @@ pub use usage::{
 };
 pub use waits::{Waiting, Waits};
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::result::Operation;
 
 /// Why an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FailureClass {
     /// 429, or 503 SlowDown.
     Throttled,
@@ -84,7 +86,7 @@ impl FailureClass {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// The answer is whole and says yes.
     Ok,
@@ -133,7 +135,7 @@ impl Outcome {
 
 /// How far a whole object got, counted from the moment when its file arrived (open loop) or its mover
 /// began with it (closed loop).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Milestone {
     /// A mover began with it; only in an open loop, where it may have waited.
     Begun,

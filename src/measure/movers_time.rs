@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::series::Series;
 use crate::clock::Instant;
 
@@ -16,7 +18,7 @@ pub enum Doing {
 }
 
 /// Nanoseconds of all movers by what they did, over the time of the trial.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct MoversTime {
     uploading: Series,
     reading_back: Series,
@@ -31,6 +33,12 @@ impl MoversTime {
             Doing::ReadingBack => &mut self.reading_back,
         };
         series.add_evenly(origin, over, nanoseconds);
+    }
+
+    /// All of it so many bins later.
+    pub(super) fn delay(&mut self, bins: usize) {
+        self.uploading.delay(bins);
+        self.reading_back.delay(bins);
     }
 
     /// Adds what another thread saw.

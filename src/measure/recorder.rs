@@ -9,13 +9,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::addresses::AddressTally;
 use super::attempt::{Attempt, AttemptId, Attempts};
 use super::histogram::Latencies;
 use super::movers_time::MoversTime;
 use super::probe::{Connecting, Probe};
-use super::series::Series;
+use super::series::{BIN, Series};
 use super::tcp::TcpTally;
 use super::{FailureClass, Milestone, Operation, Outcome};
 use crate::clock::Instant;
@@ -24,7 +27,7 @@ use crate::result::{
 };
 
 /// All requests of one operation.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct OperationRecord {
     requests: u64,
     attempts: u64,
@@ -34,7 +37,7 @@ pub struct OperationRecord {
 }
 
 /// Objects that somebody else stored and whose bytes were to be compared with their ETags.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtagTally {
     /// The bytes give the ETag.
     pub reproduced: u64,
@@ -44,8 +47,8 @@ pub struct EtagTally {
     pub not_known: u64,
 }
 
-/// What one thread, or all of them merged, saw in a trial.
-#[derive(Debug, Default)]
+/// What one thread, or all of them merged, saw in a trial. Other DTNs send theirs.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Recorder {
     pub(super) operations: BTreeMap<Operation, OperationRecord>,
     pub(super) objects: BTreeMap<Milestone, Latencies>,
@@ -79,7 +82,7 @@ pub struct Recorder {
 }
 
 /// What passed the sockets in one direction.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct OneWay {
     payload_bytes: u64,
     wire: Series,
@@ -214,6 +217,22 @@ impl Recorder {
     /// An object whose mover began with it at `began` got so far while the window was open.
     pub fn object_reached(&mut self, milestone: Milestone, began: Instant, at: Instant) {
         self.objects.entry(milestone).or_default().record(began, at);
+    }
+
+    /// The same of a trial that began so much later, whose moments another clock shows otherwise.
+    #[must_use]
+    pub fn moved(mut self, later: Duration, at: impl Fn(Instant) -> Instant) -> Self {
+        let bins = (later.as_secs_f64() / BIN.as_secs_f64()).round() as usize;
+        for way in [&mut self.up, &mut self.down, &mut self.read_back] {
+            way.wire.delay(bins);
+            way.lost.delay(bins);
+        }
+        for series in [&mut self.ended, &mut self.failed, &mut self.refused] {
+            series.delay(bins);
+        }
+        self.movers_time.delay(bins);
+        self.attempts.iter_mut().for_each(|attempts| attempts.set_clock(&at));
+        self
     }
 
     /// Adds what another thread saw.

@@ -5,6 +5,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Instant;
 
 /// Width of a bin.
@@ -16,7 +18,7 @@ const BIN_NS: u64 = BIN.as_nanos() as u64;
 const BINS_MAX: usize = 1_000_000;
 
 /// Amounts per bin since an origin: bytes, or a number of attempts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// Each of `width` bins.
     kept: Vec<u64>,
@@ -69,6 +71,12 @@ impl Series {
             self.kept.resize(place + 1, 0);
         }
         place
+    }
+
+    /// All of it so many bins later.
+    pub(super) fn delay(&mut self, bins: usize) {
+        let places = bins / self.width;
+        self.kept.splice(0..0, std::iter::repeat_n(0, places));
     }
 
     /// Adds another series bin by bin.

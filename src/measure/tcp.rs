@@ -12,11 +12,13 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::histogram::Latencies;
 use crate::result::TcpUse;
 
 /// `TCP_INFO` of one socket: the first three as they are now, the others since some moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpCounters {
     /// Smoothed round trip time.
     pub round_trip: Option<Duration>,
@@ -112,14 +114,14 @@ impl SocketWatch {
 }
 
 /// All connections of a thread, or of a trial.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct TcpTally {
     pub(super) local_addresses: BTreeSet<IpAddr>,
     connections: u64,
     seen: Option<Seen>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
     /// At the end of each request with payload.
     round_trip_us: Latencies,

@@ -18,6 +18,9 @@ pub fn usable(trial: &Trial) -> Result<Direction, &'static str> {
         Traffic::Down => Direction::Down,
         Traffic::Mixed => return Err("it went both ways"),
     };
+    if !trial.dtns.is_empty() {
+        return Err("several DTNs moved data together");
+    }
     if matches!(trial.limited_by, LimitedBy::Throttled | LimitedBy::Errors) {
         return Err("it was throttled, or failed too often");
     }

@@ -8,6 +8,7 @@ mod chosen;
 mod client;
 mod commands;
 mod direction;
+mod dtn;
 mod model;
 mod number;
 mod older;
@@ -34,6 +35,7 @@ pub use self::client::{
 };
 pub use self::commands::{Command, GCS, GLOBUS_CLI};
 pub use self::direction::{Direction, Traffic};
+pub use self::dtn::{DtnShare, DtnStep, MoreDtns};
 pub use self::model::{LinkModel, NodesModel, SelfHostedModel, WeatherModel};
 pub use self::operation::Operation;
 pub use self::recommendation::{
@@ -96,6 +98,10 @@ pub struct Document {
     /// One concurrency for all of them, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "older::joint")]
     pub joint: Option<Joint>,
+    /// How many DTNs pay, if a search was made with several numbers of them: then the recommendation is that of the number
+    /// that pays, or of the nearest below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_dtns: Option<MoreDtns>,
     /// What the recommendation hangs on; only of a simulated search. Of a search in both directions that of the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
@@ -247,6 +253,8 @@ impl Document {
         match (&self.joint, self.recommended()) {
             (Some(joint), _) => joint.gcs.as_ref(),
             (None, [found]) => found.gcs.as_ref(),
+            // Searches of one task with several numbers of DTNs: one of them is recommended.
+            (None, _) if self.more_dtns.is_some() => self.recommendation.as_ref()?.gcs.as_ref(),
             (None, _) => None,
         }
     }

@@ -1,9 +1,12 @@
 //! The S3 operations of a connector, in the words of the document and in S3's.
 
+use serde::{Deserialize, Serialize};
+
 use super::Direction;
 
 /// The S3 operations tidegate uses. Names are those of the result document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// CreateMultipartUpload.
     Create,

@@ -72,6 +72,9 @@ pub struct Recommendation {
     /// How goodput scales with streams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// How many DTNs moved data together, each with these settings; absent of one alone. The goodput is that of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtns: Option<u32>,
 }
 
 impl Recommendation {
@@ -85,7 +88,11 @@ impl Recommendation {
 
     /// What it is for.
     pub fn workload(&self) -> Workload {
-        Workload { direction: self.direction.into(), dataset: self.dataset.clone() }
+        Workload {
+            direction: self.direction.into(),
+            dataset: self.dataset.clone(),
+            dtns: self.dtns,
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::requests::saturating_sum;
 use super::{
-    ClientUse, Corrupt, ErrorCounts, NetworkUse, ObjectTimes, OpenLoop, OperationSummary, Settings,
-    SourceUse, Traffic,
+    ClientUse, Corrupt, DtnShare, ErrorCounts, NetworkUse, ObjectTimes, OpenLoop, OperationSummary,
+    Settings, SourceUse, Traffic,
 };
 
 /// One measured run of one settings.
@@ -111,6 +111,10 @@ pub struct Trial {
     /// How fast uploads were that were read back before they counted; absent where none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// What each DTN did, if several moved data together: then the settings are those of each, all other figures those
+    /// of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dtns: Vec<DtnShare>,
     /// What a search knew when it asked for the trial, and what that took; only in `tune`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::measure::Operation;
 use crate::prices::{Prices, Usd};
 use crate::storj::calls_of;
@@ -28,7 +30,7 @@ pub struct Caps {
 }
 
 /// What was spent. Bytes are those that passed the sockets, of failed attempts too.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
     /// Payload to the bucket.
     pub bytes_up: u64,
@@ -82,6 +84,26 @@ impl Allowance {
     /// Nothing is spent yet, or so much.
     pub fn new(caps: Caps, spent: Spent) -> Self {
         Self { caps, account: Mutex::new(Account { spent, ..Account::default() }) }
+    }
+
+    /// What is left, for one of so many that spend by themselves.
+    #[must_use]
+    pub fn share(&self, of: u32) -> Self {
+        let spent = self.spent();
+        let bytes = |cap: u64| cap.saturating_sub(spent.bytes()) / u64::from(of);
+        let cost = |cap: Usd| Usd((cap.0 - spent.cost.0).max(0.0) / f64::from(of));
+        let caps = Caps {
+            bytes: self.caps.bytes.map(bytes),
+            cost: self.caps.cost.map(cost),
+            ..self.caps.clone()
+        };
+        Self::new(caps, Spent::default())
+    }
+
+    /// Adds what was spent elsewhere.
+    pub fn add(&self, spent: Spent) {
+        let mut account = self.account();
+        account.spent = account.spent + spent;
     }
 
     /// The caps.
@@ -237,6 +259,21 @@ mod tests {
         assert!(Held::take(Some(&allowance), Operation::Get, 71).is_none());
         assert!(Held::take(Some(&allowance), Operation::Get, 70).is_some());
         assert_eq!((allowance.spent().bytes_down, allowance.spent().requests), (30, 1));
+    }
+
+    #[test]
+    fn shares_of_what_is_left_are_within_it_and_what_they_spent_is_added() {
+        let whole = allowance(100, 1.0);
+        Held::take(Some(&whole), Operation::Get, 10).unwrap().settle(10);
+        let shares = [(); 3].map(|()| whole.share(3));
+        for share in &shares {
+            assert_eq!(share.caps().bytes, Some(30));
+            assert!(Held::take(Some(share), Operation::Get, 31).is_none());
+            Held::take(Some(share), Operation::Get, 30).unwrap().settle(30);
+        }
+        shares.iter().for_each(|share| whole.add(share.spent()));
+        assert_eq!((whole.spent().bytes(), whole.spent().requests), (100, 4));
+        assert!(Held::take(Some(&whole), Operation::Get, 1).is_none());
     }
 
     #[test]

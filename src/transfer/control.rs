@@ -102,7 +102,7 @@ impl Control {
             stopped: AtomicBool::new(false),
             ran_dry_ns: AtomicU64::new(u64::MAX),
             queue: Mutex::new(Queue {
-                next_file: 0,
+                next_file: job.dealt.rank.into(),
                 begun_bytes: 0,
                 schedule,
                 last_arrival: Duration::ZERO,
@@ -159,12 +159,13 @@ impl Control {
     pub(super) fn take_turn(&self, job: &Job) -> Option<Turn> {
         let mut queue = self.queue();
         let (index, begun_bytes) = (queue.next_file, queue.begun_bytes);
-        let object = job.object(index).filter(|_| job.order.goes_on_after(index, begun_bytes));
+        let of = u64::from(job.dealt.of);
+        let object = job.object(index).filter(|_| job.order.goes_on_after(index / of, begun_bytes));
         let Some((key, file)) = object else {
             self.runs_dry(self.since_start().max(queue.last_arrival));
             return None;
         };
-        queue.next_file += 1;
+        queue.next_file += of;
         queue.begun_bytes += file.size_bytes;
         let since_start = queue.schedule.next();
         queue.last_arrival = since_start.unwrap_or_default();

@@ -6,7 +6,7 @@
 //! no such rename by link(2), which never replaces).
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -19,11 +19,15 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::Dealt;
 use crate::dataset::SourceError;
 use crate::error::{Error, Result};
 
 /// Where files are until they are whole, below the directory.
 pub(super) const PARTIAL: &str = ".tidegate-partial";
+
+/// What follows that for a DTN among others.
+const OF_ONE: &str = "-dtn";
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -44,6 +48,8 @@ pub struct Folder {
     found: Found,
     root: OwnedFd,
     partial: OwnedFd,
+    /// Its name.
+    partial_name: String,
     /// Files that were begun: their numbers.
     begun: AtomicU64,
     /// Directories that have got new names, relative to the root.
@@ -64,32 +70,49 @@ impl Folder {
     /// # Errors
     /// If it cannot be made or written, another run writes to it, or it holds what it may not.
     pub fn open(path: &Path, found: Found) -> Result<Arc<Self>> {
+        Self::open_among(path, found, Dealt::default())
+    }
+
+    /// The same for one of several DTNs, which may all write to the same directory.
+    ///
+    /// # Errors
+    /// As for [`Folder::open`].
+    pub fn open_among(path: &Path, found: Found, dealt: Dealt) -> Result<Arc<Self>> {
         let fail = |error: io::Error| {
             Error::environment(format!("cannot use {}: {error}", path.display()))
                 .hint("choose another directory with --to DIR")
         };
         std::fs::create_dir_all(path).map_err(fail)?;
-        let is_empty = std::fs::read_dir(path).map_err(fail)?.next().is_none();
+        let of_others = format!("{PARTIAL}{OF_ONE}");
+        let is_of_others = |entry: io::Result<DirEntry>| {
+            let name = entry.map(|entry| entry.file_name());
+            dealt.of > 1 && name.is_ok_and(|name| name.to_string_lossy().starts_with(&of_others))
+        };
+        let is_empty = std::fs::read_dir(path).map_err(fail)?.all(is_of_others);
         if !is_empty && found == Found::Refused {
             return Err(Error::environment(format!("{} is not empty", path.display())).hint(
                 "choose an empty or a new directory, so that no file is overwritten, or add --resume to keep \
                  what is whole and download the rest",
             ));
         }
-        Self::prepare(path, found).map(Arc::new).map_err(fail)
+        let name = match dealt {
+            Dealt { of: 1, .. } => PARTIAL.to_owned(),
+            Dealt { rank, .. } => format!("{of_others}{}", rank + 1),
+        };
+        Self::prepare(path, found, name).map(Arc::new).map_err(fail)
     }
 
-    fn prepare(path: &Path, found: Found) -> io::Result<Self> {
+    fn prepare(path: &Path, found: Found, partial_name: String) -> io::Result<Self> {
         // The user named it: it may well be a link.
         let root = openat(CWD, path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
-        match mkdirat(&root, PARTIAL, Mode::RWXU) {
+        match mkdirat(&root, &*partial_name, Mode::RWXU) {
             Err(Errno::EXIST) if found == Found::Taken => {}
             made => made?,
         }
-        let partial = openat(&root, PARTIAL, DIRECTORY, Mode::empty())?;
+        let partial = openat(&root, &*partial_name, DIRECTORY, Mode::empty())?;
         let (owner, mode) = (fstat(&partial)?.st_uid, fstat(&partial)?.st_mode);
         if owner != rustix::process::geteuid().as_raw() || mode & 0o022 != 0 {
-            let message = format!("`{PARTIAL}` in it belongs to somebody else");
+            let message = format!("`{partial_name}` in it belongs to somebody else");
             return Err(io::Error::new(ErrorKind::PermissionDenied, message));
         }
         // Some file systems have no locks.
@@ -98,7 +121,7 @@ impl Folder {
         }
         remove_unfinished(&partial)?;
         let (path, begun, grown) = (path.to_owned(), AtomicU64::new(0), Mutex::default());
-        Ok(Self { path, found, root, partial, begun, grown })
+        Ok(Self { path, found, root, partial, partial_name, begun, grown })
     }
 
     /// Where it is.
@@ -226,7 +249,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         // What is not ours in it keeps it.
-        let _ = unlinkat(&self.root, PARTIAL, AtFlags::REMOVEDIR);
+        let _ = unlinkat(&self.root, &*self.partial_name, AtFlags::REMOVEDIR);
     }
 }
 
@@ -252,11 +275,16 @@ pub(crate) fn check_name(path: &str) -> Result<(), SourceError> {
     match names.clone().next() {
         _ if !names.all(is_plain) => fail(""),
         // Some file systems do not tell capitals apart.
-        Some(first) if first.eq_ignore_ascii_case(PARTIAL) => {
+        Some(first) if is_for_unfinished(&first.to_ascii_lowercase()) => {
             fail(": it would lie among unfinished files")
         }
         _ => Ok(()),
     }
+}
+
+/// Whether unfinished files are below this name, of whichever DTN.
+fn is_for_unfinished(name: &str) -> bool {
+    name.strip_prefix(PARTIAL).is_some_and(|rest| rest.is_empty() || rest.starts_with(OF_ONE))
 }
 
 fn parent_of(path: &str) -> &str {

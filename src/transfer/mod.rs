@@ -46,6 +46,8 @@ pub use crate::result::{Arrivals, GetMode, RetryMode};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dataset::{Dataset, FileSpec, Pattern};
 use crate::measure::Live;
 use crate::pace::Paces;
@@ -95,6 +97,46 @@ impl Order {
     }
 }
 
+/// Which files are those of a DTN that is not alone: every `of`-th, from the one with its rank on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dealt {
+    /// Number of the DTN, from 0.
+    pub rank: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Default for Dealt {
+    fn default() -> Self {
+        Self { rank: 0, of: 1 }
+    }
+}
+
+impl Dealt {
+    /// Of each of so many DTNs.
+    pub fn all(of: u32) -> impl Iterator<Item = Self> {
+        (0..of).map(move |rank| Self { rank, of })
+    }
+
+    /// How many of so many files are its own.
+    fn files(self, all: u64) -> u64 {
+        all.saturating_sub(self.rank.into()).div_ceil(self.of.into())
+    }
+
+    /// Where the uploads of a file are that goes up again and again, below a job's prefix: nothing for one DTN alone.
+    fn folder_of(self, index: u64) -> String {
+        match self.of {
+            1 => String::new(),
+            of => format!("dtn{}/", index % u64::from(of) + 1),
+        }
+    }
+
+    /// Where its own are.
+    pub fn folder(self) -> String {
+        self.folder_of(self.rank.into())
+    }
+}
+
 /// Where a mixed job's uploads are, below its prefix.
 const MIXED_UP: &str = "up/";
 
@@ -106,6 +148,8 @@ pub const MIXED_DOWN: &str = "down/";
 pub struct Job {
     /// What to move.
     pub dataset: Arc<Dataset>,
+    /// Which of its files are moved here.
+    pub dealt: Dealt,
     /// Which way.
     pub direction: Flow,
     /// Part size, files and parts in flight.
@@ -158,6 +202,7 @@ impl Job {
     pub fn new(dataset: Arc<Dataset>, direction: Flow, settings: Settings, prefix: String) -> Self {
         Self {
             dataset,
+            dealt: Dealt::default(),
             direction,
             settings,
             prefix,
@@ -194,10 +239,17 @@ impl Job {
             (Flow::Mixed(_), Direction::Up) => format!("{prefix}{MIXED_UP}{round}/{path}"),
             (Flow::Mixed(_), Direction::Down) => format!("{prefix}{MIXED_DOWN}{path}"),
             // Each upload has a key of its own: Storj allows one write a second for each key.
-            (_, Direction::Up) if self.order != Order::Once => format!("{prefix}{round}/{path}"),
+            (_, Direction::Up) if self.order != Order::Once => {
+                format!("{prefix}{}{round}/{path}", self.dealt.folder_of(index))
+            }
             (_, Direction::Up | Direction::Down) => format!("{prefix}{path}"),
         };
         Some((key, file))
+    }
+
+    /// How many files of the dataset are moved here, if each is moved once.
+    pub fn files(&self) -> u64 {
+        self.dealt.files(self.dataset.files())
     }
 
     /// Makes now what would else be made while data moves.

@@ -10,12 +10,14 @@ mod load;
 mod records;
 #[cfg(test)]
 mod tests;
+mod together;
 mod used;
 mod watch;
 mod window;
 
 pub use load::{Load, Stop, Then};
 pub use records::Records;
+pub use together::{Share, together};
 pub use watch::Snapshot;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,7 @@ use crate::result::{
     Phase, SourceUse, TaskSummary, Trial, Verification,
 };
 use crate::store::Place;
-use crate::transfer::{Arrivals, Control, Flow, Job, Stage};
+use crate::transfer::{Arrivals, Control, Flow, Job, Spent, Stage};
 use crate::units::Rate;
 use crew::{Crew, Worked};
 use limit::Observed;
@@ -61,6 +63,8 @@ pub struct Finished {
     pub interrupted: bool,
     /// Whether it stopped because the job's allowance was used up.
     pub stopped: bool,
+    /// What several DTNs have spent, of which each had an allowance of its own.
+    pub spent: Option<Spent>,
 }
 
 /// After this many times the warm-up the window opens even if some mover has not moved anything yet.
@@ -137,11 +141,12 @@ pub async fn run(
             false => SystemTime::now() - since_start(&control),
         },
         window: watched.opened..watched.closed,
+        rule: watched.rule,
         recorder: measured.recorder,
         job,
     };
     let (interrupted, stopped) = (watched.interrupted, control.is_stopped());
-    Ok(Finished { trial, records, interrupted, stopped })
+    Ok(Finished { trial, records, interrupted, stopped, spent: None })
 }
 
 /// Everything from which the result is made.
@@ -209,6 +214,7 @@ impl Measured<'_> {
             warnings,
             task,
             verification,
+            dtns: Vec::new(),
             asked: None,
         }
     }
@@ -393,7 +399,7 @@ impl Measured<'_> {
             (Live::get(&live.files_done), Live::get(&live.files_verified));
         TaskSummary {
             duration_s,
-            files: self.job.dataset.files(),
+            files: self.job.files(),
             files_done,
             bytes_done,
             goodput_bytes_per_second: speed,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::window::Rule;
 use crate::clock::Instant;
 use crate::measure::Recorder;
 use crate::transfer::Job;
@@ -18,6 +19,8 @@ pub struct Records {
     pub(super) origin: Instant,
     pub(super) started: SystemTime,
     pub(super) window: Range<Duration>,
+    /// By which a part of it was chosen.
+    pub(super) rule: Rule,
 }
 
 impl Records {

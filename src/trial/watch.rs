@@ -99,7 +99,7 @@ pub(super) async fn until_over(
     progress: &mut dyn FnMut(&Snapshot),
 ) -> Watched {
     let job = crew.job();
-    let bytes = (job.order == Order::Once).then(|| job.dataset.bytes());
+    let bytes = (job.order == Order::Once).then(|| job.dataset.bytes() / u64::from(job.dealt.of));
     let mut watch =
         Watch { crew, bytes, progress, wire_bytes: 0, idle: false, seen: Watched::default() };
     watch.seen.threads = crew.threads();
@@ -342,7 +342,7 @@ impl Watch<'_> {
             wire_bytes,
             files_done: Live::get(&live.files_done),
             files_failed: Live::get(&live.files_failed),
-            files: (job.order == Order::Once).then(|| job.dataset.files()),
+            files: (job.order == Order::Once).then(|| job.files()),
             bytes: self.bytes,
             times: live.times.percentiles(),
             failed_attempts: Live::get(&live.failed_attempts),

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::measure::{BIN, Recorder};
 use crate::result::{Direction, Window};
 use crate::stats::{is_level, mean_interval_95, steady_from};
@@ -16,7 +18,7 @@ const BINS_JUDGED_MIN: usize = 50;
 const CUT_FOR_CHANGE_OF: f64 = 0.05;
 
 /// By which rule a part of the window is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Rule {
     /// What is steady by MSER-5.
     #[default]

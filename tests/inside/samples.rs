@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use crate::prices::Prices;
 use crate::result::{
     AddressUse, Arrivals, Asked, ClientUse, Command, Comparison, Direction, Distances, Document,
-    ErrorCounts, FileFailure, ForGcs, ForRun, ForTune, GCS, GetMode, Host, InterfaceUse, Joint,
-    LimitedBy, Load, Mixed, Moved, NetworkUse, ObjectTimes, OneWay, OpenLoop, OperationSummary,
-    Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Saved, Scaling, Scenario, Served,
-    Settings, SimulationCost, SourceUse, Target, TargetKind, TaskSummary, TcpUse, ThreadUse,
-    TimeSpent, Tool, Traffic, Trial, Verb, Verdict, Verification, Whole, Window,
+    DtnShare, DtnStep, ErrorCounts, FileFailure, ForGcs, ForRun, ForTune, GCS, GetMode, Host,
+    InterfaceUse, Joint, LimitedBy, Load, Mixed, MoreDtns, Moved, NetworkUse, ObjectTimes, OneWay,
+    OpenLoop, OperationSummary, Percentiles, Phase, Recommendation, RetryMode, SCHEMA, Saved,
+    Scaling, Scenario, Served, Settings, SimulationCost, SourceUse, Target, TargetKind,
+    TaskSummary, TcpUse, ThreadUse, TimeSpent, Tool, Traffic, Trial, Verb, Verdict, Verification,
+    Whole, Window,
 };
 use crate::units::MIB;
 
@@ -22,6 +23,7 @@ pub fn all() -> Vec<(&'static str, Document)> {
         ("embedded", embedded()),
         ("complete", complete()),
         ("both", both()),
+        ("several-dtns", several_dtns()),
         ("many-shapes", many_shapes()),
         ("run-with-failures", run_with_failures()),
         ("hostile", hostile()),
@@ -83,6 +85,62 @@ pub fn both() -> Document {
         commands: commands(16),
     });
     document.recommendations = vec![up, down];
+    document
+}
+
+/// The same with one DTN and with two, which carry half as much again.
+pub fn several_dtns() -> Document {
+    let mut document = tune();
+    let one = document.recommendation.clone().expect("tune recommends");
+    let mut by_two = document.trials.clone();
+    for trial in &mut by_two {
+        trial.id += document.trials.len() as u32;
+        trial.goodput_bytes_per_second *= 1.5;
+        let goodput = trial.goodput_bytes_per_second;
+        trial.dtns = [("dtn1", 0.6), ("dtn2", 0.4)]
+            .map(|(name, share)| DtnShare {
+                name: name.into(),
+                host: Some(format!("{name}.site.edu")),
+                cores: Some(16),
+                goodput_bytes_per_second: share * goodput,
+                bytes: (share * trial.bytes as f64) as u64,
+                limited_by: trial.limited_by,
+                evidence: trial.evidence.clone(),
+                client: trial.client.clone(),
+                network: None,
+                clock_ahead_s: Some(if name == "dtn1" { 0.0 } else { -0.0123 }),
+                clock_error_s: Some(0.000_02),
+                began_after_s: Some(0.0002),
+                overlap: Some(0.998),
+            })
+            .into();
+    }
+    document.trials.extend(by_two);
+    let of_two = 1.5 * one.goodput_bytes_per_second;
+    let two = Recommendation {
+        dtns: Some(2),
+        goodput_bytes_per_second: of_two,
+        interval_95: [of_two * 0.94, of_two * 1.06],
+        gcs: Some(ForGcs { servers: 2, ..gcs(32).expect("a number") }),
+        commands: commands(32),
+        ..one.clone()
+    };
+    let step = |found: &Recommendation| DtnStep {
+        dtns: found.dtns.unwrap_or(1),
+        settings: found.settings,
+        goodput_bytes_per_second: found.goodput_bytes_per_second,
+        interval_95: found.interval_95,
+    };
+    document.more_dtns = Some(MoreDtns {
+        dtns_that_pay: 2,
+        end_seen: false,
+        interpolated: false,
+        certain: false,
+        why: "1 DTN carries 790 MB/s, 2 DTNs carry 1.19 GB/s: each of 2 DTNs brings at least 50 % of a share, and more were not measured".into(),
+        steps: [&one, &two].map(step).into(),
+    });
+    document.recommendation = Some(two.clone());
+    document.recommendations = vec![one, two];
     document
 }
 
@@ -359,6 +417,7 @@ fn trial(settings: Settings, phase: Phase, block: Option<u32>) -> Trial {
         warnings: Vec::new(),
         task: None,
         verification: None,
+        dtns: Vec::new(),
         asked: None,
     }
 }
@@ -447,6 +506,7 @@ fn recommendation(best: Settings) -> Recommendation {
         effective_speed_bytes_per_second: None,
         effective_speed_interval_95: None,
         scaling: Some(scaling(best)),
+        dtns: None,
         gcs: gcs(best.concurrency),
         commands: commands(best.concurrency),
     }
@@ -573,6 +633,7 @@ fn document(verb: &str, mut trials: Vec<Trial>) -> Document {
         recommendation: None,
         recommendations: Vec::new(),
         joint: None,
+        more_dtns: None,
         sensitivity: None,
         spent: None,
     }

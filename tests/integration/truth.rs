@@ -285,6 +285,7 @@ fn objects(files: u64) -> Dataset {
 
 fn job(dataset: Dataset, settings: Settings) -> Job {
     Job {
+        dealt: Default::default(),
         dataset: Arc::new(dataset),
         direction: Direction::Up.into(),
         settings,
