@@ -73,6 +73,7 @@ impl Gcs {
             parallelism: self.preferred_parallelism.zip(self.max_parallelism),
             storage_gateway: self.storage_gateway,
             servers: self.servers,
+            measured: None,
             transfers_max,
         })
     }

@@ -10,6 +10,7 @@ mod check;
 mod clean;
 mod compare;
 mod connector;
+mod dtns;
 mod fit;
 mod gcs;
 mod metrics;

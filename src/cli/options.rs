@@ -436,17 +436,20 @@ fn answer(document: &Document) -> Result<()> {
 
 impl Output {
     /// Runs a session and prints its result; `metrics` are told from before it begins until after it ended.
+    ///
+    /// Of DTNs that work together one leads: it alone shows how it goes.
     pub(super) fn session<F>(
         self,
         metrics: &Metrics,
+        leads: bool,
         start: impl FnOnce(Interrupt, Progress) -> F,
     ) -> Result<()>
     where
-        F: Future<Output = Result<Finished>>,
+        F: Future<Output = Result<Option<Finished>>>,
     {
         let told = SessionMetrics::default();
         let exporter = metrics.start(told.clone())?;
-        let progress = self.progress().told_to(told.clone());
+        let progress = Progress::new(self.quiet || !leads).told_to(told.clone());
         if let Some(url) = exporter.as_ref().and_then(Exporter::url) {
             progress.note(&format!("metrics on {url}"));
         }
@@ -462,12 +465,13 @@ impl Output {
         start: impl FnOnce(Interrupt) -> F,
     ) -> Result<()>
     where
-        F: Future<Output = Result<Finished>>,
+        F: Future<Output = Result<Option<Finished>>>,
     {
         let finished = runtime()?.block_on(async {
             let interrupt = Interrupt::install()?;
             start(interrupt).await
         })?;
+        let Some(finished) = finished else { return Ok(()) };
         metrics.concluded(&finished.document);
         let page = finished.directory.join(report::PAGE);
         let summary = report::summary(&finished.document, Some(&page));

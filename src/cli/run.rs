@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::{ArgGroup, value_parser};
 
 use super::connector::ConnectorFile;
+use super::dtns;
 use super::metrics::Metrics;
 use super::options::{Dataset, Neighbour, Output, Proofs, Scratch, Simulate, Target, time};
+use tidegate::crew::Crew;
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
 use tidegate::result::{Settings, Traffic};
@@ -104,7 +106,10 @@ pub(super) struct Args {
         "verify", "no_verify", "keep", "to", "dataset", "size", "files", "from",
     ])]
     replay: Option<PathBuf>,
-    /// Seed of all random choices [default: 1 with --simulate, otherwise a new one each time]
+    /// How many DTNs the simulation has, each with a link of its own to one project: the concurrency is that of each
+    #[arg(long, value_name = "N", requires = "simulate", value_parser = value_parser!(u32).range(1..), help_heading = "Load")]
+    dtns: Option<u32>,
+    /// Seed of all random choices [default: 1 with --simulate or several DTNs, otherwise a new one each time]
     #[arg(long, value_name = "N", help_heading = "Load")]
     seed: Option<u64>,
     #[command(flatten)]
@@ -184,6 +189,8 @@ impl Args {
 
 pub(super) fn run(args: Args) -> Result<()> {
     refuse_contradictions(&args)?;
+    let crew = dtns::crew(args.simulate.is_asked(), args.target.is_embedded())?;
+    refuse_together(&args, !crew.is_alone() || args.dtns.is_some())?;
     let replay = args.replay.as_deref().map(Replay::read).transpose()?;
     let direction = replay.as_ref().map_or(args.flow(), |replay| replay.direction().into());
     let existing = args.is_about_existing_objects();
@@ -191,7 +198,8 @@ pub(super) fn run(args: Args) -> Result<()> {
         (!existing && replay.is_none()).then(|| args.dataset.resolve("climate", DEFAULT_SCALE));
     let simulated = args.simulate.is_asked();
     args.metrics.check(simulated)?;
-    let seed = args.seed.unwrap_or_else(|| if simulated { 1 } else { fastrand::u64(..) });
+    let is_given = simulated || !crew.is_alone();
+    let seed = args.seed.unwrap_or_else(|| if is_given { 1 } else { fastrand::u64(..) });
     let connector = args.connector.read(direction)?;
     let manner = connector.as_ref().map(|connector| connector.manner).unwrap_or_default();
     let named = Settings {
@@ -212,6 +220,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     }
     let options = RunOptions {
         target,
+        dtns: args.dtns.unwrap_or(1),
         seed,
         direction,
         dataset,
@@ -233,14 +242,38 @@ pub(super) fn run(args: Args) -> Result<()> {
         saving: args.output.saving(),
     };
     let metrics = args.metrics;
-    args.output.session(&metrics, async move |interrupt, mut progress| {
+    args.output.session(&metrics, crew.leads(), async move |interrupt, mut progress| {
+        if !simulated {
+            let finished = session::run(&options, &crew, &interrupt, &mut progress).await;
+            progress.end();
+            return finished;
+        }
         let run = move || async move {
-            let finished = session::run(&options, &interrupt, &mut progress).await;
+            let finished = session::run(&options, &Crew::alone(), &interrupt, &mut progress).await;
             progress.end();
             finished
         };
-        if simulated { session::in_simulated_time(run).await } else { run().await }
+        session::in_simulated_time(run).await
     })
+}
+
+/// What a DTN measures by itself.
+fn refuse_together(args: &Args, several: bool) -> Result<()> {
+    let is_simple = match args.load.resolve() {
+        Load::WholeTask => true,
+        Load::Timed { stop, .. } => {
+            stop.objects.is_none() && stop.bytes.is_none() && stop.stable.is_none()
+        }
+    };
+    let what = match several {
+        true if args.direction == Traffic::Mixed => "--direction mixed",
+        true if args.replay.is_some() => "--replay",
+        true if args.load.arrivals.is_some() => "--arrivals",
+        true if !is_simple => "--stop-...",
+        _ => return Ok(()),
+    };
+    Err(Error::environment(format!("{what} is measured by one DTN alone"))
+        .hint("leave it out, or start one process"))
 }
 
 /// Refuses what one direction, or one kind of load, does not have. The first that is met is told.

@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::{ValueEnum, value_parser};
 
 use super::connector::ConnectorFile;
+use super::dtns;
 use super::gcs::{self, Gcs};
 use super::metrics::Metrics;
 use super::options::{self, Dataset, Neighbour, Output, Proofs, Scratch, Simulate, Target};
+use tidegate::crew::Crew;
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
 use tidegate::interrupt::Interrupt;
@@ -156,6 +158,11 @@ struct Search {
     /// as rclone does; by default no settings are left out for lack of memory
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
+    /// Search with so many DTNs each, such as 1,2,4, and say up to how many another pays: of those that an MPI launcher
+    /// has started [default: 1, 2, 3 and 4; of more 1, 2, 4 and so on, and all], or with --simulate that are simulated
+    /// [default: 1]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = value_parser!(u32).range(1..=64))]
+    dtns: Vec<u32>,
     /// Concurrency that the endpoint has now, which the recommendation is compared with
     /// [default: that of --gcs-endpoint, else 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
@@ -367,22 +374,31 @@ pub(super) fn run(args: Args) -> Result<()> {
     args.metrics.check(simulated)?;
     let (output, metrics, only_estimates) =
         (args.output.clone(), args.metrics.clone(), args.budgets.dry_run);
-    let options = args.resolve()?;
+    let crew = dtns::crew(simulated, args.target.is_embedded() && args.files.objects.is_none())?;
+    let options = args.resolve(crew.size())?;
     if only_estimates {
         return dry_run(&options, &output);
     }
-    output.session(&metrics, async move |interrupt, mut progress| {
+    output.session(&metrics, crew.leads(), async move |interrupt, mut progress| {
+        if !simulated {
+            let tune = session::tune(&options, cut_off, &crew, &interrupt, &mut progress);
+            let finished = tune.await;
+            progress.end();
+            return finished;
+        }
         let tune = move || async move {
-            let finished = session::tune(&options, cut_off, &interrupt, &mut progress).await;
+            let alone = Crew::alone();
+            let tune = session::tune(&options, cut_off, &alone, &interrupt, &mut progress);
+            let finished = tune.await;
             progress.end();
             finished
         };
-        if simulated { session::in_simulated_time(tune).await } else { tune().await }
+        session::in_simulated_time(tune).await
     })
 }
 
 impl Args {
-    fn resolve(mut self) -> Result<TuneOptions> {
+    fn resolve(mut self, crew: u32) -> Result<TuneOptions> {
         self.search.check_directions(&self.files)?;
         self.target.target = self.target.target.or(self.files.objects.clone());
         let is_demonstration = self.target.is_embedded() && !self.simulate.is_asked();
@@ -402,8 +418,14 @@ impl Args {
         let gcs = self.gcs.resolve(manner, target.is_storj().then_some(FILES_MAX))?;
         let rules = self.search.rules(times, &target, self.seed);
         let current = gcs::current_concurrency(self.search.current_concurrency, &gcs, manner)?;
+        let files = self.files.resolve()?;
+        let directions = self.search.direction.all();
+        let others = directions.len() * files.searches();
+        let dtns = dtns::searched(&self.search.dtns, crew, target.simulation.is_some(), others)?;
+        let searches = (others * dtns.len()) as u32;
         let search = SearchOptions {
-            directions: self.search.direction.all(),
+            directions,
+            dtns,
             part_sizes,
             concurrency_max: self.search.max_concurrency,
             parts_in_flight: self.search.parts_in_flight(manner),
@@ -412,8 +434,6 @@ impl Args {
             get: self.search.get.or(manner.get).unwrap_or_default(),
             rules,
         };
-        let files = self.files.resolve()?;
-        let searches = (search.directions.len() * files.searches()) as u32;
         let means = self.budgets.resolve(usual.budget * searches)?;
         let saving = self.output.saving();
         Ok(TuneOptions { target, search, files, connector, means, gcs, saving })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::digest::{Answer, Digest};
 use super::page::Facts;
-use super::{facts, wording};
+use super::{dtns, facts, wording};
 use crate::result::{Document, Recommendation, TaskSummary, Traffic, Trial};
 use crate::units::{count, counted};
 use crate::words;
@@ -18,6 +18,9 @@ pub fn of(document: &Document, page: Option<&Path>) -> Facts {
     let digest = Digest::of(document);
     let mut lines = Facts::default();
     match &digest.answer {
+        Answer::Settings(_) if document.more_dtns.is_some() => {
+            recommended_with_dtns(&mut lines, &digest);
+        }
         Answer::Settings(_) if document.recommendations.len() > 1 => {
             recommended_for_all(&mut lines, &digest);
         }
@@ -68,6 +71,24 @@ fn recommended_for_all(lines: &mut Facts, digest: &Digest) {
         warnings(lines, digest);
         command(lines, digest);
     }
+}
+
+/// Searches with several numbers of DTNs, and how many pay.
+fn recommended_with_dtns(lines: &mut Facts, digest: &Digest) {
+    let document = digest.document;
+    lines.add("recommended", facts::headline(digest));
+    lines.append(dtns::that_pay(document));
+    for_globus(lines, digest);
+    lines.add("target", wording::journey(ways(document), &document.target));
+    for found in &document.recommendations {
+        lines.add(words::workload(&found.workload()), facts::settings_and_goodput(found));
+        lines.add("verdict", facts::verdict(found));
+    }
+    lines.add("evenness", dtns::evenness(digest));
+    limit(lines, digest);
+    spent(lines, digest);
+    warnings(lines, digest);
+    command(lines, digest);
 }
 
 /// Which ways were searched.

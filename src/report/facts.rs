@@ -6,7 +6,7 @@ use super::digest::{Answer, Digest, Shown};
 use super::page::Facts;
 use super::scaling::Law;
 use super::table::{Column, Table};
-use super::wording;
+use super::{dtns, wording};
 use crate::result::{
     Command, Document, End, Host, LimitedBy, Recommendation, Sensitivity, TargetKind, TaskSummary,
     Trial, Varied, Verdict, Workload,
@@ -106,7 +106,7 @@ pub fn for_all(document: &Document) -> Facts {
         document.recommendations.iter().map(Recommendation::workload).collect();
     let said = match &document.joint {
         Some(joint) => format!("concurrency {}: {}", joint.concurrency, joint.why),
-        None if workloads.len() > 1 => NOTHING_FOR_ALL.into(),
+        None if workloads.len() > 1 && document.more_dtns.is_none() => NOTHING_FOR_ALL.into(),
         None => String::new(),
     };
     let is_of_datasets = workloads.iter().any(|workload| workload.dataset.is_some());
@@ -119,7 +119,9 @@ const NOTHING_FOR_ALL: &str = "no concurrency was measured in every search: give
 /// What the searches after the first brought.
 fn other_searches(document: &Document) -> Facts {
     let mut facts = Facts::default();
-    for other in document.recommendations.iter().skip(1) {
+    let first = document.recommendation.as_ref().map(Recommendation::workload);
+    let is_other = |other: &&Recommendation| Some(other.workload()) != first;
+    for other in document.recommendations.iter().filter(is_other) {
         facts.add(words::workload(&other.workload()), settings_and_goodput(other));
         facts.add("its verdict", verdict(other));
     }
@@ -128,16 +130,22 @@ fn other_searches(document: &Document) -> Facts {
 
 /// Of several searches only the first is shown in full.
 pub fn of_the_first_search(digest: &Digest) -> Option<String> {
-    let [first, _, ..] = &digest.document.recommendations[..] else { return None };
+    let ([_, _, ..], Answer::Settings(found)) =
+        (&digest.document.recommendations[..], &digest.answer)
+    else {
+        return None;
+    };
+    let which = if digest.document.more_dtns.is_some() { "search" } else { "first search" };
     Some(format!(
-        "Tables and charts from here to the requests are of the first search: {}.",
-        words::workload(&first.workload())
+        "Tables and charts from here to the requests are of the {which}: {}.",
+        words::workload(&found.workload())
     ))
 }
 
 fn recommended(digest: &Digest, found: &Recommendation) -> Facts {
     // Of several searches what is for all comes first: it is what the headline says.
-    let mut facts = for_all(digest.document);
+    let mut facts = dtns::that_pay(digest.document);
+    facts.append(for_all(digest.document));
     facts.append(first_search(digest, found));
     facts.append(other_searches(digest.document));
     facts.add("spent", digest.document.spent.as_ref().map(wording::spent).unwrap_or_default());
@@ -155,6 +163,7 @@ fn first_search(digest: &Digest, found: &Recommendation) -> Facts {
         ("they do not show", proof(found, false)),
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest)),
+        ("evenness", dtns::evenness(digest)),
         ("hangs on", wording::hangs_on(digest.document)),
     ])
 }

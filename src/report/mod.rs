@@ -10,6 +10,7 @@ mod brief;
 mod chart;
 mod comparison;
 mod digest;
+mod dtns;
 mod facts;
 mod fit;
 mod html;

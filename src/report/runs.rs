@@ -3,7 +3,7 @@
 use super::digest::{Answer, Digest};
 use super::page::{Block, Page, Section, figures};
 use super::table::Table;
-use super::{PAGE, Report, brief, chart, facts, json, numbers, wording};
+use super::{PAGE, Report, brief, chart, dtns, facts, json, numbers, wording};
 use crate::error::Result;
 use crate::result::Saved;
 
@@ -49,6 +49,7 @@ fn blocks(run: &Saved, digest: &Digest) -> Vec<Block> {
         answer(digest),
         commands(digest),
         failures(digest),
+        dtns(digest),
         comparison(digest),
         Section::new("Charts", figures(chart::all(run))),
         requests(digest),
@@ -74,6 +75,12 @@ fn commands(digest: &Digest) -> Section {
     let commands =
         commands.map(|one| Block::Code { what: wording::to_paste(one), text: one.text.clone() });
     Section::new("Commands", commands)
+}
+
+/// What several DTNs carried, together and each.
+fn dtns(digest: &Digest) -> Section {
+    let tables = [dtns::steps(digest.document), dtns::shares(digest)];
+    Section::new("DTNs", tables.map(Block::Table))
 }
 
 fn failures(digest: &Digest) -> Section {

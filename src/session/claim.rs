@@ -37,12 +37,21 @@ pub(super) struct Claim<'a> {
     bucket: &'a Bucket,
     /// What every key of the run's objects begins with.
     prefix: String,
-    /// `None` if nothing is written.
-    marked: Option<Marked>,
+    standing: Standing,
     beats: Beats,
     ledger: Arc<Ledger>,
     /// When it lived before it was killed, if it goes on.
     before: Option<Lifetime>,
+}
+
+/// In which way a process is part of a run.
+enum Standing {
+    /// It writes nothing.
+    Reads,
+    /// It writes where another process of the same run keeps the marker with this key.
+    Guest { marker: String },
+    /// It keeps the marker.
+    Marks(Marked),
 }
 
 /// Who wrote the marker, and where.
@@ -69,7 +78,7 @@ impl<'a> Claim<'a> {
         let prefix = run_prefix(target_prefix, identity.name());
         let key = marker_key(&prefix);
         let marked = Marked::now(identity, key, false);
-        let claim = Self::of(bucket, prefix, Some(marked), Arc::default());
+        let claim = Self::of(bucket, prefix, Standing::Marks(marked), Arc::default());
         claim.first_beat().await?;
         Ok(claim)
     }
@@ -85,7 +94,8 @@ impl<'a> Claim<'a> {
     ) -> Result<Self> {
         let key = marker_key(&run_prefix(target_prefix, identity.name()));
         let (prefix, marked) = (target_prefix.to_owned(), Marked::now(identity, key, true));
-        let claim = Self::of(bucket, prefix, Some(marked), Arc::new(Ledger::shared(journal)));
+        let ledger = Arc::new(Ledger::shared(journal));
+        let claim = Self::of(bucket, prefix, Standing::Marks(marked), ledger);
         interrupt.unless_asked(claim.sees_no_other()).await?;
         claim.first_beat().await?;
         match interrupt.unless_asked(claim.sees_no_other()).await {
@@ -99,11 +109,43 @@ impl<'a> Claim<'a> {
 
     /// Objects of others, which are read with keys that may do no more: nothing is written or deleted.
     pub(super) fn to_read(bucket: &'a Bucket, prefix: &str) -> Self {
-        Self::of(bucket, prefix.to_owned(), None, Arc::default())
+        Self::of(bucket, prefix.to_owned(), Standing::Reads, Arc::default())
     }
 
-    fn of(bucket: &'a Bucket, prefix: String, marked: Option<Marked>, ledger: Arc<Ledger>) -> Self {
-        Self { bucket, prefix, marked, beats: Beats::begin(), ledger, before: None }
+    /// Of a process that writes below this prefix, where another of the same run keeps the marker; with a journal where
+    /// others write too.
+    pub(super) fn guest(
+        bucket: &'a Bucket,
+        prefix: &str,
+        marker: String,
+        journal: Option<Box<dyn Journal>>,
+    ) -> Self {
+        let ledger = match journal {
+            None => Arc::default(),
+            journal => Arc::new(Ledger::shared(journal)),
+        };
+        Self::of(bucket, prefix.to_owned(), Standing::Guest { marker }, ledger)
+    }
+
+    fn of(bucket: &'a Bucket, prefix: String, standing: Standing, ledger: Arc<Ledger>) -> Self {
+        Self { bucket, prefix, standing, beats: Beats::begin(), ledger, before: None }
+    }
+
+    /// The run's marker, if this process keeps it.
+    fn marked(&self) -> Option<&Marked> {
+        match &self.standing {
+            Standing::Marks(marked) => Some(marked),
+            Standing::Reads | Standing::Guest { .. } => None,
+        }
+    }
+
+    /// The key of the run's marker; `None` if nothing is written.
+    pub(super) fn marker(&self) -> Option<&str> {
+        match &self.standing {
+            Standing::Reads => None,
+            Standing::Guest { marker } => Some(marker),
+            Standing::Marks(marked) => Some(&marked.key),
+        }
     }
 
     /// The same of a run that lived before, and goes on.
@@ -164,10 +206,11 @@ impl<'a> Claim<'a> {
     /// # Errors
     /// If something cannot be removed, or is there that may be another's.
     pub(super) async fn release(self) -> Result<()> {
-        if self.marked.is_none() {
+        let left = self.sweep("", 2).await?;
+        if self.marked().is_none() {
+            // What others of the run made is theirs to remove.
             return Ok(());
         }
-        let left = self.sweep("", 2).await?;
         self.take_marker_away().await?;
         match left.sentence() {
             None => Ok(()),
@@ -183,7 +226,7 @@ impl<'a> Claim<'a> {
     }
 
     async fn sweep(&self, below: &str, clean_looks: u32) -> Result<Left> {
-        let Some(Marked { key: marker, .. }) = &self.marked else { return Ok(Left::default()) };
+        let Some(marker) = self.marker() else { return Ok(Left::default()) };
         let prefix = &format!("{}{below}", self.prefix);
         let owner = &Ours { ledger: &self.ledger, before: self.before.as_ref() };
         Sweep { bucket: self.bucket, prefix, marker, owner }.until_clean(clean_looks).await
@@ -192,8 +235,8 @@ impl<'a> Claim<'a> {
     /// Sees that nothing is at the target but the marker.
     async fn sees_no_other(&self) -> Result<()> {
         let (objects, more) = self.bucket.glance(&self.prefix).await?;
-        let marker = self.marked.as_ref().map(|marked| &marked.key);
-        let others = objects.iter().filter(|object| Some(&object.key) != marker).count();
+        let marker = self.marker();
+        let others = objects.iter().filter(|object| Some(&*object.key) != marker).count();
         let uploads = self.bucket.uploads(&self.prefix).await?.len();
         if others + uploads == 0 && !more {
             return Ok(());
@@ -209,7 +252,7 @@ impl<'a> Claim<'a> {
 
     /// Deletes the marker, if it is this run's.
     async fn take_marker_away(&self) -> Result<()> {
-        let Some(Marked { identity, key, .. }) = &self.marked else { return Ok(()) };
+        let Some(Marked { identity, key, .. }) = self.marked() else { return Ok(()) };
         let Some(found) = self.bucket.look(key).await? else { return Ok(()) };
         // A beat without an answer may have landed after the last.
         let is_ours =
@@ -244,7 +287,7 @@ impl<'a> Claim<'a> {
                 return taken;
             }
         }
-        let Some(Marked { identity, key, .. }) = &self.marked else { return taken };
+        let Some(Marked { identity, key, .. }) = self.marked() else { return taken };
         taken.map_err(|error| {
             let why = error.message();
             Error::environment(format!("{key} may have been written and could not be taken away: {why}"))
@@ -256,7 +299,7 @@ impl<'a> Claim<'a> {
     }
 
     async fn beat(&self) -> Result<(), Unwritten> {
-        let Some(Marked { identity, key, began, keeps }) = &self.marked else { return Ok(()) };
+        let Some(Marked { identity, key, began, keeps }) = self.marked() else { return Ok(()) };
         let marker = Marker::alive(identity, *began, *keeps);
         let text = serde_json::to_string(&marker).expect("strings serialise");
         self.ledger.asks_for_object(key, None);

@@ -64,6 +64,15 @@ pub(crate) fn open_uploads(directory: &Path) -> Result<BTreeSet<Upload>> {
     Ok(open)
 }
 
+/// Goes on with the file of a run, which another process has begun, here or on another machine.
+pub(super) fn join(directory: &Path, identity: &Identity) -> Result<Box<dyn Journal>> {
+    std::fs::create_dir_all(directory).map_err(|error| cannot("make", directory, &error))?;
+    if !directory.join(NAME).exists() {
+        begin(directory, identity)?;
+    }
+    open(directory)
+}
+
 /// Goes on with the file of a run.
 pub(super) fn open(directory: &Path) -> Result<Box<dyn Journal>> {
     let file = OpenOptions::new().append(true).open(directory.join(NAME));

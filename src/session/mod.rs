@@ -31,6 +31,7 @@ mod run;
 mod silence;
 mod sweep;
 mod target;
+mod team;
 mod tune;
 mod upwards;
 mod visit;

@@ -71,6 +71,7 @@ impl Record {
             recommendation: None,
             recommendations: Vec::new(),
             joint: None,
+            more_dtns: None,
             sensitivity: None,
             spent: None,
         };

@@ -12,9 +12,11 @@ use super::progress::Progress;
 use super::record::{Record, Saving};
 use super::replay::Replay;
 use super::target::{Open, TargetOptions, needs_target};
+use super::team::{Follower, Ground, Hello, Order as Orders, Team, Together};
 use super::upwards::{Upwards, local_dataset};
 use super::visit::{Visit, both, conclude};
 use super::{Finished, journal, limits};
+use crate::crew::Crew;
 use crate::dataset::{Dataset, Skipped};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -25,7 +27,7 @@ use crate::result::{
 use crate::session::Work;
 use crate::store::Place;
 use crate::transfer::{
-    Arrivals, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, Script, Sink,
+    Arrivals, Dealt, Flow, Folder, Found, GetMode, Job, Ledger, MIXED_DOWN, Order, Script, Sink,
 };
 use crate::trial::{self, Label, Load};
 use crate::tune;
@@ -62,23 +64,39 @@ pub struct RunOptions {
     pub to: Option<PathBuf>,
     /// What becomes of files that are there.
     pub found: Found,
+    /// How many DTNs a simulation has; others are as many as work together.
+    pub dtns: u32,
     /// Seed of all that is drawn.
     pub seed: u64,
     /// What is kept.
     pub saving: Saving,
 }
 
-/// Runs one task.
+/// Runs one task, on all DTNs of a crew. `None` is of those that do not lead.
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::AnswerIsNo`] is not among them: failed files are in the document.
 pub fn run<'a>(
     options: &'a RunOptions,
+    crew: &'a Crew,
     interrupt: &'a Interrupt,
     progress: &'a mut Progress,
-) -> Work<'a, Finished> {
+) -> Work<'a, Option<Finished>> {
+    let work = async move |interrupt: Interrupt| one_of(options, crew, &interrupt, progress).await;
+    Box::pin(crew.beside(interrupt, work))
+}
+
+/// What one DTN does.
+fn one_of<'a>(
+    options: &'a RunOptions,
+    crew: &'a Crew,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Option<Finished>> {
     Box::pin(async move {
-        let folder = options.to.as_ref().map(|to| Folder::open(to, options.found)).transpose()?;
+        let dealt = Dealt { rank: crew.rank(), of: crew.size() };
+        let open = |to: &PathBuf| Folder::open_among(to, options.found, dealt);
+        let folder = options.to.as_ref().map(open).transpose()?;
         let local = options.dataset.as_ref().map(|dataset| local_dataset(dataset, progress));
         let (local, skipped) = local.transpose()?.unzip();
         let mut skipped = skipped.unwrap_or_default();
@@ -94,7 +112,12 @@ pub fn run<'a>(
         } else {
             Visit::to_read(&options.target, interrupt).await?
         };
-        let session = Session { options, visit, interrupt, folder };
+        let dtns = if options.target.simulation.is_some() { options.dtns } else { crew.size() };
+        let team = Team::new(crew, &visit.open.place, dtns, options.seed);
+        let session = Session { options, visit, interrupt, folder, team, dtns };
+        if !crew.leads() {
+            return session.follow(crew, local.map(Arc::new)).await.map(|()| None);
+        }
         let mut record = session.begin(progress)?;
         if let Some(dataset) = &local {
             record.note_shape(dataset)?;
@@ -123,7 +146,7 @@ pub fn run<'a>(
             task.failures.extend(skipped);
         }
         record.document.simulation = session.open().simulation_cost(progress);
-        record.finish(after)
+        record.finish(after).map(Some)
     })
 }
 
@@ -132,6 +155,9 @@ struct Session<'a> {
     visit: Visit<'a>,
     interrupt: &'a Interrupt,
     folder: Option<Arc<Folder>>,
+    team: Team<'a>,
+    /// That move files.
+    dtns: u32,
 }
 
 impl Session<'_> {
@@ -188,6 +214,7 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<Option<Error>> {
+        self.team.gather(&self.hello(&dataset)).await?;
         let (prefix, identity) = (&self.open().prefix, &record.identity.clone());
         let claim = match self.options.keep {
             true => {
@@ -197,16 +224,21 @@ impl Session<'_> {
             }
             false => Claim::unique(&self.visit.bucket, prefix, identity).await?,
         };
-        let job = self.job(dataset, Flow::Up, claim.prefix(), claim.ledger());
-        let moved = claim.while_alive(self.measure(job, progress)).await;
+        self.team.begin(&Ground::new(&claim, identity));
+        let job = |dealt| {
+            let job = self.job(Arc::clone(&dataset), Flow::Up, claim.prefix(), claim.ledger());
+            Job { dealt, ..job }
+        };
+        let moved = claim.while_alive(self.measure(&job, progress)).await;
         // Objects that arrived stay, whatever becomes of the result on this machine's disk.
         let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
         let saved = save(moved, record);
+        let others = self.team.end(&saved).await;
         let ended = match self.options.keep && arrived {
             true => self.visit.keep(claim, identity.name()).await,
             false => self.visit.give_back(claim, identity.name()).await,
         };
-        conclude(saved, ended)
+        conclude(saved, both(others, ended))
     }
 
     /// The files to download are uploaded first, unmeasured; they go again at the end. In a mixed run
@@ -217,8 +249,10 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<Option<Error>> {
+        self.team.gather(&self.hello(&dataset)).await?;
         let identity = &record.identity.clone();
         let claim = Claim::unique(&self.visit.bucket, &self.open().prefix, identity).await?;
+        self.team.begin(&Ground::new(&claim, identity));
         let flow = self.options.direction;
         let prepared = match flow {
             Flow::Mixed(_) => format!("{}{MIXED_DOWN}", claim.prefix()),
@@ -226,11 +260,16 @@ impl Session<'_> {
         };
         let work = async {
             self.prepare(Arc::clone(&dataset), &prepared, &claim, progress).await?;
-            self.measure(self.job(dataset, flow, claim.prefix(), claim.ledger()), progress).await
+            let job = |dealt| {
+                let job = self.job(Arc::clone(&dataset), flow, claim.prefix(), claim.ledger());
+                Job { dealt, ..job }
+            };
+            self.measure(&job, progress).await
         };
         let saved = save(claim.while_alive(work).await, record);
+        let others = self.team.end(&saved).await;
         let given_back = self.visit.give_back(claim, identity.name()).await;
-        conclude(saved, both(self.sync(), given_back))
+        conclude(saved, both(self.sync(), both(others, given_back)))
     }
 
     /// Makes the requests of a log again. What it downloads and has not uploaded itself is put there first, unmeasured.
@@ -254,7 +293,7 @@ impl Session<'_> {
                 let unmeasured = Job { keep_attempts: false, ..job(Arc::new(first)) };
                 prepare(unmeasured, &self.open().place, self.interrupt, progress).await?;
             }
-            self.measure(job(replay.script()), progress).await
+            self.measure(&|_| job(replay.script()), progress).await
         };
         let saved = save(claim.while_alive(work).await, record);
         let given_back = self.visit.give_back(claim, identity.name()).await;
@@ -293,13 +332,21 @@ impl Session<'_> {
         let dataset = Dataset::Objects(objects);
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset, None)?;
-        let job = self.job(Arc::new(dataset), Flow::Down, &prefix, Arc::default());
-        let mut moved = self.measure(job, progress).await;
+        let dataset = Arc::new(dataset);
+        self.team.gather(&self.hello(&dataset)).await?;
+        self.team.begin(&Ground::of_nobody(&prefix));
+        let job = |dealt| {
+            let job = self.job(Arc::clone(&dataset), Flow::Down, &prefix, Arc::default());
+            Job { dealt, ..job }
+        };
+        let mut moved = self.measure(&job, progress).await;
         if let Ok(trial::Finished { trial: Trial { task: Some(task), .. }, .. }) = &mut moved {
             task.directory_markers = directories.len() as u64;
             task.failures.extend(self.make(&directories));
         }
-        Ok((conclude(save(moved, record), self.sync())?, skipped))
+        let saved = save(moved, record);
+        let others = self.team.end(&saved).await;
+        Ok((conclude(saved, both(self.sync(), others))?, skipped))
     }
 
     /// Makes the directories that objects only stand for; those that cannot be made.
@@ -318,6 +365,18 @@ impl Session<'_> {
     /// What was downloaded stays, whatever happens to this machine.
     fn sync(&self) -> Result<()> {
         self.folder.as_ref().map_or(Ok(()), |folder| folder.sync())
+    }
+
+    /// What came to the user's place since it was seen to be empty is not written over.
+    fn place(&self) -> Place {
+        match self.options.keep {
+            true => self.open().place.only_new(),
+            false => self.open().place.clone(),
+        }
+    }
+
+    fn hello(&self, dataset: &Dataset) -> Hello {
+        Hello::new(&self.scenario(), vec![(dataset.files(), dataset.bytes())])
     }
 
     fn job(
@@ -346,9 +405,20 @@ impl Session<'_> {
         }
     }
 
-    async fn measure(&self, job: Job, progress: &mut Progress) -> Result<trial::Finished> {
+    async fn measure(
+        &self,
+        job: &dyn Fn(Dealt) -> Job,
+        progress: &mut Progress,
+    ) -> Result<trial::Finished> {
         progress.trial_begins();
-        progress.metrics().job_begins(&job, Doing::Measuring(UNCOUNTED.phase));
+        let metrics = progress.metrics().clone();
+        let job = |dealt: Dealt| {
+            let job = job(dealt);
+            if dealt.rank == 0 {
+                metrics.job_begins(&job, Doing::Measuring(UNCOUNTED.phase));
+            }
+            job
+        };
         let what = words::settings(self.options.settings);
         let mut show = |snapshot: &trial::Snapshot| {
             if self.options.target.simulation.is_none() {
@@ -356,15 +426,60 @@ impl Session<'_> {
             }
             progress.show(&what, snapshot, &time_left(self.options.load, snapshot));
         };
-        // What came to the user's place since it was seen to be empty is not written over.
-        let place = match self.options.keep {
-            true => &self.open().place.only_new(),
-            false => &self.open().place,
-        };
-        let load = self.options.load;
-        let finished = trial::run(job, load, UNCOUNTED, place, self.interrupt, &mut show).await?;
+        let (place, load, label) = (&self.place(), self.options.load, UNCOUNTED);
+        let trial = Together { dtns: self.dtns, order: &(), job, load, label, place };
+        let finished = self.team.trial(trial, self.interrupt, &mut show).await?;
         progress.metrics().trial_ended(&finished.trial);
         Ok(finished)
+    }
+}
+
+/// What a DTN does that follows.
+impl Session<'_> {
+    async fn follow(&self, crew: &Crew, dataset: Option<Arc<Dataset>>) -> Result<()> {
+        let follower = Follower { crew, interrupt: self.interrupt };
+        let (dataset, existing) = match dataset {
+            Some(dataset) => (dataset, None),
+            None => {
+                let Existing { prefix, objects, .. } =
+                    existing::objects(self.open(), &self.visit.bucket, self.interrupt).await?;
+                (Arc::new(Dataset::Objects(objects)), Some(prefix))
+            }
+        };
+        let ground = follower.join(&self.hello(&dataset)).await?;
+        let claim = match &existing {
+            Some(prefix) => Claim::to_read(&self.visit.bucket, prefix),
+            None => self.guest(&ground)?,
+        };
+        let dealt = Dealt { rank: crew.rank(), of: crew.size() };
+        let work = async {
+            while let Orders::Measure(()) = follower.order().await? {
+                let flow = self.options.direction;
+                let job = self.job(Arc::clone(&dataset), flow, claim.prefix(), claim.ledger());
+                let (job, load) = (Job { dealt, ..job }, self.options.load);
+                follower.measure(job, load, UNCOUNTED, &self.place()).await?;
+            }
+            Ok(())
+        };
+        let worked = claim.while_alive(work).await;
+        let ended = match self.options.keep && worked.is_ok() {
+            true => claim.keep().await,
+            false => claim.release().await,
+        };
+        let ended = both(self.sync(), ended);
+        follower.cleared(&ended);
+        both(worked, ended)
+    }
+
+    fn guest(&self, ground: &Ground) -> Result<Claim<'_>> {
+        let journal = match (self.options.keep, ground.identity()) {
+            (true, Some(identity)) => {
+                let directory = self.options.saving.results.join(identity.name());
+                Some(journal::join(&directory, &identity)?)
+            }
+            _ => None,
+        };
+        Ok(Claim::guest(&self.visit.bucket, &ground.prefix, ground.marker.clone(), journal))
     }
 }
 

@@ -311,6 +311,7 @@ impl<'a> Evidence<'a> {
             effective_speed_bytes_per_second: None,
             effective_speed_interval_95: None,
             scaling: None,
+            dtns: None,
         })
     }
 

@@ -33,6 +33,8 @@ pub struct GcsOptions {
     pub storage_gateway: Option<Uuid>,
     /// Servers of the endpoint, which share its files in flight; 1 if nobody says.
     pub servers: Option<NonZeroU32>,
+    /// Of these, those that were measured together; 1 if nobody says.
+    pub measured: Option<NonZeroU32>,
     /// Transfers at a time that the S3 endpoint lets all servers have together, if that is known.
     pub transfers_max: Option<u32>,
 }
@@ -40,7 +42,11 @@ pub struct GcsOptions {
 impl GcsOptions {
     /// Servers of the endpoint.
     pub fn servers(&self) -> u32 {
-        self.servers.map_or(1, NonZeroU32::get)
+        self.servers.map_or(1, NonZeroU32::get).max(self.measured())
+    }
+
+    fn measured(&self) -> u32 {
+        self.measured.map_or(1, NonZeroU32::get)
     }
 
     /// How far the settings that the connector can have came in these blocks.
@@ -138,9 +144,13 @@ pub(super) fn held_down(measured: u32, remark: Option<String>, options: &GcsOpti
         remarks
             .push(format!("{measured} measured best; {of_one} is the number of the DTN's cores"));
     }
-    if servers > 1 {
+    let measured = match options.measured() {
+        1 => "only this one was".to_owned(),
+        several => format!("only {several} of them were"),
+    };
+    if servers > options.measured() {
         remarks.push(format!(
-            "{of_one} for each of the endpoint's {servers} servers: only this one was measured; that the others carry as much, and what they share carries all of it, is an ASSUMPTION"
+            "{of_one} for each of the endpoint's {servers} servers: {measured} measured; that the others carry as much, and what they share carries all of it, is an ASSUMPTION"
         ));
     }
     if concurrency < of_all {

@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn both_ways([up, down]: &[Search; 2]) -> [Searched<'_>; 2] {
-        let of = |direction| Workload { direction, dataset: None };
+        let of = |direction| Workload { direction, dataset: None, dtns: None };
         [(of(Traffic::Up), up), (of(Traffic::Down), down)]
     }
 
@@ -324,7 +324,10 @@ mod tests {
             .into_iter()
             .zip(&searches)
             .map(|(name, search)| {
-                (Workload { direction: Traffic::Up, dataset: Some(name.into()) }, search)
+                (
+                    Workload { direction: Traffic::Up, dataset: Some(name.into()), dtns: None },
+                    search,
+                )
             })
             .collect();
         let joint = joint(&searched, 64 * MIB, &GcsOptions::default()).unwrap();

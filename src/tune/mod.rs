@@ -25,6 +25,7 @@ mod blocks;
 mod candidates;
 mod confirm;
 mod decide;
+mod dtns;
 mod feasible;
 mod gcs;
 mod gcs_endpoint;
@@ -48,6 +49,7 @@ mod tests;
 mod way;
 mod why;
 
+pub use dtns::more_dtns;
 pub use feasible::{PART_COUNT_MAX, PART_SIZE_MIN_BYTES, feasible, offered_part_sizes};
 pub use gcs::{GcsOptions, for_gcs, untuned};
 pub use gcs_endpoint::{GcsEndpoint, NetworkLevels};

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Times;
 use super::confirm;
 use super::outcome::Outcome;
@@ -31,7 +33,7 @@ pub(super) const COMPARISONS_MIN: u32 = 2 * confirm::BLOCKS_MIN;
 pub(super) const STEPS_EXPECTED: u32 = 8;
 
 /// How long a trial lasts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lasts {
     /// Not measured.
     pub warm_up: Duration,

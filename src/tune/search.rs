@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Config;
 use super::blocks::Blocks;
 use super::candidates;
@@ -27,7 +29,7 @@ const SOAKS_MAX: usize = 4;
 const COMPARISONS_BESIDE_3_SOAKS: u32 = 12;
 
 /// A trial to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Next {
     /// What to set.
     pub settings: Settings,

@@ -20,10 +20,14 @@ pub fn direction(direction: impl Into<Traffic>) -> &'static str {
     direction.into().word()
 }
 
-/// `up`; with a dataset of several, `climate up`.
+/// `up`; with a dataset of several, `climate up`; with several DTNs, `up with 2 DTNs`.
 pub fn workload(workload: &Workload) -> String {
     let way = direction(workload.direction);
-    workload.dataset.as_ref().map_or_else(|| way.to_owned(), |name| format!("{name} {way}"))
+    let with = workload.dtns.map_or_else(String::new, |dtns| format!(" with {dtns} DTNs"));
+    match &workload.dataset {
+        Some(name) => format!("{name} {way}{with}"),
+        None => format!("{way}{with}"),
+    }
 }
 
 /// The searches of a run together: `both ways`, `of each dataset`, or `of each dataset both ways`.

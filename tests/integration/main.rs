@@ -15,6 +15,7 @@ mod conditions;
 mod corrupt;
 mod crowd;
 mod downloads;
+mod dtns;
 mod elsewhere;
 mod etags;
 mod expiry;

@@ -5,6 +5,7 @@
 pub mod axis;
 mod course;
 mod draw;
+mod dtns;
 pub mod export;
 mod goodput;
 mod heat;
@@ -40,7 +41,11 @@ pub fn all(run: &Saved) -> Result<Charts> {
         ("tradeoff", tradeoff::chart(&digest)),
         ("course", course::chart(run, &digest)?),
         ("spent", spent::chart(&digest)),
+        ("dtns", dtns::chart(&digest)),
     ];
+    if run.document.more_dtns.is_none() {
+        charts.retain(|(name, _)| *name != "dtns");
+    }
     if digest.candidates.len() == 1 {
         charts.retain(|(name, _)| !COMPARING.contains(name));
     }

@@ -183,7 +183,7 @@ mod tests {
     const GB: u64 = 1_000_000_000;
 
     fn all(direction: Traffic) -> Workload {
-        Workload { direction, dataset: None }
+        Workload { direction, dataset: None, dtns: None }
     }
 
     /// 40 GB of 100 GB are spent, which is 0.28 USD.

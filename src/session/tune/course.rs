@@ -14,28 +14,38 @@ pub(super) struct Course {
     pub(super) direction: Direction,
     /// Name of the dataset among several.
     pub(super) name: Option<String>,
+    /// DTNs that move it together.
+    pub(super) dtns: u32,
     pub(super) dataset: Arc<Dataset>,
     pub(super) config: tune::Config,
 }
 
 impl Course {
-    /// Of every direction and dataset.
+    /// Of every direction, dataset and number of DTNs.
     pub(super) fn all(options: &TuneOptions, datasets: &[Arc<Dataset>]) -> Vec<Self> {
-        let course = |direction: Direction, nth: usize, dataset: &Arc<Dataset>| Self {
-            direction,
-            name: options.files.name(nth),
-            dataset: Arc::clone(dataset),
-            config: config(options, direction, dataset),
-        };
-        let of_way = |way: &Direction| {
-            let way = *way;
-            datasets.iter().enumerate().map(move |(nth, dataset)| course(way, nth, dataset))
-        };
-        options.search.directions.iter().flat_map(of_way).collect()
+        let mut courses = Vec::new();
+        for direction in options.search.directions.iter().copied() {
+            for (nth, dataset) in datasets.iter().enumerate() {
+                courses.extend(options.search.dtns.iter().map(|dtns| Self {
+                    direction,
+                    name: options.files.name(nth),
+                    dtns: *dtns,
+                    dataset: Arc::clone(dataset),
+                    config: config(options, direction, dataset, *dtns),
+                }));
+            }
+        }
+        courses
+    }
+
+    /// How many DTNs there are, if there are several.
+    pub(super) fn of_several(&self) -> Option<u32> {
+        Some(self.dtns).filter(|dtns| *dtns > 1)
     }
 
     pub(super) fn workload(&self) -> Workload {
-        Workload { direction: self.direction.into(), dataset: self.name.clone() }
+        let (direction, dataset) = (self.direction.into(), self.name.clone());
+        Workload { direction, dataset, dtns: self.of_several() }
     }
 
     /// Where its objects lie that are downloaded, below the run's prefix.
@@ -45,7 +55,12 @@ impl Course {
 }
 
 /// What is searched.
-fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tune::Config {
+fn config(
+    options: &TuneOptions,
+    direction: Direction,
+    dataset: &Dataset,
+    dtns: u32,
+) -> tune::Config {
     let offered = || tune::offered_part_sizes(options.target.is_storj(), dataset.largest_bytes());
     let mut part_sizes_bytes = options.search.part_sizes.clone().unwrap_or_else(offered);
     // Of what the connector sends nothing is known to the GCS command unless it is tried.
@@ -59,7 +74,13 @@ fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tun
         // Downloads of whole objects have no parts: one size stands for all.
         part_sizes_bytes = vec![largest];
     }
-    let (concurrency_max, ceiling) = options.most(largest, dataset);
+    let (concurrency_max, ceiling) = options.most(largest, dataset, dtns);
+    let mut rules = options.search.rules;
+    if options.target.paces.requests.is_none() {
+        // What one project may ask for, all have together.
+        let share = |all: f64| all / f64::from(dtns);
+        rules.limits.requests_per_second_max = rules.limits.requests_per_second_max.map(share);
+    }
     tune::Config {
         part_sizes_bytes,
         concurrency_max,
@@ -74,6 +95,6 @@ fn config(options: &TuneOptions, direction: Direction, dataset: &Dataset) -> tun
             true => Objective::EffectiveSpeed,
             false => Objective::Goodput,
         },
-        rules: options.search.rules,
+        rules,
     }
 }

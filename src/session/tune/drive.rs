@@ -7,21 +7,23 @@ use std::time::Duration;
 use super::TuneOptions;
 use super::budget::Spent;
 use super::course::Course;
-use super::estimate::stored_part_size;
+use super::follow::Asked as AskedOfAll;
+use super::jobs::{Jobs, own};
 use super::leg::Leg;
 use super::said::{Left, line, why};
 use crate::clock;
-use crate::dataset::Pattern;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::result::{Asked, Direction, Recommendation, Settings};
+use crate::result::{Asked, Direction, DtnStep, Recommendation};
 use crate::session::claim::Claim;
 use crate::session::metrics::Doing;
 use crate::session::progress::Progress;
 use crate::session::record::Record;
 use crate::session::run::prepare;
+use crate::session::team::{Team, Together};
+use crate::session::visit::both;
 use crate::store::Place;
-use crate::transfer::{Allowance, Job, Order, Start};
+use crate::transfer::{Allowance, Dealt, Job};
 use crate::trial::{self, Label, Load, Snapshot, Stop};
 use crate::tune::{self, ForAll, Next, Outcome, Search, Searched};
 use crate::words;
@@ -29,7 +31,8 @@ use crate::words;
 /// A search under way: asks for trials, runs them, saves each.
 pub(super) struct Tuning<'a> {
     pub(super) options: &'a TuneOptions,
-    pub(super) pattern: Pattern,
+    pub(super) jobs: Jobs<'a>,
+    pub(super) team: Team<'a>,
     pub(super) place: &'a Place,
     pub(super) claim: &'a Claim<'a>,
     pub(super) interrupt: &'a Interrupt,
@@ -60,7 +63,8 @@ impl Tuning<'_> {
         for nth in 0..legs.len() {
             self.go(&mut legs, nth, &mut spent).await?;
         }
-        if legs.len() > 1 {
+        // Another number of DTNs is no other task: one concurrency need not serve both.
+        if legs.len() > 1 && self.options.search.dtns.len() == 1 {
             self.serve_all(&mut legs, &mut spent).await?;
         }
         self.recommend(&legs);
@@ -150,7 +154,7 @@ impl Tuning<'_> {
         let (began, before) = (clock::now(), self.allowance.spent());
         let affordable_trials = leg.search.comparisons(time_left);
         let left = Left { trials: affordable_trials, time: time_left };
-        let (finished, cleared) = self.trial(next, &leg.course, left).await?;
+        let (finished, cleared) = self.trial(next, leg, left).await?;
         let trial::Finished { mut trial, records, stopped, .. } = finished;
         let (took, after) = (began.elapsed(), self.allowance.spent());
         if stopped {
@@ -185,7 +189,12 @@ impl Tuning<'_> {
         let found = legs.iter().filter_map(|leg| leg.recommendation(&document.trials, options));
         let found: Vec<Recommendation> = found.collect();
         document.recommendation = found.first().cloned();
-        if let ([_, _, ..], Some(first)) = (legs, found.first()) {
+        if options.search.dtns.len() > 1 {
+            document.more_dtns = tune::more_dtns(found.iter().map(step).collect());
+            let pay = document.more_dtns.as_ref().map(|more| more.dtns_that_pay);
+            let mut pays = found.iter().filter(|one| Some(one.dtns.unwrap_or(1)) <= pay);
+            document.recommendation = pays.next_back().or(found.first()).cloned();
+        } else if let ([_, _, ..], Some(first)) = (legs, found.first()) {
             let searched: Vec<Searched> =
                 legs.iter().map(|leg| (leg.course.workload(), &leg.search)).collect();
             let part_size = first.settings.part_size_bytes;
@@ -198,81 +207,69 @@ impl Tuning<'_> {
     async fn trial(
         &mut self,
         next: Next,
-        course: &Course,
+        leg: &Leg,
         left: Left,
     ) -> Result<(trial::Finished, Result<()>)> {
         let id = self.record.document.trials.len() as u32;
-        let options = self.options;
-        let below = match course.direction {
-            Direction::Up => format!("t{id}/"),
-            Direction::Down if options.files.exist() => String::new(),
-            Direction::Down => course.objects(),
-        };
-        // Each trial draws anew: the same draw in all would be a bias of its own.
-        let seed = self.options.search.rules.seed.wrapping_add(u64::from(id) << 16);
-        let job = Job { seed, ..self.job(next.settings, course, &below) };
+        let below = self.jobs.below(id, &leg.course);
         let tune::Lasts { warm_up, window } = next.lasts;
         let load = Load::Timed { warm_up, stop: Stop::at_once_after(window) };
         let label = Label { id, phase: next.phase, block: next.block };
         let why = why(next.phase, next.block);
         let what = format!("{} (trial {id}, {why})", words::settings(next.settings));
         self.progress.trial_begins();
-        self.progress.metrics().job_begins(&job, Doing::Measuring(next.phase));
+        let metrics = self.progress.metrics().clone();
         let progress = &mut *self.progress;
         let mut show = |snapshot: &Snapshot| {
             progress.show(&what, snapshot, &left.after(snapshot.elapsed));
         };
-        let finished = trial::run(job, load, label, self.place, self.interrupt, &mut show).await?;
+        let (course, dtns) = (&leg.course, leg.course.dtns);
+        // DTNs that cannot see what the others spend have shares of what may be spent.
+        let allowance = match self.team.spends_apart(dtns) {
+            true => Arc::new(self.allowance.share(dtns)),
+            false => Arc::clone(&self.allowance),
+        };
+        let job = |dealt: Dealt| {
+            let job = self.jobs.trial(id, next.settings, course, &allowance);
+            let job = Job { dealt, ..job };
+            if dealt.rank == 0 {
+                metrics.job_begins(&job, Doing::Measuring(next.phase));
+            }
+            job
+        };
+        let (bytes_max, cost_max) = (allowance.caps().bytes, allowance.caps().cost);
+        let order = &AskedOfAll { id, search: leg.number, next, bytes_max, cost_max };
+        let trial = Together { dtns, order, job, load, label, place: self.place };
+        let finished = self.team.trial(trial, self.interrupt, &mut show).await?;
+        if let Some(spent) = finished.spent {
+            self.allowance.add(spent);
+        }
         if finished.interrupted {
             return Err(Error::interrupted());
         }
+        let dealt = Dealt { rank: 0, of: dtns };
         let cleared = match course.direction {
-            Direction::Up => self.claim.clear(&below).await,
+            Direction::Up => self.claim.clear(&own(&below, dealt)).await,
             Direction::Down => Ok(()),
         };
-        Ok((finished, cleared))
+        let others = self.team.cleared(dtns).await;
+        Ok((finished, both(cleared, others)))
     }
 
     /// Uploads the objects that are downloaded in every trial.
     async fn prepare(&mut self, course: &Course) -> Result<()> {
         self.progress.note("preparing the objects to download");
-        let upwards = Course { direction: Direction::Up, ..course.clone() };
-        let settings = Settings {
-            part_size_bytes: stored_part_size(self.options, &course.config),
-            concurrency: self.options.search.current_concurrency,
-            parts_in_flight: 1,
-        };
-        let job = Job {
-            order: Order::Once,
-            start: Start::Fresh,
-            verify: false,
-            keep_attempts: false,
-            ..self.job(settings, &upwards, &course.objects())
-        };
+        let job = self.jobs.preparation(course, &self.allowance);
         prepare(job, self.place, self.interrupt, self.progress).await
     }
+}
 
-    fn job(&self, settings: Settings, course: &Course, below: &str) -> Job {
-        let direction = course.direction;
-        let prefix = format!("{}{below}", self.claim.prefix());
-        Job {
-            // Its bytes are made once for all trials.
-            pattern: self.pattern.clone(),
-            get: self.options.search.get,
-            verify: self.options.reads_back(direction),
-            order: Order::ForEver,
-            spread: self.options.search.rules.times.warm_up.mul_f64(0.5),
-            start: Start::Midway,
-            seed: self.options.search.rules.seed,
-            keep_attempts: self.options.saving.attempts,
-            allowance: Some(Arc::clone(&self.allowance)),
-            ledger: self.claim.ledger(),
-            ..self.options.target.job(
-                Arc::clone(&course.dataset),
-                direction.into(),
-                settings,
-                prefix,
-            )
-        }
+/// What a number of DTNs brought.
+fn step(found: &Recommendation) -> DtnStep {
+    DtnStep {
+        dtns: found.dtns.unwrap_or(1),
+        settings: found.settings,
+        goodput_bytes_per_second: found.goodput_bytes_per_second,
+        interval_95: found.interval_95,
     }
 }

@@ -1,15 +1,19 @@
 //! One search of a session: what is searched, and until when.
 
+use std::num::NonZeroU32;
+
 use super::budget::Until;
 use super::course::Course;
 use super::estimate::Estimate;
 use super::{TuneOptions, resume};
 use crate::error::Result;
 use crate::result::{Direction, Phase, Recommendation, Trial, Workload};
-use crate::tune::{self, Objective, Search, Way};
+use crate::tune::{self, GcsOptions, Objective, Search, Way};
 
 /// One search of a session.
 pub(super) struct Leg {
+    /// Its place among all.
+    pub(super) number: usize,
     pub(super) course: Course,
     pub(super) search: Search,
     pub(super) until: Until,
@@ -36,6 +40,7 @@ impl Leg {
         let serves_all = trials.iter().any(|trial| trial.phase == Phase::BothWays);
         let leg = |(number, course): (u32, Course)| {
             Ok(Self {
+                number: number as usize - 1,
                 search: resume::search(&course.config, of(course.workload()))?,
                 course,
                 until: Until::share(options.means.time, &caps, number, count),
@@ -51,9 +56,11 @@ impl Leg {
         trials: &[Trial],
         options: &TuneOptions,
     ) -> Option<Recommendation> {
-        let (gcs, course) = (&options.gcs, &self.course);
+        let course = &self.course;
+        let gcs = &GcsOptions { measured: NonZeroU32::new(course.dtns), ..options.gcs };
         let mut found = tune::recommend(&self.search, course.direction)?;
         found.dataset = course.name.clone();
+        found.dtns = course.of_several();
         if course.config.objective == Objective::EffectiveSpeed {
             found.effective_speed_bytes_per_second = Some(found.goodput_bytes_per_second);
             if let Some(soak) = found.soak(trials) {

@@ -4,6 +4,8 @@ mod budget;
 mod course;
 mod drive;
 mod estimate;
+mod follow;
+mod jobs;
 mod leg;
 mod options;
 mod resume;
@@ -21,6 +23,7 @@ pub use self::options::{FILES_MAX, Files, Means, SearchOptions, TuneOptions};
 use self::budget::{Spent, Until};
 use self::course::Course;
 use self::drive::Tuning;
+use self::jobs::Jobs;
 use self::leg::Leg;
 use self::sensitivity::sensitivity;
 use super::claim::Claim;
@@ -30,19 +33,21 @@ use super::existing::{self, Existing, tell};
 use super::progress::Progress;
 use super::record::Record;
 use super::target::{Open, TargetOptions, TargetUrl};
+use super::team::{Ground, Team};
 use super::upwards::{Upwards, local_dataset};
-use super::visit::{Visit, conclude};
+use super::visit::{Visit, both, conclude};
 use super::{Finished, Work, limits};
-use crate::dataset::{Dataset, Pattern};
+use crate::crew::Crew;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::report::shell_word;
 use crate::result::{Budget, Document, Phase, Saved, Sensitivity, Settings, Trial};
-use crate::transfer::PATTERN_SEED;
 use crate::tune;
 use crate::units::counted;
 
-/// Searches for settings and recommends some; goes on with a run that was `cut_off`, if there is one.
+/// Searches for settings and recommends some, on all DTNs of a crew; goes on with a run that was `cut_off`, if there is
+/// one. `None` is of DTNs that do not lead.
 ///
 /// # Errors
 /// If the target cannot be used, the budget is too small, nothing could be measured, the run that was
@@ -50,6 +55,22 @@ use crate::units::counted;
 pub fn tune<'a>(
     options: &'a TuneOptions,
     cut_off: Option<Saved>,
+    crew: &'a Crew,
+    interrupt: &'a Interrupt,
+    progress: &'a mut Progress,
+) -> Work<'a, Option<Finished>> {
+    let work = async move |interrupt: Interrupt| match crew.leads() {
+        true => lead(options, cut_off, crew, &interrupt, progress).await.map(Some),
+        false => follow::follow(options, crew, &interrupt, progress).await.map(|()| None),
+    };
+    Box::pin(crew.beside(interrupt, work))
+}
+
+/// What the DTN does that decides.
+fn lead<'a>(
+    options: &'a TuneOptions,
+    cut_off: Option<Saved>,
+    crew: &'a Crew,
     interrupt: &'a Interrupt,
     progress: &'a mut Progress,
 ) -> Work<'a, Finished> {
@@ -71,13 +92,18 @@ pub fn tune<'a>(
             }
         };
         let open = &visit.open;
+        let most = options.search.dtns.iter().copied().max().unwrap_or(1);
+        let team = Team::new(crew, &open.place, most, options.search.rules.seed);
+        team.gather(&follow::hello(options, &courses, &visit)?).await?;
         let record = begin(options, &courses, &visit, cut_off, progress)?;
         // From here on it can be resumed.
         record.save()?;
         let claim = claim(options, &visit, &record, interrupt).await?;
+        team.begin(&Ground::new(&claim, &record.identity));
         let mut tuning = Tuning {
             options,
-            pattern: Pattern::new(PATTERN_SEED),
+            jobs: Jobs::new(options, &claim),
+            team,
             place: &open.place,
             claim: &claim,
             interrupt,
@@ -91,6 +117,7 @@ pub fn tune<'a>(
             Ok(growth) => (growth, Ok(())),
             Err(error) => (None, Err(error)),
         };
+        let others = tuning.team.end(&searched).await;
         let mut record = tuning.record;
         record.document.simulation = open.simulation_cost(progress);
         let searched = searched.and_then(|()| {
@@ -103,7 +130,7 @@ pub fn tune<'a>(
         }
         let saved = record.save();
         let given_back = visit.give_back(claim, &record.document.id).await;
-        let after = conclude(searched.and(saved), given_back)?;
+        let after = conclude(searched.and(saved), both(others, given_back))?;
         if record.document.recommendation.is_none() {
             let nothing = nothing_to_recommend(&record, growth, options);
             return Err(match after {

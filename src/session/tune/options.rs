@@ -37,6 +37,8 @@ pub struct TuneOptions {
 pub struct SearchOptions {
     /// Which way: a search for each, in this order; all searches have equal shares of the budget.
     pub directions: Vec<Direction>,
+    /// How many DTNs move files together: a search for each number, in this order; never empty.
+    pub dtns: Vec<u32>,
     /// Part sizes to try; `None` is what suits the endpoint and the largest file.
     pub part_sizes: Option<Vec<u64>>,
     /// Highest concurrency to try; `None` is as many as the endpoint, this machine and the caps allow.
@@ -119,13 +121,18 @@ pub const FILES_MAX: u32 = 500;
 
 impl TuneOptions {
     /// Most files in flight to try, and who says that there may be no more.
-    pub(super) fn most(&self, part_size_bytes: u64, dataset: &Dataset) -> (u32, Ceiling) {
+    pub(super) fn most(
+        &self,
+        part_size_bytes: u64,
+        dataset: &Dataset,
+        dtns: u32,
+    ) -> (u32, Ceiling) {
         if let Some(files) = self.search.concurrency_max {
             return (files, Ceiling::Asked);
         }
         let parts_in_flight = self.search.parts_in_flight.iter().max().copied().unwrap_or(1);
-        let most = FILES_MAX / parts_in_flight;
-        let capped = self.room_for(part_size_bytes, dataset) / parts_in_flight;
+        let most = (FILES_MAX / dtns / parts_in_flight).max(1);
+        let capped = self.room_for(part_size_bytes, dataset) / dtns / parts_in_flight;
         let settings = |concurrency| Settings { part_size_bytes, concurrency, parts_in_flight };
         let fits = |files: &u32| {
             self.target.simulation.is_some()
@@ -157,7 +164,7 @@ impl TuneOptions {
 
     /// How many there are.
     pub(super) fn searches(&self) -> u32 {
-        (self.search.directions.len() * self.files.searches()) as u32
+        (self.search.directions.len() * self.files.searches() * self.search.dtns.len()) as u32
     }
 
     /// Which way, in the words of a job.

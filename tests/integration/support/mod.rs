@@ -5,6 +5,7 @@ pub mod hostile;
 pub mod http;
 pub mod leftover;
 pub mod mischief;
+pub mod mpi;
 pub mod observed;
 pub mod prometheus;
 pub mod proxy;

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::mpi::Mpi;
 use super::{ACCESS_KEY, SECRET_KEY, schemas};
 
 /// `tidegate`, with keys in its environment and a directory for its results.
@@ -100,6 +101,25 @@ impl Tidegate {
         command.output().expect("tidegate starts").into()
     }
 
+    /// The command with which a launcher starts so many of a tidegate that was built for it, not yet started.
+    pub fn launched(&self, by: &Mpi, dtns: u32, verb: &str, arguments: &[&str]) -> Command {
+        let command = self.command(verb, arguments);
+        let mut launcher = by.launcher(dtns);
+        launcher.arg(by.tidegate()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => launcher.env(name, value),
+                None => launcher.env_remove(name),
+            };
+        }
+        launcher
+    }
+
+    /// Runs it so, to its end.
+    pub fn run_launched(&self, by: &Mpi, dtns: u32, verb: &str, arguments: &[&str]) -> Finished {
+        self.launched(by, dtns, verb, arguments).output().expect("the launcher starts").into()
+    }
+
     /// Runs it where no file can grow beyond `limit_kib`: a full disk that needs no rights to make.
     pub fn run_with_small_disk(&self, verb: &str, arguments: &[&str], limit_kib: u32) -> Finished {
         let command = self.command(verb, arguments);
@@ -157,6 +177,11 @@ impl Tidegate {
         let mut command = self.command(verb, arguments);
         command.env("TERM", "xterm").stdin(input).stdout(Stdio::null()).stderr(errors);
         command.spawn().expect("tidegate starts")
+    }
+
+    /// Where its results are, as it is told.
+    pub fn results(&self) -> &str {
+        self.results.path().to_str().unwrap()
     }
 
     /// The directories of the runs so far.

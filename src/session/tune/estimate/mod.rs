@@ -72,6 +72,9 @@ pub struct SearchEstimate {
     /// Which dataset of several, by its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
+    /// With how many DTNs, if with several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtns: Option<u32>,
     /// Trials that the smallest of the budgets affords.
     pub trials: u32,
     /// That budget.
@@ -125,6 +128,7 @@ impl SearchEstimate {
         Ok(Self {
             direction: course.direction,
             dataset: course.name.clone(),
+            dtns: course.of_several(),
             trials: forecast.trials,
             bound_by,
             trials_to_the_knee: forecast.to_the_knee,

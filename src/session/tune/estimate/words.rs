@@ -7,7 +7,8 @@ use crate::words::{self, whole_percent, whole_seconds};
 
 impl SearchEstimate {
     fn workload(&self) -> Workload {
-        Workload { direction: self.direction.into(), dataset: self.dataset.clone() }
+        let (direction, dataset) = (self.direction.into(), self.dataset.clone());
+        Workload { direction, dataset, dtns: self.dtns }
     }
 
     fn text(&self, sd_assumed: f64) -> String {

@@ -1,0 +1,340 @@
+//! A trial on every DTN of a crew: what the leader does, and what the others do.
+//!
+//! All have the same command line. Each opens the target and its dataset by itself and says what it would move; the
+//! leader compares, claims a prefix and gives orders. A DTN that follows writes below that prefix, notes in a ledger of its own
+//! what it made, and takes that away again. In a simulation one process has all DTNs, each with a way of its own to the
+//! same project.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::claim::Claim;
+use super::marker::Identity;
+use crate::clock::{self, Instant};
+use crate::crew::{self, Clock, Crew};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::measure;
+use crate::result::{Host, Scenario};
+use crate::store::Place;
+use crate::transfer::{Dealt, Job};
+use crate::trial::{self, Label, Load, Share, Snapshot};
+
+/// Until all have found their files: a directory of millions takes minutes.
+const COME_WITHIN: Duration = Duration::from_secs(1800);
+
+/// Until bytes are made that are sent, and the like.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What must be said to all of them before a trial takes less.
+const LEAD: Duration = Duration::from_millis(100);
+
+/// A trial may warm up for twenty times as long as it is asked to, and drain.
+const TRIAL_FACTOR: u32 = 25;
+
+/// The least that is waited for what others measured.
+const SHARE_WITHIN_MIN: Duration = Duration::from_secs(600);
+
+/// Until what a trial made is gone.
+const CLEARED_WITHIN: Duration = Duration::from_secs(1800);
+
+/// What a DTN would move.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Hello {
+    host: Host,
+    scenario: Map<String, Value>,
+    /// Files and bytes of each dataset.
+    datasets: Vec<(u64, u64)>,
+}
+
+/// Where those who follow write.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ground {
+    /// Name of the run.
+    pub(super) run: String,
+    /// What proves its marker.
+    pub(super) token: String,
+    /// The key of that.
+    pub(super) marker: String,
+    /// What keys begin with.
+    pub(super) prefix: String,
+}
+
+impl Ground {
+    /// Of a run that writes nothing.
+    pub(super) fn of_nobody(prefix: &str) -> Self {
+        let [run, token, marker] = [(); 3].map(|()| String::new());
+        Self { run, token, marker, prefix: prefix.to_owned() }
+    }
+
+    /// What proves the marker of the run.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        Identity::again(&self.run, &self.token)
+    }
+
+    /// Of a run whose leader has claimed it.
+    pub(super) fn new(claim: &Claim<'_>, identity: &Identity) -> Self {
+        Self {
+            run: identity.name().to_owned(),
+            token: identity.token().to_owned(),
+            marker: claim.marker().unwrap_or_default().to_owned(),
+            prefix: claim.prefix().to_owned(),
+        }
+    }
+}
+
+/// What the leader wants of the others.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Order<T> {
+    /// A trial, and then to take away what it made.
+    Measure(T),
+    /// To take away what else there is, and to go.
+    End,
+}
+
+/// A trial can begin here.
+#[derive(Serialize, Deserialize)]
+struct Ready;
+
+/// When it does, by the clock of whom this is told.
+#[derive(Serialize, Deserialize)]
+struct Start {
+    at: Instant,
+}
+
+/// Whether what was made is gone, or why not.
+#[derive(Serialize, Deserialize)]
+struct Cleared(Option<String>);
+
+impl Hello {
+    pub(super) fn new(scenario: &Scenario, datasets: Vec<(u64, u64)>) -> Self {
+        Self { host: measure::host(), scenario: scenario.fields(), datasets }
+    }
+
+    /// What is another there than here, in a few words.
+    fn differs(&self, there: &Self) -> Option<String> {
+        let keys = self.scenario.keys().chain(there.scenario.keys());
+        let of = |hello: &Self, key: &str| hello.scenario.get(key).cloned().unwrap_or_default();
+        let mut differing = keys.filter(|key| of(self, key) != of(there, key));
+        if let Some(key) = differing.next() {
+            return Some(format!("{key} is {} there and {} here", of(there, key), of(self, key)));
+        }
+        let told = |(files, bytes): &(u64, u64)| format!("{files} files of {bytes} bytes");
+        let pairs = self.datasets.iter().zip(&there.datasets);
+        let mut differing = pairs.filter(|(here, there)| here != there);
+        let (here, there) = differing.next()?;
+        Some(format!("the dataset has {} there and {} here", told(there), told(here)))
+    }
+}
+
+/// One trial on some DTNs.
+pub(super) struct Together<'a, O, J> {
+    /// On so many, the leader among them.
+    pub(super) dtns: u32,
+    /// What the others are told.
+    pub(super) order: &'a O,
+    /// What each does.
+    pub(super) job: J,
+    pub(super) load: Load,
+    pub(super) label: Label,
+    /// Of the leader.
+    pub(super) place: &'a Place,
+}
+
+/// The DTNs of a session, for the one that leads.
+pub(super) struct Team<'a> {
+    crew: &'a Crew,
+    /// In a simulation the ways of the others.
+    simulated: Vec<Place>,
+}
+
+impl<'a> Team<'a> {
+    /// At this place; so many are simulated if it is.
+    pub(super) fn new(crew: &'a Crew, place: &Place, dtns: u32, seed: u64) -> Self {
+        let simulated = match place {
+            Place::Endpoint(_) => Vec::new(),
+            Place::Simulated(store) => {
+                let another = |rank| store.from_another_machine(seed.wrapping_add(rank));
+                (1..u64::from(dtns)).map(another).map(Place::Simulated).collect()
+            }
+        };
+        Self { crew, simulated }
+    }
+
+    /// Whether so many have allowances of their own, for they cannot see what the others spend.
+    pub(super) fn spends_apart(&self, dtns: u32) -> bool {
+        dtns > 1 && self.simulated.is_empty()
+    }
+
+    /// Waits for all others and sees that they would move the same.
+    pub(super) async fn gather(&self, own: &Hello) -> Result<()> {
+        if self.crew.is_alone() {
+            return Ok(());
+        }
+        let hellos: Vec<Hello> = self.crew.answers(self.crew.size(), COME_WITHIN).await?;
+        self.crew.all_are_there();
+        for (rank, hello) in (1..).zip(&hellos) {
+            if let Some(differs) = own.differs(hello) {
+                let (name, host) = (crew::name(rank), &hello.host.name);
+                return Err(Error::environment(format!(
+                    "{name} on {host} would not move the same: {differs}"
+                ))
+                .hint("start all DTNs with the same command and the same files"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the others where they may write.
+    pub(super) fn begin(&self, ground: &Ground) {
+        self.crew.tell(ground);
+    }
+
+    /// Runs a trial on some of them and adds up what they saw.
+    pub(super) async fn trial<O, J>(
+        &self,
+        trial: Together<'_, O, J>,
+        interrupt: &Interrupt,
+        show: &mut dyn FnMut(&Snapshot),
+    ) -> Result<trial::Finished>
+    where
+        O: Serialize,
+        J: Fn(Dealt) -> Job,
+    {
+        let Together { dtns, order, job, load, label, place } = trial;
+        let job = |dealt: Dealt| apart(job(dealt));
+        let dealt = Dealt { rank: 0, of: dtns };
+        if dtns == 1 {
+            return trial::run(job(dealt), load, label, place, interrupt, show).await;
+        }
+        if matches!(place, Place::Simulated(_)) {
+            let own = trial::run(job(dealt), load, label, place, interrupt, show);
+            let (own, others) = tokio::join!(
+                own,
+                join_all(self.simulated[..dtns as usize - 1].iter().zip(1..).map(
+                    async |(place, rank)| {
+                        let job = job(Dealt { rank, of: dtns });
+                        trial::run(job, load, label, place, interrupt, &mut |_| {}).await
+                    }
+                ))
+            );
+            let shares =
+                others.into_iter().map(|one| Ok((Clock::default(), Share::of(None, one?))));
+            return Ok(trial::together(None, own?, shares.collect::<Result<_>>()?));
+        }
+        let own_job = job(dealt);
+        self.crew.tell_first(dtns, &Order::Measure(order));
+        own_job.prepare();
+        let _: Vec<Ready> = self.crew.answers(dtns, READY_WITHIN).await?;
+        self.crew.set_clocks(dtns).await?;
+        let (at, clocks) = (clock::now() + LEAD, self.crew.clocks());
+        for (clock, rank) in clocks.iter().zip(0..dtns).skip(1) {
+            self.crew.tell_one(rank, &Start { at: clock.of_leader(at) });
+        }
+        sleep_until(at).await;
+        let own = trial::run(own_job, load, label, place, interrupt, show).await?;
+        if own.interrupted {
+            self.crew.leave(&Error::interrupted());
+            return Ok(own);
+        }
+        let within = match load {
+            Load::WholeTask => Duration::MAX,
+            Load::Timed { .. } => SHARE_WITHIN_MIN.max(load.at_least() * TRIAL_FACTOR),
+        };
+        let shares: Vec<Share> = self.crew.answers(dtns, within).await?;
+        let shares = clocks.into_iter().skip(1).zip(shares).collect();
+        Ok(trial::together(Some(measure::host()), own, shares))
+    }
+
+    /// Waits until some have taken away what a trial made there.
+    pub(super) async fn cleared(&self, dtns: u32) -> Result<()> {
+        if self.crew.is_alone() {
+            return Ok(());
+        }
+        let all: Vec<Cleared> = self.crew.answers(dtns, CLEARED_WITHIN).await?;
+        let mut outcome = Ok(());
+        for (rank, Cleared(failed)) in (1..).zip(all) {
+            let failed = failed.map(|why| {
+                Error::environment(format!(
+                    "{} could not remove all that it made: {why}",
+                    crew::name(rank)
+                ))
+            });
+            outcome = outcome.and(failed.map_or(Ok(()), Err));
+        }
+        outcome
+    }
+
+    /// Lets the others go once the work is done, or has failed, and waits until they have taken away what they made.
+    pub(super) async fn end(&self, work: &Result<()>) -> Result<()> {
+        if self.crew.is_alone() {
+            return Ok(());
+        }
+        match work {
+            Ok(()) => self.crew.tell(&Order::<()>::End),
+            Err(error) => self.crew.leave(error),
+        }
+        let cleared = self.cleared(self.crew.size()).await;
+        // What is told of work that failed is why; the look at the whole prefix says what is left.
+        if work.is_ok() { cleared } else { Ok(()) }
+    }
+}
+
+/// Draws what no other DTN draws.
+fn apart(job: Job) -> Job {
+    let seed = job.seed.wrapping_add(u64::from(job.dealt.rank) << 40);
+    Job { seed, ..job }
+}
+
+async fn sleep_until(at: Instant) {
+    clock::sleep(at.since(clock::now())).await;
+}
+
+/// A DTN that does what the leader says.
+pub(super) struct Follower<'a> {
+    pub(super) crew: &'a Crew,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Follower<'_> {
+    /// Says what it would move, and is told where it may write.
+    pub(super) async fn join(&self, hello: &Hello) -> Result<Ground> {
+        self.crew.tell_one(0, hello);
+        let ground = self.crew.order(COME_WITHIN).await?;
+        self.crew.all_are_there();
+        Ok(ground)
+    }
+
+    /// What to do next.
+    pub(super) async fn order<O: DeserializeOwned>(&self) -> Result<Order<O>> {
+        self.crew.order(Duration::MAX).await
+    }
+
+    /// Its part of a trial.
+    pub(super) async fn measure(
+        &self,
+        job: Job,
+        load: Load,
+        label: Label,
+        place: &Place,
+    ) -> Result<()> {
+        job.prepare();
+        self.crew.tell_one(0, &Ready);
+        let Start { at } = self.crew.order(READY_WITHIN * self.crew.size()).await?;
+        sleep_until(at).await;
+        let job = apart(job);
+        let finished = trial::run(job, load, label, place, self.interrupt, &mut |_| {}).await?;
+        self.crew.tell_one(0, &Share::of(Some(measure::host()), finished));
+        Ok(())
+    }
+
+    /// Whether what it made is gone.
+    pub(super) fn cleared(&self, cleared: &Result<()>) {
+        let failed = cleared.as_ref().err().map(|error| error.message().to_owned());
+        self.crew.tell_one(0, &Cleared(failed));
+    }
+}
