@@ -14,7 +14,7 @@ pub(super) struct Args {
     /// Run to compare with, or a directory of runs
     #[arg(value_name = "A")]
     first: PathBuf,
-    /// Run that may be slower, or a directory of as many runs, made in turns with those of A
+    /// Run that may be slower, or a directory of as many runs, alternating with those of A
     #[arg(value_name = "B")]
     second: PathBuf,
     /// Slowdown to tolerate, such as 5%

@@ -12,8 +12,8 @@ use tidegate::transfer::Flow;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Connector")]
 pub(super) struct ConnectorFile {
-    /// Part size, parts in flight, files in flight and ranges as `observe --save FILE` found them;
-    /// options on the command line take precedence
+    /// Use the part size, parts in flight, files in flight and ranges that `observe --save FILE` found; options on the
+    /// command line take precedence
     #[arg(long, value_name = "FILE")]
     connector: Option<PathBuf>,
 }

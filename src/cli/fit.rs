@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Runs of any verb: directories of runs, or of results
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// Link that this one is like: what the runs do not tell is taken from it
+    /// Link that this one resembles: what the runs do not tell is taken from it
     #[arg(long, value_name = "PRESET|FILE", default_value = "hosted-10g-near")]
     like: PathBuf,
     /// Write the link to a file for --simulate, `serve --model` and --like

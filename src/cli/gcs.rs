@@ -17,8 +17,8 @@ use tidegate::units::ByteSize;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Globus commands")]
 pub(super) struct Gcs {
-    /// What the endpoint is set to, as `globus gcs endpoint show ENDPOINT_ID -F json` prints it: the present
-    /// concurrency is then known, and the commands name the endpoint and put it back as it was
+    /// Settings of the endpoint, as `globus gcs endpoint show ENDPOINT_ID -F json` prints them: the present concurrency
+    /// is then known, and the commands name the endpoint and can restore its settings
     #[arg(long, value_name = "FILE")]
     gcs_endpoint: Option<PathBuf>,
     /// Storage gateway to set: the UUID that `globus-connect-server storage-gateway list` shows

@@ -10,7 +10,7 @@ use tidegate::metrics::{Collector, Destinations, Exporter, Exposition};
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub(super) struct Metrics {
-    /// Serve metrics for Prometheus at http://HOST:PORT/metrics, to whoever asks; port 0 picks a free one
+    /// Serve metrics for Prometheus at http://HOST:PORT/metrics, without authentication; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT")]
     metrics: Option<SocketAddr>,
     /// Write metrics to this file, for node_exporter's textfile collector: every 10 seconds, and at the end

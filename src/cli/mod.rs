@@ -41,11 +41,11 @@ pub struct Cli {
 enum Verb {
     /// Find the part size and concurrency to set; without TARGET a short demonstration on this machine.
     Tune(Box<tune::Args>),
-    /// Move one dataset with one setting and measure it; without TARGET to the embedded gateway.
+    /// Move one dataset with one set of settings and measure it; without TARGET to the embedded gateway.
     Run(run::Args),
     /// Forecast a transfer from results or a simulation: time, number of DTNs, cost.
     Plan(plan::Args),
-    /// Fit a model of the link to saved runs: what a simulation takes.
+    /// Fit a model of the link to saved runs, for simulations to use.
     Fit(fit::Args),
     /// Find out what a connector really does: part size, parts and files in flight.
     Observe(observe::Args),

@@ -118,8 +118,8 @@ pub(super) struct Endpoint {
     /// Send requests unsigned
     #[arg(long)]
     no_sign_request: bool,
-    /// Addresses or interfaces of this machine that connections leave by, in turn, to use several links to the
-    /// network at once [default: as the system routes]
+    /// Local addresses or interfaces to make connections from, in turn, so that several network links are used at once
+    /// [default: as the system routes]
     #[arg(long, value_name = "ADDRESS|INTERFACE,...", value_delimiter = ',')]
     bind: Vec<Bind>,
 }
@@ -131,7 +131,7 @@ pub(super) struct Proofs {
     /// How the payload of uploads is signed [default: unsigned]
     #[arg(long, value_enum, value_name = "HOW", conflicts_with = "simulate")]
     payload: Option<PayloadSigning>,
-    /// Checksum that goes with each upload, in its head, or behind it with --payload streaming [default: none]
+    /// Checksum to send with each upload: in a header, or in a trailer with --payload streaming [default: none]
     #[arg(long, value_enum, value_name = "ALGORITHM", conflicts_with = "simulate")]
     checksum: Option<Checksum>,
 }
@@ -263,7 +263,7 @@ pub(super) struct Dataset {
     /// Number of files of the synthetic dataset
     #[arg(long, value_name = "N", conflicts_with = "from")]
     files: Option<u64>,
-    /// Upload the files below this directory instead
+    /// Upload the files in this directory, and below it, instead of a synthetic dataset
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// What to do with symbolic links below --from, in the terms of a Globus transfer

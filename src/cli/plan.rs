@@ -21,7 +21,7 @@ use tidegate::terminal;
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Runs that the model is fitted to: directories of runs, or of results
+    /// Runs to fit the model to: directories of runs, or of results
     #[arg(value_name = "RESULT")]
     results_read: Vec<PathBuf>,
     #[command(flatten)]

@@ -83,8 +83,8 @@ pub(super) struct Args {
     /// Do not verify objects
     #[arg(long, help_heading = "Transfer")]
     no_verify: bool,
-    /// Part size in which existing objects were uploaded, for --verify on endpoints that do not tell it, such
-    /// as Storj
+    /// Part size with which existing objects were uploaded, for --verify on endpoints that do not report it, such as
+    /// Storj
     #[arg(long, value_name = "SIZE", value_parser = part_size, requires = "verify", help_heading = "Transfer")]
     etag_part_size: Option<ByteSize>,
     /// Leave the uploaded objects at TARGET, whose prefix must be empty; an interrupted run deletes them
@@ -98,9 +98,9 @@ pub(super) struct Args {
     /// ETag) are kept, missing ones are downloaded, and different ones fail
     #[arg(long, requires = "to", help_heading = "Transfer")]
     resume: bool,
-    /// Make the requests again that a client made and `serve --log FILE` wrote: its files, sizes, parts and order, and the
-    /// time that it took for itself between an answer and the next request. What is sent is synthetic, and lies below
-    /// a prefix of the run's own
+    /// Repeat the requests of a client that `serve --log FILE` recorded: its files, sizes, parts and order, and the
+    /// time that it took between an answer and the next request. The data is synthetic, and is written below a prefix
+    /// of the run's own
     #[arg(long, value_name = "FILE", help_heading = "Connector", conflicts_with_all = [
         "direction", "mix", "part_size", "concurrency", "parts_in_flight", "get", "connector", "stop", "arrivals",
         "verify", "no_verify", "keep", "to", "dataset", "size", "files", "from",
@@ -130,24 +130,23 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Load", group(ArgGroup::new("stop").multiple(true)))]
 struct Rounds {
-    /// Move files round and round for this long, instead of the dataset once
+    /// Keep moving files, over and over, for this long, instead of moving the dataset once
     #[arg(long = "for", value_name = "TIME", value_parser = time, group = "stop")]
     duration: Option<Duration>,
-    /// Move files round and round until this many have begun, and finish those
+    /// Keep moving files until this many have been started, and finish those
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), group = "stop")]
     stop_after_objects: Option<u64>,
-    /// Move files round and round until this many bytes have begun, and finish those files
+    /// Keep moving files until this many bytes have been started, and finish those files
     #[arg(long, value_name = "SIZE", group = "stop")]
     stop_after_bytes: Option<ByteSize>,
-    /// Move files round and round until the rate was stable for TIME; at most --for, or 10 minutes
-    /// [default TIME: 10s]
+    /// Keep moving files until the rate has been stable for TIME, for at most --for, or 10 minutes [default TIME: 10s]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = stretch, group = "stop")]
     stop_when_stable: Option<Duration>,
-    /// Warm-up before the measured time, at least
+    /// Minimum warm-up before the measured time
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time, requires = "stop")]
     warm_up: Duration,
-    /// Start files at a rate of constant:RATE or poisson:RATE files per second, instead of one whenever
-    /// another ends (open loop)
+    /// Start files at a rate of constant:RATE or poisson:RATE files per second, instead of whenever another file ends
+    /// (open loop)
     #[arg(long, value_name = "RATE")]
     arrivals: Option<Arrivals>,
 }
@@ -300,7 +299,7 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
         ),
         (
             way == Mixed && (keep || to || verify),
-            "a mixed run measures: nothing stays of it, and nothing is compared",
+            "a mixed run measures only: nothing is kept, and nothing is compared",
             "leave out --keep, --to and --verify",
         ),
         (way == Up && to, "--to is for downloads", "add --direction down, or leave --to out"),

@@ -144,18 +144,18 @@ struct Search {
     /// 16MiB,64MiB; larger ones where the largest file needs them]
     #[arg(long, value_name = "SIZE,...", value_delimiter = ',')]
     part_sizes: Vec<ByteSize>,
-    /// Highest number of files in flight to try, as long as each step pays [default: 500, what Storj allows a
-    /// project, or what this machine has memory and open files for]
+    /// Most files in flight to try; the search goes higher only while each step pays off [default: 500, Storj's limit
+    /// for a project, or what this machine's memory and open files allow]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     max_concurrency: Option<u32>,
-    /// Highest share of the attempts that may be told to slow down (429), such as 5%
+    /// Highest share of the attempts that may be refused with 429 (slow down), such as 5%
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
     max_refused: f64,
     /// Parts of one file in flight to try; an in-order connector has 1 [default: 1]
     #[arg(long, value_name = "K,...", value_delimiter = ',', value_parser = value_parser!(u32).range(1..))]
     parts_in_flight: Vec<u32>,
-    /// Memory for the parts in flight (streams x part size) of a program that holds each part whole,
-    /// as rclone does; by default no settings are left out for lack of memory
+    /// Memory for parts in flight (streams x part size), for programs that hold each part whole, as rclone does;
+    /// settings that need more are left out [default: no limit]
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
     /// Search with so many DTNs each, such as 1,2,4, and say up to how many another pays: of those that an MPI launcher
@@ -163,22 +163,21 @@ struct Search {
     /// [default: 1]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = value_parser!(u32).range(1..=64))]
     dtns: Vec<u32>,
-    /// Concurrency that the endpoint has now, which the recommendation is compared with
-    /// [default: that of --gcs-endpoint, else 2, GCS's normal]
+    /// Concurrency that the endpoint is set to now; the recommendation is compared with it [default: that of
+    /// --gcs-endpoint, else 2, GCS's normal]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     current_concurrency: Option<u32>,
     /// Warm-up before each trial [default: 2s; 300ms without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time)]
     warm_up: Option<Duration>,
-    /// Measured time of a trial in a block; a step on the way to the knee has half of it
-    /// [default: 5s; 2s without TARGET]
+    /// Measured time of a trial; the quick ones on the way to the knee have half of it [default: 5s; 2s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = window)]
     window: Option<Duration>,
-    /// Time for which the choice is held before it is recommended, at least [default: 60s; 8s without TARGET]
+    /// Minimum time for which the choice is held before it is recommended [default: 60s; 8s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = soak)]
     soak: Option<Duration>,
-    /// Read each upload back and compare it before it counts, as Globus verifies it, and look for the highest
-    /// effective speed instead of the highest goodput
+    /// Read each upload back and compare it before it counts, as Globus does, and look for the highest effective speed
+    /// instead of the highest goodput
     #[arg(long)]
     verify: bool,
     /// How objects are fetched [default: whole]
@@ -192,7 +191,7 @@ struct Search {
 struct FilesMoved {
     #[command(flatten)]
     dataset: Dataset,
-    /// Download these existing objects and write nothing; keys that may read and list suffice
+    /// Download these existing objects and write nothing; permission to read and list is enough
     #[arg(
         long, value_name = "s3://BUCKET/PREFIX/",
         value_parser = options::Unrepeated::<TargetUrl>::new(),
@@ -208,24 +207,25 @@ struct FilesMoved {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Budget")]
 pub(super) struct Budgets {
-    /// Time for preparation and trials, such as 10m; a trial that has begun is finished, so the last one may
-    /// end later [default: 10m for each search; 55s without TARGET]
+    /// Time for preparation and trials, such as 10m; a trial that has begun is finished, so the search may end later
+    /// [default: 10m for each search; 55s without TARGET]
     #[arg(long, value_name = "TIME", value_parser = options::time)]
     budget: Option<Duration>,
-    /// Most bytes to move, both directions together: a trial stops before this is exceeded
-    /// [default: 1TB at an endpoint, without --yes]
+    /// Most bytes to move, in both directions together; a trial stops before it exceeds this [default: 1TB at an
+    /// endpoint, without --yes]
     #[arg(long, value_name = "SIZE")]
     max_bytes: Option<ByteSize>,
-    /// Most money to spend, such as 5USD, likewise [default: 10USD at an endpoint, without --yes]
+    /// Most money to spend, such as 5USD; a trial stops before it exceeds this [default: 10USD at an endpoint, without
+    /// --yes]
     #[arg(long, value_name = "AMOUNT")]
     max_cost: Option<Usd>,
     /// Prices: a tier of Storj (standard, advanced, legacy), or a TOML file
     #[arg(long, value_name = "TIER|FILE", default_value = "standard")]
     prices: String,
-    /// Rate that you expect of all streams together, such as 1GB/s, for the estimate before the search
+    /// Rate that you expect from all streams together, such as 1GB/s, for the estimate before the search
     #[arg(long, value_name = "RATE")]
     expected_rate: Option<Rate>,
-    /// Only print what would be spent and what that could show
+    /// Only print what the search would spend and what it could show
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
     /// Allow more than 1 TB or 10 USD; with --resume, confirm what only the run's file says

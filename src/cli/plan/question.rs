@@ -49,7 +49,7 @@ pub(super) struct Asked {
     /// Which way the data goes
     #[arg(long, value_enum, default_value = "up")]
     pub(super) direction: Direction,
-    /// Time in which it has to be done: the plan says how many DTNs that takes
+    /// Time in which the transfer has to be done: the plan says how many DTNs that takes
     #[arg(long, value_name = "TIME", value_parser = time)]
     deadline: Option<Duration>,
     /// Number of DTNs, or a range such as 1..8
@@ -227,7 +227,7 @@ impl Asked {
         let message = match () {
             () if of_node > STREAMS_MAX => {
                 format!(
-                    "{of_node} streams of a DTN are more than the {STREAMS_MAX} of which a plan is made"
+                    "{of_node} streams of a DTN are more than the {STREAMS_MAX} that a plan can be made for"
                 )
             }
             () if of_node * u64::from(nodes) > MOVERS_MAX => format!(

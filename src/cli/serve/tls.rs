@@ -21,8 +21,8 @@ pub(super) struct TlsArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Serve TLS with a certificate and an authority that are made in this directory if they are not there; says how
-    /// a Globus S3 connector comes to trust them.
+    /// Serve TLS with a certificate and an authority that are made in this directory if they are not there; says how to
+    /// make a Globus S3 connector trust them.
     #[arg(long, value_name = "DIR", conflicts_with = "tls_cert")]
     tls_own: Option<PathBuf>,
 

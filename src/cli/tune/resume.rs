@@ -53,11 +53,11 @@ pub(super) fn resolve(args: Args) -> Result<(Args, Option<Saved>)> {
     let document = &saved.document;
     if document.recommendation.is_some() {
         let report = format!("`tidegate report {}` shows it", saved.directory.display());
-        let message = format!("run {} is over and has its recommendation", document.id);
+        let message = format!("run {} has finished and has its recommendation", document.id);
         return Err(Error::environment(message).hint(report));
     }
     let then = matches(document.command.iter().map(OsString::from)).ok_or_else(|| {
-        Error::environment(format!("run {} is not one of this `tune`", document.id))
+        Error::environment(format!("run {} was not started by `tune`", document.id))
             .hint("only searches are resumed: start a new run")
     })?;
     let now = matches(std::env::args_os()).unwrap_or_default();
