@@ -10,7 +10,7 @@ pub(super) fn refuse_secrets(mut arguments: impl Iterator<Item = OsString>) -> R
     match arguments.any(|argument| holds_a_secret(&argument.to_string_lossy())) {
         false => Ok(()),
         true => Err(Error::environment(
-            "a URL on the command line holds a key, a password or a signature",
+            "a URL on the command line contains a key, a password or a signature",
         )
         .hint(
             "keys come from the environment or from --profile; a target is written s3://bucket/prefix",

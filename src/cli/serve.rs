@@ -326,7 +326,7 @@ async fn serve_beside(
 
 fn say_it_is_open(gateway: &Gateway) {
     say(&format!(
-        "no keys are set: whoever reaches {} may read, write and delete everything here; set \
+        "no keys are set: anyone who can reach {} may read, write and delete everything here; set \
          TIDEGATE_ACCESS_KEY and TIDEGATE_SECRET_KEY, or listen on 127.0.0.1",
         gateway.address()
     ));

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::FileSpec;
 use crate::error::{Error, Result};
 use crate::result::Symlinks;
+use crate::units::counted;
 
 /// Longest object key in bytes of UTF-8. A prefix counts too, but is not known here.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
@@ -201,13 +202,13 @@ fn nothing_to_move(root: &Path, scan: &Scan) -> Error {
         Error::environment(format!("`{}` contains no file that can be moved", root.display()));
     match scan.skipped.as_slice() {
         [] if scan.links_ignored > 0 => error.hint(format!(
-            "its {} symbolic links are ignored, as Globus does; --recursive-symlinks copy follows them",
-            scan.links_ignored
+            "{} ignored, as Globus does; --recursive-symlinks copy follows them",
+            counted(scan.links_ignored, "symbolic link")
         )),
         [] => error.hint("name a directory with files in it"),
         [first, ..] => error.hint(format!(
-            "{} entries are skipped; the first is `{}`: {}",
-            scan.skipped.len(),
+            "skipped {}; the first is `{}`: {}",
+            counted(scan.skipped.len(), "file"),
             first.path,
             first.reason
         )),
@@ -361,7 +362,7 @@ mod tests {
 
         symlink("nowhere", root.path().join("dangling")).expect("a link can be made");
         let error = ignoring(root.path()).expect_err("there is no file").to_string();
-        assert!(error.contains("its 1 symbolic links are ignored"), "{error}");
+        assert!(error.contains("1 symbolic link ignored"), "{error}");
         let error = scan(root.path(), Symlinks::Copy).expect_err("there is no file").to_string();
         assert!(error.contains("`dangling`: it is a symbolic link"), "{error}");
     }

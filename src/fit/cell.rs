@@ -128,7 +128,7 @@ fn asked(document: &Document, sizes: &Sizes, trial: &Trial) -> Result<Asked, &'s
     tells_the_link(trial)?;
     let scenario = &document.scenario;
     if scenario.max_rate_bytes_per_second.or(scenario.max_requests_per_second).is_some() {
-        return Err("a cap of the user may have held it");
+        return Err("a cap that the user set may have limited it");
     }
     let stored = match &scenario.verb {
         Verb::Tune(search) => search.stored_part_size_bytes,
@@ -158,8 +158,12 @@ fn asked(document: &Document, sizes: &Sizes, trial: &Trial) -> Result<Asked, &'s
 /// Whether the link alone set the pace of a trial, and something of it arrived.
 fn tells_the_link(trial: &Trial) -> Result<(), &'static str> {
     match &trial.task {
-        _ if trial.verification.is_some() => Err("it was verified: its time is of both ways"),
-        Some(task) if task.files_verified() > 0 => Err("it was verified: its time is of both ways"),
+        _ if trial.verification.is_some() => {
+            Err("it was verified: its time covers both directions")
+        }
+        Some(task) if task.files_verified() > 0 => {
+            Err("it was verified: its time covers both directions")
+        }
         Some(task) if task.files_done < task.files || task.files == 0 => Err("files failed"),
         Some(task) if task.bytes_done == 0 || task.duration_s <= 0.0 => Err("it moved no bytes"),
         Some(_) => Ok(()),

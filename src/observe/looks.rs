@@ -189,14 +189,14 @@ impl Sightings {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = vec![
-            "looks show no files sent in one request, no downloads and no requests: `tidegate serve --log FILE` does".to_owned(),
+            "looking at a bucket shows no files sent in one request, no downloads and no requests: `tidegate serve --log FILE` does".to_owned(),
         ];
         let waiting = self.uploads.len() - self.moving().count();
         if waiting > 0 {
             remarks.push(format!("{} did not move: left out", counted(waiting, "open upload")));
         }
         if self.resolution() >= Duration::from_secs(1) {
-            remarks.push("the times of arrival are exact to a second or more only".to_owned());
+            remarks.push("times of arrival are known to a second at best".to_owned());
         }
         remarks
     }

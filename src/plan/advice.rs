@@ -132,7 +132,7 @@ fn nodes(question: &Question, forecasts: &[Forecast]) -> Option<String> {
         _ if forecasts.len() == 1 => return None,
         None => format!("up to {} DTNs, each brings its full share", last.nodes),
         Some(short) => format!(
-            "beyond {} another brings less than its share: {} holds them back at {}{}",
+            "beyond {} each further one brings less than its share: {} limits them to {}{}",
             counted(short.nodes - 1, "DTN"),
             limit(short.limit),
             Rate(short.effective_speed_bytes_per_second),
@@ -148,7 +148,7 @@ fn knee(question: &Question, limit: Limit, each_bytes_per_second: f64) -> Option
     let (calls, files) = (work.calls / work.files, rate * work.files / work.calls);
     let bytes = files * work.bytes / work.files;
     Some(format!(
-        "; a file takes {calls:.0} calls, so {rate:.0} a second pay for {files:.0} files or {}, which {:.1} DTNs ask for; of more, Storj lets in what finds a token for its first call, and refuses the rest",
+        "; a file takes {calls:.0} calls, so {rate:.0} calls a second allow {files:.0} files or {}, as much as {:.1} DTNs ask for; beyond that, Storj admits what finds a token for its first call and refuses the rest",
         Rate(bytes),
         bytes / each_bytes_per_second
     ))
@@ -170,7 +170,7 @@ pub fn limit(limit: Limit) -> &'static str {
         Limit::Startup => "the startup of the task",
         Limit::Files => "what each file costs beside its bytes",
         Limit::Parts => "what each part and segment costs beside its bytes",
-        Limit::Streams => "the rate of the streams: so many files in flight carry no more",
+        Limit::Streams => "the rate of the streams: this many files in flight carry no more",
         Limit::Link => "the DTN's link",
         Limit::SharedLink => "the link that all DTNs share",
         Limit::Calls => "the project's limit of calls to Storj's satellite",
@@ -228,7 +228,7 @@ pub fn caution(question: &Question, models: &Models, forecasts: &[Forecast]) -> 
         }
         if fitted.model.link_bytes_per_second.is_none() {
             assumptions.push(
-                "The link of a DTN carries what its streams do: nothing that was measured filled it.".into(),
+                "A DTN's link is taken to carry whatever its streams do: nothing that was measured filled it.".into(),
             );
         }
     }

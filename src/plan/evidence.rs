@@ -118,7 +118,9 @@ fn observation(
     let recorded = sizes.of_trial(trial);
     let requests = request_times(trial, recorded.as_ref());
     match &trial.task {
-        Some(task) if task.files_verified() > 0 => Err("it was verified: its time is of both ways"),
+        Some(task) if task.files_verified() > 0 => {
+            Err("it was verified: its time covers both directions")
+        }
         Some(task) if task.files_done < task.files || task.files == 0 => Err("files failed"),
         Some(task) if task.bytes_done == 0 || task.duration_s <= 0.0 => Err("it moved no bytes"),
         Some(task) => Ok(Observation {

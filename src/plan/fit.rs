@@ -45,7 +45,7 @@ pub fn enough(observations: &[&Observation]) -> Result<()> {
     let sizes: Vec<String> =
         different.iter().map(|size| ByteSize(*size as u64).to_string()).collect();
     let message = format!(
-        "what a file costs is told from what its bytes cost by transfers of {SIZES_MIN} file sizes or more; these results have {}: {}",
+        "to tell what a file costs from what its bytes cost takes transfers of {SIZES_MIN} file sizes or more; these results have {}: {}",
         different.len(),
         if sizes.is_empty() { "none this way".into() } else { sizes.join(", ") }
     );

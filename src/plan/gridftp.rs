@@ -105,7 +105,7 @@ fn one_test(text: &str) -> Result<Value, String> {
             Ok(json!({ "start": start, "end": end, "error": of("error").first() }))
         }
         (1, None, _) => Ok(documents.remove(0)),
-        (tests, ..) => Err(format!("there are {tests} tests in it, and one is wanted")),
+        (tests, ..) => Err(format!("it holds {tests} tests, and has to hold one")),
     }
 }
 

@@ -69,7 +69,7 @@ fn size_bytes(text: &str) -> Result<u64, String> {
 fn unreadable(error: &csv::Error, line_before: u64, is_too_long: bool) -> Error {
     match error.kind() {
         ErrorKind::Io(_) if is_too_long => {
-            wrong(line_before + 1, "its row is longer than 64 KiB: is a quote closed?")
+            wrong(line_before + 1, "its row is longer than 64 KiB: is a quote left open?")
         }
         ErrorKind::Io(error) => Error::environment(format!("the manifest cannot be read: {error}"))
             .hint("name a file that you may read"),

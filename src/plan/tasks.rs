@@ -14,7 +14,7 @@ use super::task::{Event, Task, Trouble, errors_by_code};
 use crate::error::Result;
 use crate::prices::Prices;
 use crate::storj::Limits;
-use crate::units::Rate;
+use crate::units::{Rate, counted};
 use crate::words::roughly;
 
 /// A task beside the model.
@@ -124,12 +124,18 @@ fn compared(
 /// What is known of why a task is outside of its interval.
 fn why(task: &Task, events: &[Event], [slowest, fastest]: [f64; 2]) -> String {
     if task.speed() > fastest {
-        return "faster than the model: its path, its settings or the sizes of its files are others".into();
+        return "faster than the model: its path, its settings or its file sizes differ".into();
     }
     let Some(trouble) = Trouble::during(events, task.during_s) else {
         return match task.faults {
-            0 => "slower without a fault: its path, its settings, its load or the sizes of its files are others".into(),
-            faults => format!("slower with {faults} faults; --globus-events tells what time they took"),
+            0 => {
+                "slower without a fault: its path, its settings, its load or its file sizes differ"
+                    .into()
+            }
+            faults => format!(
+                "slower with {}; --globus-events tells how long they took",
+                counted(faults, "fault")
+            ),
         };
     };
     let without = task.bytes as f64 / (task.seconds - trouble.lost_s).max(f64::MIN_POSITIVE);

@@ -44,7 +44,7 @@ fn recommended(lines: &mut Facts, digest: &Digest, found: &Recommendation) {
     lines.add("goodput", facts::goodput_of_the_measured(digest, found));
     lines.add("verdict", facts::verdict(found));
     limit(lines, digest);
-    lines.add("hangs on", wording::hangs_on(digest.document));
+    lines.add("depends on", wording::hangs_on(digest.document));
     spent(lines, digest);
     warnings(lines, digest);
     command(lines, digest);

@@ -63,7 +63,7 @@ fn finding(compared: &Compared, threshold: f64) -> String {
         Finding::NoDifference => "no difference is shown".into(),
         Finding::Faster => format!("B is faster by {by}"),
         Finding::NotJudged => format!(
-            "not judged: B differs by {by} from A, and sessions may differ as much by themselves"
+            "not judged: B differs from A by {by}, and sessions may differ that much anyway"
         ),
     }
 }

@@ -88,7 +88,7 @@ pub fn for_globus(digest: &Digest) -> Vec<String> {
 }
 
 /// Instead of a number for GCS.
-const NOT_FOR_GCS: &str = "no number: these trials had other parts of a file in flight than its connector, which has 1 unless --connector says more";
+const NOT_FOR_GCS: &str = "no number: these trials had other parts of a file in flight than the connector, which has 1 unless --connector says otherwise";
 
 /// The settings of one search, and how fast they are.
 pub fn settings_and_goodput(found: &Recommendation) -> String {
@@ -164,7 +164,7 @@ fn first_search(digest: &Digest, found: &Recommendation) -> Facts {
         ("scaling", Law::of(digest).map(|law| law.in_words()).unwrap_or_default()),
         ("limited by", limit(digest)),
         ("evenness", dtns::evenness(digest)),
-        ("hangs on", wording::hangs_on(digest.document)),
+        ("depends on", wording::hangs_on(digest.document)),
     ])
 }
 
@@ -311,7 +311,7 @@ pub fn sensitivity(digest: &Digest) -> Table {
         return Table::default();
     };
     let caption = format!(
-        "What the answer hangs on: the fewest files in flight that carry 95 % of the most, by simulated runs with 1, 2, 4, ... of them; {} and {} with the model as it is",
+        "What the answer depends on: the fewest files in flight that carry 95 % of the most, by simulated runs with 1, 2, 4, ... of them; {} and {} with the model as it is",
         base.concurrency,
         words::rate(base.goodput_bytes_per_second)
     );

@@ -59,7 +59,7 @@ impl Fit {
             facts.add(
                 "warning",
                 format!(
-                    "what was measured and what this link does lie {:.1} times as far apart as trials of the same do: the real link has another shape than the model, and the intervals are as much wider",
+                    "the measurements differ from this link {:.1} times as much as repeated trials differ from each other: the real link has another shape than the model, and the intervals are wider by that factor",
                     self.misfit
                 ),
             );
@@ -115,17 +115,17 @@ impl Fit {
     /// What requests do not tell apart.
     fn sums(&self) -> Facts {
         let told = format!(
-            "what is added up in a row is not told apart by requests: its sum was measured. The round trip of {} is taken from {}, as far as the sums allow; the other terms are what is left of them",
+            "requests do not tell the terms of a row apart: only their sum was measured. The round trip of {} is taken from {}, as far as the sums allow; the other terms are what is left of them",
             words::milliseconds(self.round_trip_s),
             self.like
         );
-        Facts::from([("not told apart", told)])
+        Facts::from([("known as sums", told)])
     }
 
     fn settings_table(&self) -> Table {
         let columns = ["settings", "way", "files of", "trials", "measured", "simulated", "off", ""];
         let caption =
-            "Trials that were asked for the same, also for as long, and what the link carries then";
+            "Trials with the same settings and times, and what the fitted link carries with these";
         Table::new(caption, columns, self.settings.iter().map(row))
     }
 

@@ -30,7 +30,7 @@ impl Report for Plan {
         let sections = [
             Section::new("The answer", [answer(self).into()]),
             list("What to do", &self.advice),
-            list("Careful", &self.warnings),
+            list("Warnings", &self.warnings),
             Section::new("Charts", figures(Ok(chart::plan::all(self)))),
             Section::new("Numbers", numbers.map(Block::Table)),
             list("Globus's own tasks", &tasks_say(self)),
@@ -63,7 +63,7 @@ fn answer(plan: &Plan) -> Facts {
     if let Some(deadline) = plan.deadline {
         let takes = match deadline.nodes {
             Some(number) => format!("{}, in nine of ten cases", counted(number, "DTN")),
-            None => "more than any number of DTNs brings under these limits".into(),
+            None => "more than any number of DTNs can do under these limits".into(),
         };
         facts.add(
             "deadline",
@@ -177,7 +177,7 @@ fn said(fitted: &Fitted) -> String {
         BetweenSessions::Assumed(sd) => {
             format!("{} between sessions (ASSUMPTION)", percent(sd))
         }
-        BetweenSessions::None => "sessions of a model do not differ".into(),
+        BetweenSessions::None => "sessions of a simulation do not differ".into(),
     };
     format!(
         "startup {:.2} s, a file {}, in parts {} more, a part {}, a segment {}, a stream {}, a DTN's link {link}; errors {} (sd), {sessions}; {} tasks or trials of {}",
@@ -288,9 +288,9 @@ fn tasks_say(plan: &Plan) -> Vec<String> {
     let mut said = Vec::new();
     if tasks.misfits() > 0 {
         said.push(format!(
-            "{} of {} Globus tasks are outside of what the model holds for them; it was not changed to fit them",
+            "outside the model's interval: {} of {}; the model was not changed to fit them",
             tasks.misfits(),
-            tasks.compared.len()
+            counted(tasks.compared.len(), "Globus task")
         ));
     }
     said.extend(tasks.left_out.iter().cloned());
@@ -300,8 +300,8 @@ fn tasks_say(plan: &Plan) -> Vec<String> {
     let equal = tasks.compared.iter().filter(|one| !one.sizes_are_known).count();
     if equal > 0 {
         said.push(format!(
-            "the files of {equal} of {} Globus tasks are taken for equal in size, for `globus task show` tells only how many they are; with the directory or manifest of a task as --dataset its sizes are used",
-            tasks.compared.len()
+            "files taken to be of equal size: those of {equal} of {}, because `globus task show` tells only how many they are; with the directory or manifest of a task as --dataset its sizes are used",
+            counted(tasks.compared.len(), "Globus task")
         ));
     }
     said.push(match &tasks.own {

@@ -102,7 +102,9 @@ impl Bucket {
         let versioning = self.call(async |probe| self.store.versioning(probe).await).await;
         let found = match versioning {
             Ok(Versioning::Never) => return Ok(None),
-            Ok(Versioning::Suspended) => "its versioning is suspended, and deletes leave marks",
+            Ok(Versioning::Suspended) => {
+                "its versioning is suspended, and deletes leave delete markers"
+            }
             Ok(Versioning::Enabled) => {
                 "it keeps versions, and deletes would keep the bytes and the bill"
             }
@@ -114,8 +116,11 @@ impl Bucket {
             }
             Err(error) => return Err(self.explain("ask for the versioning of", &error)),
         };
-        Err(Error::environment(format!("bucket {} would not be left as it is: {found}", self.name))
-            .hint("measure in a bucket that never had versioning"))
+        Err(Error::environment(format!(
+            "bucket {} would not be left as it was: {found}",
+            self.name
+        ))
+        .hint("measure in a bucket that never had versioning"))
     }
 
     /// Whether it is Storj that answers: its gateway says so in each answer.
@@ -389,14 +394,14 @@ impl Bucket {
                 "the endpoint does not know this access key: see that AWS_ACCESS_KEY_ID and --endpoint belong together"
             }
             (Some("RequestTimeTooSkewed"), _) => {
-                "set the clock of this machine: the endpoint's is another"
+                "set the clock of this machine: it disagrees with the endpoint's"
             }
             (Some("ExpiredToken"), _) => "get new keys: these have expired",
             _ if error.message.contains(DOES_NOT_ADVANCE) => {
-                "see what answers at the endpoint: it is no S3 server that works"
+                "see what answers at the endpoint: it is not a working S3 server"
             }
             _ if error.status == Some(403) => {
-                "these keys may not do this: uploads need read, write, list and delete, downloads of existing objects read and list"
+                "these keys are not allowed to do this: uploads need read, write, list and delete, downloads of existing objects read and list"
             }
             (_, FailureClass::Connection | FailureClass::Timeout) => {
                 "see that the endpoint's name, port and scheme are right and that it can be reached from here"
@@ -428,5 +433,5 @@ fn none_refused(refused: &[(String, String)]) -> Result<()> {
     let Some((key, reason)) = refused.first() else { return Ok(()) };
     let count = refused.len();
     let message = format!("{count} of our objects could not be deleted, first {key}: {reason}");
-    Err(Error::environment(message).hint("delete them by hand once these keys may"))
+    Err(Error::environment(message).hint("delete them by hand, with keys that are allowed to"))
 }

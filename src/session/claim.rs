@@ -260,7 +260,7 @@ impl<'a> Claim<'a> {
         if is_ours {
             return self.bucket.delete(&[found.key]).await;
         }
-        Err(Error::environment(format!("somebody else has replaced {key}, and it was left"))
+        Err(Error::environment(format!("somebody else has replaced {key}; it was left as it is"))
             .hint("see who writes there"))
     }
 

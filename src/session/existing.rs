@@ -62,7 +62,7 @@ impl Existing {
         for (Listed { path, size_bytes }, is_repeat) in listed.into_iter().zip(repeats) {
             match size_bytes {
                 _ if is_repeat => existing.skip(path, "the listing shows its key twice"),
-                None => existing.skip(path, "the listing tells no size that it can have"),
+                None => existing.skip(path, "the listing gives no size that an object can have"),
                 // Without a path it is the marker of the target's own prefix.
                 Some(0) if path.is_empty() || path.ends_with('/') => {
                     existing.directories.push(path)
@@ -88,6 +88,7 @@ impl Existing {
         }
         let found = match self.directories.len() {
             0 => "there are no objects".to_owned(),
+            1 => "there are no objects but 1 that only stands for a directory".to_owned(),
             count => format!("there are no objects but {count} that only stand for directories"),
         };
         Error::environment(format!("{found} at {place}"))
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(
             reasons,
             [
-                ("b", "the listing tells no size that it can have"),
+                ("b", "the listing gives no size that an object can have"),
                 ("a", "the listing shows its key twice"),
             ]
         );

@@ -65,7 +65,7 @@ pub(super) fn outlives(kept: Option<Duration>, lasts: Duration) -> Result<()> {
         Some(kept) => {
             let [lasts, kept] = [lasts, kept].map(words::as_set);
             Err(Error::environment(format!(
-                "this may take {lasts}, and its objects would remove themselves after {kept}"
+                "this may take {lasts}, but its objects would expire after {kept}"
             ))
             .hint("give a longer --expire, or `--expire none`"))
         }

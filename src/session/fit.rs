@@ -19,7 +19,7 @@ use crate::store::model::{ModelStore, Retain};
 use crate::storj::{Limits, Model};
 use crate::transfer::{GetMode, Job, Order, RetryPolicy, Start};
 use crate::trial::{self, Label, Load, Stop};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, counted};
 
 /// Files of a dataset that are simulated at most where a window is: they come round and round.
 const FILES_IN_WINDOW: usize = 2_000;
@@ -49,9 +49,9 @@ pub fn fit<'a>(
 ) -> Work<'a, Fitted> {
     Box::pin(async move {
         progress.note(&format!(
-            "fitting a link to {} settings of {} runs",
-            measured.cells.len(),
-            measured.runs.len()
+            "fitting a link to {} of {}",
+            counted(measured.cells.len(), "setting"),
+            counted(measured.runs.len(), "run")
         ));
         let cells = measured.cells.iter().map(|cell| Ok((cell, Arc::new(dataset(&cell.asked)?))));
         let cells: Vec<(&Cell, Arc<Dataset>)> = cells.collect::<Result<_>>()?;

@@ -112,7 +112,8 @@ pub fn simulate<'a>(
             points.push(point(nodes, question, &mut times, &all));
             let Point { p50_s, refused_share, .. } = points[points.len() - 1];
             progress.note(&format!(
-                "simulated {nodes:>3} DTNs: {}, {} of the attempts refused",
+                "simulated {:>8}: {}, {} of the attempts refused",
+                counted(nodes, "DTN"),
                 words::roughly(p50_s),
                 words::percent(refused_share)
             ));

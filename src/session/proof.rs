@@ -35,11 +35,11 @@ impl AtStorj {
         match self {
             Self::Read => Ok(None),
             Self::Unread(checksum) => Ok(Some(format!(
-                "Storj does not read {}: what it costs is measured, and nothing is checked by it",
+                "Storj does not read {}: its cost is measured, but nothing is checked with it",
                 checksum.header()
             ))),
             Self::Refused(checksum) => Err(Error::environment(format!(
-                "Storj takes no checksum behind a payload, and {} would be there with --payload streaming",
+                "Storj accepts no checksum in a trailer, where --payload streaming would put {}",
                 checksum.header()
             ))
             .hint("give --payload signed or unsigned, or --checksum none")),

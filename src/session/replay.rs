@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::observe::{Finding, Observation, Recording, of_requests, recording_of};
 use crate::result::{Direction, Moved, Replayed, Settings};
 use crate::transfer::Script;
-use crate::units::MIB;
+use crate::units::{MIB, counted};
 
 /// What a client did, as a server logged it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Replay {
         let Recording { script, left_out, time, bytes } = recording_of(&requests);
         if script.files().is_empty() {
             return Err(Error::environment(format!(
-                "{name} has no upload or download that succeeded: there is nothing to make again"
+                "{name} has no upload or download that succeeded: there is nothing to repeat"
             ))
             .hint("record a transfer with `tidegate serve --log FILE`"));
         }
@@ -79,11 +79,11 @@ impl Replay {
             String::new()
         } else {
             format!(
-                "; left out, because they failed or change what is not this run's: {}",
+                "; left out, because they failed or would change what is not this run's: {}",
                 counts.join(", ")
             )
         };
-        format!("{requests} requests of {log} are made again{left_out}")
+        format!("repeating {} of {log}{left_out}", counted(*requests, "request"))
     }
 }
 

@@ -112,7 +112,7 @@ impl FromStr for TargetUrl {
         let place = rest.map_or(shown, |rest| rest.split('/').next().unwrap_or_default());
         if place.contains('@') || rest.is_some() && place.contains(':') {
             return Err(format!(
-                "the target holds a user, a key or a password; {KEYS_COME_FROM}: {example}"
+                "the target contains a user name, a key or a password; {KEYS_COME_FROM}: {example}"
             ));
         }
         let rest = rest.ok_or(format!("`{shown}` is not an S3 URL: {example}"))?;
@@ -125,7 +125,9 @@ impl FromStr for TargetUrl {
         }
         let is_of_a_name = |c: char| c.is_ascii_alphanumeric() || ['-', '.', '_'].contains(&c);
         if !bucket.chars().all(is_of_a_name) || [".", ".."].contains(&bucket) {
-            return Err(format!("the bucket's name holds what no bucket's name does: {example}"));
+            return Err(format!(
+                "the bucket's name contains characters that no bucket's name has: {example}"
+            ));
         }
         let ends = prefix.is_empty() || prefix.ends_with('/');
         let prefix = if ends { prefix.to_owned() } else { format!("{prefix}/") };

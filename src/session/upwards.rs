@@ -8,6 +8,7 @@ use super::progress::Progress;
 use crate::dataset::{Dataset, Scale, Scan, Skipped, Symlinks, Synthetic, scan};
 use crate::error::Result;
 use crate::result::Moved;
+use crate::units::counted;
 
 /// What to upload.
 #[derive(Clone, Debug)]
@@ -74,7 +75,8 @@ fn say_what_stays(scan: &Scan, progress: &Progress) {
     match scan.links_ignored {
         0 => {}
         links => progress.note(&format!(
-            "ignored {links} symbolic links, as Globus does; --recursive-symlinks copy follows them"
+            "ignored {}, as Globus does; --recursive-symlinks copy follows them",
+            counted(links, "symbolic link")
         )),
     }
 }

@@ -165,7 +165,7 @@ pub(super) fn told(
     let place = format!("s3://{}/{prefix}", open.result.bucket);
     let endpoint = &open.result.endpoint;
     let message = format!(
-        "not all could be removed: objects or uploads of run {run} may be left below {place} at {endpoint}: {}",
+        "not everything could be removed: objects or uploads of run {run} may be left below {place} at {endpoint}: {}",
         error.message()
     );
     let first = error.next_step().map_or(String::new(), |step| format!("{step}; then "));

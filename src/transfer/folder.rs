@@ -150,7 +150,7 @@ impl Folder {
         let sync = |directory: &String| Ok(fsync(self.enter(directory)?)?);
         grown.iter().try_for_each(sync).map_err(|error: io::Error| {
             let message = format!("{} may not be on disk yet: {error}", self.path.display());
-            Error::environment(message).hint("see whether its disk is well, and download again")
+            Error::environment(message).hint("check its disk, and download again")
         })
     }
 

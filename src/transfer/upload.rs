@@ -229,7 +229,7 @@ impl<S: Store> Mover<'_, S> {
         match self.request(Operation::Head, head).await {
             Ok(None) => return Ok(()),
             Ok(Some(found)) if job.ledger.made(&found) => {}
-            Ok(Some(_)) => return Err("what lies there may be another program's".into()),
+            Ok(Some(_)) => return Err("the object there may be another program's".into()),
             Err(error) => return Err(error.message),
         }
         let keys = [key.to_owned()];

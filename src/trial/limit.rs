@@ -7,7 +7,7 @@
 
 use super::used::Used;
 use crate::result::{InterfaceUse, LimitedBy, TcpUse, ThreadUse};
-use crate::units::Rate;
+use crate::units::{Rate, counted};
 use crate::words::{percent, whole_percent};
 
 /// A share of failed attempts above which they, and not the settings, explain the rate
@@ -117,7 +117,7 @@ fn by_nothing_to_do(seen: &Observed) -> Verdict {
     } else if seen.arrivals_set_the_rate {
         "files arrived more slowly than they could be moved, so their arrivals set the rate"
     } else if seen.used.is_none() && !seen.simulated {
-        "there was no window in which all workers were busy to its end"
+        "there was no window in which all workers stayed busy to the end"
     } else {
         return None;
     };
@@ -149,8 +149,8 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
             return Some((LimitedBy::ClientCpu, format!("{}{others}", busy(busiest))));
         }
         None if used.processors > THREAD_SHARE * workers as f64 => {
-            let evidence =
-                format!("tidegate used {:.1} processors for {workers} threads", used.processors);
+            let threads = counted(workers, "thread");
+            let evidence = format!("tidegate used {:.1} processors for {threads}", used.processors);
             return Some((LimitedBy::ClientCpu, evidence));
         }
         _ => {}
@@ -168,8 +168,9 @@ fn by_resources(used: &Used, workers: usize) -> Verdict {
     // Together they wanted more than one thread can have: one of them may be at its limit.
     if used.threads.is_empty() && used.processors > THREAD_SHARE {
         let evidence = format!(
-            "tidegate used {:.1} processors, and this system does not tell whether one of its {workers} threads was always busy",
-            used.processors
+            "tidegate used {:.1} processors, and this system does not tell whether one of its {} was always busy",
+            used.processors,
+            counted(workers, "thread")
         );
         return Some((LimitedBy::Unknown, evidence));
     }
@@ -263,7 +264,7 @@ fn carried(interface: &InterfaceUse) -> String {
         (Some(share), Some(speed)) => {
             format!("{name} carried {} of its {} Gbit/s", whole_percent(share), speed as f64 / 1e9)
         }
-        _ if interface.loopback => format!("{name}, this machine's way to itself, carried {rate}"),
+        _ if interface.loopback => format!("{name}, this machine's loopback, carried {rate}"),
         _ => format!("{name}, whose speed is unknown, carried {rate}"),
     }
 }

@@ -274,11 +274,11 @@ impl Measured<'_> {
         );
         let used_up = |cap: &f64, used: f64| used > CAP_SHARE * cap;
         if let Some(cap) = bytes.filter(|cap| used_up(cap, wire_bytes_per_second)) {
-            return Some(format!("--max-rate {} held the rate", Rate(cap)));
+            return Some(format!("--max-rate {} limited the rate", Rate(cap)));
         }
         let attempts = measured.attempts_per_second(&self.recorder);
         let cap = requests.filter(|cap| used_up(cap, attempts))?;
-        Some(format!("--max-requests-per-second {cap} held the requests"))
+        Some(format!("--max-requests-per-second {cap} limited the requests"))
     }
 
     fn client(&self) -> ClientUse {

@@ -104,7 +104,9 @@ fn a_bucket_that_keeps_versions_is_refused_and_nothing_is_written_to_it() {
     assert_outcome(&checks, "versioning", "ok", "");
     let before = versions();
 
-    for (status, says) in [("Enabled", "keep the bytes"), ("Suspended", "deletes leave marks")] {
+    for (status, says) in
+        [("Enabled", "keep the bytes"), ("Suspended", "deletes leave delete markers")]
+    {
         let configuration = format!("Status={status}");
         let put = ["s3api", "put-bucket-versioning", "--bucket", "bucket"];
         aws.ok(put.into_iter().chain(["--versioning-configuration", &configuration]));

@@ -300,7 +300,7 @@ fn what_a_listing_does_not_tell_of_an_object_makes_it_a_failure_by_name() {
     let (finished, directory) = download(&hostile, &[]);
     assert_told(&finished, 1, "4 files did not arrive");
     assert!(finished.stdout.contains("1 of 5 files"), "{}", finished.stdout);
-    for named in ["b: the listing tells", "c: the listing tells", "a: the listing shows", "d: the"]
+    for named in ["b: the listing gives", "c: the listing gives", "a: the listing shows", "d: the"]
     {
         assert!(finished.stderr.contains(named), "{}", finished.stderr);
     }

@@ -32,7 +32,7 @@ fn a_simulated_link_carries_what_is_allowed_and_the_verdict_says_so() {
     let wire = trial["wire_bytes_per_second"].as_f64().unwrap();
     assert!((0.98e8..1.02e8).contains(&wire), "{wire}");
     assert_eq!(trial["limited_by"], "cap");
-    assert_eq!(trial["evidence"], "--max-rate 100 MB/s held the rate");
+    assert_eq!(trial["evidence"], "--max-rate 100 MB/s limited the rate");
 }
 
 #[test]

@@ -270,7 +270,7 @@ fn refused(finished: &Finished, why: &str, next: &str) {
 fn what_storj_refuses_is_told_before_any_payload_is_sent() {
     let serve = Serve::start(&["--bucket", "bucket"]);
     let trailer = proof("streaming", "crc32");
-    let (why, next) = ("Storj takes no checksum behind a payload", "--checksum none");
+    let (why, next) = ("Storj accepts no checksum in a trailer", "--checksum none");
     let options = [&IN_PARTS[..], &trailer].concat();
     refused(&Tidegate::at(&serve.endpoint()).run("run", &options), why, next);
     assert_eq!(uploads(&serve.stop()).count(), 0);

@@ -257,7 +257,7 @@ fn a_log_with_nothing_to_do_again_is_refused_in_a_sentence() {
         assert_eq!(refused.code, 2, "{}", refused.stderr);
         refused.stderr
     };
-    assert!(refused(log.path()).contains("nothing to make again"));
+    assert!(refused(log.path()).contains("nothing to repeat"));
     log.write_all(b"not a log\n").unwrap();
     assert!(refused(log.path()).contains("line 1 of"));
     assert!(refused(Path::new("/nowhere")).contains("cannot read /nowhere"));

@@ -89,7 +89,7 @@ async fn a_killed_search_goes_on(endpoint: &str, store: &S3Store) {
 
     let again = tidegate.run("tune", &["--resume", name(&run)]);
     assert_eq!(again.code, 2);
-    assert!(again.stderr.contains("is over and has its recommendation"), "{}", again.stderr);
+    assert!(again.stderr.contains("has finished and has its recommendation"), "{}", again.stderr);
 }
 
 #[tokio::test]
@@ -228,7 +228,7 @@ fn what_is_no_cut_off_search_is_refused() {
     assert!(refused(&["--resume", "20260101T000000Z-0000"]).contains("is not a run"));
     let other = tidegate.json("run", &["--simulate"]);
     let other = other["id"].as_str().unwrap();
-    assert!(refused(&["--resume", other]).contains("is not one of this `tune`"));
+    assert!(refused(&["--resume", other]).contains("was not started by `tune`"));
 
     tidegate.json("tune", &["--simulate", "--seed", "1"]);
     // Of two runs of one second the order is that of their random endings.

@@ -62,7 +62,7 @@ fn window(trial: &Trial, end_s: f64) -> String {
     };
     let before = if start_s > 0.0 { " Before it is the warm-up." } else { "" };
     let after = match (trial.under_way > 0, end_s > closed_s) {
-        (true, _) => " When it closed, what was under way was let go.",
+        (true, _) => " Requests under way when it closed were abandoned.",
         (false, true) => " After it is the drain.",
         (false, false) => "",
     };
@@ -131,7 +131,7 @@ mod tests {
         let mut trial = samples::tune().trials.remove(0);
         let before_and_after = |trial: &Trial| {
             let said = window(trial, 30.0);
-            ["warm-up", "drain", "let go"].map(|word| said.contains(word))
+            ["warm-up", "drain", "were abandoned"].map(|word| said.contains(word))
         };
         assert_eq!(before_and_after(&trial), [true, true, false]);
         trial.under_way = 3;

@@ -48,7 +48,7 @@ fn caption(candidates: &[Candidate], places: usize) -> String {
     if candidates.is_empty() {
         return wording::NOTHING_FINISHED.into();
     }
-    let empty = if candidates.len() < places { " What is empty was not tried." } else { "" };
+    let empty = if candidates.len() < places { " Empty cells were not tried." } else { "" };
     format!("Geometric means of the trials of the same settings; the darker, the faster.{empty}")
 }
 

@@ -67,7 +67,7 @@ fn timed<'d>(candidate: &Candidate<'d>) -> Option<(&'d Trial, &'d str, &'d Opera
 fn of_timed<'d>(digest: &Digest, trials: impl Iterator<Item = &'d Trial>) -> String {
     let left_out = digest.candidates.iter().any(|candidate| timed(candidate).is_none());
     let left_out = match left_out {
-        true => " Settings of which more requests were let go than timed are left out.",
+        true => " Settings for which more requests were abandoned than timed are left out.",
         false => "",
     };
     format!("{}{left_out}", wording::let_go(trials))
@@ -279,7 +279,10 @@ mod tests {
         document.trials[0].under_way = 12_346;
         assert_eq!(of_time(&document), None, "12,345 were timed");
         let caption = tradeoff::chart(&Digest::of(&document)).caption;
-        assert!(caption.contains("more requests were let go than timed are left out"), "{caption}");
+        assert!(
+            caption.contains("more requests were abandoned than timed are left out"),
+            "{caption}"
+        );
         let soak = Trial { id: 99, phase: Phase::Soak, under_way: 1, ..document.trials[0].clone() };
         document.trials.push(soak);
         assert_eq!(of_time(&document), Some(99));

@@ -60,7 +60,7 @@ fn caption(digest: &Digest, bars: &[Measured], all: usize) -> String {
         _ => "the soak where there was one, else in the trial of median goodput".into(),
     };
     let left_out = match bars.len() {
-        shown if shown < all => format!(" Of {all} numbers of streams {shown} are shown."),
+        shown if shown < all => format!(" Of {all} stream counts {shown} are shown."),
         _ => String::new(),
     };
     format!(

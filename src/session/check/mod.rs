@@ -168,14 +168,14 @@ fn expiry(open: &Open) -> Check {
     match open.expires {
         Some(after) => Check::ok(
             "expiry",
-            format!("what a lost host leaves removes itself after {}", words::as_set(after)),
+            format!("objects that a lost host leaves expire after {}", words::as_set(after)),
         ),
         None if open.result.kind == TargetKind::Endpoint => Check::warning(
             "expiry",
-            "what a lost host leaves stays until somebody removes it",
+            "objects that a lost host leaves stay until somebody removes them",
             "run `tidegate clean` now and then, or have the bucket remove `tidegate-*` by a rule of its own; --expire is for Storj",
         ),
-        None => Check::not_checked("expiry", "the embedded gateway goes with the run"),
+        None => Check::not_checked("expiry", "the embedded gateway ends with the run"),
     }
 }
 

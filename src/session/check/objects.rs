@@ -54,7 +54,7 @@ pub(super) async fn try_out(
         }
     };
     let marker = marker_key(claim.prefix());
-    checks.push(Check::ok("write", "the marker of a run could be written"));
+    checks.push(Check::ok("write", "a run's marker could be written"));
     let tried = interrupt.unless_asked(async {
         let read = read(bucket, open, &claim, &identity).await;
         let multipart = multipart(bucket, &claim).await;
@@ -100,7 +100,7 @@ async fn read(bucket: &Bucket, open: &Open, claim: &Claim<'_>, identity: &Identi
         Ok(objects) if objects.len() == 1 => Check::failed(
             "read",
             &Error::environment("the listing shows another ETag than the write was answered with")
-                .hint("a run would not know its own objects, and leave them: see what answers at the endpoint"),
+                .hint("a run would not recognise its own objects and would leave them: see what answers at the endpoint"),
         ),
         Ok(objects) => Check::failed(
             "read",

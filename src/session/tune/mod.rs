@@ -229,13 +229,15 @@ fn nothing_to_recommend(record: &Record, growth: Option<f64>, options: &TuneOpti
     let mut soaks = document.trials.iter().filter(|trial| trial.phase == Phase::Soak);
     let only_prepared = document.trials.is_empty() && used_up.is_some();
     let why = match used_up {
-        _ if only_prepared => "to upload the objects that are downloaded took the whole budget",
+        _ if only_prepared => "uploading the objects to download took the whole budget",
         _ if soaks.any(is_refused) => {
-            "what was held for a soak had more refused than --max-refused allows"
+            "the settings held for a soak had more requests refused than --max-refused allows"
         }
         Some(_) => "the budget ended before the knee was found and held for a soak",
-        None if refused => "more was refused than --max-refused allows, whatever was tried",
-        None => "nothing that was tried moved anything steadily",
+        None if refused => {
+            "more requests were refused than --max-refused allows, whatever was tried"
+        }
+        None => "no settings that were tried moved data steadily",
     };
     let directory = record.directory().display();
     let more = match used_up {

@@ -53,7 +53,7 @@ pub(super) fn record(saved: Saved, scenario: &Scenario, target: &Target) -> Resu
     if *then != now {
         let trials = counted(document.trials.len(), "trial");
         document.assumptions.push(format!(
-            "{now} measures as {then} did: the run was resumed there after {trials}."
+            "{now} is taken to measure as {then} did: the run was resumed there after {trials}."
         ));
     }
     Ok(record)
