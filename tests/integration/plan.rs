@@ -181,7 +181,7 @@ fn where_the_projects_limit_binds_the_model_and_the_simulation_agree_within_5_pe
     let is_held_by_calls = |nodes: usize| plan["forecasts"][nodes - 1]["limit"] == "calls";
     assert!(!is_held_by_calls(3) && is_held_by_calls(5) && is_held_by_calls(6));
     let advice = plan["advice"].to_string();
-    assert!(advice.contains("25 files or 1.25 GB/s, which 3.9 DTNs ask for"), "{advice}");
+    assert!(advice.contains("25 files or 1.25 GB/s, as much as 3.9 DTNs ask for"), "{advice}");
     let far_beyond = told_and_simulated("16");
     assert_eq!(far_beyond["forecasts"][0]["limit"], "calls");
 }
@@ -319,7 +319,7 @@ fn what_cannot_be_planned_is_refused_in_a_sentence() {
     let huge = file("huge.csv", &format!("path,size_bytes\na,{0}\nb,{0}\n", u64::MAX));
     refused(&[&simulate[..], &["--dataset", text(&huge)]].concat(), "too large to plan");
     let many = ["-c", "4000000000", "--tasks", "100", "--parts-in-flight", "4000000000"];
-    refused(&[&simulate[..], &many].concat(), "more than the 2000 of which a plan is made");
+    refused(&[&simulate[..], &many].concat(), "more than the 2000 that a plan can be made for");
     refused(
         &[&simulate[..], &["-c", "500", "--nodes", "1..1000"]].concat(),
         "more than the 100000",
