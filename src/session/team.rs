@@ -5,9 +5,11 @@
 //! what it made, and takes that away again. In a simulation one process has all DTNs, each with a way of its own to the
 //! same project.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,7 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::measure;
 use crate::result::{Host, Scenario};
 use crate::store::Place;
-use crate::transfer::{Dealt, Job};
+use crate::transfer::{Dealt, Gate, Job};
 use crate::trial::{self, Label, Load, Share, Snapshot};
 
 /// Until all have found their files: a directory of millions takes minutes.
@@ -96,11 +98,11 @@ pub(super) enum Order<T> {
     End,
 }
 
-/// A trial can begin here.
+/// A trial can begin here, or its window can open.
 #[derive(Serialize, Deserialize)]
 struct Ready;
 
-/// When it does, by the clock of whom this is told.
+/// When to go on, by the clock of whom this is told.
 #[derive(Serialize, Deserialize)]
 struct Start {
     at: Instant,
@@ -211,43 +213,64 @@ impl<'a> Team<'a> {
         if dtns == 1 {
             return trial::run(job(dealt), load, label, place, interrupt, show).await;
         }
+        let gates: Vec<Arc<Gate>> = (0..dtns).map(|_| Arc::default()).collect();
+        let gated = |dealt: Dealt| {
+            let gate = Some(Arc::clone(&gates[dealt.rank as usize]));
+            Job { gate, ..job(dealt) }
+        };
         if matches!(place, Place::Simulated(_)) {
-            let own = trial::run(job(dealt), load, label, place, interrupt, show);
-            let (own, others) = tokio::join!(
-                own,
-                join_all(self.simulated[..dtns as usize - 1].iter().zip(1..).map(
-                    async |(place, rank)| {
-                        let job = job(Dealt { rank, of: dtns });
-                        trial::run(job, load, label, place, interrupt, &mut |_| {}).await
-                    }
-                ))
-            );
+            let one = async |dealt: Dealt, place: &Place, show: &mut dyn FnMut(&Snapshot)| {
+                let ended = trial::run(gated(dealt), load, label, place, interrupt, show).await;
+                gates[dealt.rank as usize].is_reached();
+                ended
+            };
+            let others = Dealt::all(dtns).skip(1).zip(&self.simulated);
+            let others = others.map(async |(dealt, place)| one(dealt, place, &mut |_| {}).await);
+            let open = async {
+                join_all(gates.iter().map(|gate| gate.reached())).await;
+                gates.iter().for_each(|gate| gate.open());
+            };
+            let (own, others, ()) = tokio::join!(one(dealt, place, show), join_all(others), open);
             let shares =
                 others.into_iter().map(|one| Ok((Clock::default(), Share::of(None, one?))));
             return Ok(trial::together(None, own?, shares.collect::<Result<_>>()?));
         }
-        let own_job = job(dealt);
+        let own_job = gated(dealt);
         self.crew.tell_first(dtns, &Order::Measure(order));
         own_job.prepare();
         let _: Vec<Ready> = self.crew.answers(dtns, READY_WITHIN).await?;
         self.crew.set_clocks(dtns).await?;
-        let (at, clocks) = (clock::now() + LEAD, self.crew.clocks());
-        for (clock, rank) in clocks.iter().zip(0..dtns).skip(1) {
-            self.crew.tell_one(rank, &Start { at: clock.of_leader(at) });
-        }
-        sleep_until(at).await;
-        let own = trial::run(own_job, load, label, place, interrupt, show).await?;
+        self.begin_at(dtns, LEAD).await;
+        let own = trial::run(own_job, load, label, place, interrupt, show);
+        let own = match load {
+            Load::WholeTask => own.await?,
+            Load::Timed { .. } => opened(own, self.open(dtns, load, &gates[0]), &gates[0]).await?,
+        };
         if own.interrupted {
             self.crew.leave(&Error::interrupted());
             return Ok(own);
         }
-        let within = match load {
-            Load::WholeTask => Duration::MAX,
-            Load::Timed { .. } => SHARE_WITHIN_MIN.max(load.at_least() * TRIAL_FACTOR),
-        };
-        let shares: Vec<Share> = self.crew.answers(dtns, within).await?;
-        let shares = clocks.into_iter().skip(1).zip(shares).collect();
+        let shares: Vec<Share> = self.crew.answers(dtns, within(load)).await?;
+        let shares = self.crew.clocks().into_iter().skip(1).zip(shares).collect();
         Ok(trial::together(Some(measure::host()), own, shares))
+    }
+
+    /// Tells each when to go on, and waits until then.
+    async fn begin_at(&self, dtns: u32, after: Duration) {
+        let at = clock::now() + after;
+        for (clock, rank) in self.crew.clocks().iter().zip(0..dtns).skip(1) {
+            self.crew.tell_one(rank, &Start { at: clock.of_leader(at) });
+        }
+        sleep_until(at).await;
+    }
+
+    /// Lets the windows of all open when all are warm.
+    async fn open(&self, dtns: u32, load: Load, own: &Gate) -> Result<()> {
+        own.reached().await;
+        let _: Vec<Ready> = self.crew.answers(dtns, within(load)).await?;
+        self.begin_at(dtns, LEAD).await;
+        own.open();
+        Ok(())
     }
 
     /// Waits until some have taken away what a trial made there.
@@ -281,6 +304,34 @@ impl<'a> Team<'a> {
         let cleared = self.cleared(self.crew.size()).await;
         // What is told of work that failed is why; the look at the whole prefix says what is left.
         if work.is_ok() { cleared } else { Ok(()) }
+    }
+}
+
+/// Runs a trial beside those of others, whose windows open together; also one that ends before lets the others go on.
+async fn opened(
+    trial: impl Future<Output = Result<trial::Finished>>,
+    open: impl Future<Output = Result<()>>,
+    gate: &Gate,
+) -> Result<trial::Finished> {
+    match select(pin!(trial), pin!(open)).await {
+        Either::Left((Ok(ended), _)) if ended.interrupted => Ok(ended),
+        Either::Left((ended, open)) => {
+            gate.is_reached();
+            open.await?;
+            ended
+        }
+        Either::Right((opened, trial)) => {
+            opened?;
+            trial.await
+        }
+    }
+}
+
+/// A trial that takes longer than this does not end.
+fn within(load: Load) -> Duration {
+    match load {
+        Load::WholeTask => Duration::MAX,
+        Load::Timed { .. } => SHARE_WITHIN_MIN.max(load.at_least() * TRIAL_FACTOR),
     }
 }
 
@@ -327,8 +378,28 @@ impl Follower<'_> {
         let Start { at } = self.crew.order(READY_WITHIN * self.crew.size()).await?;
         sleep_until(at).await;
         let job = apart(job);
-        let finished = trial::run(job, load, label, place, self.interrupt, &mut |_| {}).await?;
+        let gate: Arc<Gate> = Arc::default();
+        let job = Job { gate: Some(Arc::clone(&gate)), ..job };
+        let mut show = |_: &Snapshot| {};
+        let own = trial::run(job, load, label, place, self.interrupt, &mut show);
+        let finished = match load {
+            Load::WholeTask => own.await?,
+            Load::Timed { .. } => opened(own, self.open(load, &gate), &gate).await?,
+        };
+        if finished.interrupted {
+            return Err(Error::interrupted());
+        }
         self.crew.tell_one(0, &Share::of(Some(measure::host()), finished));
+        Ok(())
+    }
+
+    /// Lets its window open when the leader says so.
+    async fn open(&self, load: Load, own: &Gate) -> Result<()> {
+        own.reached().await;
+        self.crew.tell_one(0, &Ready);
+        let Start { at } = self.crew.order(within(load)).await?;
+        sleep_until(at).await;
+        own.open();
         Ok(())
     }
 

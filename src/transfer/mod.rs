@@ -11,6 +11,7 @@ mod download;
 mod etag;
 mod flow;
 mod folder;
+mod gate;
 mod ledger;
 mod mover;
 mod readings;
@@ -34,6 +35,7 @@ pub use flow::{Flow, Mix, Place};
 #[cfg(any(test, fuzzing))]
 pub(crate) use folder::check_name;
 pub use folder::{Folder, Found};
+pub use gate::Gate;
 pub use ledger::{Ground, Journal, Ledger};
 pub use retry::RetryPolicy;
 pub use script::{Act, Script, Scripted, Step};
@@ -186,6 +188,8 @@ pub struct Job {
     pub keep_attempts: bool,
     /// What all requests may carry; `None` is as much as they like.
     pub allowance: Option<Arc<Allowance>>,
+    /// Lets the window of a timed trial open with those of other DTNs; `None` lets it open by itself.
+    pub gate: Option<Arc<Gate>>,
     /// What is made in the bucket is noted here.
     pub ledger: Arc<Ledger>,
     /// The requests to make, instead of those by which movers move the dataset.
@@ -220,6 +224,7 @@ impl Job {
             seed: 0,
             keep_attempts: false,
             allowance: None,
+            gate: None,
             ledger: Arc::default(),
             script: None,
             live: Arc::default(),

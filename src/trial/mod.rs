@@ -63,6 +63,8 @@ pub struct Finished {
     pub interrupted: bool,
     /// Whether it stopped because the job's allowance was used up.
     pub stopped: bool,
+    /// Whether several DTNs were busy at times that are too different for it to count.
+    pub apart: bool,
     /// What several DTNs have spent, of which each had an allowance of its own.
     pub spent: Option<Spent>,
 }
@@ -146,7 +148,7 @@ pub async fn run(
         job,
     };
     let (interrupted, stopped) = (watched.interrupted, control.is_stopped());
-    Ok(Finished { trial, records, interrupted, stopped, spent: None })
+    Ok(Finished { trial, records, interrupted, stopped, apart: false, spent: None })
 }
 
 /// Everything from which the result is made.

@@ -12,7 +12,7 @@ use crate::result::{self, LimitedBy, Phase, Settings, Traffic};
 use crate::store::model::{ModelStore, Retain};
 use crate::store::{Place, Store};
 use crate::storj::{Limits, Model};
-use crate::transfer::{Allowance, Arrivals, Caps, Flow, Job, MIXED_DOWN, Mix, Order, Spent};
+use crate::transfer::{Allowance, Arrivals, Caps, Flow, Gate, Job, MIXED_DOWN, Mix, Order, Spent};
 use crate::units::{ByteSize, MIB, Rate};
 
 const MOVERS: u32 = 8;
@@ -102,6 +102,33 @@ fn a_window_of_a_given_width_is_measured_at_the_full_rate() {
     assert_eq!(trial.result.window.steady, Some(true));
     assert!((trial.rate() - 1.0).abs() < 0.02, "{}", trial.rate());
     assert!(trial.took < 8 * SECOND, "{:?}", trial.took);
+}
+
+#[test]
+fn a_window_opens_no_sooner_than_its_gate() {
+    let load = timed(SECOND, Stop::after(6 * SECOND));
+    let window = |opens_after: u32| {
+        clock::simulate(async {
+            let gate: Arc<Gate> = Arc::default();
+            let job = Job { gate: Some(Arc::clone(&gate)), ..job(Flow::Down, load.order(), 20) };
+            let store = store(Retain::Layout);
+            prepare(&store, &job).await;
+            let label = Label { id: 0, phase: Phase::Run, block: None };
+            let (place, never) = (Place::Simulated(store), Interrupt::never());
+            let open = async {
+                gate.reached().await;
+                clock::sleep(opens_after * SECOND).await;
+                gate.open();
+            };
+            let mut show = |_: &_| ();
+            let trial = super::run(job, load, label, &place, &never, &mut show);
+            let (ended, ()) = tokio::join!(trial, open);
+            ended.unwrap().trial.window
+        })
+    };
+    let (at_once, later) = (window(0), window(10));
+    assert!((later.start_s - at_once.start_s - 10.0).abs() < 0.11, "{at_once:?} {later:?}");
+    assert!((later.end_s - later.start_s - 6.0).abs() < 0.11, "{later:?}");
 }
 
 #[test]

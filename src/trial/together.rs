@@ -91,6 +91,7 @@ pub fn together(host: Option<Host>, own: Finished, others: Vec<(Clock, Share)>) 
         trial,
         interrupted: whole.all.iter().any(|one| one.share.interrupted),
         stopped: whole.all.iter().any(|one| one.share.stopped),
+        apart: whole.least_overlap().is_some_and(|(overlap, _)| overlap < OVERLAP_MIN),
         spent: whole.all.iter().filter_map(|one| one.share.spent).reduce(|all, one| all + one),
         records: Records {
             job,
@@ -241,8 +242,7 @@ impl Whole {
                 }
             }
         }
-        let least = (0..).zip(&self.all).filter_map(|(rank, one)| Some((self.overlap(one)?, rank)));
-        if let Some((overlap, rank)) = least.min_by(|a, b| a.0.total_cmp(&b.0))
+        if let Some((overlap, rank)) = self.least_overlap()
             && overlap < OVERLAP_MIN
         {
             warnings.push(format!(
@@ -252,6 +252,13 @@ impl Whole {
             ));
         }
         warnings
+    }
+
+    /// The least share of a window, and whose that is.
+    fn least_overlap(&self) -> Option<(f64, u32)> {
+        let overlaps = (0..).zip(&self.all);
+        let overlaps = overlaps.filter_map(|(rank, one)| Some((self.overlap(one)?, rank)));
+        overlaps.min_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     /// Share of a DTN's window that lies in the window of all; `None` of a whole task.

@@ -144,6 +144,7 @@ impl Watch<'_> {
             }
             Load::Timed { warm_up, stop } => {
                 self.warm_up(warm_up, stop).await;
+                self.wait_for_others(stop).await;
                 let opened = self.edge();
                 // On borders of bins, so that the bins of the window are whole and lie within it.
                 self.seen.opened = BIN * (bins(self.enter(Stage::Measuring)) + 1);
@@ -182,6 +183,14 @@ impl Watch<'_> {
                 return;
             }
         }
+    }
+
+    /// Until the other DTNs are warm, too.
+    async fn wait_for_others(&mut self, stop: Stop) {
+        let job = self.crew.job();
+        let Some(gate) = &job.gate else { return };
+        gate.is_reached();
+        while !gate.is_open() && !self.tick().await && !self.is_in_vain(stop) {}
     }
 
     /// Whether nothing would come of waiting any longer.

@@ -286,6 +286,7 @@ fn objects(files: u64) -> Dataset {
 fn job(dataset: Dataset, settings: Settings) -> Job {
     Job {
         dealt: Default::default(),
+        gate: None,
         dataset: Arc::new(dataset),
         direction: Direction::Up.into(),
         settings,

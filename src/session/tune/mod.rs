@@ -192,7 +192,10 @@ fn hangs_on(
     interrupt: &Interrupt,
 ) -> Result<Option<Sensitivity>> {
     let simulated = document.recommendation.as_ref().zip(open.scenario());
-    let Some((found, scenario)) = simulated else { return Ok(None) };
+    // It looks at one DTN.
+    let Some((found, scenario)) = simulated.filter(|(found, _)| found.dtns.is_none()) else {
+        return Ok(None);
+    };
     let course = courses.iter().find(|course| course.workload() == found.workload());
     course.map_or(Ok(None), |course| sensitivity(options, (scenario, course), found, interrupt))
 }
