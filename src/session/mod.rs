@@ -36,7 +36,7 @@ mod tune;
 mod upwards;
 mod visit;
 
-pub use check::{Check, Checked, Outcome as CheckOutcome, check};
+pub use check::{Check, Checked, OfDtn, Outcome as CheckOutcome, check_from_all};
 pub use clean::{Cleaning, Fate, Leftover, Which, clean};
 pub use expiry::Expiry;
 pub use fit::fit;

@@ -223,34 +223,37 @@ fn dtns_that_would_not_do_the_same_are_named_before_anything_is_written() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("file"), "data").unwrap();
         // Only the second sees another file.
+        let root = directory.path().display();
         let script = format!(
-            "rank=${{OMPI_COMM_WORLD_RANK:-$PMI_RANK}}; from={0}-$rank; mkdir $from; cp {0}/file $from; \
-             [ $rank = 1 ] && echo more > $from/more; cd $from; exec {1} run {TARGET} --from . --endpoint {2} --results {0}/results",
-            directory.path().display(),
-            mpi.tidegate().display(),
-            serve.endpoint(),
+            "rank=${{OMPI_COMM_WORLD_RANK:-$PMI_RANK}}; from={root}/$rank; mkdir $from; cp {root}/file $from; \
+             [ $rank = 1 ] && echo more > $from/more; cd $from; exec \"$0\" \"$@\" --results {root}/results"
         );
-        let mut launcher = tidegate.launched(&mpi, 2, "run", &[]);
-        let environment: Vec<_> = launcher
-            .get_envs()
-            .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
-            .collect();
-        launcher = mpi.launcher(2);
-        launcher.args(["sh", "-c", &script]);
-        for (name, value) in environment {
-            if let Some(value) = value {
-                launcher.env(name, value);
-            }
-        }
+        let run = [TARGET, "--from", "."];
+        let mut launcher = tidegate.launched_plain(&mpi, 2, &["sh", "-c", &script], "run", &run);
         let finished = Finished::from(launcher.output().unwrap());
-        for rank in 0..2 {
-            std::fs::remove_dir_all(format!("{}-{rank}", directory.path().display())).unwrap();
-        }
         assert_ne!(finished.code, 0);
         assert!(finished.stderr.contains("dtn2 on"), "{}", finished.stderr);
         assert!(finished.stderr.contains("dataset"), "{}", finished.stderr);
         let written = serve.stop().into_iter().filter(|request| request.operation == "PutObject");
         assert_eq!(written.count(), 0);
+    }
+}
+
+#[test]
+fn a_check_is_made_from_every_dtn_and_names_the_one_that_fails() {
+    for mpi in Mpi::all() {
+        let serve = Serve::start(&["--bucket", "bucket"]);
+        let tidegate = Tidegate::at(&serve.endpoint());
+        let mut check = tidegate.launched_plain(&mpi, 3, &[], "check", &[TARGET]);
+        let all_well = Finished::from(check.output().unwrap());
+        assert_eq!(all_well.code, 0, "{}{}", all_well.stdout, all_well.stderr);
+        assert!(all_well.stdout.contains("dtn3 on "), "{}", all_well.stdout);
+        // The second has no keys.
+        let script = "[ ${OMPI_COMM_WORLD_RANK:-$PMI_RANK} = 1 ] && unset AWS_ACCESS_KEY_ID; exec \"$0\" \"$@\"";
+        let mut check = tidegate.launched_plain(&mpi, 3, &["sh", "-c", script], "check", &[TARGET]);
+        let failed = Finished::from(check.output().unwrap());
+        assert_ne!(failed.code, 0);
+        assert!(failed.stderr.contains("failed on dtn2"), "{}", failed.stderr);
     }
 }
 

@@ -7,13 +7,18 @@ mod host;
 mod objects;
 mod path;
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::target::{Open, TargetOptions};
+use crate::crew::{self, Crew};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt::Interrupt;
+use crate::measure;
 use crate::result::TargetKind;
 use crate::session::Work;
 use crate::store::s3::Credentials;
@@ -21,10 +26,10 @@ use crate::store::{Place, StoreError};
 use crate::words;
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How it ended.
     pub outcome: Outcome,
     /// What was found, in one sentence.
@@ -35,7 +40,7 @@ pub struct Check {
 }
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing is in the way.
@@ -50,21 +55,26 @@ pub enum Outcome {
 
 impl Check {
     fn ok(name: &'static str, says: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Ok, says: says.into(), next_step: None }
+        Self { name: name.into(), outcome: Outcome::Ok, says: says.into(), next_step: None }
     }
 
     fn warning(name: &'static str, says: impl Into<String>, next_step: &str) -> Self {
         let next_step = Some(next_step.to_owned());
-        Self { name, outcome: Outcome::Warning, says: says.into(), next_step }
+        Self { name: name.into(), outcome: Outcome::Warning, says: says.into(), next_step }
     }
 
     fn failed(name: &'static str, error: &Error) -> Self {
         let next_step = error.next_step().map(str::to_owned);
-        Self { name, outcome: Outcome::Failed, says: error.message().to_owned(), next_step }
+        Self {
+            name: name.into(),
+            outcome: Outcome::Failed,
+            says: error.message().to_owned(),
+            next_step,
+        }
     }
 
     fn not_checked(name: &'static str, why: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::NotChecked, says: why.into(), next_step: None }
+        Self { name: name.into(), outcome: Outcome::NotChecked, says: why.into(), next_step: None }
     }
 }
 
@@ -77,11 +87,51 @@ pub struct Checked {
     pub left: Option<Error>,
 }
 
+/// What was looked at from one DTN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OfDtn {
+    /// `dtn2` follows `dtn1`, which prints.
+    pub name: String,
+    /// Name of its host.
+    pub host: String,
+    /// One thing after the other.
+    pub checks: Vec<Check>,
+    /// What the checks may have left in the bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+/// The others take longer than this only if something is wrong.
+const OTHERS_WITHIN: Duration = Duration::from_secs(600);
+
+/// Looks at everything from each DTN of a crew. What the leader found, and the others; `None` of those who do not lead.
+///
+/// # Errors
+/// If the user interrupts, or a DTN goes. What fails is in the lists.
+pub fn check_from_all<'a>(
+    target: &'a TargetOptions,
+    crew: &'a Crew,
+    interrupt: &'a Interrupt,
+) -> Work<'a, Option<(Checked, Vec<OfDtn>)>> {
+    let work = async move |interrupt: Interrupt| {
+        let checked = check(target, &interrupt).await?;
+        if crew.leads() {
+            return Ok(Some((checked, crew.answers(crew.size(), OTHERS_WITHIN).await?)));
+        }
+        let Checked { checks, left } = checked;
+        let left = left.map(|error| error.message().to_owned());
+        let (name, host) = (crew::name(crew.rank()), measure::host().name);
+        crew.tell_one(0, &OfDtn { name, host, checks, left });
+        Ok(None)
+    };
+    Box::pin(crew.beside(interrupt, work))
+}
+
 /// Looks at everything.
 ///
 /// # Errors
 /// If the user interrupts. What fails is in the list.
-pub fn check<'a>(target: &'a TargetOptions, interrupt: &'a Interrupt) -> Work<'a, Checked> {
+fn check<'a>(target: &'a TargetOptions, interrupt: &'a Interrupt) -> Work<'a, Checked> {
     Box::pin(async move {
         let (mut checks, mut left) = (Vec::new(), None);
         match interrupt.unless_asked(target.open()).await {

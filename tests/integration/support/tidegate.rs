@@ -103,9 +103,24 @@ impl Tidegate {
 
     /// The command with which a launcher starts so many of a tidegate that was built for it, not yet started.
     pub fn launched(&self, by: &Mpi, dtns: u32, verb: &str, arguments: &[&str]) -> Command {
-        let command = self.command(verb, arguments);
+        Self::launch(by, dtns, &[], &self.command(verb, arguments))
+    }
+
+    /// The same of a verb that writes no results; each process is started by what comes before it.
+    pub fn launched_plain(
+        &self,
+        by: &Mpi,
+        dtns: u32,
+        before: &[&str],
+        verb: &str,
+        arguments: &[&str],
+    ) -> Command {
+        Self::launch(by, dtns, before, &self.command_without_results(verb, arguments))
+    }
+
+    fn launch(by: &Mpi, dtns: u32, before: &[&str], command: &Command) -> Command {
         let mut launcher = by.launcher(dtns);
-        launcher.arg(by.tidegate()).args(command.get_args());
+        launcher.args(before).arg(by.tidegate()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => launcher.env(name, value),
