@@ -5,23 +5,25 @@
 //! what it made, and takes that away again. In a simulation one process has all DTNs, each with a way of its own to the
 //! same project.
 
+mod follower;
+mod messages;
+
+pub(super) use follower::Follower;
+pub(super) use messages::{Ground, Hello, Order};
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, join_all, select};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
-use super::claim::Claim;
-use super::marker::Identity;
+use self::messages::{Cleared, Ready, Start};
 use crate::clock::{self, Instant};
 use crate::crew::{self, Clock, Crew};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::measure;
-use crate::result::{Host, Scenario};
 use crate::store::Place;
 use crate::transfer::{Dealt, Gate, Job};
 use crate::trial::{self, Label, Load, Share, Snapshot};
@@ -43,95 +45,6 @@ const SHARE_WITHIN_MIN: Duration = Duration::from_secs(600);
 
 /// Until what a trial made is gone.
 const CLEARED_WITHIN: Duration = Duration::from_secs(1800);
-
-/// What a DTN would move.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Hello {
-    host: Host,
-    scenario: Map<String, Value>,
-    /// Files and bytes of each dataset.
-    datasets: Vec<(u64, u64)>,
-}
-
-/// Where those who follow write.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Ground {
-    /// Name of the run.
-    pub(super) run: String,
-    /// What proves its marker.
-    pub(super) token: String,
-    /// The key of that.
-    pub(super) marker: String,
-    /// What keys begin with.
-    pub(super) prefix: String,
-}
-
-impl Ground {
-    /// Of a run that writes nothing.
-    pub(super) fn of_nobody(prefix: &str) -> Self {
-        let [run, token, marker] = [(); 3].map(|()| String::new());
-        Self { run, token, marker, prefix: prefix.to_owned() }
-    }
-
-    /// What proves the marker of the run.
-    pub(super) fn identity(&self) -> Option<Identity> {
-        Identity::again(&self.run, &self.token)
-    }
-
-    /// Of a run whose leader has claimed it.
-    pub(super) fn new(claim: &Claim<'_>, identity: &Identity) -> Self {
-        Self {
-            run: identity.name().to_owned(),
-            token: identity.token().to_owned(),
-            marker: claim.marker().unwrap_or_default().to_owned(),
-            prefix: claim.prefix().to_owned(),
-        }
-    }
-}
-
-/// What the leader wants of the others.
-#[derive(Serialize, Deserialize)]
-pub(super) enum Order<T> {
-    /// A trial, and then to take away what it made.
-    Measure(T),
-    /// To take away what else there is, and to go.
-    End,
-}
-
-/// A trial can begin here, or its window can open.
-#[derive(Serialize, Deserialize)]
-struct Ready;
-
-/// When to go on, by the clock of whom this is told.
-#[derive(Serialize, Deserialize)]
-struct Start {
-    at: Instant,
-}
-
-/// Whether what was made is gone, or why not.
-#[derive(Serialize, Deserialize)]
-struct Cleared(Option<String>);
-
-impl Hello {
-    pub(super) fn new(scenario: &Scenario, datasets: Vec<(u64, u64)>) -> Self {
-        Self { host: measure::host(), scenario: scenario.fields(), datasets }
-    }
-
-    /// What is another there than here, in a few words.
-    fn differs(&self, there: &Self) -> Option<String> {
-        let keys = self.scenario.keys().chain(there.scenario.keys());
-        let of = |hello: &Self, key: &str| hello.scenario.get(key).cloned().unwrap_or_default();
-        let mut differing = keys.filter(|key| of(self, key) != of(there, key));
-        if let Some(key) = differing.next() {
-            return Some(format!("{key} is {} there and {} here", of(there, key), of(self, key)));
-        }
-        let told = |(files, bytes): &(u64, u64)| format!("{files} files of {bytes} bytes");
-        let pairs = self.datasets.iter().zip(&there.datasets);
-        let mut differing = pairs.filter(|(here, there)| here != there);
-        let (here, there) = differing.next()?;
-        Some(format!("the dataset has {} there and {} here", told(there), told(here)))
-    }
-}
 
 /// One trial on some DTNs.
 pub(super) struct Together<'a, O, J> {
@@ -321,8 +234,10 @@ async fn opened(
             ended
         }
         Either::Right((opened, trial)) => {
-            opened?;
-            trial.await
+            // Where another DTN has gone the trial is interrupted, and ends by itself.
+            gate.open();
+            let ended = trial.await;
+            opened.and(ended)
         }
     }
 }
@@ -343,69 +258,4 @@ fn apart(job: Job) -> Job {
 
 async fn sleep_until(at: Instant) {
     clock::sleep(at.since(clock::now())).await;
-}
-
-/// A DTN that does what the leader says.
-pub(super) struct Follower<'a> {
-    pub(super) crew: &'a Crew,
-    pub(super) interrupt: &'a Interrupt,
-}
-
-impl Follower<'_> {
-    /// Says what it would move, and is told where it may write.
-    pub(super) async fn join(&self, hello: &Hello) -> Result<Ground> {
-        self.crew.tell_one(0, hello);
-        let ground = self.crew.order(COME_WITHIN).await?;
-        self.crew.all_are_there();
-        Ok(ground)
-    }
-
-    /// What to do next.
-    pub(super) async fn order<O: DeserializeOwned>(&self) -> Result<Order<O>> {
-        self.crew.order(Duration::MAX).await
-    }
-
-    /// Its part of a trial.
-    pub(super) async fn measure(
-        &self,
-        job: Job,
-        load: Load,
-        label: Label,
-        place: &Place,
-    ) -> Result<()> {
-        job.prepare();
-        self.crew.tell_one(0, &Ready);
-        let Start { at } = self.crew.order(READY_WITHIN * self.crew.size()).await?;
-        sleep_until(at).await;
-        let job = apart(job);
-        let gate: Arc<Gate> = Arc::default();
-        let job = Job { gate: Some(Arc::clone(&gate)), ..job };
-        let mut show = |_: &Snapshot| {};
-        let own = trial::run(job, load, label, place, self.interrupt, &mut show);
-        let finished = match load {
-            Load::WholeTask => own.await?,
-            Load::Timed { .. } => opened(own, self.open(load, &gate), &gate).await?,
-        };
-        if finished.interrupted {
-            return Err(Error::interrupted());
-        }
-        self.crew.tell_one(0, &Share::of(Some(measure::host()), finished));
-        Ok(())
-    }
-
-    /// Lets its window open when the leader says so.
-    async fn open(&self, load: Load, own: &Gate) -> Result<()> {
-        own.reached().await;
-        self.crew.tell_one(0, &Ready);
-        let Start { at } = self.crew.order(within(load)).await?;
-        sleep_until(at).await;
-        own.open();
-        Ok(())
-    }
-
-    /// Whether what it made is gone.
-    pub(super) fn cleared(&self, cleared: &Result<()>) {
-        let failed = cleared.as_ref().err().map(|error| error.message().to_owned());
-        self.crew.tell_one(0, &Cleared(failed));
-    }
 }
