@@ -10,9 +10,11 @@ use crate::words;
 pub fn that_pay(document: &Document) -> Facts {
     let said = document.more_dtns.as_ref().map(|more| {
         let MoreDtns { dtns_that_pay, end_seen, why, .. } = more;
-        let pay = match end_seen {
-            true => format!("{dtns_that_pay} pay"),
-            false => format!("all {dtns_that_pay} pay"),
+        let pay = match (end_seen, dtns_that_pay) {
+            (true, 1) => "1 pays".to_owned(),
+            (true, _) => format!("{dtns_that_pay} pay"),
+            (false, 2) => "both pay".to_owned(),
+            (false, _) => format!("all {dtns_that_pay} pay"),
         };
         format!("{pay}: {why}")
     });

@@ -51,8 +51,11 @@ pub struct MoreDtns {
     pub end_seen: bool,
     /// Whether the number lies between two that were measured.
     pub interpolated: bool,
-    /// Whether the intervals of the goodputs allow no other number.
+    /// Whether what was measured, with its intervals, allows no other number.
     pub certain: bool,
+    /// Numbers of DTNs for which no settings could be recommended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_answer: Vec<u32>,
     /// Why, in a sentence with the figures.
     pub why: String,
     /// What was measured, the fewest DTNs first.

@@ -7,11 +7,12 @@ use crate::words::whole_percent;
 /// Another DTN pays that brings at least so much of what each of those before it carries.
 const PAYS: f64 = 0.5;
 
-/// What each number of DTNs brought, the fewest first; `None` for fewer than two numbers.
+/// What each number of DTNs brought, the fewest first, and for which numbers no settings could be recommended; `None` if
+/// there are fewer than two that brought something.
 ///
 /// Between two numbers that were searched goodput is taken to rise evenly until it is what the larger number has: DTNs
 /// that share nothing bring their full share each, until what they share is full (ASSUMPTION).
-pub fn more_dtns(steps: Vec<DtnStep>) -> Option<MoreDtns> {
+pub fn more_dtns(steps: Vec<DtnStep>, without_answer: Vec<u32>) -> Option<MoreDtns> {
     let ([first, ..], true) = (&steps[..], steps.len() > 1) else { return None };
     let mut pay = first.dtns;
     let (mut end_seen, mut interpolated) = (false, false);
@@ -24,9 +25,18 @@ pub fn more_dtns(steps: Vec<DtnStep>) -> Option<MoreDtns> {
             break;
         }
     }
-    let certain = certain(&steps, pay);
-    let why = why(&steps, pay, end_seen, certain);
-    Some(MoreDtns { dtns_that_pay: pay, end_seen, interpolated, certain, why, steps })
+    let certain =
+        certain(&steps, pay) && without_answer.iter().all(|dtns| *dtns > pay.saturating_add(1));
+    let found = MoreDtns {
+        dtns_that_pay: pay,
+        end_seen,
+        interpolated,
+        certain,
+        without_answer,
+        why: String::new(),
+        steps,
+    };
+    Some(MoreDtns { why: why(&found), ..found })
 }
 
 /// Up to which number another pays, if goodput rises from the one to the other as it is taken to.
@@ -52,31 +62,31 @@ fn certain(steps: &[DtnStep], pay: u32) -> bool {
     })
 }
 
-fn why(steps: &[DtnStep], pay: u32, end_seen: bool, certain: bool) -> String {
-    let told: Vec<String> = steps
-        .iter()
-        .map(|step| {
-            let goodput = Rate(step.goodput_bytes_per_second);
-            format!("{} carry {goodput}", counted(step.dtns, "DTN"))
-        })
-        .collect();
-    let told = told.join(", ").replace("1 DTN carry", "1 DTN carries");
-    let half = whole_percent(PAYS);
+fn why(found: &MoreDtns) -> String {
+    let MoreDtns { dtns_that_pay, end_seen, certain, without_answer, steps, .. } = found;
+    let told = steps.iter().map(|step| {
+        let carry = if step.dtns == 1 { "carries" } else { "carry" };
+        let goodput = Rate(step.goodput_bytes_per_second);
+        format!("{} {carry} {goodput}", counted(step.dtns, "DTN"))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    let (pay, half) = (counted(*dtns_that_pay, "DTN"), whole_percent(PAYS));
     let answer = match end_seen {
-        true => format!(
-            "another beside {} would bring less than {half} of a share",
-            counted(pay, "DTN")
-        ),
-        false => format!(
-            "each of {} brings at least {half} of a share, and more were not measured",
-            counted(pay, "DTN")
-        ),
+        true => format!("another beside {pay} would bring less than {half} of a share"),
+        false => {
+            format!("each of {pay} brings at least {half} of a share, and more were not measured")
+        }
+    };
+    let without: Vec<String> = without_answer.iter().map(ToString::to_string).collect();
+    let without = match &without[..] {
+        [] => String::new(),
+        numbers => format!("; with {} DTNs no settings could be recommended", numbers.join(", ")),
     };
     let doubt = match certain {
         true => "",
-        false => "; the intervals of these goodputs would also allow another number",
+        false => "; what was measured would also allow another number",
     };
-    format!("{told}: {answer}{doubt}")
+    format!("{told}: {answer}{without}{doubt}")
 }
 
 #[cfg(test)]
@@ -98,12 +108,12 @@ mod tests {
 
     fn found(goodputs: &[(u32, f64)], half_width: f64) -> MoreDtns {
         let steps = goodputs.iter().map(|(dtns, goodput)| step(*dtns, *goodput, half_width));
-        more_dtns(steps.collect()).unwrap()
+        more_dtns(steps.collect(), Vec::new()).unwrap()
     }
 
     #[test]
     fn one_number_says_nothing_of_another() {
-        assert_eq!(more_dtns(vec![step(2, 1e9, 0.0)]), None);
+        assert_eq!(more_dtns(vec![step(2, 1e9, 0.0)], Vec::new()), None);
     }
 
     #[test]
@@ -124,6 +134,18 @@ mod tests {
         assert!(found(&[(1, 1e9), (2, 1.2e9)], 0.05).certain);
         let doubtful = found(&[(1, 1e9), (2, 1.52e9)], 0.05);
         assert!(!doubtful.certain && doubtful.why.contains("another number"), "{}", doubtful.why);
+    }
+
+    #[test]
+    fn a_number_without_an_answer_is_told_and_leaves_a_doubt() {
+        let steps = || [1, 4].map(|dtns| step(dtns, 1e9, 0.0)).to_vec();
+        let found = more_dtns(steps(), vec![2, 3]).unwrap();
+        assert!(
+            !found.certain && found.why.contains("with 2, 3 DTNs no settings"),
+            "{}",
+            found.why
+        );
+        assert!(more_dtns(steps(), vec![6]).unwrap().certain);
     }
 
     proptest! {

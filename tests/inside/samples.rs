@@ -136,6 +136,7 @@ pub fn several_dtns() -> Document {
         end_seen: false,
         interpolated: false,
         certain: false,
+        without_answer: Vec::new(),
         why: "1 DTN carries 790 MB/s, 2 DTNs carry 1.19 GB/s: each of 2 DTNs brings at least 50 % of a share, and more were not measured".into(),
         steps: [&one, &two].map(step).into(),
     });

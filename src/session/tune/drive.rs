@@ -203,7 +203,11 @@ impl Tuning<'_> {
         let found: Vec<Recommendation> = found.collect();
         document.recommendation = found.first().cloned();
         if options.search.dtns.len() > 1 {
-            document.more_dtns = tune::more_dtns(found.iter().map(step).collect());
+            let has_answer =
+                |leg: &Leg| found.iter().any(|one| one.workload() == leg.course.workload());
+            let without = legs.iter().filter(|leg| !has_answer(leg)).map(|leg| leg.course.dtns);
+            document.more_dtns =
+                tune::more_dtns(found.iter().map(step).collect(), without.collect());
             let pay = document.more_dtns.as_ref().map(|more| more.dtns_that_pay);
             let mut pays = found.iter().filter(|one| Some(one.dtns.unwrap_or(1)) <= pay);
             document.recommendation = pays.next_back().or(found.first()).cloned();
