@@ -14,7 +14,7 @@ use tidegate::crew::Crew;
 use tidegate::dataset::Scale;
 use tidegate::error::{Error, Result};
 use tidegate::result::{Settings, Traffic};
-use tidegate::session::{self, Expiry, Replay, RunOptions};
+use tidegate::session::{self, Expiry, Objects, Replay, RunOptions};
 use tidegate::transfer::{Arrivals, Flow, Found, GetMode, Mix};
 use tidegate::trial::{Load, Stop};
 use tidegate::units::{ByteSize, MIB};
@@ -76,28 +76,8 @@ pub(super) struct Args {
     connector: ConnectorFile,
     #[command(flatten)]
     load: Rounds,
-    /// Verify each object: read it back after an upload and compare it with its source (the default with
-    /// --from), or compare an existing object with its ETag
-    #[arg(long, overrides_with = "no_verify", help_heading = "Transfer")]
-    verify: bool,
-    /// Do not verify objects
-    #[arg(long, help_heading = "Transfer")]
-    no_verify: bool,
-    /// Part size with which existing objects were uploaded, for --verify on endpoints that do not report it, such as
-    /// Storj
-    #[arg(long, value_name = "SIZE", value_parser = part_size, requires = "verify", help_heading = "Transfer")]
-    etag_part_size: Option<ByteSize>,
-    /// Leave the uploaded objects at TARGET, whose prefix must be empty; an interrupted run deletes them
-    #[arg(long, help_heading = "Transfer")]
-    keep: bool,
-    /// Write downloads into this directory, which must be new or empty unless --resume is given; by default
-    /// the bytes are discarded
-    #[arg(long, value_name = "DIR", help_heading = "Transfer")]
-    to: Option<PathBuf>,
-    /// Continue an interrupted download: files in DIR that have the size of their object (with --verify: its
-    /// ETag) are kept, missing ones are downloaded, and different ones fail
-    #[arg(long, requires = "to", help_heading = "Transfer")]
-    resume: bool,
+    #[command(flatten)]
+    objects: Fate,
     /// Repeat the requests of a client that `serve --log FILE` recorded: its files, sizes, parts and order, and the
     /// time that it took between an answer and the next request. The data is synthetic, and is written below a prefix
     /// of the run's own
@@ -124,6 +104,50 @@ pub(super) struct Args {
     output: Output,
     #[command(flatten)]
     metrics: Metrics,
+}
+
+/// What becomes of objects.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Transfer")]
+struct Fate {
+    /// Verify each object: read it back after an upload and compare it with its source (the default with
+    /// --from), or compare an existing object with its ETag
+    #[arg(long, overrides_with = "no_verify")]
+    verify: bool,
+    /// Do not verify objects
+    #[arg(long)]
+    no_verify: bool,
+    /// Part size with which existing objects were uploaded, for --verify on endpoints that do not report it, such as
+    /// Storj
+    #[arg(long, value_name = "SIZE", value_parser = part_size, requires = "verify")]
+    etag_part_size: Option<ByteSize>,
+    /// Leave the uploaded objects at TARGET, whose prefix must be empty; an interrupted run deletes them
+    #[arg(long)]
+    keep: bool,
+    /// Write downloads into this directory, which must be new or empty unless --resume is given; by default
+    /// the bytes are discarded
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Continue an interrupted download: files in DIR that have the size of their object (with --verify: its
+    /// ETag) are kept, missing ones are downloaded, and different ones fail
+    #[arg(long, requires = "to")]
+    resume: bool,
+}
+
+impl Fate {
+    fn resolve(self) -> Objects {
+        Objects {
+            verify: match (self.verify, self.no_verify) {
+                (true, _) => Some(true),
+                (false, true) => Some(false),
+                (false, false) => None,
+            },
+            etag_part_size_bytes: self.etag_part_size.map(|size| size.0),
+            keep: self.keep,
+            to: self.to,
+            found: if self.resume { Found::Taken } else { Found::Refused },
+        }
+    }
 }
 
 /// How long files are moved, and when they begin.
@@ -214,7 +238,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     args.neighbour.set(&mut target, settings.streams().into())?;
     args.proofs.set(&mut target, direction)?;
     args.scratch.set(&mut target);
-    if args.keep {
+    if args.objects.keep {
         target.expire = Expiry::Never;
     }
     let options = RunOptions {
@@ -229,15 +253,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         connector,
         load: args.load.resolve(),
         arrivals: args.load.arrivals.unwrap_or_default(),
-        verify: match (args.verify, args.no_verify) {
-            (true, _) => Some(true),
-            (false, true) => Some(false),
-            (false, false) => None,
-        },
-        etag_part_size_bytes: args.etag_part_size.map(|size| size.0),
-        keep: args.keep,
-        to: args.to,
-        found: if args.resume { Found::Taken } else { Found::Refused },
+        objects: args.objects.resolve(),
         saving: args.output.saving(),
     };
     let metrics = args.metrics;
@@ -280,7 +296,7 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
     use Traffic::{Down, Mixed, Up};
 
     let (way, existing) = (args.direction, args.is_about_existing_objects());
-    let (keep, to, verify) = (args.keep, args.to.is_some(), args.verify);
+    let (keep, to, verify) = (args.objects.keep, args.objects.to.is_some(), args.objects.verify);
     let contradictions = [
         (
             args.load.resolve() != Load::WholeTask && (keep || to),
@@ -314,12 +330,12 @@ fn refuse_contradictions(args: &Args) -> Result<()> {
             "a download takes what lies at TARGET, or a --dataset",
         ),
         (
-            args.resume && !existing,
+            args.objects.resume && !existing,
             "--resume is for objects that exist, not for those of this run",
             "leave it out, or download what lies at a target",
         ),
         (
-            args.etag_part_size.is_some() && !existing,
+            args.objects.etag_part_size.is_some() && !existing,
             "--etag-part-size is for objects that exist, not for those of this run",
             "leave it out, or download what lies at a target",
         ),

@@ -53,7 +53,7 @@ pub use plan_simulated::{SimulateOptions, simulate};
 pub use progress::Progress;
 pub use record::Saving;
 pub use replay::Replay;
-pub use run::{RunOptions, run};
+pub use run::{Objects, RunOptions, run};
 pub use target::{Simulation, TargetOptions, TargetUrl, needs_target};
 pub use tune::{
     Estimate, FILES_MAX, Files, Means, RateFrom, SearchEstimate, SearchOptions, TuneOptions,

@@ -54,6 +54,19 @@ pub struct RunOptions {
     pub load: Load,
     /// When files begin.
     pub arrivals: Arrivals,
+    /// What becomes of objects.
+    pub objects: Objects,
+    /// How many DTNs a simulation has; others are as many as work together.
+    pub dtns: u32,
+    /// Seed of all that is drawn.
+    pub seed: u64,
+    /// What is kept.
+    pub saving: Saving,
+}
+
+/// What becomes of the objects that a run moves.
+#[derive(Clone, Debug)]
+pub struct Objects {
     /// Whether each object is compared with its source; `None` is yes for uploads of real files.
     pub verify: Option<bool>,
     /// Bytes of the parts in which existing objects were uploaded, where their store does not tell.
@@ -64,12 +77,6 @@ pub struct RunOptions {
     pub to: Option<PathBuf>,
     /// What becomes of files that are there.
     pub found: Found,
-    /// How many DTNs a simulation has; others are as many as work together.
-    pub dtns: u32,
-    /// Seed of all that is drawn.
-    pub seed: u64,
-    /// What is kept.
-    pub saving: Saving,
 }
 
 /// Runs one task, on all DTNs of a crew. `None` is of those that do not lead.
@@ -95,8 +102,8 @@ fn one_of<'a>(
 ) -> Work<'a, Option<Finished>> {
     Box::pin(async move {
         let dealt = Dealt { rank: crew.rank(), of: crew.size() };
-        let open = |to: &PathBuf| Folder::open_among(to, options.found, dealt);
-        let folder = options.to.as_ref().map(open).transpose()?;
+        let open = |to: &PathBuf| Folder::open_among(to, options.objects.found, dealt);
+        let folder = options.objects.to.as_ref().map(open).transpose()?;
         let local = options.dataset.as_ref().map(|dataset| local_dataset(dataset, progress));
         let (local, skipped) = local.transpose()?.unzip();
         let mut skipped = skipped.unwrap_or_default();
@@ -196,8 +203,8 @@ impl Session<'_> {
             arrivals: options.arrivals,
             load: load(options.load),
             verify: self.verify(),
-            etag_part_size_bytes: options.etag_part_size_bytes,
-            keep: options.keep,
+            etag_part_size_bytes: options.objects.etag_part_size_bytes,
+            keep: options.objects.keep,
         });
         let connector = options.connector.as_ref();
         self.visit.scenario(dataset, (options.get, options.seed), connector, verb)
@@ -205,7 +212,7 @@ impl Session<'_> {
 
     fn verify(&self) -> bool {
         let real = matches!(self.options.dataset, Some(Upwards::Directory { .. }));
-        self.options.verify.unwrap_or(real && self.options.direction == Flow::Up)
+        self.options.objects.verify.unwrap_or(real && self.options.direction == Flow::Up)
     }
 
     async fn up(
@@ -216,7 +223,7 @@ impl Session<'_> {
     ) -> Result<Option<Error>> {
         self.team.gather(&self.hello(&dataset)).await?;
         let (prefix, identity) = (&self.open().prefix, &record.identity.clone());
-        let claim = match self.options.keep {
+        let claim = match self.options.objects.keep {
             true => {
                 let journal = journal::open(record.directory())?;
                 let bucket = &self.visit.bucket;
@@ -234,7 +241,7 @@ impl Session<'_> {
         let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
         let saved = save(moved, record);
         let others = self.team.end(&saved).await;
-        let ended = match self.options.keep && arrived {
+        let ended = match self.options.objects.keep && arrived {
             true => self.visit.keep(claim, identity.name()).await,
             false => self.visit.give_back(claim, identity.name()).await,
         };
@@ -369,7 +376,7 @@ impl Session<'_> {
 
     /// What came to the user's place since it was seen to be empty is not written over.
     fn place(&self) -> Place {
-        match self.options.keep {
+        match self.options.objects.keep {
             true => self.open().place.only_new(),
             false => self.open().place.clone(),
         }
@@ -391,7 +398,7 @@ impl Session<'_> {
             sink,
             get: self.options.get,
             verify: self.verify(),
-            etag_part_size_bytes: self.options.etag_part_size_bytes,
+            etag_part_size_bytes: self.options.objects.etag_part_size_bytes,
             order: self.options.load.order(),
             arrivals: self.options.arrivals,
             spread: match self.options.load {
@@ -462,7 +469,7 @@ impl Session<'_> {
             Ok(())
         };
         let worked = claim.while_alive(work).await;
-        let ended = match self.options.keep && worked.is_ok() {
+        let ended = match self.options.objects.keep && worked.is_ok() {
             true => claim.keep().await,
             false => claim.release().await,
         };
@@ -472,7 +479,7 @@ impl Session<'_> {
     }
 
     fn guest(&self, ground: &Ground) -> Result<Claim<'_>> {
-        let journal = match (self.options.keep, ground.identity()) {
+        let journal = match (self.options.objects.keep, ground.identity()) {
             (true, Some(identity)) => {
                 let directory = self.options.saving.results.join(identity.name());
                 Some(journal::join(&directory, &identity)?)
