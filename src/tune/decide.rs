@@ -257,15 +257,10 @@ impl<'a> Evidence<'a> {
         let better_than_default_shown =
             against(current).and_then(lower_bound).is_some_and(|low| low > 1.0);
         let same_settings_twice = self.same_settings_twice();
-        // What is set now need not be better than itself; but something must be shown to be worse.
-        let better_shown = match chosen == current {
-            true => compared_with.iter().any(|one| lower_bound(*one).is_some_and(|low| low > 1.0)),
-            false => better_than_default_shown,
-        };
         let keeps_its_promise = self.keeps_its_promise(chosen, &soak);
         let has_seen_more = self.has_seen_more(chosen);
         let shown = within_margin_shown
-            && better_shown
+            && self.shows_something_worse(chosen, &compared_with)
             && has_seen_more
             && keeps_its_promise
             && self.held_back(chosen, &soak).is_none()
@@ -313,6 +308,14 @@ impl<'a> Evidence<'a> {
             scaling: None,
             dtns: None,
         })
+    }
+
+    /// Whether what is set now is shown to be worse or, where that is chosen, some others are.
+    fn shows_something_worse(&self, chosen: Settings, compared_with: &[Comparison]) -> bool {
+        let current = self.seen.config.current;
+        let counts = |one: &&Comparison| chosen == current || one.settings == current;
+        let is_worse = |one: &Comparison| lower_bound(*one).is_some_and(|low| low > 1.0);
+        compared_with.iter().filter(counts).any(is_worse)
     }
 
     /// Blocks in which the chosen settings were measured.
