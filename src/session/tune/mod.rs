@@ -131,18 +131,25 @@ fn lead<'a>(
         let saved = record.save();
         let given_back = visit.give_back(claim, &record.document.id).await;
         let after = conclude(searched.and(saved), both(others, given_back))?;
-        if record.document.recommendation.is_none() {
-            let nothing = nothing_to_recommend(&record, growth, options);
-            return Err(match after {
-                None => nothing,
-                Some(after) => {
-                    progress.note(&nothing.to_string());
-                    after
-                }
-            });
-        }
-        record.finish(after)
+        answer(record, growth, options, after, progress)
     })
+}
+
+/// The result, if there is something to recommend.
+fn answer(
+    record: Record,
+    growth: Option<f64>,
+    options: &TuneOptions,
+    after: Option<Error>,
+    progress: &Progress,
+) -> Result<Finished> {
+    if record.document.recommendation.is_some() {
+        return record.finish(after);
+    }
+    let nothing = nothing_to_recommend(&record, growth, options);
+    let Some(after) = after else { return Err(nothing) };
+    progress.note(&nothing.to_string());
+    Err(after)
 }
 
 /// The record of a search that begins, or goes on.
