@@ -232,10 +232,7 @@ impl Session<'_> {
             false => Claim::unique(&self.visit.bucket, prefix, identity).await?,
         };
         self.team.begin(&Ground::new(&claim, identity));
-        let job = |dealt| {
-            let job = self.job(Arc::clone(&dataset), Flow::Up, claim.prefix(), claim.ledger());
-            Job { dealt, ..job }
-        };
+        let job = || self.job(Arc::clone(&dataset), Flow::Up, claim.prefix(), claim.ledger());
         let moved = claim.while_alive(self.measure(&job, progress)).await;
         // Objects that arrived stay, whatever becomes of the result on this machine's disk.
         let arrived = moved.as_ref().is_ok_and(|finished| !finished.interrupted);
@@ -267,10 +264,7 @@ impl Session<'_> {
         };
         let work = async {
             self.prepare(Arc::clone(&dataset), &prepared, &claim, progress).await?;
-            let job = |dealt| {
-                let job = self.job(Arc::clone(&dataset), flow, claim.prefix(), claim.ledger());
-                Job { dealt, ..job }
-            };
+            let job = || self.job(Arc::clone(&dataset), flow, claim.prefix(), claim.ledger());
             self.measure(&job, progress).await
         };
         let saved = save(claim.while_alive(work).await, record);
@@ -300,7 +294,7 @@ impl Session<'_> {
                 let unmeasured = Job { keep_attempts: false, ..job(Arc::new(first)) };
                 prepare(unmeasured, &self.open().place, self.interrupt, progress).await?;
             }
-            self.measure(&|_| job(replay.script()), progress).await
+            self.measure(&|| job(replay.script()), progress).await
         };
         let saved = save(claim.while_alive(work).await, record);
         let given_back = self.visit.give_back(claim, identity.name()).await;
@@ -342,10 +336,7 @@ impl Session<'_> {
         let dataset = Arc::new(dataset);
         self.team.gather(&self.hello(&dataset)).await?;
         self.team.begin(&Ground::of_nobody(&prefix));
-        let job = |dealt| {
-            let job = self.job(Arc::clone(&dataset), Flow::Down, &prefix, Arc::default());
-            Job { dealt, ..job }
-        };
+        let job = || self.job(Arc::clone(&dataset), Flow::Down, &prefix, Arc::default());
         let mut moved = self.measure(&job, progress).await;
         if let Ok(trial::Finished { trial: Trial { task: Some(task), .. }, .. }) = &mut moved {
             task.directory_markers = directories.len() as u64;
@@ -414,13 +405,13 @@ impl Session<'_> {
 
     async fn measure(
         &self,
-        job: &dyn Fn(Dealt) -> Job,
+        job: &dyn Fn() -> Job,
         progress: &mut Progress,
     ) -> Result<trial::Finished> {
         progress.trial_begins();
         let metrics = progress.metrics().clone();
         let job = |dealt: Dealt| {
-            let job = job(dealt);
+            let job = Job { dealt, ..job() };
             if dealt.rank == 0 {
                 metrics.job_begins(&job, Doing::Measuring(UNCOUNTED.phase));
             }
