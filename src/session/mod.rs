@@ -60,7 +60,6 @@ pub use tune::{
     estimate, tune,
 };
 pub use upwards::Upwards;
-pub use visit::Visit;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -5,7 +5,6 @@
 //! only asks opens it to read, and asks.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::Bucket;
@@ -17,16 +16,15 @@ use super::record::{Beginning, Record};
 use super::target::{Open, TargetOptions};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
-use crate::measure::Probe;
 use crate::observe::Followed;
 use crate::pace::Paces;
 use crate::report::shell_word;
 use crate::result::{GetMode, Moved, Scenario, TargetKind, Verb};
+use crate::store::Proof;
 use crate::store::s3::Credentials;
-use crate::store::{AnyStore, Proof, StoreError};
 
 /// A target whose bucket was found to be there.
-pub struct Visit<'a> {
+pub(super) struct Visit<'a> {
     target: &'a TargetOptions,
     pub(super) open: Open,
     pub(super) bucket: Bucket,
@@ -39,7 +37,7 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     /// If the bucket cannot be used, or the user interrupts.
-    pub async fn to_read(target: &'a TargetOptions, interrupt: &Interrupt) -> Result<Self> {
+    pub(super) async fn to_read(target: &'a TargetOptions, interrupt: &Interrupt) -> Result<Self> {
         let opened = async {
             let open = target.open().await?;
             let bucket = Bucket::open(&open.place, &target.paces);
@@ -48,19 +46,6 @@ impl<'a> Visit<'a> {
         };
         let (open, bucket) = interrupt.unless_asked(opened).await?;
         Ok(Self { target, open, bucket, rests_on: Vec::new() })
-    }
-
-    /// The answer to an operation that is `doing` something with the bucket: `"ask for the versioning of"`.
-    ///
-    /// # Errors
-    /// If it is refused, or the user interrupts.
-    pub async fn ask<T>(
-        &self,
-        doing: &str,
-        interrupt: &Interrupt,
-        operation: impl AsyncFnMut(&AnyStore, &Arc<Probe>) -> Result<T, StoreError>,
-    ) -> Result<T> {
-        interrupt.unless_asked(self.bucket.ask(doing, operation)).await
     }
 
     /// To write there, in work that takes at least so long: not where versions of deleted objects stay.
