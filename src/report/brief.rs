@@ -128,6 +128,7 @@ fn task_done(lines: &mut Facts, digest: &Digest, trial: &Trial, task: &TaskSumma
     lines.add("verified", wording::verified(task, trial.direction));
     lines.add("were there", wording::there(task));
     lines.add("directories", wording::directory_markers(task));
+    lines.add("evenness", dtns::evenness(digest));
     limit(lines, digest);
     warnings(lines, digest);
     for failure in task.failures.iter().take(FAILURES_NAMED) {
@@ -154,6 +155,7 @@ fn trials_only(lines: &mut Facts, digest: &Digest) {
         lines.add("trial", format!("{}, of median goodput among {}", trial.id, shown.of));
     }
     lines.add("errors", errors(trial));
+    lines.add("evenness", dtns::evenness(digest));
     limit(lines, digest);
     warnings(lines, digest);
 }
