@@ -221,7 +221,7 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<Option<Error>> {
-        self.team.gather(&self.hello(&dataset)).await?;
+        self.team.gather(|| Ok(self.hello(&dataset))).await?;
         let (prefix, identity) = (&self.open().prefix, &record.identity.clone());
         let claim = match self.options.objects.keep {
             true => {
@@ -253,7 +253,7 @@ impl Session<'_> {
         record: &mut Record,
         progress: &mut Progress,
     ) -> Result<Option<Error>> {
-        self.team.gather(&self.hello(&dataset)).await?;
+        self.team.gather(|| Ok(self.hello(&dataset))).await?;
         let identity = &record.identity.clone();
         let claim = Claim::unique(&self.visit.bucket, &self.open().prefix, identity).await?;
         self.team.begin(&Ground::new(&claim, identity));
@@ -334,7 +334,7 @@ impl Session<'_> {
         tune::feasible(self.options.settings, 1)?;
         limits::check(self.options.settings, &dataset, None)?;
         let dataset = Arc::new(dataset);
-        self.team.gather(&self.hello(&dataset)).await?;
+        self.team.gather(|| Ok(self.hello(&dataset))).await?;
         self.team.begin(&Ground::of_nobody(&prefix));
         let job = || self.job(Arc::clone(&dataset), Flow::Down, &prefix, Arc::default());
         let mut moved = self.measure(&job, progress).await;

@@ -86,10 +86,11 @@ impl<'a> Team<'a> {
     }
 
     /// Waits for all others and sees that they would move the same.
-    pub(super) async fn gather(&self, own: &Hello) -> Result<()> {
+    pub(super) async fn gather(&self, own: impl FnOnce() -> Result<Hello>) -> Result<()> {
         if self.crew.is_alone() {
             return Ok(());
         }
+        let own = own()?;
         let hellos: Vec<Hello> = self.crew.answers(self.crew.size(), COME_WITHIN).await?;
         self.crew.all_are_there();
         for (rank, hello) in (1..).zip(&hellos) {

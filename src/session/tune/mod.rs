@@ -94,7 +94,7 @@ fn lead<'a>(
         let open = &visit.open;
         let most = options.search.dtns.iter().copied().max().unwrap_or(1);
         let team = Team::new(crew, &open.place, most, options.search.rules.seed);
-        team.gather(&follow::hello(options, &courses, &visit)?).await?;
+        team.gather(|| follow::hello(options, &courses, &visit)).await?;
         let record = begin(options, &courses, &visit, cut_off, progress)?;
         // From here on it can be resumed.
         record.save()?;
