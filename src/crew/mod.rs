@@ -39,6 +39,9 @@ const BEAT: Duration = Duration::from_secs(1);
 /// then two seconds to stop within ten.
 const SILENT_MAX: Duration = Duration::from_secs(8);
 
+/// The same while no data moves: what is written to a slow disk then holds up nobody.
+const SILENT_IDLE_MAX: Duration = Duration::from_secs(120);
+
 /// How often the wire is looked at while nobody waits for a message.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -59,12 +62,23 @@ pub struct Crew {
     /// Those that say nothing more.
     ended: RefCell<BTreeSet<u32>>,
     beaten: Cell<Instant>,
+    /// Whether data moves.
+    moves: Cell<bool>,
     lively_until: Cell<Instant>,
     /// Who said that it goes, and why.
     left: RefCell<Option<Error>>,
     /// What was answered last to the question what clocks show.
     reading: Cell<Option<(u32, clocks::Reading)>>,
     clocks: RefCell<Vec<Clock>>,
+}
+
+/// As long as data moves.
+pub struct Moving<'a>(&'a Crew);
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.0.moves.set(false);
+    }
 }
 
 /// What passes the wire.
@@ -97,6 +111,7 @@ impl Crew {
             heard: RefCell::default(),
             ended: RefCell::default(),
             beaten: Cell::default(),
+            moves: Cell::default(),
             lively_until: Cell::default(),
             left: RefCell::default(),
             reading: Cell::default(),
@@ -251,18 +266,28 @@ impl Crew {
             Some(rank) => Err(Error::environment(format!(
                 "{} was not heard for {}",
                 name(rank),
-                words::to_the_second(SILENT_MAX)
+                words::to_the_second(self.silent_max())
             ))
             .hint("see whether it runs and can be reached")),
             None => Ok(()),
         }
     }
 
+    /// Data moves until this is dropped: meanwhile nobody may be silent for long.
+    pub fn moving(&self) -> Moving<'_> {
+        self.moves.set(true);
+        Moving(self)
+    }
+
+    fn silent_max(&self) -> Duration {
+        if self.moves.get() { SILENT_MAX } else { SILENT_IDLE_MAX }
+    }
+
     /// One that was not heard for too long.
     fn silent(&self, now: Instant) -> Option<u32> {
         let (heard, ended) = (self.heard.borrow(), self.ended.borrow());
         let is_silent = |(rank, at): &(u32, &Instant)| {
-            *rank != self.rank() && !ended.contains(rank) && now.since(**at) > SILENT_MAX
+            *rank != self.rank() && !ended.contains(rank) && now.since(**at) > self.silent_max()
         };
         (0..).zip(heard.iter().flatten()).find(is_silent).map(|(rank, _)| rank)
     }

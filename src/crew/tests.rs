@@ -147,6 +147,7 @@ fn one_that_is_not_heard_any_more_ends_the_work_of_the_others() {
             std::thread::sleep(SILENT_MAX + Duration::from_secs(2));
             return None;
         }
+        let _moving = crew.moving();
         let work = async |interrupt: Interrupt| -> Result<()> {
             interrupt.asked().await;
             Err(Error::interrupted())

@@ -51,11 +51,13 @@ impl Follower<'_> {
         let gate: Arc<Gate> = Arc::default();
         let job = Job { gate: Some(Arc::clone(&gate)), ..job };
         let mut show = |_: &Snapshot| {};
+        let moving = self.crew.moving();
         let own = trial::run(job, load, label, place, self.interrupt, &mut show);
         let finished = match load {
             Load::WholeTask => own.await?,
             Load::Timed { .. } => opened(own, self.open(load, &gate), &gate).await?,
         };
+        drop(moving);
         if finished.interrupted {
             return Err(Error::interrupted());
         }

@@ -155,11 +155,13 @@ impl<'a> Team<'a> {
         let _: Vec<Ready> = self.crew.answers(dtns, READY_WITHIN).await?;
         self.crew.set_clocks(dtns).await?;
         self.begin_at(dtns, LEAD).await;
+        let moving = self.crew.moving();
         let own = trial::run(own_job, load, label, place, interrupt, show);
         let own = match load {
             Load::WholeTask => own.await?,
             Load::Timed { .. } => opened(own, self.open(dtns, load, &gates[0]), &gates[0]).await?,
         };
+        drop(moving);
         if own.interrupted {
             self.crew.leave(&Error::interrupted());
             return Ok(own);
