@@ -215,6 +215,33 @@ async fn kill(mpi: &Mpi, endpoint: &str, rank: u32, after: Duration) {
     assert_eq!(left(endpoint).await, before, "rank {rank} after {after:?}");
 }
 
+#[tokio::test]
+#[ignore = "takes two minutes"]
+async fn a_search_that_lost_a_dtn_goes_on_and_leaves_nothing() {
+    for mpi in Mpi::all() {
+        let serve = Serve::start(&["--connection-rate", "20MB/s", "--bucket", "bucket"]);
+        let (endpoint, tidegate) = (serve.endpoint(), Tidegate::at(&serve.endpoint()));
+        let search = ["--dtns", "1,2", "--budget", "70s", "--warm-up", "500ms", "--window", "1s"];
+        let task =
+            ["--soak", "5s", "--size", "100MB", "--part-sizes", "5MiB", "--max-concurrency", "4"];
+        let mut launcher =
+            tidegate.launched(&mpi, 2, "tune", &[&[TARGET], &search[..], &task].concat());
+        let mut launcher = launcher.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        clock::sleep(Duration::from_secs(15)).await;
+        kill_process(process_of(1, tidegate.results()).expect("it runs"), Signal::KILL).unwrap();
+        assert_ne!(launcher.wait().unwrap().code(), Some(0));
+        while process_of(0, tidegate.results()).is_some() {
+            clock::sleep(Duration::from_millis(50)).await;
+        }
+        let run = tidegate.runs().remove(0);
+        let resume = [TARGET, "--resume", run.to_str().unwrap(), "--json"];
+        let resumed = tidegate.launched_plain(&mpi, 2, &[], "tune", &resume).output().unwrap();
+        let found = document(&Finished::from(resumed));
+        assert_eq!(found["more_dtns"]["steps"].as_array().map(Vec::len), Some(2));
+        assert_eq!(left(&endpoint).await, (Vec::new(), 0));
+    }
+}
+
 #[test]
 fn dtns_that_would_not_do_the_same_are_named_before_anything_is_written() {
     for mpi in Mpi::all() {
