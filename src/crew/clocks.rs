@@ -12,10 +12,11 @@ use crate::clock::{self, Instant};
 use crate::error::{Error, Result};
 use crate::words;
 
-/// Questions to each: at least so many; more while the best is further off than is good enough.
+/// Questions to each: so many, and more while the best is further off than is good enough, but no longer than
+/// [`ASK_FOR`]. Where processors are busy an answer takes 40 ms, and this is done before each trial.
 const QUESTIONS: u32 = 32;
-const QUESTIONS_MAX: u32 = 1000;
 const GOOD_ENOUGH_S: f64 = 1e-4;
+const ASK_FOR: Duration = Duration::from_millis(250);
 
 /// An answer is waited for so long.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -84,10 +85,12 @@ impl Crew {
     }
 
     async fn clock_of(&self, rank: u32) -> Result<Clock> {
+        let began = clock::now();
         let mut best: Option<(u64, Clock)> = None;
-        for asked in 0..QUESTIONS_MAX {
+        for questions in 0.. {
             let is_good = best.is_some_and(|(_, clock)| clock.error_s <= GOOD_ENOUGH_S);
-            if is_good && asked >= QUESTIONS {
+            let is_enough = is_good && questions >= QUESTIONS;
+            if is_enough || (best.is_some() && began.elapsed() >= ASK_FOR) {
                 break;
             }
             let (asked_at, asked) = (clock::now(), Reading::now());

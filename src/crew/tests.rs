@@ -118,6 +118,27 @@ fn the_clocks_of_one_machine_are_found_to_agree_within_the_error_that_is_told() 
 }
 
 #[test]
+fn one_that_is_slow_to_answer_is_not_asked_often() {
+    let answer_after = Duration::from_millis(40);
+    let found = crew_of(2, async |crew| {
+        if crew.leads() {
+            crew.set_clocks(2).await.unwrap();
+            crew.tell(&());
+            return 0;
+        }
+        let mut answered = 0;
+        while crew.mail.borrow().is_empty() {
+            clock::sleep(answer_after).await;
+            crew.look().unwrap();
+            answered += 1;
+        }
+        answered
+    });
+    // Six of 40 ms fit into the time for asking; the last look finds what was told.
+    assert!((1..=8).contains(&found[1]), "{} answers", found[1]);
+}
+
+#[test]
 fn why_one_goes_is_told_to_all_and_interrupts_what_they_do() {
     let found = crew_of(3, async |crew| {
         crew.all_are_there();
