@@ -222,7 +222,7 @@ pub fn caution(question: &Question, models: &Models, forecasts: &[Forecast]) -> 
         }
         if let BetweenSessions::Assumed(sd) = fitted.between_sessions {
             assumptions.push(format!(
-                "Sessions differ by {:.0} % (standard deviation): one session was measured, and regressions over Globus logs miss by 4.6 to 7.8 % in the median (HPDC 2017).",
+                "Sessions differ by {:.0} % (standard deviation): one session was measured, and regressions over Globus logs miss by 4.6 to 7.8 % in the median (HPDC 2017). Where they differ by 20 %, p90 is too early: measure on another day as well.",
                 100.0 * sd
             ));
         }

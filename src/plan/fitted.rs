@@ -61,12 +61,36 @@ pub enum BetweenSessions {
 /// median (Z. Liu et al., HPDC 2017), which is a standard deviation of 6.2 % / 0.6745.
 pub const UNSEEN_SESSIONS_SD: f64 = 0.092;
 
+/// [`UNSEEN_SESSIONS_SD`] counts as much as so many degrees of freedom of what was measured. With more, sessions that
+/// differ by 20 % would be believed too late; with fewer, two sessions would tell nothing.
+const PRIOR_WORTH: f64 = 1.0;
+
+/// Student's t with one degree of freedom would leave room for a factor of 2.3 after one session.
+const SESSIONS_DF_MIN: usize = 2;
+
+/// How far another session lies from the mean of those that were measured: a t distribution of logarithms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct NextSession {
+    scale: f64,
+    degrees_of_freedom: usize,
+}
+
 impl BetweenSessions {
-    /// Standard deviation of logarithms.
-    pub fn sd(self) -> f64 {
-        match self {
-            Self::Measured(sd) | Self::Assumed(sd) => sd,
-            Self::None => 0.0,
+    /// After so many sessions. Their deviation and its prior have a scaled inverse chi-squared distribution, and the mean
+    /// of S sessions is off by itself, which is (1 + 1/S) (A. Gelman et al., "Bayesian Data Analysis", 3rd ed., 2.6 and
+    /// 3.2).
+    fn next(self, sessions: u32) -> NextSession {
+        let seen = f64::from(sessions.max(1));
+        let squares = match self {
+            Self::Measured(sd) => (seen - 1.0) * sd.powi(2),
+            Self::Assumed(_) => 0.0,
+            Self::None => return NextSession { scale: 0.0, degrees_of_freedom: NORMAL },
+        };
+        let worth = PRIOR_WORTH + seen - 1.0;
+        let variance = (PRIOR_WORTH * UNSEEN_SESSIONS_SD.powi(2) + squares) / worth;
+        NextSession {
+            scale: (variance * (1.0 + seen.recip())).sqrt(),
+            degrees_of_freedom: (worth as usize).max(SESSIONS_DF_MIN),
         }
     }
 }
@@ -79,14 +103,19 @@ pub const MISFIT_SD: f64 = 0.02;
 /// Where a model's answer lies with a probability, as a factor on its time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// Of the logarithm, as of a normal distribution.
+    /// Of the logarithm within a session, as of a normal distribution.
     sd: f64,
+    session: NextSession,
 }
 
 impl Spread {
-    /// The factor that so many of 100 tasks stay below.
+    /// The factor that so many of 100 tasks stay below. The two distributions are added up as if both were normal with
+    /// these quantiles.
     pub fn factor(self, percent: f64) -> f64 {
-        (self.sd * quantile(percent / 100.0, NORMAL)).exp()
+        let of = |sd: f64, degrees_of_freedom| sd * quantile(percent / 100.0, degrees_of_freedom);
+        let NextSession { scale, degrees_of_freedom } = self.session;
+        let [within, between] = [of(self.sd, NORMAL), of(scale, degrees_of_freedom)];
+        within.hypot(between).copysign(percent - 50.0).exp()
     }
 }
 
@@ -121,20 +150,20 @@ impl Fitted {
             model.with_tail(steady, terms.tail_s).total_s()
         };
         let leverage = leverage(&fit::slopes(&self.model, &self.used, told_s), &self.covariance);
-        let of_sessions = self.between_sessions.sd().powi(2);
         // Few observations tell the residual's deviation badly: Student's t instead of the normal.
         let few = quantile(0.95, self.degrees_of_freedom.max(1) as usize) / quantile(0.95, NORMAL);
         let of_residuals = (few * self.residual_sd).powi(2) * (1.0 + leverage);
         let (_, tail_sd_s) = self.model.tail(shape, manner, crew.movers);
         let of_order = (tail_sd_s / terms.total_s().max(f64::MIN_POSITIVE)).powi(2);
-        let sd = (of_residuals + of_order + of_sessions + MISFIT_SD.powi(2)).sqrt();
-        (terms, Spread { sd })
+        let sd = (of_residuals + of_order + MISFIT_SD.powi(2)).sqrt();
+        (terms, Spread { sd, session: self.between_sessions.next(self.sessions) })
     }
 
     /// The same for sessions of which none was measured, where it is of a model that does not change.
     #[must_use]
     pub fn of_unseen_sessions(mut self) -> Self {
         if self.between_sessions == BetweenSessions::None {
+            self.sessions = 1;
             self.between_sessions = BetweenSessions::Assumed(UNSEEN_SESSIONS_SD);
         }
         self
@@ -229,7 +258,59 @@ fn between(
         mean(&own.map(|(_, residual)| *residual).collect::<Vec<_>>())
     };
     let means: Vec<f64> = sessions.iter().map(of_session).collect();
-    let overall = mean(&means);
-    let squares: f64 = means.iter().map(|value| (value - overall).powi(2)).sum();
-    BetweenSessions::Measured((squares / (means.len() - 1) as f64).sqrt())
+    BetweenSessions::Measured(deviation(&means))
+}
+
+/// Standard deviation of a sample.
+fn deviation(sample: &[f64]) -> f64 {
+    let mean = sample.iter().sum::<f64>() / sample.len() as f64;
+    let squares: f64 = sample.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (sample.len() - 1) as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a normal distribution with this deviation.
+    fn drawn(random: &mut fastrand::Rng, sd: f64) -> f64 {
+        sd * quantile(random.f64().clamp(1e-9, 1.0 - 1e-9), NORMAL)
+    }
+
+    /// How often the interval of 90 % holds another session after so many.
+    fn held(sessions: u32, true_sd: f64) -> f64 {
+        const WORLDS: u32 = 2_000;
+        let mut random = fastrand::Rng::with_seed(u64::from(sessions));
+        let holds = |_: &u32| {
+            let seen: Vec<f64> = (0..sessions).map(|_| drawn(&mut random, true_sd)).collect();
+            let mean = seen.iter().sum::<f64>() / seen.len() as f64;
+            let between = match seen.len() {
+                1 => BetweenSessions::Assumed(UNSEEN_SESSIONS_SD),
+                _ => BetweenSessions::Measured(deviation(&seen)),
+            };
+            let spread = Spread { sd: 0.0, session: between.next(sessions) };
+            let interval = [5.0, 95.0].map(|percent| mean + spread.factor(percent).ln());
+            let next = drawn(&mut random, true_sd);
+            (interval[0]..=interval[1]).contains(&next)
+        };
+        f64::from((0..WORLDS).filter(holds).count() as u32) / f64::from(WORLDS)
+    }
+
+    #[test]
+    fn nine_of_ten_further_sessions_are_held_whether_they_differ_by_9_or_20_percent() {
+        for (sessions, of_9_percent, of_20_percent) in
+            [(1, 0.99, 0.80), (2, 0.95, 0.80), (3, 0.92, 0.84), (5, 0.89, 0.85), (10, 0.88, 0.86)]
+        {
+            let [calm, stormy] = [held(sessions, 0.09), held(sessions, 0.20)];
+            assert!(calm >= of_9_percent, "{sessions} sessions of 9 %: {calm}");
+            assert!(stormy >= of_20_percent, "{sessions} sessions of 20 %: {stormy}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_does_not_change_has_no_further_sessions() {
+        let spread = Spread { sd: 0.1, session: BetweenSessions::None.next(3) };
+        assert!((spread.factor(90.0) - (0.1_f64 * 1.28155).exp()).abs() < 1e-4);
+        assert_eq!(spread.factor(50.0), 1.0);
+    }
 }
